@@ -1,0 +1,25 @@
+/** Reads the present. The only place that does; everything else takes the time as a value. */
+export type Clock = () => Date;
+
+/** The wall clock of this machine. */
+export const systemClock: Clock = () => new Date();
+
+/** RFC 3339, UTC, seconds: the way every time is spelled in answers. */
+export function rfc3339(at: Date): string {
+  return at.toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+/** The NumericDate of RFC 7519 §2: whole seconds since 1970. */
+export function numericDate(at: Date): number {
+  return Math.floor(at.getTime() / 1000);
+}
+
+/** `at` moved by whole seconds. */
+export function addSeconds(at: Date, seconds: number): Date {
+  return new Date(at.getTime() + seconds * 1000);
+}
+
+/** `at` with its milliseconds cut off, as X.509 and JWT have none. */
+export function wholeSeconds(at: Date): Date {
+  return new Date(Math.floor(at.getTime() / 1000) * 1000);
+}

@@ -1,0 +1,43 @@
+/** Everything that can go wrong on purpose. A closed list, without HTTP in it. */
+export type ErrorCode =
+  | 'account-exists'
+  | 'account-suspended'
+  | 'bad-csr'
+  | 'bad-key'
+  | 'certificate-revoked'
+  | 'conflict'
+  | 'forbidden'
+  | 'invalid-client'
+  | 'invalid-credential'
+  | 'invalid-grant'
+  | 'invalid-request'
+  | 'key-in-use'
+  | 'list-expired'
+  | 'missing-credential'
+  | 'not-found'
+  | 'not-ready'
+  | 'outside-enrollment'
+  | 'payload-too-large'
+  | 'thing-exists'
+  | 'thing-not-active'
+  | 'too-many-requests'
+  | 'unknown-policy'
+  | 'unsupported-grant-type'
+  | 'unsupported-media-type'
+  | 'internal';
+
+/** Members that a problem document may carry besides the standard ones. */
+export type ErrorExtras = { retryAfter?: number; serverTime?: string; error?: string; errors?: object[] };
+
+/** The one error that features throw. `message` is shown to the caller and says what to do next. */
+export class DomainError extends Error {
+  override readonly name = 'DomainError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly extras: ErrorExtras = {},
+  ) {
+    super(message);
+  }
+}
