@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { accountName, instant, page, permission, role, timestamp } from '../http/shapes.js';
+
+const timeZone = z.string().refine(isTimeZone, 'must be an IANA time zone');
+
+export const newAccount = z.strictObject({
+  name: accountName,
+  timeZone: timeZone.optional(),
+  clientIdForm: z.enum(['thing', 'account:thing']).optional(),
+});
+export const createdAccount = z.object({ name: accountName, ownerKey: z.string() });
+export const account = z.object({
+  name: accountName,
+  status: z.enum(['active', 'suspended']),
+  timeZone: z.string(),
+  clientIdForm: z.string(),
+  createdAt: timestamp,
+});
+export const accountPage = page(account);
+export const accountParams = z.strictObject({ name: accountName });
+
+export const newApiKey = z
+  .strictObject({
+    role: role.optional(),
+    permissions: z.array(permission).min(1).max(50).optional(),
+    bearer: z.boolean().default(false),
+    enforcesCrl: z.boolean().default(false),
+    followsFeed: z.boolean().default(false),
+    inUrl: z.boolean().default(false),
+    expiresAt: instant.optional(),
+  })
+  .refine((key) => (key.role === undefined) !== (key.permissions === undefined), 'name a role or permissions, not both')
+  .refine(
+    (key) => !key.inUrl || (key.permissions?.length === 1 && key.permissions[0] === 'authorize:query'),
+    'inUrl needs authorize:query as the only permission',
+  );
+export const createdApiKey = z.object({ id: z.uuid(), key: z.string() });
+export const apiKey = z.object({
+  id: z.uuid(),
+  role: role.optional(),
+  permissions: z.array(permission),
+  bearer: z.boolean(),
+  enforcesCrl: z.boolean(),
+  followsFeed: z.boolean(),
+  inUrl: z.boolean(),
+  expiresAt: timestamp.optional(),
+  createdAt: timestamp,
+  createdBy: z.string(),
+});
+export const apiKeyPage = page(apiKey);
+export const apiKeyParams = z.strictObject({ id: z.uuid() });
+
+export type NewAccount = z.output<typeof newAccount>;
+export type NewApiKey = z.output<typeof newApiKey>;
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone.length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import { rfc3339, type Clock } from '../clock.js';
+import type { AppendAudit } from '../audit/store.js';
+import type { Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import { createCredential, hashCredential } from '../credentials.js';
+import { permissionsOfRole, type Permission } from '../http/permissions.js';
+import type { KeyCaller } from '../http/callers.js';
+import type { AppendLog } from '../log/append.js';
+import type { Origin } from '../origin.js';
+import type { BuiltInSettings } from '../policy/built-in.js';
+import type { NewAccount, NewApiKey } from './schema.js';
+import type { AccountStore, StoredApiKey } from './store.js';
+
+type Deps = {
+  store: AccountStore;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+  /** Does the slow part of an account's authorities and policies; what it returns writes them. */
+  prepare(account: string, settings: BuiltInSettings): Promise<(tx: Transaction) => Promise<void>>;
+};
+
+const ownerFlags = { bearer: false, enforcesCrl: false, followsFeed: false, inUrl: false };
+
+export type AccountService = ReturnType<typeof createAccountService>;
+
+export function createAccountService({ store, clock, audit, log, prepare }: Deps) {
+  const insertOwnerKey = async (tx: Transaction, account: string, origin: Origin, hash: Buffer) => {
+    const [id, at] = [randomUUID(), clock()];
+    const permissions = permissionsOfRole('owner', account);
+    await store.insertKey(tx, {
+      id,
+      account,
+      hash,
+      role: 'owner',
+      permissions,
+      ...ownerFlags,
+      expiresAt: null,
+      createdAt: at,
+      createdBy: origin.actor,
+    });
+    await audit(tx, { at, account, origin, action: 'api-key.create', target: `key:${id}`, detail: { role: 'owner' } });
+  };
+
+  return {
+    /** Makes an account with its authorities, its built-in policies and its first owner key. @throws DomainError `account-exists` */
+    async create(
+      { name, timeZone = 'UTC', clientIdForm = 'thing' }: NewAccount,
+      origin: Origin,
+      ownerKey?: string,
+    ): Promise<{ name: string; ownerKey: string }> {
+      if (await store.findAccount(name)) throw accountExists(name);
+      const settings = { timeZone, clientIdForm };
+      const insertFoundations = await prepare(name, settings);
+      const { token, hash } =
+        ownerKey === undefined ? createCredential('twk') : { token: ownerKey, hash: hashCredential(ownerKey) };
+      const at = clock();
+      await store.transaction(async (tx) => {
+        if (!(await store.insertAccount(tx, { name, ...settings, createdAt: at }))) throw accountExists(name);
+        await insertFoundations(tx);
+        await audit(tx, { at, account: name, origin, action: 'account.create', target: `account:${name}` });
+        await insertOwnerKey(tx, name, origin, hash);
+      });
+      return { name, ownerKey: token };
+    },
+
+    exists: async (name: string): Promise<boolean> => (await store.findAccount(name)) !== null,
+
+    list: store.listAccounts,
+
+    /** Suspends or resumes an account; repeating it changes nothing. @throws DomainError `not-found`, `conflict` for `default` */
+    async setStatus(name: string, status: 'active' | 'suspended', origin: Origin) {
+      if (name === 'default' && status === 'suspended')
+        throw new DomainError('conflict', 'the account default cannot be suspended');
+      await store.transaction(async (tx) => {
+        if (!(await store.setAccountStatus(tx, name, status))) return;
+        const at = clock();
+        await audit(tx, {
+          at,
+          account: name,
+          origin,
+          action: status === 'active' ? 'account.resume' : 'account.suspend',
+          target: `account:${name}`,
+        });
+        await log(tx, at, [{ account: name, type: 'key', payload: { account: name, status } }]);
+      });
+      const account = await store.findAccount(name);
+      if (!account) throw new DomainError('not-found', `there is no account ${name}`);
+      return account;
+    },
+
+    /** A new owner key for an account whose owner lost theirs. */
+    async recoverOwnerKey(account: string, origin: Origin): Promise<string> {
+      if (!(await store.findAccount(account))) throw new DomainError('not-found', `there is no account ${account}`);
+      const { token, hash } = createCredential('twk');
+      await store.transaction((tx) => insertOwnerKey(tx, account, origin, hash));
+      return token;
+    },
+
+    /** Makes a key that may do no more, and live no longer, than its maker's. @throws DomainError `forbidden` */
+    async createKey(caller: KeyCaller, request: NewApiKey, origin: Origin): Promise<{ id: string; key: string }> {
+      const permissions = request.permissions ?? permissionsOfRole(request.role!, caller.account);
+      requireHeld(caller, permissions);
+      const expiresAt = request.expiresAt === undefined ? null : new Date(request.expiresAt);
+      requireWithinLife(caller, expiresAt);
+      const { token, hash } = createCredential('twk');
+      const { bearer, enforcesCrl, followsFeed, inUrl } = request;
+      const [id, at] = [randomUUID(), clock()];
+      const key = {
+        id,
+        account: caller.account,
+        hash,
+        role: request.role ?? null,
+        permissions,
+        bearer,
+        enforcesCrl,
+        followsFeed,
+        inUrl,
+        expiresAt,
+      };
+      await store.transaction(async (tx) => {
+        await store.insertKey(tx, { ...key, createdAt: at, createdBy: origin.actor });
+        const detail = {
+          permissions,
+          role: key.role,
+          bearer,
+          enforcesCrl,
+          followsFeed,
+          inUrl,
+          expiresAt: expiresAt && rfc3339(expiresAt),
+        };
+        await audit(tx, { at, account: caller.account, origin, action: 'api-key.create', target: `key:${id}`, detail });
+      });
+      return { id, key: token };
+    },
+
+    async getKey(account: string, id: string): Promise<StoredApiKey> {
+      const key = await store.findKey(account, id);
+      if (!key) throw new DomainError('not-found', `there is no API key ${id}`);
+      return key;
+    },
+
+    listKeys: store.listKeys,
+
+    /** Ends a key at once. @throws DomainError `not-found` */
+    async deleteKey(account: string, id: string, origin: Origin): Promise<void> {
+      await store.transaction(async (tx) => {
+        const at = clock();
+        if (!(await store.deleteKey(tx, account, id, at)))
+          throw new DomainError('not-found', `there is no API key ${id}`);
+        await audit(tx, { at, account, origin, action: 'api-key.delete', target: `key:${id}` });
+        await log(tx, at, [{ account, type: 'key', payload: { id, status: 'deleted' } }]);
+      });
+    },
+
+    /** Who holds an API key; undefined for a key that is unknown, deleted or expired. @throws DomainError `account-suspended` */
+    async findCaller(token: string): Promise<KeyCaller | undefined> {
+      const key = await store.findKeyByHash(hashCredential(token));
+      if (!key || (key.expiresAt && key.expiresAt <= clock())) return undefined;
+      if (key.accountStatus !== 'active')
+        throw new DomainError('account-suspended', `the account ${key.account} is suspended`);
+      return {
+        kind: 'key',
+        id: key.id,
+        account: key.account,
+        permissions: new Set(key.permissions),
+        expiresAt: key.expiresAt,
+      };
+    },
+  };
+}
+
+function accountExists(name: string): DomainError {
+  return new DomainError(
+    'account-exists',
+    `there is or was an account ${name}: names are never reused, choose another`,
+  );
+}
+
+function requireHeld(caller: KeyCaller, wanted: Permission[]): void {
+  const lacking = wanted.filter((permission) => !caller.permissions.has(permission));
+  if (lacking.length > 0)
+    throw new DomainError('forbidden', `you cannot grant what your key lacks: ${lacking.join(', ')}`);
+}
+
+function requireWithinLife(caller: KeyCaller, expiresAt: Date | null): void {
+  if (caller.expiresAt === null || (expiresAt && expiresAt <= caller.expiresAt)) return;
+  throw new DomainError(
+    'forbidden',
+    `your key expires at ${rfc3339(caller.expiresAt)}: the new key needs an expiresAt no later`,
+  );
+}

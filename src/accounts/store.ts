@@ -1,0 +1,102 @@
+import type { Database, Transaction } from '../db/client.js';
+import type { Permission, Role } from '../http/permissions.js';
+
+export type StoredApiKey = {
+  id: string;
+  account: string;
+  accountStatus: string;
+  role: Role | null;
+  permissions: Permission[];
+  bearer: boolean;
+  enforcesCrl: boolean;
+  followsFeed: boolean;
+  inUrl: boolean;
+  expiresAt: Date | null;
+  createdAt: Date;
+  createdBy: string;
+};
+
+export type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buffer };
+
+export type AccountStore = ReturnType<typeof createAccountStore>;
+
+/** Accounts and their API keys. */
+export function createAccountStore(db: Database) {
+  const withAccount = { account: { select: { status: true } } } as const;
+  return {
+    transaction: <Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> => db.$transaction(work),
+
+    /** False when the name is or was taken. */
+    async insertAccount(
+      tx: Transaction,
+      account: { name: string; timeZone: string; clientIdForm: string; createdAt: Date },
+    ): Promise<boolean> {
+      const { count } = await tx.account.createMany({ data: [account], skipDuplicates: true });
+      return count === 1;
+    },
+
+    findAccount: (name: string) => db.account.findUnique({ where: { name } }),
+
+    listAccounts: (after: string | undefined, limit: number) =>
+      db.account.findMany({
+        ...(after === undefined ? {} : { where: { name: { gt: after } } }),
+        orderBy: { name: 'asc' },
+        take: limit,
+      }),
+
+    async setAccountStatus(tx: Transaction, name: string, status: 'active' | 'suspended'): Promise<boolean> {
+      const { count } = await tx.account.updateMany({ where: { name, status: { not: status } }, data: { status } });
+      return count === 1;
+    },
+
+    async insertKey(tx: Transaction, { account, hash, ...columns }: NewStoredApiKey): Promise<void> {
+      await tx.apiKey.create({ data: { ...columns, accountName: account, hash: new Uint8Array(hash) } });
+    },
+
+    async findKeyByHash(hash: Buffer): Promise<StoredApiKey | undefined> {
+      const row = await db.apiKey.findUnique({
+        where: { hash: new Uint8Array(hash), deletedAt: null },
+        include: withAccount,
+      });
+      return row ? toStoredApiKey(row) : undefined;
+    },
+
+    async findKey(account: string, id: string): Promise<StoredApiKey | undefined> {
+      const row = await db.apiKey.findUnique({
+        where: { id, accountName: account, deletedAt: null },
+        include: withAccount,
+      });
+      return row ? toStoredApiKey(row) : undefined;
+    },
+
+    async listKeys(account: string, after: string | undefined, limit: number): Promise<StoredApiKey[]> {
+      const rows = await db.apiKey.findMany({
+        where: { accountName: account, deletedAt: null, ...(after === undefined ? {} : { id: { gt: after } }) },
+        orderBy: { id: 'asc' },
+        take: limit,
+        include: withAccount,
+      });
+      return rows.map(toStoredApiKey);
+    },
+
+    async deleteKey(tx: Transaction, account: string, id: string, at: Date): Promise<boolean> {
+      const { count } = await tx.apiKey.updateMany({
+        where: { id, accountName: account, deletedAt: null },
+        data: { deletedAt: at },
+      });
+      return count === 1;
+    },
+  };
+}
+
+type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & { account: { status: string } };
+
+function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
+  return {
+    ...row,
+    account: accountName,
+    accountStatus: account.status,
+    role: role as Role | null,
+    permissions: permissions as Permission[],
+  };
+}

@@ -1,0 +1,179 @@
+import fastify, { type FastifyBaseLogger } from 'fastify';
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
+import { auditRoutes } from './audit/routes.js';
+import { certificateRoutes } from './certificates/routes.js';
+import { certificateStatus } from './certificates/store.js';
+import type { Clock } from './clock.js';
+import type { Config } from './config.js';
+import { hashCredential } from './credentials.js';
+import { installCallers, type CallerLookup } from './http/callers.js';
+import { docsRoutes, installDocs } from './http/docs.js';
+import { createFailureLimiter } from './http/failure-limiter.js';
+import { createMetrics, healthRoutes } from './http/health.js';
+import { installProblems } from './http/problems.js';
+import type { App } from './http/route.js';
+import { encodePem } from './pki/certificate.js';
+import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
+import { provisioningRoutes } from './provisioning/routes.js';
+import { pkiRoutes } from './revocation/routes.js';
+import type { Services } from './services.js';
+import { selfRoutes, thingRoutes } from './things/routes.js';
+import { jwksMaxAgeSeconds } from './tokens/keys.js';
+import { tokenRoutes } from './tokens/routes.js';
+
+type AppResources = {
+  config: Config;
+  services: Services;
+  clock: Clock;
+  checkReady(): Promise<void>;
+  logger?: FastifyBaseLogger;
+};
+
+export const version = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+const bodyLimit = 64 * 1024;
+
+/** The HTTP server with every feature mounted, not yet listening. */
+export async function buildApp(resources: AppResources): Promise<App> {
+  const { config } = resources;
+  const app: App = fastify({
+    ...(config.tls
+      ? { https: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) } }
+      : {}),
+    ...(resources.logger ? { loggerInstance: resources.logger } : {}),
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
+    bodyLimit,
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    routerOptions: { maxParamLength: 512 },
+    forceCloseConnections: 'idle',
+  }) as unknown as App;
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  readJsonLeniently(app);
+  installProblems(app);
+  const metrics = createMetrics();
+  observeRequests(app, metrics);
+  const failures = createFailureLimiter(config.failedCredentialsPerMinute);
+  installCallers(app, callerLookup(resources.services), failures);
+  await installDocs(app, version);
+  await mountFeatures(app, resources, { metrics, failures });
+  return app;
+}
+
+type Shared = { metrics: ReturnType<typeof createMetrics>; failures: ReturnType<typeof createFailureLimiter> };
+
+async function mountFeatures(
+  app: App,
+  { services, clock, checkReady }: AppResources,
+  { metrics, failures }: Shared,
+): Promise<void> {
+  const {
+    accounts,
+    audit,
+    certificates,
+    enrollments,
+    issuers,
+    presenter,
+    provisioning,
+    publisher,
+    renewals,
+    things,
+    tokens,
+  } = services;
+  await app.register(accountRoutes(accounts));
+  await app.register(apiKeyRoutes(accounts));
+  await app.register(enrollmentRoutes(enrollments, clock));
+  await app.register(
+    provisioningRoutes({
+      provision: provisioning.provision,
+      present: presenter.provisioned,
+      async renew(request, origin) {
+        const { created, thing, certificate } = await renewals.renew(request, origin);
+        return { created, answer: await presenter.identity(thing, certificate) };
+      },
+      failures,
+      count: (result) => metrics.provisions.inc({ result }),
+    }),
+  );
+  await app.register(tokenRoutes({ service: tokens, failures, jwksMaxAgeSeconds }));
+  await app.register(thingRoutes(things));
+  await app.register(
+    selfRoutes(async ({ certificate }) => {
+      const { thing } = certificate;
+      const identity = await presenter.identity(thing, certificate);
+      return { ...identity, thing: { ...identity.thing, policies: thing.policies } };
+    }),
+  );
+  const certificatePem = (der: Buffer) => encodePem('CERTIFICATE', der);
+  await app.register(
+    certificateRoutes({ clock, encodePem: certificatePem, statusOf: certificateStatus, ...certificates }),
+  );
+  await app.register(auditRoutes(audit.list));
+  await app.register(
+    pkiRoutes({
+      crl: publisher.crl,
+      bundle: publisher.bundle,
+      chainPem: issuers.chainPem,
+      encodePem: (der) => encodePem('X509 CRL', der),
+    }),
+  );
+  await app.register(healthRoutes({ metrics, checkReady }));
+  await app.register(docsRoutes());
+}
+
+function callerLookup({ accounts, enrollments, tokens }: Services): CallerLookup {
+  return {
+    apiKey: accounts.findCaller,
+    async enrollment(token) {
+      const tokenHash = hashCredential(token);
+      const enrollment = await enrollments.covering(tokenHash);
+      return enrollment && { kind: 'enrollment', id: enrollment.id, tokenHash };
+    },
+    async accessToken(token) {
+      const certificate = await tokens.findBearer(token);
+      return certificate && { kind: 'thing', certificate };
+    },
+  };
+}
+
+/** JSON of either kind, and nothing at all where nothing is needed: many clients name a type and send no body. */
+function readJsonLeniently(app: App): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser(
+    ['application/json', 'application/merge-patch+json'],
+    { parseAs: 'string' },
+    (request, body, done) => {
+      if (body.length === 0) return done(null, undefined);
+      return parse(request, body as string, done);
+    },
+  );
+}
+
+/** One log line and one measurement for each request, and its id in the answer. */
+function observeRequests(app: App, metrics: Shared['metrics']): void {
+  app.addHook('onSend', async (request, reply) => void reply.header('x-request-id', request.id));
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics.requests.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    request.log.info(
+      {
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        ip: request.ip,
+      },
+      'answered',
+    );
+  });
+}

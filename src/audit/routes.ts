@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
+import type { AuditStore } from './store.js';
+
+const entry = z.object({
+  id: z.string(),
+  at: timestamp,
+  actor: z.string(),
+  action: z.string(),
+  target: z.string(),
+  requestId: z.string().optional(),
+  sourceIp: z.string().optional(),
+  detail: z.record(z.string(), z.unknown()),
+});
+const query = pageQuery.extend({ action: z.string().max(100).optional(), target: z.string().max(300).optional() });
+
+export function auditRoutes(list: AuditStore['list']) {
+  return async (app: App) => {
+    app.get(
+      '/v1/audit',
+      {
+        config: { access: 'audit:read' },
+        schema: {
+          summary: 'Who changed what, newest first',
+          tags: ['audit'],
+          querystring: query,
+          response: { 200: page(entry) },
+        },
+      },
+      async (request) => {
+        const { limit, cursor, ...filter } = request.query;
+        const before = readCursor(cursor, /^\d{1,18}$/);
+        const rows = await list(
+          keyCaller(request).account,
+          filter,
+          before === undefined ? undefined : BigInt(before),
+          limit + 1,
+        );
+        return pageOf(rows, limit, ({ id }) => String(id), present);
+      },
+    );
+  };
+}
+
+type Row = Awaited<ReturnType<AuditStore['list']>>[number];
+
+function present({ id, at, actor, action, target, requestId, sourceIp, detail }: Row): z.output<typeof entry> {
+  return {
+    id: String(id),
+    at: rfc3339(at),
+    ...{ actor, action, target },
+    ...(requestId === null ? {} : { requestId }),
+    ...(sourceIp === null ? {} : { sourceIp }),
+    detail: detail as Record<string, unknown>,
+  };
+}

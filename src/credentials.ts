@@ -1,0 +1,15 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+/** `twe_`: an enrollment token, `twk_`: an API key. */
+export type CredentialPrefix = 'twe' | 'twk';
+
+/** A new credential of 256 random bits, to be shown once, and the hash that is all we keep of it. */
+export function createCredential(prefix: CredentialPrefix): { token: string; hash: Buffer } {
+  const token = `${prefix}_${randomBytes(32).toString('base64url')}`;
+  return { token, hash: hashCredential(token) };
+}
+
+/** SHA-256 of the whole credential: with 256 random bits in it, a look-up by hash leaks nothing by its timing. */
+export function hashCredential(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,51 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { Prisma, PrismaClient } from './generated/client.js';
+
+/** The database, as stores see it. */
+export type Database = PrismaClient;
+
+/** The same inside a transaction. */
+export type Transaction = Prisma.TransactionClient;
+
+/** Builds parametrised SQL for `$queryRaw` and `$executeRaw`. */
+export const { sql } = Prisma;
+
+/** What a query returns or takes for a JSON column. */
+export type Json = Prisma.InputJsonValue;
+
+/** An open database: the client, a way to run migrations on it, and its end. */
+export type OpenDatabase = {
+  kind: 'embedded' | 'postgresql';
+  client: Database;
+  session: SqlSession;
+  close(): Promise<void>;
+};
+
+/** One connection for plain SQL, several statements at once allowed in `exec`. */
+export type SqlSession = {
+  exec(sql: string): Promise<void>;
+  query<Row>(sql: string, parameters?: unknown[]): Promise<Row[]>;
+  end(): Promise<void>;
+};
+
+type Adapter = NonNullable<ConstructorParameters<typeof PrismaClient>[0]['adapter']>;
+
+/** A Prisma client with timeouts that a busy group commit does not reach. */
+export function createClient(adapter: Adapter): Database {
+  return new PrismaClient({ adapter, transactionOptions: { maxWait: 20_000, timeout: 60_000 } });
+}
+
+/** Opens a PostgreSQL. Nothing is read until it is used, except one connection for migrations. */
+export async function openPostgres(url: string, poolSize: number): Promise<OpenDatabase> {
+  const connection = new pg.Client({ connectionString: url });
+  await connection.connect();
+  const client = createClient(new PrismaPg({ connectionString: url, max: poolSize }));
+  const session: SqlSession = {
+    exec: async (text) => void (await connection.query(text)),
+    query: async <Row>(text: string, parameters: unknown[] = []) =>
+      (await connection.query(text, parameters)).rows as Row[],
+    end: () => connection.end(),
+  };
+  return { kind: 'postgresql', client, session, close: () => client.$disconnect() };
+}

@@ -1,0 +1,57 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { tryLock } from 'fs-native-extensions';
+import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { createClient, type OpenDatabase, type SqlSession } from './client.js';
+
+/** The folder belongs to another running program. */
+export class DirectoryInUse extends Error {
+  override readonly name = 'DirectoryInUse';
+}
+
+/**
+ * Opens the embedded PostgreSQL in `directory`, made on first use.
+ * `onPanic` must end the process: after a PANIC (a full disk, say) the engine spins and nothing it says is true.
+ * `whenLocked` runs once the folder is ours and before the database in it is read or made.
+ * @throws DirectoryInUse
+ */
+export async function openEmbedded(
+  directory: string,
+  onPanic: (line: string) => void,
+  whenLocked = () => {},
+): Promise<OpenDatabase> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = lockDirectory(directory);
+  whenLocked();
+  const pglite = await PGlite.create({
+    dataDir: join(directory, 'postgresql'),
+    onStderr: (line) => {
+      if (line.includes('PANIC')) onPanic(line);
+      return true;
+    },
+  });
+  const client = createClient(new PrismaPGlite(pglite));
+  const session: SqlSession = {
+    exec: async (text) => void (await pglite.exec(text)),
+    query: async <Row>(text: string, parameters: unknown[] = []) => (await pglite.query<Row>(text, parameters)).rows,
+    end: async () => {},
+  };
+  const close = async () => {
+    await client.$disconnect();
+    await pglite.close();
+    unlock();
+  };
+  return { kind: 'embedded', client, session, close };
+}
+
+// INVARIANT: the lock is held before the first byte of the database is read, and dies with the process.
+// Two processes on one directory destroy it without a word.
+function lockDirectory(directory: string): () => void {
+  const descriptor = openSync(join(directory, 'lock'), 'a+', 0o600);
+  if (tryLock(descriptor)) return () => closeSync(descriptor);
+  closeSync(descriptor);
+  throw new DirectoryInUse(
+    `${directory} is in use by another Thingward process: stop it first, or set THINGWARD_DATA_DIR to another folder`,
+  );
+}

@@ -1,0 +1,143 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
+import type { HeldCertificate } from '../registry.js';
+import type { FailureLimiter } from './failure-limiter.js';
+import type { Permission } from './permissions.js';
+
+/** An admin, an operator, a proxy: whoever holds an API key. */
+export type KeyCaller = {
+  kind: 'key';
+  id: string;
+  account: string;
+  permissions: ReadonlySet<Permission>;
+  expiresAt: Date | null;
+};
+
+/** A device before its first boot is done: it holds an enrollment token, looked up by `tokenHash`. */
+export type EnrollmentCaller = { kind: 'enrollment'; id: string; tokenHash: Buffer };
+
+/** A device with an access token. */
+export type ThingCaller = { kind: 'thing'; certificate: HeldCertificate };
+
+export type Caller = KeyCaller | EnrollmentCaller | ThingCaller;
+
+/** What a route asks of its caller: a permission of an API key, one of the other credentials, or nothing. */
+export type Access = Permission | 'enrollment' | 'thing' | 'public';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access;
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+  }
+}
+
+const docsPrefix = '/docs';
+
+/** Finds who holds a credential; undefined when nobody does. */
+export type CallerLookup = {
+  apiKey(key: string): Promise<KeyCaller | undefined>;
+  enrollment(token: string): Promise<EnrollmentCaller | undefined>;
+  accessToken(token: string): Promise<ThingCaller | undefined>;
+};
+
+/**
+ * Resolves the caller of every request before its body is read, and refuses those that a route does not admit.
+ * The server does not start when a route says nothing about its callers.
+ */
+export function installCallers(app: FastifyInstance, lookup: CallerLookup, failures: FailureLimiter): void {
+  app.decorateRequest('caller', null);
+  app.addHook('onRoute', (route) => {
+    // The documentation page brings its routes with it, undeclared; they show what openapi.json shows.
+    if (route.url.startsWith(docsPrefix)) route.config = { ...route.config, access: 'public' };
+    if (route.config?.access === undefined) {
+      throw new Error(`route ${String(route.method)} ${route.url} declares no access: the server does not start`);
+    }
+  });
+  app.addHook('onRequest', async (request) => {
+    const { access } = request.routeOptions.config;
+    if (access === undefined || access === 'public') return;
+    request.caller = await authenticate(request, lookup, failures);
+    admit(request.caller, access);
+  });
+}
+
+async function authenticate(request: FastifyRequest, lookup: CallerLookup, failures: FailureLimiter): Promise<Caller> {
+  const credential = readCredential(request.headers.authorization);
+  if (credential === undefined) {
+    throw new DomainError(
+      'missing-credential',
+      'send Authorization: Bearer with an API key, enrollment or access token',
+    );
+  }
+  const caller = await resolve(credential, lookup);
+  if (caller) return caller;
+  failures.count(request.ip);
+  throw new DomainError('invalid-credential', 'the credential is not known or has expired: ask for a new one');
+}
+
+function resolve(credential: string, lookup: CallerLookup): Promise<Caller | undefined> {
+  if (credential.startsWith('twk_')) return lookup.apiKey(credential);
+  if (credential.startsWith('twe_')) return lookup.enrollment(credential);
+  return lookup.accessToken(credential);
+}
+
+/** The bearer token, or the password of Basic for those that cannot send one. */
+function readCredential(header: string | undefined): string | undefined {
+  const match = /^(bearer|basic) +([!-~]+)$/i.exec(header ?? '');
+  if (!match) return undefined;
+  if (match[1]!.toLowerCase() === 'bearer') return match[2];
+  const decoded = Buffer.from(match[2]!, 'base64').toString('utf8');
+  return decoded.slice(decoded.indexOf(':') + 1);
+}
+
+function admit(caller: Caller, access: Exclude<Access, 'public'>): void {
+  if (access === 'enrollment' || access === 'thing') {
+    if (caller.kind !== access) throw new DomainError('forbidden', `this needs ${credentialOf(access)}`);
+    return;
+  }
+  if (caller.kind !== 'key') throw new DomainError('forbidden', `this needs an API key with ${access}`);
+  if (!caller.permissions.has(access)) throw new DomainError('forbidden', `the API key lacks ${access}`);
+}
+
+function credentialOf(access: 'enrollment' | 'thing'): string {
+  return access === 'enrollment' ? 'an enrollment token (twe_...)' : "a device's access token";
+}
+
+/** The API key behind a request whose route asks for a permission. */
+export function keyCaller(request: FastifyRequest): KeyCaller {
+  if (request.caller?.kind !== 'key') throw new Error('the route admits no API keys');
+  return request.caller;
+}
+
+/** The enrollment token behind a request whose route asks for one. */
+export function enrollmentCaller(request: FastifyRequest): EnrollmentCaller {
+  if (request.caller?.kind !== 'enrollment') throw new Error('the route admits no enrollment tokens');
+  return request.caller;
+}
+
+/** The device behind a request whose route asks for an access token. */
+export function thingCaller(request: FastifyRequest): ThingCaller {
+  if (request.caller?.kind !== 'thing') throw new Error('the route admits no access tokens');
+  return request.caller;
+}
+
+/** Who to name in the audit for this request. */
+export function originOf(request: FastifyRequest): Origin {
+  return { actor: actorOf(request.caller), requestId: request.id, sourceIp: request.ip };
+}
+
+function actorOf(caller: Caller | null): string {
+  switch (caller?.kind) {
+    case 'key':
+      return `key:${caller.id}`;
+    case 'enrollment':
+      return `enrollment:${caller.id}`;
+    case 'thing':
+      return `thing:${caller.certificate.thing.name}`;
+    case undefined:
+      return 'anonymous';
+  }
+}

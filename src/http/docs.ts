@@ -1,0 +1,45 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance, RouteOptions } from 'fastify';
+import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import type { App } from './route.js';
+
+const description =
+  'Device identity and policy for edge fleets. Every error is an application/problem+json document; docs/problems.md explains each type.';
+
+const security: Record<string, string> = { enrollment: 'enrollmentToken', thing: 'accessToken' };
+
+/** Describes every route that is registered after this, from the schemas that the routes themselves use. */
+export async function installDocs(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Thingward', version, description },
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, twk_...' },
+          enrollmentToken: { type: 'http', scheme: 'bearer', description: 'An enrollment token, twe_...' },
+          accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: "A device's access token" },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+  });
+  app.addHook('onRoute', describeAccess);
+}
+
+function describeAccess(route: RouteOptions): void {
+  const access = route.config?.access;
+  if (!route.schema || access === undefined || access === 'public') return;
+  const scheme = security[access] ?? 'apiKey';
+  route.schema.security = [{ [scheme]: [] }];
+  if (scheme === 'apiKey') route.schema.description = `Needs the permission \`${access}\`.`;
+}
+
+/** `/openapi.json`, and the same to read and try at `/docs`. */
+export function docsRoutes() {
+  return async (app: App) => {
+    await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true } });
+    app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger());
+  };
+}

@@ -1,0 +1,69 @@
+import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { DomainError } from '../errors.js';
+import type { App } from './route.js';
+import { z } from 'zod';
+
+/** The metrics of one server, Prometheus' way. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const requests = new Histogram({
+    name: 'thingward_http_request_duration_seconds',
+    help: 'Time to answer a request, by route',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    registers: [registry],
+  });
+  const provisions = new Counter({
+    name: 'thingward_provisions_total',
+    help: 'First boots by result',
+    labelNames: ['result'],
+    registers: [registry],
+  });
+  return { registry, requests, provisions };
+}
+
+const tags = ['operations'];
+const status = z.object({ status: z.literal('ok') });
+
+type Deps = { metrics: Metrics; checkReady(): Promise<void> };
+
+export function healthRoutes({ metrics, checkReady }: Deps) {
+  return async (app: App) => {
+    app.get(
+      '/healthz',
+      {
+        config: { access: 'public' },
+        logLevel: 'warn',
+        schema: { summary: 'The process answers', tags, response: { 200: status } },
+      },
+      async () => ({ status: 'ok' as const }),
+    );
+
+    app.get(
+      '/readyz',
+      {
+        config: { access: 'public' },
+        logLevel: 'warn',
+        schema: { summary: 'The server can do its work', tags, response: { 200: status } },
+      },
+      async (request) => {
+        try {
+          await checkReady();
+        } catch (error) {
+          request.log.warn({ err: error }, 'not ready');
+          throw new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
+        }
+        return { status: 'ok' as const };
+      },
+    );
+
+    app.get(
+      '/metrics',
+      { config: { access: 'public' }, logLevel: 'warn', schema: { summary: 'Metrics for Prometheus', tags } },
+      async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    );
+  };
+}

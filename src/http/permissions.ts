@@ -1,0 +1,59 @@
+/** The closed list of what an API key may be allowed to do. */
+export const permissions = [
+  'things:read',
+  'things:write',
+  'certificates:read',
+  'certificates:revoke',
+  'certificates:release',
+  'policies:read',
+  'policies:write',
+  'policies:attach',
+  'enrollments:read',
+  'enrollments:write',
+  'segments:read',
+  'segments:write',
+  'authorize:query',
+  'revocations:read',
+  'audit:read',
+  'keys:read',
+  'keys:write',
+  'issuers:write',
+  'aws:write',
+  'accounts:write',
+] as const;
+
+export type Permission = (typeof permissions)[number];
+
+export const roles = ['owner', 'admin', 'operator', 'auditor', 'proxy'] as const;
+
+export type Role = (typeof roles)[number];
+
+const reading = permissions.filter((permission) => permission.endsWith(':read'));
+const withinAccount = permissions.filter((permission) => permission !== 'accounts:write');
+
+/** What each built-in role may do. `accounts:write` crosses accounts, so only the owner of `default` has it. */
+export function permissionsOfRole(role: Role, account: string): Permission[] {
+  switch (role) {
+    case 'owner':
+      return account === 'default' ? [...permissions] : withinAccount;
+    case 'admin':
+      return withinAccount.filter((permission) => permission !== 'issuers:write');
+    case 'operator':
+      return [
+        'things:read',
+        'things:write',
+        'certificates:read',
+        'certificates:revoke',
+        'policies:read',
+        'policies:attach',
+        'enrollments:read',
+        'enrollments:write',
+        'segments:read',
+        'revocations:read',
+      ];
+    case 'auditor':
+      return reading;
+    case 'proxy':
+      return ['authorize:query', 'revocations:read'];
+  }
+}

@@ -1,0 +1,90 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DomainError, type ErrorCode, type ErrorExtras } from '../errors.js';
+
+/** Every code with its status and title. A code without a row does not compile. */
+export const problems: Record<ErrorCode, { status: number; title: string }> = {
+  'account-exists': { status: 409, title: 'The account name is taken' },
+  'account-suspended': { status: 403, title: 'The account is suspended' },
+  'bad-csr': { status: 422, title: 'The certificate request was refused' },
+  'bad-key': { status: 422, title: 'The key is not acceptable' },
+  'certificate-revoked': { status: 403, title: 'The certificate is no longer good' },
+  conflict: { status: 409, title: 'The object is not in the state that this needs' },
+  forbidden: { status: 403, title: 'The credential does not allow this' },
+  'invalid-client': { status: 401, title: 'The device could not be recognised' },
+  'invalid-credential': { status: 401, title: 'The credential is unknown, expired or used up' },
+  'invalid-grant': { status: 400, title: 'The refresh token is not good' },
+  'invalid-request': { status: 400, title: 'The request does not have the documented shape' },
+  'key-in-use': { status: 409, title: 'The key lives on another thing' },
+  'list-expired': { status: 503, title: 'There is no current list to serve' },
+  'missing-credential': { status: 401, title: 'A credential is needed' },
+  'not-found': { status: 404, title: 'There is no such thing here' },
+  'not-ready': { status: 503, title: 'The server cannot answer yet' },
+  'outside-enrollment': { status: 403, title: 'The enrollment does not cover this' },
+  'payload-too-large': { status: 413, title: 'The request is too large' },
+  'thing-exists': { status: 409, title: 'The name is held by another key' },
+  'thing-not-active': { status: 403, title: 'The thing is suspended or revoked' },
+  'too-many-requests': { status: 429, title: 'Too many wrong credentials' },
+  'unknown-policy': { status: 422, title: 'The policy does not exist' },
+  'unsupported-grant-type': { status: 400, title: 'The grant type is not supported' },
+  'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
+  internal: { status: 500, title: 'The server failed' },
+};
+
+/** A stable identifier of the kind of problem; docs/problems.md has a heading for each. */
+export function problemType(code: ErrorCode): string {
+  return `urn:thingward:problem:${code}`;
+}
+
+/** Makes every failure of `app` a problem document (RFC 9457), and shows nothing of those that are our own. */
+export function installProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const known = toDomainError(error);
+    if (known.code === 'internal') request.log.error({ err: error }, 'request failed');
+    return sendProblem(request, reply, known);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const detail = `${request.method} ${request.url.split('?')[0]} does not exist; /docs lists what does`;
+    return sendProblem(request, reply, new DomainError('not-found', detail));
+  });
+}
+
+function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { code, message, extras }: DomainError,
+): FastifyReply {
+  const { status, title } = problems[code];
+  const { retryAfter, ...members } = extras;
+  if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
+  if (status === 401) void reply.header('www-authenticate', 'Bearer realm="thingward"');
+  const body = { type: problemType(code), title, status, detail: message, requestId: request.id, ...members };
+  return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(body);
+}
+
+const frameworkCodes: Record<string, ErrorCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload-too-large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
+};
+
+function toDomainError(error: FastifyError): DomainError {
+  if (error instanceof DomainError) return error;
+  if (error.validation) return new DomainError('invalid-request', validationDetail(error), validationExtras(error));
+  const code = frameworkCodes[error.code] ?? (isClientError(error) ? 'invalid-request' : 'internal');
+  const detail = code === 'internal' ? 'try again; the log has the reason under this requestId' : error.message;
+  return new DomainError(code, detail);
+}
+
+// Only Fastify's own complaints about a request are shown; a status on any other error proves nothing.
+function isClientError(error: FastifyError): boolean {
+  return /^FST_/.test(error.code ?? '') && error.statusCode !== undefined && error.statusCode < 500;
+}
+
+function validationDetail(error: FastifyError): string {
+  const [first] = error.validation ?? [];
+  const where = `${error.validationContext ?? 'request'}${first?.instancePath ?? ''}`;
+  return `${where}: ${first?.message ?? 'is not valid'}; /docs shows the shape`;
+}
+
+function validationExtras(error: FastifyError): ErrorExtras {
+  return { errors: (error.validation ?? []).map(({ instancePath, message }) => ({ path: instancePath, message })) };
+}

@@ -1,0 +1,39 @@
+import { rfc3339 } from '../clock.js';
+import type { RegisteredThing } from '../registry.js';
+
+/** A thing as answers show it. */
+export function presentThing({ id, name, account, thingType, attributes, status, createdAt }: RegisteredThing) {
+  const type = thingType === null ? {} : { thingType };
+  return { id, name, account, ...type, attributes, status, createdAt: rfc3339(createdAt) };
+}
+
+export type PresentableCertificate = {
+  serialNumber: string;
+  fingerprint: string;
+  pem: string;
+  chainPem: string;
+  notBefore: Date;
+  notAfter: Date;
+};
+
+/** A certificate as the device that holds it is shown it. */
+export function presentCertificate({
+  serialNumber,
+  fingerprint,
+  pem,
+  chainPem,
+  notBefore,
+  notAfter,
+}: PresentableCertificate) {
+  return { serialNumber, fingerprint, pem, chainPem, notBefore: rfc3339(notBefore), notAfter: rfc3339(notAfter) };
+}
+
+/** Where a device goes next. */
+export function presentLinks(publicUrl: string, urls: { crl: string; ocsp: string }) {
+  return {
+    ...urls,
+    jwks: `${publicUrl}/.well-known/jwks.json`,
+    token: `${publicUrl}/v1/token`,
+    renew: `${publicUrl}/v1/renew`,
+  };
+}

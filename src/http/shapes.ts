@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { DomainError } from '../errors.js';
+import { permissions, roles } from './permissions.js';
+
+/** The shapes that several features' requests and answers share, in the words of the product. */
+
+export const accountName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens, at most 63');
+export const thingName = z.string().regex(/^[A-Za-z0-9:_-]{1,128}$/, 'must be 1 to 128 letters, digits, and : _ -');
+export const thingType = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
+export const policyName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
+export const serialNumber = z.string().regex(/^[0-9a-f]{40}$/, 'must be 40 lower-case hex digits');
+export const permission = z.enum(permissions);
+export const role = z.enum(roles);
+/** A time in a request. */
+export const instant = z.iso.datetime({ offset: true });
+/** A time in an answer. */
+export const timestamp = z.iso.datetime();
+
+export const attributeName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a letter and then at most 63 letters, digits, _ -');
+export const attributeValue = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must have no control characters');
+export const attributes = z
+  .record(attributeName, attributeValue)
+  .refine((value) => Object.keys(value).length <= 50, 'must have at most 50 members');
+
+export const thing = z.object({
+  id: z.uuid(),
+  name: thingName,
+  account: accountName,
+  thingType: thingType.optional(),
+  attributes: z.record(z.string(), z.string()),
+  status: z.enum(['active', 'suspended', 'revoked']),
+  createdAt: timestamp,
+});
+
+export const issuedCertificate = z.object({
+  serialNumber,
+  fingerprint: z.string(),
+  pem: z.string(),
+  chainPem: z.string(),
+  notBefore: timestamp,
+  notAfter: timestamp,
+});
+
+export const renderedPolicy = z.object({
+  name: policyName,
+  version: z.int(),
+  statements: z.array(
+    z.object({
+      id: z.string(),
+      effect: z.enum(['allow', 'deny']),
+      actions: z.array(z.string()),
+      resources: z.array(z.string()),
+      condition: z.record(z.string(), z.unknown()).optional(),
+    }),
+  ),
+});
+
+export const links = z.object({ crl: z.url(), ocsp: z.url(), jwks: z.url(), token: z.url(), renew: z.url() });
+
+/** `?limit=&cursor=` of every list. */
+export const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z.string().max(512).optional(),
+});
+
+export type Page<Item> = { items: Item[]; nextCursor?: string };
+
+export const page = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item), nextCursor: z.string().optional() });
+
+/** A page out of one row more than was asked for; `keyOf` the last row shown is what the next page starts after. */
+export function pageOf<Row, Item>(
+  rows: Row[],
+  limit: number,
+  keyOf: (row: Row) => string,
+  toItem: (row: Row) => Item,
+): Page<Item> {
+  const shown = rows.slice(0, limit);
+  const items = shown.map(toItem);
+  const last = shown.at(-1);
+  return rows.length > limit && last
+    ? { items, nextCursor: Buffer.from(keyOf(last)).toString('base64url') }
+    : { items };
+}
+
+/** The key inside a cursor. @throws DomainError `invalid-request` unless it has the form that the list gives out. */
+export function readCursor(cursor: string | undefined, form: RegExp): string | undefined {
+  if (cursor === undefined) return undefined;
+  const key = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (!form.test(key)) throw new DomainError('invalid-request', 'cursor: pass the nextCursor of this list as it is');
+  return key;
+}
+
+export const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,0 +1,147 @@
+import { createPrivateKey } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
+import type { Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import { createCertificateIssuer, encodePem, type CertificateIssuer } from '../pki/certificate.js';
+import { issueIssuing, issueRoot, openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
+import type { KeyType } from '../pki/public-key.js';
+import { createSigner, generatePrivateKey } from '../pki/signer.js';
+import type { Sealer } from '../sealing.js';
+import { createIndexSource } from './index-block.js';
+import type { IssuerStore, StoredIssuer } from './store.js';
+
+type Deps = { store: IssuerStore; sealer: Sealer; clock: Clock; keyType: KeyType; pkiUrl: string };
+
+/** The authority that signs an account's device certificates now. */
+export type SigningAuthority = {
+  issuerId: string;
+  issue: CertificateIssuer;
+  nextIndex(): Promise<bigint>;
+  /** Issuing CA, then root. */
+  chainPem: string;
+  chainDer: Buffer[];
+  urls: PkiUrls;
+};
+
+const day = 86_400;
+const year = 365 * day;
+const rootYears = 20;
+const issuingYears = 5;
+// A CA's notBefore lies further back than any device's, so that clamping never moves a device's.
+const backdate = -day;
+const cacheMs = 60_000;
+
+export type IssuerService = ReturnType<typeof createIssuerService>;
+
+/** The certificate authorities of all accounts. */
+export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: Deps) {
+  const signing = new LRUCache<string, Promise<SigningAuthority>>({ max: 1000, ttl: cacheMs });
+  const indices = new LRUCache<string, () => Promise<bigint>>({ max: 10_000 });
+
+  const urlsOf = (issuerId: string): PkiUrls => ({ crl: `${pkiUrl}/crl/${issuerId}.crl`, ocsp: `${pkiUrl}/ocsp` });
+
+  const open = (stored: StoredIssuer): Issuer => {
+    const pkcs8 = sealer.open(stored.sealedKey, `issuer:${stored.id}`);
+    const signer = createSigner(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
+    return openIssuer(stored.certificateDer, stored, signer);
+  };
+
+  const unexpired = async (account: string): Promise<StoredIssuer[]> => {
+    const issuers = await store.unexpired(account, clock());
+    if (issuers.length === 0) throw new DomainError('not-found', `there is no account ${account}`);
+    return issuers;
+  };
+
+  const openSigning = async (account: string): Promise<SigningAuthority> => {
+    const issuers = await unexpired(account);
+    const chain = chainOf(issuers);
+    const issuer = open(chain[0]!);
+    let nextIndex = indices.get(issuer.id);
+    if (!nextIndex)
+      indices.set(issuer.id, (nextIndex = createIndexSource((count) => store.reserveIndices(issuer.id, count))));
+    const chainDer = chain.map(({ certificateDer }) => certificateDer);
+    const urls = urlsOf(issuer.id);
+    return {
+      issuerId: issuer.id,
+      issue: createCertificateIssuer(issuer, urls),
+      nextIndex,
+      chainPem: pemOf(chainDer),
+      chainDer,
+      urls,
+    };
+  };
+
+  return {
+    /** @throws DomainError `not-found` for an account that is not there. */
+    signing(account: string): Promise<SigningAuthority> {
+      const cached = signing.get(account);
+      if (cached) return cached;
+      const opened = openSigning(account);
+      signing.set(account, opened);
+      opened.catch(() => signing.delete(account));
+      return opened;
+    },
+
+    /** Issuing CA, then root, as PEM. @throws DomainError `not-found` */
+    async chainPem(account: string): Promise<string> {
+      return pemOf(chainOf(await unexpired(account)).map(({ certificateDer }) => certificateDer));
+    },
+
+    unexpired,
+    open,
+    urlsOf,
+
+    /**
+     * Makes a root and an issuing CA for a new account and returns what writes them. Their keys leave
+     * this function sealed.
+     */
+    async prepare(account: string): Promise<{ issuers: Issuer[]; insert(tx: Transaction): Promise<void> }> {
+      const at = wholeSeconds(clock());
+      const validity = (years: number) => ({
+        notBefore: addSeconds(at, backdate),
+        notAfter: addSeconds(at, years * year),
+      });
+      const [rootKey, issuingKey] = [await generatePrivateKey(keyType), await generatePrivateKey(keyType)];
+      const root = issueRoot(account, validity(rootYears), createSigner(rootKey));
+      const issuing = issueIssuing(account, root, urlsOf(root.id), validity(issuingYears), createSigner(issuingKey));
+      const seal = (id: string, key: typeof rootKey) =>
+        sealer.seal(key.export({ type: 'pkcs8', format: 'der' }), `issuer:${id}`);
+      const insert = async (tx: Transaction) => {
+        const common = { account, listSuperseded: false };
+        await store.insert(
+          tx,
+          { ...common, ...stored(root), kind: 'root', parentId: null, sealedKey: seal(root.id, rootKey) },
+          at,
+        );
+        await store.insert(
+          tx,
+          {
+            ...common,
+            ...stored(issuing),
+            kind: 'issuing',
+            parentId: root.id,
+            sealedKey: seal(issuing.id, issuingKey),
+          },
+          at,
+        );
+      };
+      return { issuers: [root, issuing], insert };
+    },
+  };
+}
+
+function stored({ id, certificateDer, notBefore, notAfter }: Issuer) {
+  return { id, certificateDer, notBefore, notAfter };
+}
+
+function chainOf(issuers: StoredIssuer[]): StoredIssuer[] {
+  const issuing = issuers.find(({ kind }) => kind === 'issuing');
+  const root = issuers.find(({ id }) => id === issuing?.parentId);
+  if (!issuing || !root) throw new Error('an account has no issuing CA that is still valid');
+  return [issuing, root];
+}
+
+function pemOf(chain: Buffer[]): string {
+  return chain.map((der) => encodePem('CERTIFICATE', der)).join('');
+}

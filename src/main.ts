@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { runAgent } from './agent/cli.js';
+import { ConfigError, loadConfig } from './config.js';
+import { DirectoryInUse } from './db/embedded.js';
+import { DomainError } from './errors.js';
+import { newEpoch, ownerKey, rotateTokenKey } from './operator-commands.js';
+import { serve } from './serve.js';
+
+const usage = `usage: thingward <command>
+
+  serve                      run the server (settings come from the environment, see .env.example)
+  agent <command>            the device side: thingward agent --help
+  owner-key [ACCOUNT]        make a new owner key for an account whose owner lost theirs
+  rotate-token-key           publish a new key for access tokens; it signs ten minutes later
+  restored                   run once after restoring a backup: begins a new epoch
+`;
+
+async function run([command, ...rest]: string[]): Promise<void> {
+  switch (command) {
+    case 'serve':
+      return serve(loadConfig());
+    case 'agent':
+      return runAgent(rest);
+    case 'owner-key':
+      return ownerKey(loadConfig(), rest[0] ?? 'default');
+    case 'rotate-token-key':
+      return rotateTokenKey(loadConfig());
+    case 'restored':
+      return newEpoch(loadConfig());
+    case undefined:
+    case 'help':
+    case '--help':
+      return void process.stdout.write(usage);
+    default:
+      throw new ConfigError(`there is no command ${command}\n\n${usage}`);
+  }
+}
+
+run(process.argv.slice(2)).catch((error: unknown) => {
+  const expected = error instanceof ConfigError || error instanceof DirectoryInUse || error instanceof DomainError;
+  const text = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`thingward: ${text}\n`);
+  process.exitCode = 1;
+  // Whatever is still open must not keep a failed start alive.
+  setTimeout(() => process.exit(1), 1000).unref();
+});

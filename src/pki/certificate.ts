@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import * as der from './der.js';
+import {
+  authorityKeyId,
+  clamp,
+  extension,
+  keyIdentifier,
+  name,
+  pkiUrlExtensions,
+  type Issuer,
+  type PkiUrls,
+  type Validity,
+} from './issuer.js';
+import { requireDeviceProfile } from './lint.js';
+import { oids } from './oid.js';
+import type { PublicKey } from './public-key.js';
+import { createSerialNumber } from './serial-number.js';
+import { signed } from './signer.js';
+
+/** What distinguishes one device certificate from the next. */
+export type DeviceCertificateRequest = {
+  account: string;
+  thingName: string;
+  publicKey: PublicKey;
+  validity: Validity;
+  /** The certificate's place in its issuer's compact lists; never given twice by one issuer. */
+  index: bigint;
+};
+
+export type DeviceCertificate = Validity & {
+  /** Lower-case hex, 40 digits. */
+  serialNumber: string;
+  /** SHA-256 of the DER, lower-case hex. */
+  fingerprint: string;
+  index: bigint;
+  der: Buffer;
+};
+
+/** Issues device certificates of one issuer. */
+export type CertificateIssuer = (request: DeviceCertificateRequest) => DeviceCertificate;
+
+/** The SAN URI of a thing: `urn:thingward:account:thingName`. */
+export function thingUri(account: string, thingName: string): string {
+  return `urn:thingward:${account}:${thingName}`;
+}
+
+/** DER as PEM (RFC 7468 §2), 64 columns, ending in a newline. */
+export function encodePem(label: 'CERTIFICATE' | 'X509 CRL', bytes: Uint8Array): string {
+  const lines = Buffer.from(bytes)
+    .toString('base64')
+    .replace(/(.{64})(?!$)/g, '$1\n');
+  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
+}
+
+/**
+ * Returns the function that signs device certificates under `issuer`: the profile of RFC 5280 with
+ * everything that never changes encoded once. What it returns has passed the lint before it was signed.
+ * Validity is clamped to the issuer's.
+ */
+export function createCertificateIssuer(issuer: Issuer, urls: PkiUrls): CertificateIssuer {
+  const version = der.encode(der.constructed(0), der.integer(2));
+  const usage = Buffer.concat([
+    extension(oids.keyUsage, der.namedBits(0), true),
+    extension(oids.extKeyUsage, der.sequence(oids.clientAuth)),
+    extension(oids.basicConstraints, der.sequence(), true),
+  ]);
+  const whereabouts = Buffer.concat([authorityKeyId(issuer), ...pkiUrlExtensions(urls)]);
+
+  return (request) => {
+    const { account, thingName, publicKey, index } = request;
+    const validity = clamp(request.validity, issuer);
+    const serial = createSerialNumber();
+    const extensions = der.sequence(
+      usage,
+      extension(
+        oids.subjectAltName,
+        der.sequence(der.encode(der.primitive(6), Buffer.from(thingUri(account, thingName)))),
+      ),
+      extension(oids.subjectKeyIdentifier, der.octetString(keyIdentifier(publicKey.subjectPublicKey))),
+      whereabouts,
+      extension(oids.issuerIndex, der.integer(index)),
+    );
+    const tbs = der.sequence(
+      version,
+      der.encode(der.tags.integer, serial),
+      issuer.signer.algorithm,
+      issuer.subject,
+      der.sequence(der.time(validity.notBefore), der.time(validity.notAfter)),
+      name([oids.organizationName, account], [oids.commonName, thingName]),
+      publicKey.spki,
+      der.encode(der.constructed(3), extensions),
+    );
+    requireDeviceProfile(tbs, { ...request, validity }, issuer);
+    const bytes = signed(tbs, issuer.signer);
+    const fingerprint = createHash('sha256').update(bytes).digest('hex');
+    return { serialNumber: serial.toString('hex'), fingerprint, index, der: bytes, ...validity };
+  };
+}

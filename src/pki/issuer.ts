@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import * as der from './der.js';
+import { oids } from './oid.js';
+import { createSerialNumber } from './serial-number.js';
+import { signed, type Signer } from './signer.js';
+
+/** A certificate authority that can sign: what the profile of its children needs to know about it. */
+export type Issuer = {
+  /** Names the issuer in URLs: the first 16 hex digits of its subject key identifier. */
+  id: string;
+  certificateDer: Buffer;
+  /** Its subject Name, byte for byte as its children and lists must repeat it (RFC 5280 §4.1.2.4). */
+  subject: Buffer;
+  subjectKeyId: Buffer;
+  notBefore: Date;
+  notAfter: Date;
+  signer: Signer;
+};
+
+/** Where the relying parties of an issuer's certificates look. Both are `http:` (RFC 5280 §8). */
+export type PkiUrls = { crl: string; ocsp: string };
+
+export type Validity = { notBefore: Date; notAfter: Date };
+
+/** A self-signed root for an account. */
+export function issueRoot(account: string, validity: Validity, signer: Signer): Issuer {
+  const subject = authorityName(account, 'root CA', signer);
+  return issueAuthority({ subject, validity, signer, pathLength: 1 });
+}
+
+/** An issuing CA under `root`, clamped to the root's validity. `urls` are the root's. */
+export function issueIssuing(account: string, root: Issuer, urls: PkiUrls, validity: Validity, signer: Signer): Issuer {
+  const subject = authorityName(account, 'issuing CA', signer);
+  return issueAuthority({
+    subject,
+    validity: clamp(validity, root),
+    signer,
+    pathLength: 0,
+    parent: { issuer: root, urls },
+  });
+}
+
+/** Reads back an issuer that was stored. `signer` must hold its key. */
+export function openIssuer(certificateDer: Buffer, validity: Validity, signer: Signer): Issuer {
+  const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
+  const subject = der.members(tbs, der.tags.sequence)[5]!.bytes;
+  return issuerOf(certificateDer, subject, validity, signer);
+}
+
+/** SHA-1 of the key's bits: method 1 of RFC 5280 §4.2.1.2. */
+export function keyIdentifier(subjectPublicKey: Uint8Array): Buffer {
+  return createHash('sha1').update(subjectPublicKey).digest();
+}
+
+/** `SEQUENCE { id, critical?, value }` (RFC 5280 §4.2). */
+export function extension(id: Buffer, value: Uint8Array, critical = false): Buffer {
+  return critical
+    ? der.sequence(id, der.boolean(true), der.octetString(value))
+    : der.sequence(id, der.octetString(value));
+}
+
+/** AuthorityKeyIdentifier with the key identifier alone. */
+export function authorityKeyId(issuer: Pick<Issuer, 'subjectKeyId'>): Buffer {
+  return extension(oids.authorityKeyIdentifier, der.sequence(der.encode(der.primitive(0), issuer.subjectKeyId)));
+}
+
+/** One CRL distribution point and one OCSP responder. */
+export function pkiUrlExtensions(urls: PkiUrls): Buffer[] {
+  const uri = (url: string) => der.encode(der.primitive(6), Buffer.from(url, 'latin1'));
+  const point = der.sequence(der.encode(der.constructed(0), der.encode(der.constructed(0), uri(urls.crl))));
+  return [
+    extension(oids.crlDistributionPoints, der.sequence(point)),
+    extension(oids.authorityInfoAccess, der.sequence(der.sequence(oids.ocsp, uri(urls.ocsp)))),
+  ];
+}
+
+/** A Name of single-valued RDNs, UTF8String, in the order given. */
+export function name(...attributes: [type: Buffer, value: string][]): Buffer {
+  return der.sequence(...attributes.map(([type, value]) => der.set(der.sequence(type, der.utf8String(value)))));
+}
+
+export function clamp(validity: Validity, issuer: Validity): Validity {
+  return {
+    notBefore: validity.notBefore < issuer.notBefore ? issuer.notBefore : validity.notBefore,
+    notAfter: validity.notAfter > issuer.notAfter ? issuer.notAfter : validity.notAfter,
+  };
+}
+
+type Authority = {
+  subject: Buffer;
+  validity: Validity;
+  signer: Signer;
+  pathLength: number;
+  parent?: { issuer: Issuer; urls: PkiUrls };
+};
+
+function issueAuthority({ subject, validity, signer, pathLength, parent }: Authority): Issuer {
+  const subjectKeyId = keyIdentifier(signer.publicKey.subjectPublicKey);
+  const by = parent?.issuer ?? { subject, subjectKeyId, signer };
+  const extensions = der.sequence(
+    extension(oids.basicConstraints, der.sequence(der.boolean(true), der.integer(pathLength)), true),
+    extension(oids.keyUsage, der.namedBits(5, 6), true),
+    extension(oids.subjectKeyIdentifier, der.octetString(subjectKeyId)),
+    authorityKeyId(by),
+    ...(parent ? pkiUrlExtensions(parent.urls) : []),
+  );
+  const tbs = der.sequence(
+    der.encode(der.constructed(0), der.integer(2)),
+    der.integer(createSerialNumber()),
+    by.signer.algorithm,
+    by.subject,
+    der.sequence(der.time(validity.notBefore), der.time(validity.notAfter)),
+    subject,
+    signer.publicKey.spki,
+    der.encode(der.constructed(3), extensions),
+  );
+  return issuerOf(signed(tbs, by.signer), subject, validity, signer);
+}
+
+function issuerOf(certificateDer: Buffer, subject: Buffer, validity: Validity, signer: Signer): Issuer {
+  const subjectKeyId = keyIdentifier(signer.publicKey.subjectPublicKey);
+  return { id: subjectKeyId.toString('hex').slice(0, 16), certificateDer, subject, subjectKeyId, ...validity, signer };
+}
+
+// The key identifier in the name keeps the names of an account's successive authorities apart.
+function authorityName(account: string, role: string, signer: Signer): Buffer {
+  const id = keyIdentifier(signer.publicKey.subjectPublicKey).toString('hex').slice(0, 16);
+  return name([oids.organizationName, account], [oids.commonName, `Thingward ${role} ${id}`]);
+}

@@ -1,0 +1,49 @@
+import { createPublicKey, generateKeyPair, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import * as der from './der.js';
+import { oids } from './oid.js';
+import { parsePublicKey, type KeyFamily, type KeyType, type PublicKey } from './public-key.js';
+
+/** Signs to-be-signed bytes with one key and one algorithm. */
+export type Signer = {
+  publicKey: PublicKey;
+  /** The AlgorithmIdentifier, the same inside and outside of what is signed (RFC 5280 §4.1.1.2). */
+  algorithm: Buffer;
+  sign(tbs: Uint8Array): Buffer;
+};
+
+const algorithms: Record<KeyFamily, { hash: string | null; identifier: Buffer }> = {
+  'ec-p256': { hash: 'sha256', identifier: der.sequence(oids.ecdsaWithSha256) },
+  'ec-p384': { hash: 'sha384', identifier: der.sequence(oids.ecdsaWithSha384) },
+  ed25519: { hash: null, identifier: der.sequence(oids.ed25519) },
+  rsa: { hash: 'sha256', identifier: der.sequence(oids.sha256WithRsa, der.nullValue()) },
+};
+
+/** A signer over a private key that this process holds. Synchronous: the thread pool costs more than it saves. */
+export function createSigner(privateKey: KeyObject): Signer {
+  const publicKey = parsePublicKey(createPublicKey(privateKey).export({ type: 'spki', format: 'der' }));
+  const { hash, identifier } = algorithms[publicKey.family];
+  return { publicKey, algorithm: identifier, sign: (tbs) => sign(hash, tbs, privateKey) };
+}
+
+/** `SEQUENCE { tbs, algorithm, signature }`: the outer shape of certificates, CRLs and OCSP responses alike. */
+export function signed(tbs: Uint8Array, signer: Signer): Buffer {
+  return der.sequence(tbs, signer.algorithm, der.bitString(signer.sign(tbs)));
+}
+
+const generateRsa = promisify(generateKeyPair);
+
+/** A new private key. RSA is made off the event loop (a fifth of a second); the others take microseconds. */
+export async function generatePrivateKey(type: KeyType): Promise<KeyObject> {
+  switch (type) {
+    case 'ec-p256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    case 'ec-p384':
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
+    case 'ed25519':
+      return generateKeyPairSync('ed25519').privateKey;
+    case 'rsa-2048':
+    case 'rsa-3072':
+      return (await generateRsa('rsa', { modulusLength: type === 'rsa-2048' ? 2048 : 3072 })).privateKey;
+  }
+}

@@ -1,0 +1,103 @@
+import { rfc3339, type Clock } from '../clock.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { pageOf, pageQuery, readCursor, uuidForm } from '../http/shapes.js';
+import * as schema from './enrollment-schema.js';
+import type { EnrollmentService } from './enrollment-service.js';
+import type { StoredEnrollment } from './enrollment-store.js';
+
+const tags = ['enrollments'];
+
+export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
+  return async (app: App) => {
+    app.post(
+      '/v1/enrollments',
+      {
+        config: { access: 'enrollments:write' },
+        schema: {
+          summary: 'Create an enrollment; its token is shown once',
+          tags,
+          body: schema.newEnrollment,
+          response: { 201: schema.createdEnrollment },
+        },
+      },
+      async (request, reply) => {
+        const created = await service.create(keyCaller(request).account, request.body, originOf(request));
+        return reply.code(201).send(created);
+      },
+    );
+
+    app.get(
+      '/v1/enrollments',
+      {
+        config: { access: 'enrollments:read' },
+        schema: { summary: 'List enrollments', tags, querystring: pageQuery, response: { 200: schema.enrollmentPage } },
+      },
+      async (request) => {
+        const { cursor, limit } = request.query;
+        const rows = await service.list(keyCaller(request).account, readCursor(cursor, uuidForm), limit + 1);
+        return pageOf(
+          rows,
+          limit,
+          ({ id }) => id,
+          (row) => toEnrollment(row, clock()),
+        );
+      },
+    );
+
+    app.get(
+      '/v1/enrollments/:id',
+      {
+        config: { access: 'enrollments:read' },
+        schema: {
+          summary: 'Read an enrollment',
+          tags,
+          params: schema.enrollmentParams,
+          response: { 200: schema.enrollment },
+        },
+      },
+      async (request) => toEnrollment(await service.get(keyCaller(request).account, request.params.id), clock()),
+    );
+
+    app.post(
+      '/v1/enrollments/:id/revoke',
+      {
+        config: { access: 'enrollments:write' },
+        schema: {
+          summary: 'Stop an enrollment',
+          tags,
+          params: schema.enrollmentParams,
+          body: schema.revokeEnrollment,
+          response: { 200: schema.enrollment },
+        },
+      },
+      async (request) =>
+        toEnrollment(await service.revoke(keyCaller(request).account, request.params.id, originOf(request)), clock()),
+    );
+  };
+}
+
+function toEnrollment(
+  { account: _, reenrollsThingId: __, thingType, expiresAt, revokedAt, createdAt, ...rest }: StoredEnrollment,
+  at: Date,
+) {
+  return {
+    ...rest,
+    status: statusOf({ expiresAt, revokedAt, ...rest }, at),
+    ...(thingType === null ? {} : { thingType }),
+    ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
+    ...(revokedAt === null ? {} : { revokedAt: rfc3339(revokedAt) }),
+    createdAt: rfc3339(createdAt),
+  };
+}
+
+type Limits = Pick<StoredEnrollment, 'expiresAt' | 'revokedAt' | 'uses' | 'maxUses'>;
+
+function statusOf(
+  { expiresAt, revokedAt, uses, maxUses }: Limits,
+  at: Date,
+): 'active' | 'exhausted' | 'expired' | 'revoked' {
+  if (revokedAt) return 'revoked';
+  if (expiresAt && expiresAt <= at) return 'expired';
+  return uses >= maxUses ? 'exhausted' : 'active';
+}

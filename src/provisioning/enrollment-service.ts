@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import { createCredential } from '../credentials.js';
+import type { Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
+import type { NewEnrollment } from './enrollment-schema.js';
+import type { EnrollmentStore, StoredEnrollment } from './enrollment-store.js';
+
+type Deps = {
+  store: EnrollmentStore;
+  clock: Clock;
+  audit: AppendAudit;
+  requirePolicies(account: string, names: string[]): Promise<void>;
+  policyForType(account: string, thingType: string | undefined): Promise<string>;
+};
+
+const reenrollSeconds = 24 * 3600;
+
+export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
+
+export function createEnrollmentService({ store, clock, audit, requirePolicies, policyForType }: Deps) {
+  // What an enrollment covers never changes, so it may be remembered; whether it still holds is
+  // judged anew in the transaction that uses it.
+  const covers = new LRUCache<string, Promise<StoredEnrollment | undefined>>({ max: 10_000, ttl: 60_000 });
+
+  return {
+    /** @throws DomainError `unknown-policy` */
+    async create(account: string, request: NewEnrollment, origin: Origin): Promise<{ id: string; token: string }> {
+      const policies = request.policies ?? [request.policy ?? (await policyForType(account, request.thingType))];
+      await requirePolicies(account, policies);
+      const enrollment: StoredEnrollment = {
+        ...newEnrollment(account, origin, clock()),
+        policies,
+        thingNamePattern: request.thingNamePattern,
+        thingType: request.thingType ?? null,
+        maxUses: request.maxUses,
+        expiresAt: request.expiresAt === undefined ? null : new Date(request.expiresAt),
+        sourceCidrs: request.sourceCidrs ?? [],
+        attributes: request.attributes ?? {},
+        deviceAttributes: request.deviceAttributes ?? [],
+      };
+      const { token, hash } = createCredential('twe');
+      await store.transaction(async (tx) => {
+        await store.insert(tx, enrollment, hash);
+        await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
+      });
+      return { id: enrollment.id, token };
+    },
+
+    /** A one-use enrollment that gives an existing thing a new key, written in `tx`. Returns its token. */
+    async createReenroll(tx: Transaction, thing: { id: string; account: string; name: string }, origin: Origin) {
+      const at = clock();
+      const enrollment: StoredEnrollment = {
+        ...newEnrollment(thing.account, origin, at),
+        thingNamePattern: thing.name,
+        expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
+        reenrollsThingId: thing.id,
+      };
+      const { token, hash } = createCredential('twe');
+      await store.insert(tx, enrollment, hash);
+      await audit(tx, { ...auditOf('thing.reenroll', enrollment, origin, at), target: `thing:${thing.name}` });
+      return { id: enrollment.id, token, expiresAt: enrollment.expiresAt! };
+    },
+
+    /** @throws DomainError `not-found` */
+    async get(account: string, id: string): Promise<StoredEnrollment> {
+      const enrollment = await store.find(account, id);
+      if (!enrollment) throw new DomainError('not-found', `there is no enrollment ${id}`);
+      return enrollment;
+    },
+
+    list: store.list,
+
+    /** Stops an enrollment: no provisioning that starts after this succeeds with it. @throws DomainError `not-found` */
+    async revoke(account: string, id: string, origin: Origin): Promise<StoredEnrollment> {
+      const enrollment = await this.get(account, id);
+      await store.transaction(async (tx) => {
+        const at = clock();
+        if (await store.revoke(tx, account, id, at))
+          await audit(tx, auditOf('enrollment.revoke', enrollment, origin, at));
+      });
+      return this.get(account, id);
+    },
+
+    /** What the enrollment of a token covers; its uses, expiry and revocation may have moved on since. */
+    covering(tokenHash: Buffer): Promise<StoredEnrollment | undefined> {
+      const key = tokenHash.toString('base64');
+      const cached = covers.get(key);
+      if (cached) return cached;
+      const loading = store.findByTokenHash(tokenHash);
+      covers.set(key, loading);
+      const forget = () => covers.delete(key);
+      loading.then((found) => found ?? forget(), forget);
+      return loading;
+    },
+  };
+}
+
+function newEnrollment(account: string, origin: Origin, createdAt: Date) {
+  return {
+    id: randomUUID(),
+    account,
+    policies: [],
+    thingType: null,
+    maxUses: 1,
+    uses: 0,
+    sourceCidrs: [],
+    attributes: {},
+    deviceAttributes: [],
+    reenrollsThingId: null,
+    createdAt,
+    createdBy: origin.actor,
+    revokedAt: null,
+  };
+}
+
+function auditOf(
+  action: string,
+  { id, account, policies, thingNamePattern, maxUses }: StoredEnrollment,
+  origin: Origin,
+  at: Date,
+) {
+  return { at, account, origin, action, target: `enrollment:${id}`, detail: { policies, thingNamePattern, maxUses } };
+}

@@ -1,0 +1,66 @@
+import type { Database, Transaction } from '../db/client.js';
+
+export type StoredEnrollment = {
+  id: string;
+  account: string;
+  policies: string[];
+  thingNamePattern: string;
+  thingType: string | null;
+  maxUses: number;
+  uses: number;
+  expiresAt: Date | null;
+  sourceCidrs: string[];
+  attributes: Record<string, string>;
+  deviceAttributes: string[];
+  reenrollsThingId: string | null;
+  createdAt: Date;
+  createdBy: string;
+  revokedAt: Date | null;
+};
+
+export type EnrollmentStore = ReturnType<typeof createEnrollmentStore>;
+
+export function createEnrollmentStore(db: Database) {
+  return {
+    transaction: <Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> => db.$transaction(work),
+
+    async insert(tx: Transaction, enrollment: StoredEnrollment, tokenHash: Buffer): Promise<void> {
+      const { account, ...columns } = enrollment;
+      await tx.enrollment.create({ data: { ...columns, accountName: account, tokenHash: new Uint8Array(tokenHash) } });
+    },
+
+    async findByTokenHash(tokenHash: Buffer): Promise<StoredEnrollment | undefined> {
+      const row = await db.enrollment.findUnique({ where: { tokenHash: new Uint8Array(tokenHash) } });
+      return row ? toStoredEnrollment(row) : undefined;
+    },
+
+    async find(account: string, id: string): Promise<StoredEnrollment | undefined> {
+      const row = await db.enrollment.findUnique({ where: { id, accountName: account } });
+      return row ? toStoredEnrollment(row) : undefined;
+    },
+
+    async list(account: string, after: string | undefined, limit: number): Promise<StoredEnrollment[]> {
+      const rows = await db.enrollment.findMany({
+        where: { accountName: account, ...(after === undefined ? {} : { id: { gt: after } }) },
+        orderBy: { id: 'asc' },
+        take: limit,
+      });
+      return rows.map(toStoredEnrollment);
+    },
+
+    /** False when it was revoked before. */
+    async revoke(tx: Transaction, account: string, id: string, at: Date): Promise<boolean> {
+      const { count } = await tx.enrollment.updateMany({
+        where: { id, accountName: account, revokedAt: null },
+        data: { revokedAt: at },
+      });
+      return count === 1;
+    },
+  };
+}
+
+type Row = NonNullable<Awaited<ReturnType<Database['enrollment']['findUnique']>>>;
+
+function toStoredEnrollment({ accountName, tokenHash: _, attributes, ...row }: Row): StoredEnrollment {
+  return { ...row, account: accountName, attributes: attributes as Record<string, string> };
+}

@@ -1,0 +1,71 @@
+import { sql, type Transaction } from '../db/client.js';
+import type { ProvisionRecord } from './store.js';
+
+/**
+ * Writes things, keys, certificates, refresh families, audit rows and the uses of enrollments: one
+ * statement and one parameter, whatever the number of records. Anything that conflicts with a row
+ * written meanwhile fails the whole of it.
+ */
+export async function insertRecords(
+  tx: Transaction,
+  records: ProvisionRecord[],
+  { existingThing = false } = {},
+): Promise<void> {
+  const things = existingThing ? sql`SELECT id FROM r` : newThings;
+  await tx.$executeRaw(sql`
+    WITH r AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(flatten))}::jsonb) AS r(
+        id uuid, account text, name text, type text, attributes jsonb, policies text[], enrollment uuid, at timestamptz,
+        serial text, issuer text, index bigint, fingerprint text, spki text, der text, not_before timestamptz,
+        not_after timestamptz, family uuid, family_expires timestamptz, actor text, request text, ip text, action text)),
+    t AS (${things}),
+    k AS (
+      INSERT INTO thing_keys (account_name, spki_sha256, thing_id)
+      SELECT account, decode(spki, 'hex'), id FROM r
+      ON CONFLICT (account_name, spki_sha256) DO NOTHING),
+    c AS (
+      INSERT INTO certificates (serial_number, account_name, thing_id, issuer_id, issuer_index, fingerprint, spki_sha256, der,
+                                not_before, not_after, created_at, enrollment_id)
+      SELECT serial, account, id, issuer, index, fingerprint, decode(spki, 'hex'), decode(der, 'base64'), not_before, not_after, at, enrollment
+      FROM r),
+    f AS (
+      INSERT INTO refresh_families (id, thing_id, serial_number, advanced_at, expires_at)
+      SELECT family, id, serial, at, family_expires FROM r),
+    a AS (
+      INSERT INTO audit_entries (at, account_name, actor, action, target, request_id, source_ip, detail)
+      SELECT at, account, actor, action, 'thing:' || name, request, ip, jsonb_build_object('serialNumber', serial) FROM r)
+    UPDATE enrollments e SET uses = e.uses + g.uses
+    FROM (SELECT enrollment, count(*)::int AS uses FROM r GROUP BY enrollment) g WHERE e.id = g.enrollment`);
+
+  function flatten(record: ProvisionRecord) {
+    const { at, origin, thing, certificate, family } = record;
+    return {
+      id: thing.id,
+      account: thing.account,
+      name: thing.name,
+      type: thing.thingType,
+      attributes: thing.attributes,
+      policies: thing.policies,
+      enrollment: record.enrollmentId,
+      at,
+      serial: certificate.serialNumber,
+      issuer: record.issuerId,
+      index: Number(certificate.index),
+      fingerprint: certificate.fingerprint,
+      spki: record.spkiSha256,
+      der: certificate.der.toString('base64'),
+      not_before: certificate.notBefore,
+      not_after: certificate.notAfter,
+      family: family.id,
+      family_expires: family.expiresAt,
+      actor: origin.actor,
+      request: origin.requestId,
+      ip: origin.sourceIp,
+      action: existingThing ? 'thing.reenrolled' : 'thing.provision',
+    };
+  }
+}
+
+const newThings = sql`
+  INSERT INTO things (id, account_name, name, thing_type, attributes, policies, enrollment_id, created_at)
+  SELECT id, account, name, type, attributes, policies, enrollment, at FROM r`;

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { wholeSeconds, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
+import type { CertificateIssuer } from '../pki/certificate.js';
+import type { PublicKey } from '../pki/public-key.js';
+import type { HeldCertificate, RegisteredThing } from '../registry.js';
+import type { Renewal, RenewalStore } from './renewal-store.js';
+import type { RenewRequest } from './schema.js';
+import { deviceValidity } from './service.js';
+
+type Proof = { certificate: HeldCertificate; claims: Record<string, unknown> };
+
+type Deps = {
+  store: RenewalStore;
+  clock: Clock;
+  signing(account: string): Promise<{ issuerId: string; issue: CertificateIssuer; nextIndex(): Promise<bigint> }>;
+  parseCsr(pem: string, account: string, thingName: string): { der: Buffer; publicKey: PublicKey };
+  verifyProof(proof: string): Promise<Proof>;
+  useUp(proof: Proof): Promise<void>;
+  markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void>;
+};
+
+export type RenewalService = ReturnType<typeof createRenewalService>;
+
+export function createRenewalService({ store, clock, signing, parseCsr, verifyProof, useUp, markUsed }: Deps) {
+  return {
+    /**
+     * A certificate for a new key, on the proof of the present one. The same old key and the same CSR
+     * give the same bytes; the old certificate stays good until the new one is first used.
+     * @throws DomainError `invalid-client`, `bad-csr`, `bad-key`, `key-in-use`, `conflict`
+     */
+    async renew({ csr, proof: jwt }: RenewRequest, origin: Origin): Promise<Renewal & { thing: RegisteredThing }> {
+      const proof = await verifyProof(jwt);
+      const { thing, ...renews } = proof.certificate;
+      const { der, publicKey } = parseCsr(csr, thing.account, thing.name);
+      requireBound(proof, der);
+      const actor: Origin = { ...origin, actor: `thing:${thing.name}` };
+      const spkiSha256 = createHash('sha256').update(publicKey.spki).digest('hex');
+      const earlier = await store.find(renews.serialNumber, spkiSha256);
+      if (earlier) return { ...earlier, thing };
+      await useUp(proof);
+      await markUsed(proof.certificate, actor, clock());
+      const { issuerId, issue, nextIndex } = await signing(thing.account);
+      const at = clock();
+      const request = {
+        account: thing.account,
+        thingName: thing.name,
+        publicKey,
+        validity: deviceValidity(wholeSeconds(at)),
+        index: await nextIndex(),
+      };
+      const renewal = await store.insert({
+        at,
+        origin: actor,
+        renews: proof.certificate,
+        certificate: issue(request),
+        issuerId,
+        spkiSha256,
+      });
+      if (renewal === 'key-in-use')
+        throw new DomainError('key-in-use', 'this key lives on another thing: make a new key');
+      if (renewal === 'too-many')
+        throw new DomainError('conflict', 'too many renewals of this thing were never used: use the last one you got');
+      return { ...renewal, thing };
+    },
+  };
+}
+
+/** The proof names the request it is for by the SHA-256 of its DER, base64url or hex. */
+function requireBound({ claims }: Proof, csr: Buffer): void {
+  const digest = createHash('sha256').update(csr).digest();
+  const named = claims['csr_sha256'];
+  if (named === digest.toString('base64url') || named === digest.toString('hex')) return;
+  throw new DomainError(
+    'invalid-client',
+    'the proof was refused: csr_sha256 must be the base64url SHA-256 of the DER of the csr',
+    { error: 'invalid_client' },
+  );
+}

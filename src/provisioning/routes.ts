@@ -1,0 +1,67 @@
+import type { z } from 'zod';
+import { enrollmentCaller, originOf } from '../http/callers.js';
+import type { FailureLimiter } from '../http/failure-limiter.js';
+import type { App } from '../http/route.js';
+import * as schema from './schema.js';
+import type { Provisioned } from './service.js';
+import type { Origin } from '../origin.js';
+
+export type ProvisionAnswer = z.output<typeof schema.provisionAnswer>;
+export type RenewAnswer = z.output<typeof schema.renewAnswer>;
+
+type Deps = {
+  provision(tokenHash: Buffer, request: schema.ProvisionRequest, origin: Origin): Promise<Provisioned>;
+  present(provisioned: Provisioned, request: schema.ProvisionRequest): Promise<ProvisionAnswer>;
+  renew(request: schema.RenewRequest, origin: Origin): Promise<{ created: boolean; answer: RenewAnswer }>;
+  failures: FailureLimiter;
+  /** Notes how a first boot ended. */
+  count(result: 'created' | 'repeated'): void;
+};
+
+const tags = ['agents'];
+
+export function provisioningRoutes({ provision, present, renew, failures, count }: Deps) {
+  return async (app: App) => {
+    app.post(
+      '/v1/provision',
+      {
+        config: { access: 'enrollment' },
+        schema: {
+          summary: 'First boot: a thing, a certificate and a token in one call, safe to repeat',
+          tags,
+          body: schema.provisionRequest,
+          response: { 200: schema.provisionAnswer, 201: schema.provisionAnswer },
+        },
+      },
+      async (request, reply) => {
+        const provisioned = await provision(enrollmentCaller(request).tokenHash, request.body, originOf(request));
+        const answer = await present(provisioned, request.body);
+        count(provisioned.created ? 'created' : 'repeated');
+        return reply
+          .code(provisioned.created ? 201 : 200)
+          .header('cache-control', 'no-store')
+          .send(answer);
+      },
+    );
+
+    app.post(
+      '/v1/renew',
+      {
+        config: { access: 'public' },
+        schema: {
+          summary: 'A certificate for a new key, on the proof of the present one',
+          tags,
+          body: schema.renewRequest,
+          response: { 200: schema.renewAnswer, 201: schema.renewAnswer },
+        },
+      },
+      async (request, reply) => {
+        const { created, answer } = await failures.counting(request.ip, () => renew(request.body, originOf(request)));
+        return reply
+          .code(created ? 201 : 200)
+          .header('cache-control', 'no-store')
+          .send(answer);
+      },
+    );
+  };
+}

@@ -1,0 +1,198 @@
+import { createHash, createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
+import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
+import type { CertificateIssuer } from '../pki/certificate.js';
+import type { KeyType, PublicKey } from '../pki/public-key.js';
+import type { RegisteredThing } from '../registry.js';
+import { requireCovered } from './coverage.js';
+import type { StoredEnrollment } from './enrollment-store.js';
+import { createGroupCommit } from './group-commit.js';
+import type { ProvisionRequest } from './schema.js';
+import type { ProvisionOutcome, ProvisioningStore, ProvisionRecord, RefreshFamily, Unusable } from './store.js';
+
+type Authority = { issuerId: string; issue: CertificateIssuer; nextIndex(): Promise<bigint> };
+
+type Deps = {
+  store: ProvisioningStore;
+  clock: Clock;
+  covering(tokenHash: Buffer): Promise<StoredEnrollment | undefined>;
+  signing(account: string): Promise<Authority>;
+  /** The checked public key of a CSR for the thing of this name. */
+  parseCsr(pem: string, account: string, thingName: string): PublicKey;
+  generateKey(type: KeyType): Promise<KeyObject>;
+  parsePublicKey(spki: Buffer): PublicKey;
+  newFamily(notAfter: Date): RefreshFamily;
+};
+
+/** What a device gets; `family` is there when tokens go with it. */
+export type Provisioned = {
+  created: boolean;
+  thing: RegisteredThing;
+  certificate: { der: Buffer; serialNumber: string; fingerprint: string; notBefore: Date; notAfter: Date };
+  privateKey?: KeyObject;
+  family?: string;
+};
+
+export const deviceValidity = (at: Date) => ({
+  notBefore: addSeconds(at, -3600),
+  notAfter: addSeconds(at, 90 * 86_400),
+});
+
+const repeatSeconds = 24 * 3600;
+
+export type ProvisioningService = ReturnType<typeof createProvisioningService>;
+
+export function createProvisioningService(deps: Deps) {
+  const { store, clock, covering, signing } = deps;
+  const commit = createGroupCommit<ProvisionRecord, ProvisionOutcome>({
+    record: store.recordBatch,
+    keysOf: ({ thing, spkiSha256 }) => [`name ${thing.account}/${thing.name}`, `key ${thing.account}/${spkiSha256}`],
+  });
+
+  const deviceKey = async ({ csr, keyType, thingName }: ProvisionRequest, account: string) => {
+    if (csr !== undefined) return { publicKey: deps.parseCsr(csr, account, thingName) };
+    const privateKey = await deps.generateKey(keyType!);
+    return {
+      privateKey,
+      publicKey: deps.parsePublicKey(createPublicKey(privateKey).export({ type: 'spki', format: 'der' })),
+    };
+  };
+
+  /** Signs in memory: nobody holds what is made here until it was recorded. */
+  const prepare = async (
+    enrollment: StoredEnrollment,
+    request: ProvisionRequest,
+    publicKey: PublicKey,
+    origin: Origin,
+  ): Promise<ProvisionRecord> => {
+    const { account } = enrollment;
+    const authority = await signing(account);
+    const at = clock();
+    const index = await authority.nextIndex();
+    const certificate = authority.issue({
+      account,
+      thingName: request.thingName,
+      publicKey,
+      validity: deviceValidity(wholeSeconds(at)),
+      index,
+    });
+    return {
+      at,
+      origin,
+      enrollmentId: enrollment.id,
+      thing: newThing(enrollment, request, at),
+      certificate,
+      issuerId: authority.issuerId,
+      spkiSha256: createHash('sha256').update(publicKey.spki).digest('hex'),
+      family: deps.newFamily(certificate.notAfter),
+    };
+  };
+
+  /** The answer that an equal request got before, with new tokens while the first were never used. */
+  const repeat = async (record: ProvisionRecord): Promise<Provisioned | undefined> => {
+    const found = await store.findRepeat(record, addSeconds(record.at, -repeatSeconds));
+    if (!found) return undefined;
+    const { thing, certificate } = found;
+    if (thing.status !== 'active')
+      throw new DomainError('thing-not-active', `the thing ${thing.name} is ${thing.status}`);
+    if (found.revoked)
+      throw new DomainError(
+        'certificate-revoked',
+        'the certificate that this request got was revoked: ask an operator to re-enroll the thing',
+      );
+    const replaced = !found.used && (await store.replaceFamily(found, record.family, record.at, record.origin));
+    return { created: false, thing, certificate, ...(replaced ? { family: record.family.id } : {}) };
+  };
+
+  const firstBoot = async (record: ProvisionRecord): Promise<Provisioned> => {
+    const { result, unusable } = await commit(record);
+    if (result === 'created') return provisioned(record);
+    if (result === 'key-in-use') throw keyInUse();
+    if (result !== 'name-taken') throw unusableEnrollment(result);
+    const repeated = await repeat(record);
+    if (repeated) return repeated;
+    throw unusable ? unusableEnrollment(unusable) : thingExists(record.thing.name);
+  };
+
+  const reenroll = async (record: ProvisionRecord, thingId: string): Promise<Provisioned> => {
+    const named = { ...record, thing: { ...record.thing, id: thingId } };
+    const { result, thing } = await store.recordReenroll(named);
+    switch (result) {
+      case 'created':
+        return provisioned({ ...named, thing });
+      case 'key-in-use':
+        throw keyInUse();
+      case 'not-active':
+        throw new DomainError('thing-not-active', `the thing ${thing.name} is ${thing.status}`);
+      case 'expired':
+      case 'exhausted': {
+        const repeated = await repeat(named);
+        if (repeated) return repeated;
+        throw unusableEnrollment(result);
+      }
+      case 'revoked':
+      case 'account-suspended':
+        throw unusableEnrollment(result);
+    }
+  };
+
+  return {
+    /**
+     * First boot, or the same again. Checks leave no trace, then signs in memory, then one commit records
+     * everything, then answers: a crash leaves a full record or nothing that anybody holds.
+     * @throws DomainError `invalid-credential`, `outside-enrollment`, `bad-csr`, `bad-key`, `thing-exists`, `key-in-use`,
+     * `thing-not-active`, `certificate-revoked`, `account-suspended`
+     */
+    async provision(tokenHash: Buffer, request: ProvisionRequest, origin: Origin): Promise<Provisioned> {
+      const enrollment = await covering(tokenHash);
+      if (!enrollment || enrollment.revokedAt) throw unusableEnrollment('revoked');
+      requireCovered(enrollment, request, origin.sourceIp);
+      const { publicKey, privateKey } = await deviceKey(request, enrollment.account);
+      const record = await prepare(enrollment, request, publicKey, origin);
+      const { reenrollsThingId } = enrollment;
+      const answer = await (reenrollsThingId === null ? firstBoot(record) : reenroll(record, reenrollsThingId));
+      return privateKey ? { ...answer, privateKey } : answer;
+    },
+  };
+}
+
+function newThing(enrollment: StoredEnrollment, request: ProvisionRequest, createdAt: Date): RegisteredThing {
+  const { account, thingType, policies } = enrollment;
+  // The enrollment's attributes win over the device's: they decide rights.
+  const attributes = { ...request.attributes, ...enrollment.attributes };
+  return {
+    id: randomUUID(),
+    account,
+    name: request.thingName,
+    thingType,
+    attributes,
+    policies,
+    status: 'active',
+    gen: 1,
+    minGen: 1,
+    createdAt,
+  };
+}
+
+function provisioned({ thing, certificate, family }: ProvisionRecord): Provisioned {
+  return { created: true, thing, certificate, family: family.id };
+}
+
+function unusableEnrollment(why: Unusable): DomainError {
+  if (why === 'account-suspended')
+    return new DomainError('account-suspended', 'the account of this enrollment is suspended');
+  const said = why === 'revoked' ? 'was revoked' : why === 'expired' ? 'has expired' : 'has been used up';
+  return new DomainError('invalid-credential', `the enrollment ${said}: ask for a new one`);
+}
+
+function thingExists(name: string): DomainError {
+  return new DomainError(
+    'thing-exists',
+    `another key holds the name ${name}: choose another, or have an operator re-enroll the thing`,
+  );
+}
+
+function keyInUse(): DomainError {
+  return new DomainError('key-in-use', 'this key lives on another thing: make a new key');
+}

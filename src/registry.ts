@@ -1,0 +1,65 @@
+/** What the registry knows of things and certificates, in the form that features hand to each other. */
+
+export type ThingStatus = 'active' | 'suspended' | 'revoked';
+
+export type RegisteredThing = {
+  id: string;
+  account: string;
+  name: string;
+  thingType: string | null;
+  attributes: Record<string, string>;
+  policies: string[];
+  status: ThingStatus;
+  /** Rises with every change that tokens already issued do not know of. */
+  gen: number;
+  /** Tokens of a lower generation are refused. */
+  minGen: number;
+  createdAt: Date;
+};
+
+export type RegisteredCertificate = {
+  /** Lower-case hex, 40 digits. */
+  serialNumber: string;
+  /** SHA-256 of the DER, lower-case hex. */
+  fingerprint: string;
+  issuerId: string;
+  der: Buffer;
+  notBefore: Date;
+  notAfter: Date;
+  createdAt: Date;
+  /** When its key, or a token bound to it, was first used with us. */
+  firstUsedAt: Date | null;
+  revokedAt: Date | null;
+  reason: string | null;
+};
+
+/** A certificate with the thing that holds it. */
+export type HeldCertificate = RegisteredCertificate & { thing: RegisteredThing; accountActive: boolean };
+
+/** A stored thing, whichever query brought it. */
+export function toRegisteredThing(row: {
+  id: string;
+  accountName: string;
+  name: string;
+  thingType: string | null;
+  attributes: unknown;
+  policies: string[];
+  status: string;
+  gen: number;
+  minGen: number;
+  createdAt: Date;
+}): RegisteredThing {
+  const { id, accountName, name, thingType, attributes, policies, status, gen, minGen, createdAt } = row;
+  return {
+    id,
+    account: accountName,
+    name,
+    thingType,
+    attributes: attributes as Record<string, string>,
+    policies,
+    status: status as ThingStatus,
+    gen,
+    minGen,
+    createdAt,
+  };
+}

@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from './clock.js';
+import { ConfigError, parseSealingKey, type Config } from './config.js';
+import { openPostgres, type OpenDatabase } from './db/client.js';
+import { openEmbedded } from './db/embedded.js';
+import { migrate } from './db/migrate.js';
+import { ensureLogHead } from './log/append.js';
+import { createSealer } from './sealing.js';
+import { createServices, type Services } from './services.js';
+
+/** Everything that the program runs on, open and migrated. */
+export type OpenResources = { database: OpenDatabase; services: Services; migrated: string[]; close(): Promise<void> };
+
+/**
+ * Opens the database that the settings name, brings it up to date and builds the services on it.
+ * @throws ConfigError, DirectoryInUse
+ */
+export async function openResources(config: Config): Promise<OpenResources> {
+  const database =
+    config.databaseUrl === undefined
+      ? await openEmbeddedIn(config)
+      : await openPostgres(config.databaseUrl, config.databasePoolSize);
+  try {
+    const migrated = await migrate(database.session).finally(database.session.end);
+    await ensureLogHead(database.client);
+    const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
+    const services = await createServices({ config, db: database.client, sealer, clock: systemClock }).catch(
+      explainSealing,
+    );
+    return { database, services, migrated, close: database.close };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+// An empty data folder gets its key now, before the database in it exists; one whose key is gone never gets another.
+function openEmbeddedIn(config: Config): Promise<OpenDatabase> {
+  const path = join(config.dataDir, 'key');
+
+  return openEmbedded(config.dataDir, endOnPanic, () => {
+    if (config.key !== undefined || existsSync(path)) return;
+    if (existsSync(join(config.dataDir, 'postgresql')))
+      throw new ConfigError(
+        `${path} is gone, and with it the key that the CA keys in ${config.dataDir} are sealed with: restore it from a backup, or set THINGWARD_KEY`,
+      );
+
+    writeFileSync(path, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  });
+}
+
+function readKeyFile(dataDir: string): Buffer {
+  return parseSealingKey(readFileSync(join(dataDir, 'key'), 'utf8'));
+}
+
+function explainSealing(error: unknown): never {
+  if (!/unable to authenticate data/i.test(String(error))) throw error;
+  throw new ConfigError(
+    'THINGWARD_KEY is not the key that this database was sealed with: use the key of its first start',
+  );
+}
+
+/** After a PANIC the embedded engine spins and remembers nothing: the process ends at once, before another answer. */
+function endOnPanic(line: string): void {
+  process.stderr.write(
+    `thingward: the embedded database failed and the process ends: ${line}\nthingward: look at the disk (is it full?), then start again; nothing acknowledged is lost\n`,
+  );
+  process.exit(70);
+}

@@ -1,0 +1,113 @@
+import type { Server } from 'node:http';
+import { buildApp, version } from './app.js';
+import { systemClock } from './clock.js';
+import type { Config } from './config.js';
+import type { Database } from './db/client.js';
+import { DomainError } from './errors.js';
+import { createLogger } from './logging.js';
+import { systemOrigin } from './origin.js';
+import { openResources, type OpenResources } from './resources.js';
+
+const keyReloadMs = 30_000;
+const sweepMs = 3_600_000;
+const stopMs = 10_000;
+
+/** Runs the server until SIGTERM or SIGINT, which let the requests in progress finish. */
+export async function serve(config: Config): Promise<void> {
+  const logger = createLogger(config.logLevel);
+  const resources = await openResources(config);
+  const ownerKey = await ensureDefaultAccount(resources, config);
+  const app = await buildApp({
+    config,
+    services: resources.services,
+    clock: systemClock,
+    checkReady: () => pingDatabase(resources.database.client),
+    logger,
+  });
+  const timers = startChores(resources, (error, chore) => logger.error({ err: error }, `${chore} failed`));
+  await app.listen({ host: config.host, port: config.port });
+  greet(config, resources, ownerKey);
+  stopOnSignal(async () => {
+    timers.forEach(clearInterval);
+    await app.close();
+    await resources.close();
+  });
+  (app.server as Server).maxConnections = 20_000;
+}
+
+/** Makes the account `default` on the first start. Returns its owner key to the instance that made it. */
+async function ensureDefaultAccount({ services }: OpenResources, config: Config): Promise<string | undefined> {
+  if (await services.accounts.exists('default')) return undefined;
+  try {
+    const { ownerKey } = await services.accounts.create({ name: 'default' }, systemOrigin, config.ownerKey);
+    return config.ownerKey === undefined ? ownerKey : undefined;
+  } catch (error) {
+    // Another instance that started at the same time was first.
+    if (error instanceof DomainError && error.code === 'account-exists') return undefined;
+    throw error;
+  }
+}
+
+async function pingDatabase(db: Database): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>(
+    (_, reject) => (timer = setTimeout(() => reject(new Error('the database is slow')), 2000)),
+  );
+  try {
+    await Promise.race([db.$queryRaw`SELECT 1 FROM log_head`, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function startChores({ services }: OpenResources, onError: (error: unknown, chore: string) => void): NodeJS.Timeout[] {
+  const repeat = (chore: string, ms: number, work: () => Promise<void>) =>
+    setInterval(() => void work().catch((error: unknown) => onError(error, chore)), ms).unref();
+  return [
+    repeat('reading the token keys', keyReloadMs, services.tokenKeys.reload),
+    repeat('sweeping', sweepMs, () => services.tokenStore.sweep(systemClock())),
+  ];
+}
+
+function stopOnSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) process.exit(1);
+      stopping = true;
+      setTimeout(() => process.exit(1), stopMs).unref();
+      stop().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          process.stderr.write(`thingward: stopping failed: ${String(error)}\n`);
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+function greet(config: Config, { database, migrated }: OpenResources, ownerKey: string | undefined): void {
+  const where = database.kind === 'embedded' ? `the embedded PostgreSQL in ${config.dataDir}` : 'PostgreSQL';
+  const lines = [`Thingward ${version} listens on ${config.publicUrl} and keeps its data in ${where}.`];
+  if (migrated.length > 0) lines.push(`Migrations applied: ${migrated.join(', ')}`);
+  if (ownerKey !== undefined) lines.push('', ...firstSteps(config.publicUrl, ownerKey));
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function firstSteps(url: string, ownerKey: string): string[] {
+  return [
+    'The owner key of the account default, shown this once (lost? npx thingward owner-key):',
+    '',
+    `  ${ownerKey}`,
+    '',
+    'First device in three commands:',
+    '',
+    `  ENROLLMENT=$(curl -sS ${url}/v1/enrollments -H 'authorization: Bearer ${ownerKey}' -H 'content-type: application/json' -d '{"thingNamePattern":"*","maxUses":10}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`,
+    '',
+    `  npx thingward agent provision --server ${url} --enrollment "$ENROLLMENT" --name pump-1 --out ./pump-1`,
+    '',
+    '  openssl verify -x509_strict -CAfile ./pump-1/chain.pem ./pump-1/device.crt',
+    '',
+  ];
+}

@@ -1,0 +1,125 @@
+import type { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf, thingCaller, type ThingCaller } from '../http/callers.js';
+import { presentThing } from '../http/representations.js';
+import type { App } from '../http/route.js';
+import { pageOf, readCursor } from '../http/shapes.js';
+import * as schema from './schema.js';
+import type { ThingService } from './service.js';
+import type { ListedThing } from './store.js';
+
+const tags = ['things'];
+
+export function thingRoutes(service: ThingService) {
+  return async (app: App) => {
+    app.get(
+      '/v1/things',
+      {
+        config: { access: 'things:read' },
+        schema: { summary: 'List things', tags, querystring: schema.thingQuery, response: { 200: schema.thingPage } },
+      },
+      async (request) => {
+        const { limit, cursor, ...filter } = request.query;
+        const rows = await service.list(
+          keyCaller(request).account,
+          filter,
+          readCursor(cursor, /^[A-Za-z0-9:_-]+$/),
+          limit + 1,
+        );
+        return pageOf(rows, limit, ({ name }) => name, present);
+      },
+    );
+
+    app.get(
+      '/v1/things/:name',
+      {
+        config: { access: 'things:read' },
+        schema: { summary: 'Read a thing', tags, params: schema.thingParams, response: { 200: schema.fullThing } },
+      },
+      async (request) => present(await service.get(keyCaller(request).account, request.params.name)),
+    );
+
+    app.patch(
+      '/v1/things/:name',
+      {
+        config: { access: 'things:write' },
+        schema: {
+          summary: 'Change attributes (merge patch)',
+          tags,
+          params: schema.thingParams,
+          body: schema.thingPatch,
+          response: { 200: schema.fullThing },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        return present(
+          await service.patchAttributes(account, request.params.name, request.body.attributes, originOf(request)),
+        );
+      },
+    );
+
+    app.put(
+      '/v1/things/:name/policies',
+      {
+        config: { access: 'policies:attach' },
+        schema: {
+          summary: 'Replace the policies of a thing',
+          tags,
+          params: schema.thingParams,
+          body: schema.thingPolicies,
+          response: { 200: schema.fullThing },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        return present(
+          await service.setPolicies(account, request.params.name, request.body.policies, originOf(request)),
+        );
+      },
+    );
+
+    app.post(
+      '/v1/things/:name/reenroll',
+      {
+        config: { access: 'things:write' },
+        schema: {
+          summary: 'A one-use enrollment for a device that lost its key',
+          tags,
+          params: schema.thingParams,
+          response: { 201: schema.reenrollment },
+        },
+      },
+      async (request, reply) => {
+        const { id, token, expiresAt } = await service.reenroll(
+          keyCaller(request).account,
+          request.params.name,
+          originOf(request),
+        );
+        return reply.code(201).send({ enrollment: id, token, expiresAt: rfc3339(expiresAt) });
+      },
+    );
+  };
+}
+
+/** `GET /v1/self`: what a device may know about itself. */
+export function selfRoutes(describe: (caller: ThingCaller) => Promise<z.output<typeof schema.self>>) {
+  return async (app: App) => {
+    app.get(
+      '/v1/self',
+      {
+        config: { access: 'thing' },
+        schema: {
+          summary: 'What the registry knows of the calling device',
+          tags: ['agents'],
+          response: { 200: schema.self },
+        },
+      },
+      async (request) => describe(thingCaller(request)),
+    );
+  };
+}
+
+function present({ enrollmentId, ...thing }: ListedThing): z.output<typeof schema.fullThing> {
+  return { ...presentThing(thing), policies: thing.policies, enrollment: enrollmentId };
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import {
+  attributeName,
+  attributeValue,
+  issuedCertificate,
+  links,
+  page,
+  pageQuery,
+  policyName,
+  renderedPolicy,
+  thing,
+  thingName,
+  thingType,
+  timestamp,
+} from '../http/shapes.js';
+
+export const fullThing = thing.extend({ policies: z.array(policyName), enrollment: z.uuid() });
+export const thingPage = page(fullThing);
+export const thingParams = z.strictObject({ name: thingName });
+export const thingQuery = pageQuery.extend({
+  thingType: thingType.optional(),
+  status: z.enum(['active', 'suspended', 'revoked']).optional(),
+  policy: policyName.optional(),
+  enrollment: z.uuid().optional(),
+});
+
+/** A merge patch (RFC 7396) of the one member that may change: null takes an attribute away. */
+export const thingPatch = z.strictObject({ attributes: z.record(attributeName, attributeValue.nullable()) });
+export const thingPolicies = z.strictObject({ policies: z.array(policyName).max(20) });
+export const reenrollment = z.object({ enrollment: z.uuid(), token: z.string(), expiresAt: timestamp });
+
+export const self = z.object({
+  thing: fullThing.omit({ enrollment: true }),
+  certificate: issuedCertificate,
+  policies: z.array(renderedPolicy),
+  serverTime: timestamp,
+  links,
+});

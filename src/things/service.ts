@@ -1,0 +1,109 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Json, Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import type { AppendLog } from '../log/append.js';
+import type { Origin } from '../origin.js';
+import type { ListedThing, ThingStore } from './store.js';
+
+type Reenrollment = { id: string; token: string; expiresAt: Date };
+
+type Deps = {
+  store: ThingStore;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+  requirePolicies(account: string, names: string[]): Promise<void>;
+  createReenroll(
+    tx: Transaction,
+    thing: { id: string; account: string; name: string },
+    origin: Origin,
+  ): Promise<Reenrollment>;
+};
+
+const maxAttributes = 50;
+
+export type ThingService = ReturnType<typeof createThingService>;
+
+export function createThingService({ store, clock, audit, log, requirePolicies, createReenroll }: Deps) {
+  const notFound = (name: string) => new DomainError('not-found', `there is no thing ${name}`);
+
+  /** Changes what decides a thing's rights, in one transaction with its audit and log entries. */
+  const change = (
+    account: string,
+    name: string,
+    action: string,
+    origin: Origin,
+    edit: (thing: ListedThing) => ListedThing,
+  ): Promise<ListedThing> =>
+    store.transaction(async (tx) => {
+      const before = await store.lock(tx, account, name);
+      if (!before) throw notFound(name);
+      const edited = edit(before);
+      if (isDeepStrictEqual(edited, before)) return before;
+      const after = { ...edited, gen: before.gen + 1 };
+      await store.update(tx, after);
+      const at = clock();
+      const detail: Json = { before: rights(before), after: rights(after) };
+      await audit(tx, { at, account, origin, action, target: `thing:${name}`, detail });
+      await log(tx, at, [
+        {
+          account,
+          type: 'thing-changed',
+          payload: { thingId: after.id, thingName: name, gen: after.gen, ...rights(after) },
+        },
+      ]);
+      return after;
+    });
+
+  return {
+    /** @throws DomainError `not-found` */
+    async get(account: string, name: string): Promise<ListedThing> {
+      const thing = await store.find(account, name);
+      if (!thing) throw notFound(name);
+      return thing;
+    },
+
+    list: store.list,
+
+    /** Merges attributes: null takes one away. @throws DomainError `not-found`, `invalid-request` */
+    patchAttributes: (
+      account: string,
+      name: string,
+      patch: Record<string, string | null>,
+      origin: Origin,
+    ): Promise<ListedThing> =>
+      change(account, name, 'thing.change-attributes', origin, (thing) => {
+        const merged = Object.entries({ ...thing.attributes, ...patch }).filter(
+          (entry): entry is [string, string] => entry[1] !== null,
+        );
+        if (merged.length > maxAttributes)
+          throw new DomainError('invalid-request', `a thing has at most ${maxAttributes} attributes: take some away`);
+        return { ...thing, attributes: Object.fromEntries(merged) };
+      }),
+
+    /** Replaces the policies of a thing. @throws DomainError `not-found`, `unknown-policy` */
+    async setPolicies(account: string, name: string, policies: string[], origin: Origin): Promise<ListedThing> {
+      await requirePolicies(account, policies);
+      return change(account, name, 'thing.set-policies', origin, (thing) => ({
+        ...thing,
+        policies: [...new Set(policies)],
+      }));
+    },
+
+    /** A one-use enrollment for a device that lost its key. @throws DomainError `not-found`, `thing-not-active` */
+    reenroll: (account: string, name: string, origin: Origin): Promise<Reenrollment> =>
+      store.transaction(async (tx) => {
+        const thing = await store.lock(tx, account, name);
+        if (!thing) throw notFound(name);
+        if (thing.status !== 'active')
+          throw new DomainError('thing-not-active', `the thing ${name} is ${thing.status}`);
+        return createReenroll(tx, thing, origin);
+      }),
+  };
+}
+
+function rights({ attributes, policies }: ListedThing) {
+  return { attributes, policies };
+}

@@ -1,0 +1,62 @@
+import type { JsonWebKey } from 'node:crypto';
+import { sql, type Database, type Json, type Transaction } from '../db/client.js';
+
+export type StoredTokenKey = {
+  kid: string;
+  purpose: 'access' | 'refresh';
+  algorithm: string;
+  publicJwk: JsonWebKey | null;
+  /** Sealed under the context `token-key:{kid}`. */
+  sealed: Buffer;
+  createdAt: Date;
+  signsFrom: Date;
+  retiresAt: Date | null;
+};
+
+export type TokenKeyRows = ReturnType<typeof tokenKeyRows>;
+export type TokenKeyStore = ReturnType<typeof createTokenKeyStore>;
+
+const advisoryLock = 72_707_370;
+
+export function createTokenKeyStore(db: Database) {
+  return {
+    ...tokenKeyRows(db),
+
+    /** Keeps instances that start or rotate together from each making a key. */
+    exclusively: <Result>(work: (rows: TokenKeyRows) => Promise<Result>): Promise<Result> =>
+      db.$transaction(async (tx) => {
+        await tx.$executeRaw(sql`SELECT pg_advisory_xact_lock(${advisoryLock})`);
+        return work(tokenKeyRows(tx));
+      }),
+  };
+}
+
+function tokenKeyRows(client: Transaction) {
+  return {
+    async insert({ publicJwk, sealed, ...key }: StoredTokenKey): Promise<void> {
+      const jwk = publicJwk === null ? {} : { publicJwk: publicJwk as Json };
+      await client.tokenKey.create({ data: { ...key, ...jwk, sealed: new Uint8Array(sealed) } });
+    },
+
+    /** Sets the end of every other access key that has none. */
+    async retireOthers(kid: string, at: Date): Promise<void> {
+      await client.tokenKey.updateMany({
+        where: { kid: { not: kid }, purpose: 'access', retiresAt: null },
+        data: { retiresAt: at },
+      });
+    },
+
+    async unretired(at: Date): Promise<StoredTokenKey[]> {
+      const rows = await client.tokenKey.findMany({
+        where: { OR: [{ retiresAt: null }, { retiresAt: { gt: at } }] },
+        orderBy: [{ signsFrom: 'desc' }, { kid: 'asc' }],
+      });
+      return rows.map(({ purpose, publicJwk, sealed, ...row }) => ({
+        ...row,
+        purpose: purpose as 'access' | 'refresh',
+        publicJwk: publicJwk as JsonWebKey | null,
+        sealed: Buffer.from(sealed),
+      }));
+    },
+  };
+}

@@ -1,0 +1,91 @@
+import formbody from '@fastify/formbody';
+import { z } from 'zod';
+import { DomainError } from '../errors.js';
+import { originOf } from '../http/callers.js';
+import type { FailureLimiter } from '../http/failure-limiter.js';
+import type { App } from '../http/route.js';
+import type { Origin } from '../origin.js';
+import * as schema from './schema.js';
+import type { TokenAnswer, TokenService } from './service.js';
+
+const tags = ['tokens'];
+
+type Deps = { service: TokenService; failures: FailureLimiter; jwksMaxAgeSeconds: number };
+
+export function tokenRoutes({ service, failures, jwksMaxAgeSeconds }: Deps) {
+  return async (app: App) => {
+    await app.register(formbody);
+
+    app.post(
+      '/v1/token',
+      {
+        config: { access: 'public' },
+        schema: {
+          summary: 'Get an access token: refresh_token, or client_credentials with private_key_jwt',
+          tags,
+          consumes: ['application/x-www-form-urlencoded', 'application/json'],
+          body: schema.tokenRequest,
+          response: { 200: schema.tokenAnswer },
+        },
+      },
+      async (request, reply) => {
+        const answer = await failures.counting(request.ip, () => grant(service, request.body, originOf(request)));
+        return reply.header('cache-control', 'no-store').send(toOAuth(answer));
+      },
+    );
+
+    app.get(
+      '/.well-known/jwks.json',
+      {
+        config: { access: 'public' },
+        schema: { summary: 'The keys that verify access tokens', tags, response: { 200: schema.jwks } },
+      },
+      async (_request, reply) => {
+        void reply.header('cache-control', `public, max-age=${jwksMaxAgeSeconds}`);
+        return service.jwks() as z.output<typeof schema.jwks>;
+      },
+    );
+  };
+}
+
+async function grant(service: TokenService, request: schema.TokenRequest, origin: Origin): Promise<TokenAnswer> {
+  const { grant_type, refresh_token, client_assertion, client_assertion_type } = request;
+  if (client_assertion !== undefined && client_assertion_type === undefined) {
+    throw new DomainError('invalid-request', 'client_assertion needs client_assertion_type', {
+      error: 'invalid_request',
+    });
+  }
+  switch (grant_type) {
+    case 'refresh_token':
+      if (refresh_token === undefined)
+        throw new DomainError('invalid-request', 'refresh_token is missing', { error: 'invalid_request' });
+      return service.refresh(refresh_token, client_assertion, origin);
+    case 'client_credentials':
+      if (client_assertion === undefined) {
+        throw new DomainError(
+          'invalid-request',
+          'client_assertion is missing: prove the device key with private_key_jwt',
+          { error: 'invalid_request' },
+        );
+      }
+      return service.clientCredentials(client_assertion, origin);
+    default:
+      throw new DomainError('unsupported-grant-type', 'use refresh_token or client_credentials', {
+        error: 'unsupported_grant_type',
+      });
+  }
+}
+
+function toOAuth({
+  accessToken,
+  tokenType,
+  expiresIn,
+  refreshToken,
+}: TokenAnswer): z.output<typeof schema.tokenAnswer> {
+  return {
+    access_token: accessToken,
+    token_type: tokenType,
+    expires_in: expiresIn,
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+  };
+}

@@ -1,0 +1,164 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { addSeconds, numericDate, rfc3339, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
+import type { HeldCertificate, RegisteredThing } from '../registry.js';
+import type { AssertionVerifier } from './assertion.js';
+import { accessTokenSeconds, type TokenKeys } from './keys.js';
+import type { StoredFamily, TokenStore } from './store.js';
+
+type Deps = {
+  store: TokenStore;
+  keys: TokenKeys;
+  assertions: AssertionVerifier;
+  clock: Clock;
+  issuer: string;
+  /** With `{account}` in it. */
+  audience: string;
+  findCertificate(fingerprint: string): Promise<HeldCertificate | undefined>;
+  markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void>;
+};
+
+export type TokenPair = { accessToken: string; tokenType: 'Bearer'; expiresIn: number; refreshToken: string };
+export type TokenAnswer = Omit<TokenPair, 'refreshToken'> & { refreshToken?: string };
+
+const familySeconds = 30 * 86_400;
+const retrySeconds = 30;
+const refreshForm = /^twr_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,9})\.([A-Za-z0-9_-]{43})$/;
+
+export type TokenService = ReturnType<typeof createTokenService>;
+
+export function createTokenService({
+  store,
+  keys,
+  assertions,
+  clock,
+  issuer,
+  audience,
+  findCertificate,
+  markUsed,
+}: Deps) {
+  const accessToken = (thing: RegisteredThing, fingerprint: string): string => {
+    const iat = numericDate(clock());
+    return keys.signAccess({
+      iss: issuer,
+      sub: thing.name,
+      tid: thing.id,
+      aud: audience.replaceAll('{account}', thing.account),
+      iat,
+      exp: iat + accessTokenSeconds,
+      jti: randomBytes(16).toString('base64url'),
+      account: thing.account,
+      policies: thing.policies,
+      vars: { attributes: thing.attributes, ...(thing.thingType === null ? {} : { type: thing.thingType }) },
+      cnf: { 'x5t#S256': Buffer.from(fingerprint, 'hex').toString('base64url') },
+      gen: thing.gen,
+    });
+  };
+
+  const refreshToken = (family: string, counter: number): string => {
+    const text = `${family}.${counter}`;
+    return `twr_${text}.${keys.macRefresh(text).toString('base64url')}`;
+  };
+
+  const answer = (thing: RegisteredThing, fingerprint: string): TokenAnswer => ({
+    accessToken: accessToken(thing, fingerprint),
+    tokenType: 'Bearer',
+    expiresIn: accessTokenSeconds,
+  });
+
+  const badGrant = (why: string) =>
+    new DomainError('invalid-grant', `${why}: get a token with client_credentials`, {
+      error: 'invalid_grant',
+      serverTime: rfc3339(clock()),
+    });
+
+  const readRefreshToken = (token: string): { id: string; counter: number } => {
+    const [, id, counter, mac] = refreshForm.exec(token) ?? [];
+    if (!id || !counter || !mac || !keys.isRefreshMac(`${id}.${counter}`, Buffer.from(mac, 'base64url'))) {
+      throw badGrant('the refresh token is not one of ours');
+    }
+    return { id, counter: Number(counter) };
+  };
+
+  /** A lost answer is given again, to the device that proves it is the one. Any other reuse ends the family. */
+  const reuse = async (
+    family: StoredFamily,
+    counter: number,
+    prover: string | undefined,
+    origin: Origin,
+  ): Promise<number> => {
+    const current = (await store.findFamily(family.id)) ?? family;
+    const justUsed = counter === current.counter - 1 && addSeconds(current.advancedAt, retrySeconds) >= clock();
+    if (justUsed && current.revokedAt === null && prover === family.fingerprint) return current.counter;
+    await store.revokeFamily(family, clock(), origin);
+    throw badGrant('the refresh token was used before, so its family has ended');
+  };
+
+  const usableFamily = async (id: string): Promise<{ family: StoredFamily; certificate: HeldCertificate }> => {
+    const family = await store.findFamily(id);
+    if (!family || family.revokedAt || family.expiresAt <= clock()) throw badGrant('the refresh token has ended');
+    const certificate = await findCertificate(family.fingerprint);
+    if (!certificate || certificate.revokedAt || certificate.notAfter <= clock())
+      throw badGrant('its certificate is no longer good');
+    if (certificate.thing.status !== 'active' || !certificate.accountActive) throw badGrant('the thing is not active');
+    return { family, certificate };
+  };
+
+  return {
+    /** A new refresh family, to be written with the certificate that it is bound to. */
+    newFamily: (notAfter: Date): { id: string; expiresAt: Date } => {
+      const end = addSeconds(clock(), familySeconds);
+      return { id: randomUUID(), expiresAt: end < notAfter ? end : notAfter };
+    },
+
+    /** The first tokens of a family. */
+    first: (thing: RegisteredThing, fingerprint: string, family: string): TokenPair => ({
+      ...answer(thing, fingerprint),
+      refreshToken: refreshToken(family, 1),
+    }),
+
+    /** `grant_type=refresh_token`. @throws DomainError `invalid-grant`, `invalid-client` */
+    async refresh(token: string, assertion: string | undefined, origin: Origin): Promise<TokenAnswer> {
+      const { id, counter } = readRefreshToken(token);
+      const proof =
+        assertion === undefined ? undefined : await assertions.verify(assertion, 'client-authentication+jwt');
+      if (proof) await assertions.useUp(proof);
+      const { family, certificate } = await usableFamily(id);
+      const advanced = await store.advanceFamily(id, counter, clock());
+      const next = advanced ? counter + 1 : await reuse(family, counter, proof?.certificate.fingerprint, origin);
+      await markUsed(certificate, origin, clock());
+      return { ...answer(certificate.thing, certificate.fingerprint), refreshToken: refreshToken(id, next) };
+    },
+
+    /** `grant_type=client_credentials` with `private_key_jwt`. @throws DomainError `invalid-client` */
+    async clientCredentials(assertion: string, origin: Origin): Promise<TokenAnswer> {
+      const proof = await assertions.verify(assertion, 'client-authentication+jwt');
+      await assertions.useUp(proof);
+      const { certificate } = proof;
+      await markUsed(certificate, { ...origin, actor: `thing:${certificate.thing.name}` }, clock());
+      return answer(certificate.thing, certificate.fingerprint);
+    },
+
+    /** The certificate behind an access token that is good now, and notes its use; undefined for any other token. */
+    async findBearer(token: string): Promise<HeldCertificate | undefined> {
+      const claims = keys.verifyAccess(token);
+      const thumbprint = (claims?.['cnf'] as { 'x5t#S256'?: string } | undefined)?.['x5t#S256'];
+      if (
+        !claims ||
+        thumbprint === undefined ||
+        claims['iss'] !== issuer ||
+        Number(claims['exp']) <= numericDate(clock())
+      )
+        return undefined;
+      const certificate = await findCertificate(Buffer.from(thumbprint, 'base64url').toString('hex'));
+      if (!certificate || certificate.revokedAt || certificate.thing.id !== claims['tid']) return undefined;
+      const { status, minGen } = certificate.thing;
+      if (status !== 'active' || !certificate.accountActive || Number(claims['gen']) < minGen) return undefined;
+      await markUsed(certificate, { actor: `thing:${certificate.thing.name}` }, clock());
+      return certificate;
+    },
+
+    jwks: keys.jwks,
+  };
+}

@@ -1,0 +1,21 @@
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'vitest';
+
+export function hasProgram(name: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${name}`], { stdio: 'ignore' }).status === 0;
+}
+
+/**
+ * A suite that needs other people's programs: run where they are, skipped with a line that names what
+ * is missing elsewhere, and a failure in CI.
+ */
+export function describeWith(programs: string[], title: string, suite: () => void): void {
+  const missing = programs.filter((name) => !hasProgram(name));
+  if (missing.length === 0) return void describe(title, suite);
+  if (process.env['CI'] === 'true') {
+    return void it(title, () => {
+      throw new Error(`CI must have: ${missing.join(', ')}`);
+    });
+  }
+  describe.skip(`${title} (needs ${missing.join(', ')})`, suite);
+}
