@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { AgentError } from './agent/agent.js';
 import { runAgent } from './agent/cli.js';
 import { ConfigError, loadConfig } from './config.js';
 import { DirectoryInUse } from './db/embedded.js';
@@ -37,7 +38,11 @@ async function run([command, ...rest]: string[]): Promise<void> {
 }
 
 run(process.argv.slice(2)).catch((error: unknown) => {
-  const expected = error instanceof ConfigError || error instanceof DirectoryInUse || error instanceof DomainError;
+  const expected =
+    error instanceof ConfigError ||
+    error instanceof DirectoryInUse ||
+    error instanceof DomainError ||
+    error instanceof AgentError;
   const text = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`thingward: ${text}\n`);
   process.exitCode = 1;

@@ -1,0 +1,221 @@
+import { createHash, randomUUID, type KeyObject, type X509Certificate } from 'node:crypto';
+import { SignJWT } from 'jose';
+import { numericDate, systemClock, type Clock } from '../clock.js';
+import { encodeCsr } from '../pki/csr-encode.js';
+import { call } from './client.js';
+import type { Trust } from './connection.js';
+import { AgentError } from './errors.js';
+import { openFolder, type AgentState, type AgentTokens, type Folder } from './folder.js';
+
+export { AgentError } from './errors.js';
+
+/** Where the agent keeps its files, and whom it trusts. */
+export type AgentOptions = Trust & { out: string; clock?: Clock };
+
+export type ProvisionOptions = AgentOptions & {
+  server: string;
+  /** The enrollment token, `twe_...`. */
+  enrollment: string;
+  name: string;
+  thingType?: string | undefined;
+  attributes?: Record<string, string> | undefined;
+};
+
+/** What a device is after an operation: certificate and key lie in the folder. */
+export type Identity = { thingName: string; account: string; serialNumber: string; notAfter: Date };
+
+type CertificateAnswer = {
+  thing: { name: string; account: string };
+  certificate: { pem: string; chainPem: string };
+  token?: { accessToken: string; expiresIn: number; refreshToken: string };
+  serverTime: string;
+  links: { token: string; renew: string };
+};
+
+type TokenAnswer = { access_token: string; expires_in: number; refresh_token?: string };
+
+const json = { 'content-type': 'application/json' };
+const tokenMarginSeconds = 60;
+
+/**
+ * First boot: makes a key in `out`, has it certified, and writes certificate, chain and tokens beside it.
+ * Run again after a kill at any moment it goes on with the same key and gets the same certificate; run
+ * again after success it does nothing. @throws AgentError
+ */
+export async function provision(options: ProvisionOptions): Promise<Identity> {
+  const folder = openFolder(options.out);
+  const present = folder.certificate();
+  if (present) return identityOf(folder.requireIdentity().state, present);
+  const csr = encodeCsr(folder.deviceKey());
+  const { name: thingName, thingType, attributes } = options;
+  const answer = await call<CertificateAnswer>(
+    new URL('/v1/provision', options.server).href,
+    {
+      method: 'POST',
+      headers: { ...json, authorization: `Bearer ${options.enrollment}` },
+      body: JSON.stringify({ thingName, thingType, csr, attributes }),
+    },
+    options,
+  );
+  const now = (options.clock ?? systemClock)();
+  const { name, account } = answer.thing;
+  const clockOffset = offsetTo(answer.serverTime, now);
+  const state: AgentState = { server: options.server, thing: { name, account }, links: answer.links, clockOffset };
+  const tokens = answer.token && {
+    ...tokensOf(answer.token.accessToken, answer.token.expiresIn, now, clockOffset),
+    refreshToken: answer.token.refreshToken,
+  };
+  folder.writeIdentity(state, tokens, answer.certificate.pem, answer.certificate.chainPem);
+  return identityOf(state, folder.certificate()!);
+}
+
+/** An access token that is good for another minute at least: the one at hand, a refreshed one, or a new one. @throws AgentError */
+export async function accessToken(options: AgentOptions): Promise<string> {
+  const folder = openFolder(options.out);
+  const { state } = folder.requireIdentity();
+  const known = folder.tokens();
+  if (known && isFresh(known, serverSeconds(options, state))) return known.accessToken;
+  const refreshed = known?.refreshToken === undefined ? undefined : await refresh(options, folder, known.refreshToken);
+  return (refreshed ?? (await clientCredentials(options, folder))).accessToken;
+}
+
+/**
+ * Renews the certificate with a new key when two thirds of its life are over, or at once with `force`.
+ * Safe to kill and run again. Returns the identity that is good now. @throws AgentError
+ */
+export async function renew(options: AgentOptions & { force?: boolean }): Promise<Identity & { renewed: boolean }> {
+  const folder = openFolder(options.out);
+  const { state, certificate } = folder.requireIdentity();
+  if (!options.force && !isRenewalDue(certificate, serverSeconds(options, state)))
+    return { ...identityOf(state, certificate), renewed: false };
+  const csr = encodeCsr(folder.nextKey());
+  const csrSha256 = createHash('sha256')
+    .update(Buffer.from(csr.replace(/-----[^-]+-----|\s/g, ''), 'base64'))
+    .digest('base64url');
+  const answer = await withAssertion(options, folder, 'renew+jwt', { csr_sha256: csrSha256 }, (proof) =>
+    call<CertificateAnswer>(
+      state.links.renew,
+      { method: 'POST', headers: json, body: JSON.stringify({ csr, proof }) },
+      options,
+    ),
+  );
+  folder.replaceIdentity(answer.certificate.pem, answer.certificate.chainPem);
+  // The first word signed with the new key ends the old certificate.
+  await clientCredentials(options, folder);
+  return { ...identityOf(state, folder.certificate()!), renewed: true };
+}
+
+/** Whether two thirds of a certificate's life are over at an instant of the server's clock (seconds since 1970). */
+export function isRenewalDue({ validFrom, validTo }: X509Certificate, at: number): boolean {
+  const [from, to] = [Date.parse(validFrom) / 1000, Date.parse(validTo) / 1000];
+  return at >= from + ((to - from) * 2) / 3;
+}
+
+// More life left than it was given means that this machine's clock was set back: then it proves nothing.
+function isFresh({ expiresAt, expiresIn }: AgentTokens, at: number): boolean {
+  const left = expiresAt - at;
+  return left > tokenMarginSeconds && left <= expiresIn;
+}
+
+async function refresh(options: AgentOptions, folder: Folder, refreshToken: string): Promise<AgentTokens | undefined> {
+  try {
+    // With the assertion a lost answer can be asked for again.
+    return await requestToken(options, folder, { grant_type: 'refresh_token', refresh_token: refreshToken });
+  } catch (error) {
+    if (error instanceof AgentError && error.code === 'invalid-grant') return undefined;
+    throw error;
+  }
+}
+
+function clientCredentials(options: AgentOptions, folder: Folder): Promise<AgentTokens> {
+  return requestToken(options, folder, { grant_type: 'client_credentials' });
+}
+
+async function requestToken(
+  options: AgentOptions,
+  folder: Folder,
+  grant: Record<string, string>,
+): Promise<AgentTokens> {
+  const { state } = folder.requireIdentity();
+  const answer = await withAssertion(options, folder, 'client-authentication+jwt', {}, (assertion) => {
+    const client = {
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: assertion,
+    };
+    return call<TokenAnswer>(
+      state.links.token,
+      { method: 'POST', headers: json, body: JSON.stringify({ ...grant, ...client }) },
+      options,
+    );
+  });
+  const now = (options.clock ?? systemClock)();
+  const offset = folder.requireIdentity().state.clockOffset;
+  const rest = answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token };
+  const tokens = { ...tokensOf(answer.access_token, answer.expires_in, now, offset), ...rest };
+  folder.writeTokens(tokens);
+  return tokens;
+}
+
+/** Signs an assertion by the server's clock; when the server says that the clock moved, learns it and tries once more. */
+async function withAssertion<Answer>(
+  options: AgentOptions,
+  folder: Folder,
+  typ: string,
+  claims: object,
+  use: (jwt: string) => Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await use(await signAssertion(options, folder, typ, claims));
+  } catch (error) {
+    if (!(error instanceof AgentError) || error.code !== 'invalid-client' || error.serverTime === undefined)
+      throw error;
+    const { state } = folder.requireIdentity();
+    const clockOffset = offsetTo(error.serverTime, (options.clock ?? systemClock)());
+    if (Math.abs(clockOffset - state.clockOffset) < 5) throw error;
+    folder.writeState({ ...state, clockOffset });
+    return use(await signAssertion(options, folder, typ, claims));
+  }
+}
+
+async function signAssertion(options: AgentOptions, folder: Folder, typ: string, claims: object): Promise<string> {
+  const { state, certificate } = folder.requireIdentity();
+  const key: KeyObject = folder.deviceKey();
+  const subject = `${state.thing.account}/${state.thing.name}`;
+  const iat = serverSeconds(options, state);
+  return new SignJWT({
+    ...claims,
+    iss: subject,
+    sub: subject,
+    aud: new URL(state.links.token).href.replace(/\/v1\/token$/, ''),
+    jti: randomUUID(),
+    iat,
+    exp: iat + 120,
+  })
+    .setProtectedHeader({
+      alg: 'ES256',
+      typ,
+      'x5t#S256': createHash('sha256').update(certificate.raw).digest('base64url'),
+    })
+    .sign(key);
+}
+
+function serverSeconds({ clock = systemClock }: AgentOptions, { clockOffset }: AgentState): number {
+  return numericDate(clock()) + clockOffset;
+}
+
+function offsetTo(serverTime: string, now: Date): number {
+  return Math.round((Date.parse(serverTime) - now.getTime()) / 1000);
+}
+
+function tokensOf(token: string, expiresIn: number, now: Date, clockOffset: number): AgentTokens {
+  return { accessToken: token, expiresAt: numericDate(now) + clockOffset + expiresIn, expiresIn };
+}
+
+function identityOf({ thing }: AgentState, certificate: X509Certificate): Identity {
+  return {
+    thingName: thing.name,
+    account: thing.account,
+    serialNumber: certificate.serialNumber.toLowerCase(),
+    notAfter: new Date(certificate.validTo),
+  };
+}

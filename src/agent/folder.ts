@@ -1,0 +1,123 @@
+import { createPrivateKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { AgentError } from './errors.js';
+
+/** What the agent remembers besides keys and certificates. */
+export type AgentState = {
+  server: string;
+  thing: { name: string; account: string };
+  links: { token: string; renew: string };
+  /** What to add to this machine's clock to get the server's, in seconds. */
+  clockOffset: number;
+};
+
+/** Tokens; `expiresAt` is by the server's clock, in seconds since 1970, `expiresIn` their whole life. */
+export type AgentTokens = { accessToken: string; expiresAt: number; expiresIn: number; refreshToken?: string };
+
+export type Folder = ReturnType<typeof openFolder>;
+
+/**
+ * The agent's files. Each is replaced as a whole and reaches the disk before the next step, so that a
+ * kill at any moment leaves the old or the new: `device.key`, `device.crt`, `chain.pem`, `agent.json`,
+ * `token.json`, and `next.key`, `next.crt` during a renewal.
+ */
+export function openFolder(path: string) {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const at = (name: string) => join(path, name);
+  const read = (name: string): string | undefined =>
+    existsSync(at(name)) ? readFileSync(at(name), 'utf8') : undefined;
+
+  const write = (name: string, content: string, mode = 0o644) => {
+    const temporary = at(`.${name}.${process.pid}`);
+    rmSync(temporary, { force: true });
+    writeFileSync(temporary, content, { mode, flag: 'wx', flush: true });
+    renameSync(temporary, at(name));
+    syncDirectory(path);
+  };
+
+  const move = (from: string, to: string) => {
+    renameSync(at(from), at(to));
+    syncDirectory(path);
+  };
+
+  const key = (name: 'device.key' | 'next.key'): KeyObject => {
+    let pem = read(name);
+    if (pem === undefined) {
+      pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+        type: 'pkcs8',
+        format: 'pem',
+      }) as string;
+      write(name, pem, 0o600);
+    }
+    return createPrivateKey(pem);
+  };
+
+  // A renewal that was recorded but not yet in place: the key moves first, then the certificate.
+  const finishRenewal = () => {
+    if (read('next.crt') === undefined) return;
+    if (read('next.key') !== undefined) move('next.key', 'device.key');
+    move('next.crt', 'device.crt');
+  };
+  finishRenewal();
+
+  const readJson = <T>(name: string): T | undefined => {
+    const text = read(name);
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  };
+
+  return {
+    path,
+    deviceKey: () => key('device.key'),
+    nextKey: () => key('next.key'),
+
+    certificate(): X509Certificate | undefined {
+      const pem = read('device.crt');
+      return pem === undefined ? undefined : new X509Certificate(pem);
+    },
+
+    state: () => readJson<AgentState>('agent.json'),
+    tokens: () => readJson<AgentTokens>('token.json'),
+    writeState: (state: AgentState) => write('agent.json', `${JSON.stringify(state, null, 2)}\n`),
+    writeTokens: (tokens: AgentTokens) => write('token.json', `${JSON.stringify(tokens, null, 2)}\n`, 0o600),
+
+    /** Writes a first identity; the certificate last, because its presence says that all is there. */
+    writeIdentity(state: AgentState, tokens: AgentTokens | undefined, certificatePem: string, chainPem: string): void {
+      this.writeState(state);
+      if (tokens) this.writeTokens(tokens);
+      write('chain.pem', chainPem);
+      write('device.crt', certificatePem);
+    },
+
+    /** Puts a renewed certificate in place of the old, with the key that it is for. */
+    replaceIdentity(certificatePem: string, chainPem: string): void {
+      write('chain.pem', chainPem);
+      write('next.crt', certificatePem);
+      finishRenewal();
+    },
+
+    /** @throws AgentError unless a device was provisioned here. */
+    requireIdentity(): { state: AgentState; certificate: X509Certificate } {
+      const state = this.state();
+      const certificate = this.certificate();
+      if (state && certificate) return { state, certificate };
+      throw new AgentError(`${path} holds no identity: run thingward agent provision first`);
+    },
+  };
+}
+
+function syncDirectory(path: string): void {
+  const descriptor = openSync(path, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+}
