@@ -1,11 +1,7 @@
 #!/usr/bin/env node
-import { AgentError } from './agent/agent.js';
-import { runAgent } from './agent/cli.js';
+import { AgentError } from './agent/errors.js';
 import { ConfigError, loadConfig } from './config.js';
-import { DirectoryInUse } from './db/embedded.js';
 import { DomainError } from './errors.js';
-import { newEpoch, ownerKey, rotateTokenKey } from './operator-commands.js';
-import { serve } from './serve.js';
 
 const usage = `usage: thingward <command>
 
@@ -16,18 +12,19 @@ const usage = `usage: thingward <command>
   restored                   run once after restoring a backup: begins a new epoch
 `;
 
+// Each command loads only what it needs: an agent on a small device has no use for a database.
 async function run([command, ...rest]: string[]): Promise<void> {
   switch (command) {
     case 'serve':
-      return serve(loadConfig());
+      return (await import('./serve.js')).serve(loadConfig());
     case 'agent':
-      return runAgent(rest);
+      return (await import('./agent/cli.js')).runAgent(rest);
     case 'owner-key':
-      return ownerKey(loadConfig(), rest[0] ?? 'default');
+      return (await import('./operator-commands.js')).ownerKey(loadConfig(), rest[0] ?? 'default');
     case 'rotate-token-key':
-      return rotateTokenKey(loadConfig());
+      return (await import('./operator-commands.js')).rotateTokenKey(loadConfig());
     case 'restored':
-      return newEpoch(loadConfig());
+      return (await import('./operator-commands.js')).newEpoch(loadConfig());
     case undefined:
     case 'help':
     case '--help':
@@ -38,11 +35,7 @@ async function run([command, ...rest]: string[]): Promise<void> {
 }
 
 run(process.argv.slice(2)).catch((error: unknown) => {
-  const expected =
-    error instanceof ConfigError ||
-    error instanceof DirectoryInUse ||
-    error instanceof DomainError ||
-    error instanceof AgentError;
+  const expected = error instanceof ConfigError || error instanceof DomainError || error instanceof AgentError;
   const text = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`thingward: ${text}\n`);
   process.exitCode = 1;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from './clock.js';
+import { systemClock, type Clock } from './clock.js';
 import { ConfigError, parseSealingKey, type Config } from './config.js';
 import { openPostgres, type OpenDatabase } from './db/client.js';
 import { openEmbedded } from './db/embedded.js';
@@ -15,9 +15,9 @@ export type OpenResources = { database: OpenDatabase; services: Services; migrat
 
 /**
  * Opens the database that the settings name, brings it up to date and builds the services on it.
- * @throws ConfigError, DirectoryInUse
+ * @throws ConfigError
  */
-export async function openResources(config: Config): Promise<OpenResources> {
+export async function openResources(config: Config, clock: Clock = systemClock): Promise<OpenResources> {
   const database =
     config.databaseUrl === undefined
       ? await openEmbeddedIn(config)
@@ -26,9 +26,7 @@ export async function openResources(config: Config): Promise<OpenResources> {
     const migrated = await migrate(database.session).finally(database.session.end);
     await ensureLogHead(database.client);
     const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
-    const services = await createServices({ config, db: database.client, sealer, clock: systemClock }).catch(
-      explainSealing,
-    );
+    const services = await createServices({ config, db: database.client, sealer, clock }).catch(explainSealing);
     return { database, services, migrated, close: database.close };
   } catch (error) {
     await database.close();

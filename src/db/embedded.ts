@@ -3,18 +3,14 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { tryLock } from 'fs-native-extensions';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { ConfigError } from '../config.js';
 import { createClient, type OpenDatabase, type SqlSession } from './client.js';
-
-/** The folder belongs to another running program. */
-export class DirectoryInUse extends Error {
-  override readonly name = 'DirectoryInUse';
-}
 
 /**
  * Opens the embedded PostgreSQL in `directory`, made on first use.
  * `onPanic` must end the process: after a PANIC (a full disk, say) the engine spins and nothing it says is true.
  * `whenLocked` runs once the folder is ours and before the database in it is read or made.
- * @throws DirectoryInUse
+ * @throws ConfigError when another process holds the folder
  */
 export async function openEmbedded(
   directory: string,
@@ -51,7 +47,7 @@ function lockDirectory(directory: string): () => void {
   const descriptor = openSync(join(directory, 'lock'), 'a+', 0o600);
   if (tryLock(descriptor)) return () => closeSync(descriptor);
   closeSync(descriptor);
-  throw new DirectoryInUse(
+  throw new ConfigError(
     `${directory} is in use by another Thingward process: stop it first, or set THINGWARD_DATA_DIR to another folder`,
   );
 }

@@ -1,0 +1,48 @@
+import { expect } from 'vitest';
+
+export type Answer = { status: number; headers: Headers; body: any; text: string };
+
+/** Speaks JSON to a server with one credential. Every refusal it gets must be a problem document. */
+export type Client = {
+  send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  get(path: string): Promise<Answer>;
+  post(path: string, body?: unknown): Promise<Answer>;
+};
+
+export function createClient(url: string, token: string | undefined): Client {
+  const send: Client['send'] = async (method, path, body, headers = {}) => {
+    const raw = typeof body === 'string' || body instanceof Uint8Array;
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { ...type, ...authorization, ...headers },
+      ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    const answer = {
+      status: response.status,
+      headers: response.headers,
+      body: isJson && text ? JSON.parse(text) : undefined,
+      text,
+    };
+    if (answer.status >= 400) expectProblem(answer, `${method} ${path}`);
+    return answer;
+  };
+  return { send, get: (path) => send('GET', path), post: (path, body) => send('POST', path, body) };
+}
+
+/** RFC 9457, with our type, and nothing about our insides. */
+export function expectProblem({ status, headers, body }: Answer, what = ''): void {
+  expect(headers.get('content-type'), what).toContain('application/problem+json');
+  expect(body, what).toMatchObject({
+    status,
+    type: expect.stringMatching(/^urn:thingward:problem:[a-z-]+$/),
+    title: expect.any(String),
+    detail: expect.any(String),
+  });
+}
+
+/** The last word of a problem's type. */
+export const problemOf = ({ body }: Answer): string | undefined => body?.type?.split(':').at(-1);

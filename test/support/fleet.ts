@@ -1,0 +1,74 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  X509Certificate,
+  createHash,
+  randomUUID,
+  type KeyObject,
+} from 'node:crypto';
+import { SignJWT } from 'jose';
+import { csrPem, newKey } from './csr.js';
+import type { Answer } from './client.js';
+import type { TestServer } from './server.js';
+
+/** Creates an enrollment and returns its id and token. */
+export async function enroll(
+  server: Pick<TestServer, 'owner'>,
+  request: object = {},
+): Promise<{ id: string; token: string }> {
+  const answer = await server.owner.post('/v1/enrollments', { thingNamePattern: '*', maxUses: 1000, ...request });
+  if (answer.status !== 201) throw new Error(answer.text);
+  return answer.body as { id: string; token: string };
+}
+
+export type Device = { name: string; key: KeyObject; csr: string; answer: Answer };
+
+/** Provisions a device with a new key; the answer may be a refusal. */
+export async function provision(
+  server: Pick<TestServer, 'as'>,
+  token: string,
+  name: string,
+  extra: object = {},
+  key = newKey(),
+): Promise<Device> {
+  const csr = csrPem({ key });
+  return { name, key, csr, answer: await server.as(token).post('/v1/provision', { thingName: name, csr, ...extra }) };
+}
+
+export const pemOf = ({ answer }: Device): string => answer.body.certificate.pem as string;
+
+export const thumbprint = (pem: string): string =>
+  createHash('sha256').update(new X509Certificate(pem).raw).digest('base64url');
+
+type AssertionOptions = {
+  pem: string;
+  key: KeyObject;
+  audience: string;
+  subject: string;
+  now: Date;
+  typ?: string;
+  claims?: Record<string, unknown>;
+  header?: Record<string, unknown>;
+};
+
+/** A JWT that a device signs; every part of it may be bent. */
+export function assertion({
+  pem,
+  key,
+  audience,
+  subject,
+  now,
+  typ = 'client-authentication+jwt',
+  claims = {},
+  header = {},
+}: AssertionOptions): Promise<string> {
+  const iat = Math.floor(now.getTime() / 1000);
+  return new SignJWT({ iss: subject, sub: subject, aud: audience, jti: randomUUID(), iat, exp: iat + 120, ...claims })
+    .setProtectedHeader({ alg: 'ES256', typ, 'x5t#S256': thumbprint(pem), ...header })
+    .sign(key);
+}
+
+export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+export const publicPem = (privatePem: string): string =>
+  createPublicKey(createPrivateKey(privatePem)).export({ type: 'spki', format: 'pem' }) as string;
