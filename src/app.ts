@@ -13,7 +13,7 @@ import { installCallers, type CallerLookup } from './http/callers.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
 import { createMetrics, healthRoutes } from './http/health.js';
-import { installProblems } from './http/problems.js';
+import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
 import { encodePem } from './pki/certificate.js';
 import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
@@ -55,6 +55,8 @@ export async function buildApp(resources: AppResources): Promise<App> {
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
+    frameworkErrors: sendFailure,
+    clientErrorHandler: answerBrokenRequest,
   }) as unknown as App;
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);

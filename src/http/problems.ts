@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError, type ErrorCode, type ErrorExtras } from '../errors.js';
 
@@ -35,17 +36,30 @@ export function problemType(code: ErrorCode): string {
   return `urn:thingward:problem:${code}`;
 }
 
-/** Makes every failure of `app` a problem document (RFC 9457), and shows nothing of those that are our own. */
+/** Answers a failure as a problem document (RFC 9457), and shows nothing of those that are our own. */
+export function sendFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const known = toDomainError(error);
+  if (known.code === 'internal') request.log.error({ err: error }, 'request failed');
+  return sendProblem(request, reply, known);
+}
+
+/** Makes every failure of `app` a problem document. */
 export function installProblems(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = toDomainError(error);
-    if (known.code === 'internal') request.log.error({ err: error }, 'request failed');
-    return sendProblem(request, reply, known);
-  });
+  app.setErrorHandler(sendFailure);
   app.setNotFoundHandler((request, reply) => {
     const detail = `${request.method} ${request.url.split('?')[0]} does not exist; /docs lists what does`;
     return sendProblem(request, reply, new DomainError('not-found', detail));
   });
+}
+
+/** What is written to a connection that did not speak HTTP, before any request exists. */
+export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const { status, title } = problems['invalid-request'];
+  const detail = 'the request is not HTTP that this server reads, or it came too slowly';
+  const body = JSON.stringify({ type: problemType('invalid-request'), title, status, detail });
+  const head = `HTTP/1.1 ${status} Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  socket.end(head + body);
 }
 
 function sendProblem(
