@@ -27,7 +27,7 @@ export function createIssuerStore(db: Database) {
     async unexpired(account: string, at: Date): Promise<StoredIssuer[]> {
       const rows = await db.issuer.findMany({
         where: { accountName: account, notAfter: { gt: at } },
-        orderBy: [{ createdAt: 'desc' }, { id: 'asc' }],
+        orderBy: [{ createdAt: 'desc' }, { kind: 'asc' }, { id: 'asc' }],
       });
       return rows.map(toStoredIssuer);
     },
