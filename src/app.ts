@@ -163,8 +163,11 @@ function readJsonLeniently(app: App): void {
 
 /** One log line and one measurement for each request, and its id in the answer. */
 function observeRequests(app: App, metrics: Shared['metrics']): void {
-  app.addHook('onSend', async (request, reply) => void reply.header('x-request-id', request.id));
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
+  });
+  app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     metrics.requests.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
     request.log.info(
@@ -177,5 +180,6 @@ function observeRequests(app: App, metrics: Shared['metrics']): void {
       },
       'answered',
     );
+    done();
   });
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as der from './der.js';
 import {
   authorityKeyId,
@@ -46,9 +46,11 @@ export function thingUri(account: string, thingName: string): string {
 
 /** DER as PEM (RFC 7468 §2), 64 columns, ending in a newline. */
 export function encodePem(label: 'CERTIFICATE' | 'X509 CRL', bytes: Uint8Array): string {
-  const lines = Buffer.from(bytes)
-    .toString('base64')
-    .replace(/(.{64})(?!$)/g, '$1\n');
+  const lines = (
+    Buffer.from(bytes)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
+  ).join('\n');
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
 }
 
@@ -92,7 +94,7 @@ export function createCertificateIssuer(issuer: Issuer, urls: PkiUrls): Certific
     );
     requireDeviceProfile(tbs, { ...request, validity }, issuer);
     const bytes = signed(tbs, issuer.signer);
-    const fingerprint = createHash('sha256').update(bytes).digest('hex');
+    const fingerprint = hash('sha256', bytes);
     return { serialNumber: serial.toString('hex'), fingerprint, index, der: bytes, ...validity };
   };
 }

@@ -88,10 +88,16 @@ function base128(arc: bigint): number[] {
 
 /** Time of RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime after; no fractions. */
 export function time(at: Date): Buffer {
-  const digits = at.toISOString().replace(/[-:T]|\.\d+/g, '');
-  return at.getUTCFullYear() < 2050
-    ? encode(tags.utcTime, Buffer.from(digits.slice(2), 'latin1'))
-    : encode(tags.generalizedTime, Buffer.from(digits, 'latin1'));
+  const year = at.getUTCFullYear();
+  const rest = [at.getUTCMonth() + 1, at.getUTCDate(), at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()];
+  const digits = rest.reduce((text, part) => text + twoDigits(part), '');
+  return year < 2050
+    ? encode(tags.utcTime, Buffer.from(`${twoDigits(year % 100)}${digits}Z`, 'latin1'))
+    : encode(tags.generalizedTime, Buffer.from(`${year}${digits}Z`, 'latin1'));
+}
+
+function twoDigits(value: number): string {
+  return value < 10 ? `0${value}` : String(value);
 }
 
 /** A value in bytes that were read: `bytes` with its header, `content` without. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import * as der from './der.js';
 import { oids } from './oid.js';
 import { createSerialNumber } from './serial-number.js';
@@ -49,7 +49,7 @@ export function openIssuer(certificateDer: Buffer, validity: Validity, signer: S
 
 /** SHA-1 of the key's bits: method 1 of RFC 5280 §4.2.1.2. */
 export function keyIdentifier(subjectPublicKey: Uint8Array): Buffer {
-  return createHash('sha1').update(subjectPublicKey).digest();
+  return hash('sha1', subjectPublicKey, 'buffer');
 }
 
 /** `SEQUENCE { id, critical?, value }` (RFC 5280 §4.2). */

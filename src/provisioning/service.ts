@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, randomUUID, type KeyObject } from 'node:crypto';
+import { createPublicKey, hash, randomUUID, type KeyObject } from 'node:crypto';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
@@ -84,7 +84,7 @@ export function createProvisioningService(deps: Deps) {
       thing: newThing(enrollment, request, at),
       certificate,
       issuerId: authority.issuerId,
-      spkiSha256: createHash('sha256').update(publicKey.spki).digest('hex'),
+      spkiSha256: hash('sha256', publicKey.spki),
       family: deps.newFamily(certificate.notAfter),
     };
   };

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { addSeconds, numericDate, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
@@ -47,7 +47,7 @@ export function createTokenService({
       aud: audience.replaceAll('{account}', thing.account),
       iat,
       exp: iat + accessTokenSeconds,
-      jti: randomBytes(16).toString('base64url'),
+      jti: randomUUID(),
       account: thing.account,
       policies: thing.policies,
       vars: { attributes: thing.attributes, ...(thing.thingType === null ? {} : { type: thing.thingType }) },

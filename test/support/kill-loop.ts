@@ -64,7 +64,7 @@ export async function runKillLoop(
   };
   const load = Array.from({ length: concurrency }, device);
   for (let kill = 0; kill < kills; kill++) {
-    await sleep(randomInt(20, 600));
+    await sleep(randomInt(20, 1500));
     await program.kill('SIGKILL');
     program = await start();
   }
