@@ -4,7 +4,7 @@ import { createHash, createPublicKey, generateKeyPairSync, sign, verify, webcryp
 import forge from 'node-forge';
 import { encodeCsr } from '../src/pki/csr-encode.js';
 import { parseCsr } from '../src/pki/csr.js';
-import { parsePublicKey } from '../src/pki/public-key.js';
+import { publicKeyOf } from '../src/pki/public-key.js';
 import { createAuthority, testUrls } from '../test/support/authority.js';
 import { alternate, rate, rateSync, ratio, type Row } from './measure.js';
 
@@ -41,7 +41,7 @@ export async function benchPki(): Promise<Row[]> {
         const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
         issue({
           ...request,
-          publicKey: parsePublicKey(publicKey.export({ type: 'spki', format: 'der' })),
+          publicKey: publicKeyOf(publicKey),
           index: index++,
         });
       }),

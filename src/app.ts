@@ -57,7 +57,7 @@ export async function buildApp(resources: AppResources): Promise<App> {
     forceCloseConnections: 'idle',
     frameworkErrors: sendFailure,
     clientErrorHandler: answerBrokenRequest,
-  }) as unknown as App;
+  });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   readJsonLeniently(app);

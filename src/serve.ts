@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import { buildApp, version } from './app.js';
 import { systemClock } from './clock.js';
 import type { Config } from './config.js';
@@ -25,6 +24,7 @@ export async function serve(config: Config): Promise<void> {
     logger,
   });
   const timers = startChores(resources, (error, chore) => logger.error({ err: error }, `${chore} failed`));
+  app.server.maxConnections = 20_000;
   await app.listen({ host: config.host, port: config.port });
   greet(config, resources, ownerKey);
   stopOnSignal(async () => {
@@ -32,7 +32,6 @@ export async function serve(config: Config): Promise<void> {
     await app.close();
     await resources.close();
   });
-  (app.server as Server).maxConnections = 20_000;
 }
 
 /** Makes the account `default` on the first start. Returns its owner key to the instance that made it. */

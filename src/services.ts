@@ -12,8 +12,8 @@ import { appendLog } from './log/append.js';
 import { encodePem, thingUri } from './pki/certificate.js';
 import { parseCsr } from './pki/csr.js';
 import { encodePkcs12 } from './pki/pkcs12.js';
-import { parsePublicKey } from './pki/public-key.js';
-import { generatePrivateKey } from './pki/signer.js';
+import { publicKeyOf } from './pki/public-key.js';
+import { generateKeys } from './pki/signer.js';
 import { createPolicyService } from './policies/service.js';
 import { createPolicyStore } from './policies/store.js';
 import { createEnrollmentService } from './provisioning/enrollment-service.js';
@@ -114,8 +114,10 @@ export async function createServices({ config, db, sealer, clock }: Resources) {
     covering: enrollments.covering,
     signing: issuers.signing,
     parseCsr: (pem, account, thingName) => parseCsr(pem, thingUri(account, thingName)).publicKey,
-    generateKey: generatePrivateKey,
-    parsePublicKey,
+    async generateKey(type) {
+      const { privateKey, publicKey } = await generateKeys(type);
+      return { privateKey, publicKey: publicKeyOf(publicKey) };
+    },
     newFamily: tokens.newFamily,
   });
   const renewals = createRenewalService({

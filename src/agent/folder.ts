@@ -76,25 +76,30 @@ export function openFolder(path: string) {
     return text === undefined ? undefined : (JSON.parse(text) as T);
   };
 
+  const state = () => readJson<AgentState>('agent.json');
+  const writeState = (next: AgentState) => write('agent.json', `${JSON.stringify(next, null, 2)}\n`);
+  const writeTokens = (tokens: AgentTokens) => write('token.json', `${JSON.stringify(tokens, null, 2)}\n`, 0o600);
+  const certificate = (): X509Certificate | undefined => {
+    const pem = read('device.crt');
+    return pem === undefined ? undefined : new X509Certificate(pem);
+  };
+
   return {
     path,
     deviceKey: () => key('device.key'),
     nextKey: () => key('next.key'),
 
-    certificate(): X509Certificate | undefined {
-      const pem = read('device.crt');
-      return pem === undefined ? undefined : new X509Certificate(pem);
-    },
+    certificate,
 
-    state: () => readJson<AgentState>('agent.json'),
+    state,
     tokens: () => readJson<AgentTokens>('token.json'),
-    writeState: (state: AgentState) => write('agent.json', `${JSON.stringify(state, null, 2)}\n`),
-    writeTokens: (tokens: AgentTokens) => write('token.json', `${JSON.stringify(tokens, null, 2)}\n`, 0o600),
+    writeState,
+    writeTokens,
 
     /** Writes a first identity; the certificate last, because its presence says that all is there. */
-    writeIdentity(state: AgentState, tokens: AgentTokens | undefined, certificatePem: string, chainPem: string): void {
-      this.writeState(state);
-      if (tokens) this.writeTokens(tokens);
+    writeIdentity(next: AgentState, tokens: AgentTokens | undefined, certificatePem: string, chainPem: string): void {
+      writeState(next);
+      if (tokens) writeTokens(tokens);
       write('chain.pem', chainPem);
       write('device.crt', certificatePem);
     },
@@ -108,9 +113,8 @@ export function openFolder(path: string) {
 
     /** @throws AgentError unless a device was provisioned here. */
     requireIdentity(): { state: AgentState; certificate: X509Certificate } {
-      const state = this.state();
-      const certificate = this.certificate();
-      if (state && certificate) return { state, certificate };
+      const [known, held] = [state(), certificate()];
+      if (known && held) return { state: known, certificate: held };
       throw new AgentError(`${path} holds no identity: run thingward agent provision first`);
     },
   };

@@ -23,9 +23,31 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
         },
       },
     },
-    transform: jsonSchemaTransform,
+    transform: (route) => withProblems(jsonSchemaTransform(route)),
   });
   app.addHook('onRoute', describeAccess);
+}
+
+const problem = {
+  type: 'object',
+  required: ['type', 'title', 'status', 'detail'],
+  properties: {
+    type: { type: 'string', description: 'urn:thingward:problem:CODE, stable' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string', description: 'What happened and what to do next' },
+    requestId: { type: 'string' },
+  },
+};
+
+type Transformed = ReturnType<typeof jsonSchemaTransform>;
+
+/** Every route may answer with a problem document. */
+function withProblems({ schema, url }: Transformed): Transformed {
+  if (schema['hide']) return { schema, url };
+  const description = 'A problem document (RFC 9457)';
+  const refusal = { description, content: { 'application/problem+json': { schema: problem } } };
+  return { schema: { ...schema, response: { ...(schema['response'] as object), default: refusal } }, url };
 }
 
 function describeAccess(route: RouteOptions): void {

@@ -37,10 +37,10 @@ export function problemType(code: ErrorCode): string {
 }
 
 /** Answers a failure as a problem document (RFC 9457), and shows nothing of those that are our own. */
-export function sendFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function sendFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const known = toDomainError(error);
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed');
-  return sendProblem(request, reply, known);
+  void sendProblem(request, reply, known);
 }
 
 /** Makes every failure of `app` a problem document. */

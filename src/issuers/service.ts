@@ -6,7 +6,7 @@ import { DomainError } from '../errors.js';
 import { createCertificateIssuer, encodePem, type CertificateIssuer } from '../pki/certificate.js';
 import { issueIssuing, issueRoot, openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
 import type { KeyType } from '../pki/public-key.js';
-import { createSigner, generatePrivateKey } from '../pki/signer.js';
+import { createSigner, generateKeys } from '../pki/signer.js';
 import type { Sealer } from '../sealing.js';
 import { createIndexSource } from './index-block.js';
 import type { IssuerStore, StoredIssuer } from './store.js';
@@ -102,7 +102,10 @@ export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: D
         notBefore: addSeconds(at, backdate),
         notAfter: addSeconds(at, years * year),
       });
-      const [rootKey, issuingKey] = [await generatePrivateKey(keyType), await generatePrivateKey(keyType)];
+      const [rootKey, issuingKey] = [
+        (await generateKeys(keyType)).privateKey,
+        (await generateKeys(keyType)).privateKey,
+      ];
       const root = issueRoot(account, validity(rootYears), createSigner(rootKey));
       const issuing = issueIssuing(account, root, urlsOf(root.id), validity(issuingYears), createSigner(issuingKey));
       const seal = (id: string, key: typeof rootKey) =>

@@ -29,6 +29,32 @@ export function parsePublicKey(spki: Buffer): PublicKey {
   return { family, spki, subjectPublicKey, key };
 }
 
+/** The public half of a key that was made here, so that nothing about it needs checking. */
+export function publicKeyOf(key: KeyObject): PublicKey {
+  const spki = createPublicKeyDer(key);
+  const [, bits] = der.members(der.readOne(spki), der.tags.sequence);
+  return { family: familyOf(key), spki, subjectPublicKey: der.contentOf(bits, der.tags.bitString).subarray(1), key };
+}
+
+function createPublicKeyDer(key: KeyObject): Buffer {
+  if (key.asymmetricKeyType !== 'ec') return key.export({ type: 'spki', format: 'der' });
+  // An EC key as JWK and put together here: OpenSSL 3.0 takes as long to write DER as to sign.
+  const { crv, x, y } = key.export({ format: 'jwk' });
+  const point = Buffer.concat([Buffer.from([4]), Buffer.from(x!, 'base64url'), Buffer.from(y!, 'base64url')]);
+  return der.sequence(crv === 'P-256' ? ecP256 : ecP384, der.bitString(point));
+}
+
+function familyOf(key: KeyObject): KeyFamily {
+  switch (key.asymmetricKeyType) {
+    case 'ec':
+      return key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'ec-p384' : 'ec-p256';
+    case 'ed25519':
+      return 'ed25519';
+    default:
+      return 'rsa';
+  }
+}
+
 function importKey(algorithm: Buffer, key: Buffer): { family: KeyFamily; key: KeyObject } {
   if (algorithm.equals(ecP256)) return { family: 'ec-p256', key: importPoint('P-256', 32, key) };
   if (algorithm.equals(ecP384)) return { family: 'ec-p384', key: importPoint('P-384', 48, key) };

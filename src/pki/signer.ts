@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPair, generateKeyPairSync, sign, type KeyOb
 import { promisify } from 'node:util';
 import * as der from './der.js';
 import { oids } from './oid.js';
-import { parsePublicKey, type KeyFamily, type KeyType, type PublicKey } from './public-key.js';
+import { publicKeyOf, type KeyFamily, type KeyType, type PublicKey } from './public-key.js';
 
 /** Signs to-be-signed bytes with one key and one algorithm. */
 export type Signer = {
@@ -21,7 +21,7 @@ const algorithms: Record<KeyFamily, { hash: string | null; identifier: Buffer }>
 
 /** A signer over a private key that this process holds. Synchronous: the thread pool costs more than it saves. */
 export function createSigner(privateKey: KeyObject): Signer {
-  const publicKey = parsePublicKey(createPublicKey(privateKey).export({ type: 'spki', format: 'der' }));
+  const publicKey = publicKeyOf(createPublicKey(privateKey));
   const { hash, identifier } = algorithms[publicKey.family];
   return { publicKey, algorithm: identifier, sign: (tbs) => sign(hash, tbs, privateKey) };
 }
@@ -33,17 +33,19 @@ export function signed(tbs: Uint8Array, signer: Signer): Buffer {
 
 const generateRsa = promisify(generateKeyPair);
 
-/** A new private key. RSA is made off the event loop (a fifth of a second); the others take microseconds. */
-export async function generatePrivateKey(type: KeyType): Promise<KeyObject> {
+export type KeyPair = { privateKey: KeyObject; publicKey: KeyObject };
+
+/** A new key pair. RSA is made off the event loop (a fifth of a second); the others take microseconds. */
+export async function generateKeys(type: KeyType): Promise<KeyPair> {
   switch (type) {
     case 'ec-p256':
-      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' });
     case 'ec-p384':
-      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' });
     case 'ed25519':
-      return generateKeyPairSync('ed25519').privateKey;
+      return generateKeyPairSync('ed25519');
     case 'rsa-2048':
     case 'rsa-3072':
-      return (await generateRsa('rsa', { modulusLength: type === 'rsa-2048' ? 2048 : 3072 })).privateKey;
+      return generateRsa('rsa', { modulusLength: type === 'rsa-2048' ? 2048 : 3072 });
   }
 }

@@ -1,4 +1,4 @@
-import type { Database, Json, Transaction } from '../db/client.js';
+import type { Database, Transaction } from '../db/client.js';
 import type { PolicyDocument } from '../policy/policy.js';
 
 /** A policy as things carry it: one version, the active one. */
@@ -24,7 +24,7 @@ export function createPolicyStore(db: Database) {
           accountName: account,
           name: document.name,
           version: 1,
-          document: document as Json,
+          document: document,
           createdAt: at,
           createdBy,
         })),

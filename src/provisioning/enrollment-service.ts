@@ -26,6 +26,13 @@ export function createEnrollmentService({ store, clock, audit, requirePolicies, 
   // judged anew in the transaction that uses it.
   const covers = new LRUCache<string, Promise<StoredEnrollment | undefined>>({ max: 10_000, ttl: 60_000 });
 
+  /** @throws DomainError `not-found` */
+  const get = async (account: string, id: string): Promise<StoredEnrollment> => {
+    const enrollment = await store.find(account, id);
+    if (!enrollment) throw new DomainError('not-found', `there is no enrollment ${id}`);
+    return enrollment;
+  };
+
   return {
     /** @throws DomainError `unknown-policy` */
     async create(account: string, request: NewEnrollment, origin: Origin): Promise<{ id: string; token: string }> {
@@ -65,24 +72,18 @@ export function createEnrollmentService({ store, clock, audit, requirePolicies, 
       return { id: enrollment.id, token, expiresAt: enrollment.expiresAt! };
     },
 
-    /** @throws DomainError `not-found` */
-    async get(account: string, id: string): Promise<StoredEnrollment> {
-      const enrollment = await store.find(account, id);
-      if (!enrollment) throw new DomainError('not-found', `there is no enrollment ${id}`);
-      return enrollment;
-    },
-
+    get,
     list: store.list,
 
     /** Stops an enrollment: no provisioning that starts after this succeeds with it. @throws DomainError `not-found` */
     async revoke(account: string, id: string, origin: Origin): Promise<StoredEnrollment> {
-      const enrollment = await this.get(account, id);
+      const enrollment = await get(account, id);
       await store.transaction(async (tx) => {
         const at = clock();
         if (await store.revoke(tx, account, id, at))
           await audit(tx, auditOf('enrollment.revoke', enrollment, origin, at));
       });
-      return this.get(account, id);
+      return get(account, id);
     },
 
     /** What the enrollment of a token covers; its uses, expiry and revocation may have moved on since. */

@@ -1,4 +1,4 @@
-import { createPublicKey, hash, randomUUID, type KeyObject } from 'node:crypto';
+import { hash, randomUUID, type KeyObject } from 'node:crypto';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
@@ -20,8 +20,7 @@ type Deps = {
   signing(account: string): Promise<Authority>;
   /** The checked public key of a CSR for the thing of this name. */
   parseCsr(pem: string, account: string, thingName: string): PublicKey;
-  generateKey(type: KeyType): Promise<KeyObject>;
-  parsePublicKey(spki: Buffer): PublicKey;
+  generateKey(type: KeyType): Promise<{ privateKey: KeyObject; publicKey: PublicKey }>;
   newFamily(notAfter: Date): RefreshFamily;
 };
 
@@ -50,13 +49,12 @@ export function createProvisioningService(deps: Deps) {
     keysOf: ({ thing, spkiSha256 }) => [`name ${thing.account}/${thing.name}`, `key ${thing.account}/${spkiSha256}`],
   });
 
-  const deviceKey = async ({ csr, keyType, thingName }: ProvisionRequest, account: string) => {
+  const deviceKey = async (
+    { csr, keyType, thingName }: ProvisionRequest,
+    account: string,
+  ): Promise<{ publicKey: PublicKey; privateKey?: KeyObject }> => {
     if (csr !== undefined) return { publicKey: deps.parseCsr(csr, account, thingName) };
-    const privateKey = await deps.generateKey(keyType!);
-    return {
-      privateKey,
-      publicKey: deps.parsePublicKey(createPublicKey(privateKey).export({ type: 'spki', format: 'der' })),
-    };
+    return deps.generateKey(keyType!);
   };
 
   /** Signs in memory: nobody holds what is made here until it was recorded. */

@@ -1,5 +1,5 @@
 import formbody from '@fastify/formbody';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { DomainError } from '../errors.js';
 import { originOf } from '../http/callers.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';

@@ -5,7 +5,7 @@ import { issueCrl } from '../../src/pki/crl.js';
 import { parseCsr } from '../../src/pki/csr.js';
 import { encodePkcs12 } from '../../src/pki/pkcs12.js';
 import { parsePublicKey, type KeyType } from '../../src/pki/public-key.js';
-import { generatePrivateKey } from '../../src/pki/signer.js';
+import { generateKeys } from '../../src/pki/signer.js';
 import { createAuthority } from '../support/authority.js';
 import { runProgram, withFiles } from '../support/openssl.js';
 import { describeWith } from '../support/programs.js';
@@ -19,7 +19,7 @@ const keyTypes: KeyType[] = ['ec-p256', 'ec-p384', 'ed25519', 'rsa-2048'];
 
 async function issueSample(caKey: KeyType, deviceKey: KeyType) {
   const authority = await createAuthority('acme', caKey, now);
-  const privateKey = await generatePrivateKey(deviceKey);
+  const privateKey = (await generateKeys(deviceKey)).privateKey;
   const publicKey = parsePublicKey(createPublicKey(privateKey).export({ type: 'spki', format: 'der' }));
   const certificate = authority.issue({ account: 'acme', thingName: 'pump_17:a', publicKey, validity, index: 70_000n });
   const crl = issueCrl(authority.issuing, {

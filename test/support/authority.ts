@@ -1,6 +1,6 @@
 import { createCertificateIssuer } from '../../src/pki/certificate.js';
 import { issueIssuing, issueRoot, type Issuer } from '../../src/pki/issuer.js';
-import { createSigner, generatePrivateKey } from '../../src/pki/signer.js';
+import { createSigner, generateKeys } from '../../src/pki/signer.js';
 import type { KeyType } from '../../src/pki/public-key.js';
 
 export const testUrls = { crl: 'http://127.0.0.1:8080/crl/test.crl', ocsp: 'http://127.0.0.1:8080/ocsp' };
@@ -12,7 +12,7 @@ export async function createAuthority(account: string, keyType: KeyType, at: Dat
     notBefore: new Date(start),
     notAfter: new Date(start + n * 365 * 86_400_000),
   });
-  const signer = async () => createSigner(await generatePrivateKey(keyType));
+  const signer = async () => createSigner((await generateKeys(keyType)).privateKey);
   const root: Issuer = issueRoot(account, years(20), await signer());
   const issuing: Issuer = issueIssuing(account, root, testUrls, years(5), await signer());
   return { root, issuing, issue: createCertificateIssuer(issuing, testUrls) };

@@ -9,7 +9,7 @@ export function runProgram(program: string, args: string[], cwd?: string): strin
     return execFileSync(program, args, { encoding: 'utf8', cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${program} ${args.join(' ')}\n${stdout}${stderr}`);
+    throw new Error(`${program} ${args.join(' ')}\n${stdout}${stderr}`, { cause: error });
   }
 }
 

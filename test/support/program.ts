@@ -23,7 +23,7 @@ export async function startProgram(settings: Record<string, string>): Promise<Pr
     ...settings,
     THINGWARD_PORT: port,
   };
-  const child = spawn(process.execPath, [...(process.env['PROF']?['--cpu-prof','--cpu-prof-dir=/tmp/prof']:[]), 'dist/main.js', 'serve'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['dist/main.js', 'serve'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));

@@ -1,0 +1,101 @@
+/** The nevers of the architecture, as far as imports show them; test/unit/nevers.test.ts has the rest. */
+const features = 'accounts|audit|certificates|issuers|policies|provisioning|revocation|things|tokens';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'pki-is-pure',
+      comment: 'pki/ knows bytes: itself, errors.ts, node-forge and node:crypto.',
+      severity: 'error',
+      from: { path: '^src/pki/' },
+      to: {
+        pathNot: '^src/pki/|^src/errors\\.ts$|^node_modules/(@types/)?node-forge/|^(node:)?crypto$|^(node:)?util$',
+      },
+    },
+    {
+      name: 'policy-is-pure',
+      comment: 'policy/ knows decisions: itself, errors.ts, zod and a time zone library.',
+      severity: 'error',
+      from: { path: '^src/policy/' },
+      to: { pathNot: '^src/policy/|^src/errors\\.ts$|^node_modules/zod/' },
+    },
+    {
+      name: 'fastify-at-the-rim',
+      comment: 'Fastify only in routes, dialects, http/ and app.ts.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: 'routes\\.ts$|^src/authorize/dialects/|^src/http/|^src/app\\.ts$' },
+      to: { path: '^node_modules/(@fastify/|fastify)' },
+    },
+    {
+      name: 'prisma-in-db',
+      comment: 'Prisma only in db/.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/db/' },
+      to: { path: '^node_modules/(@prisma/|prisma/|pglite-prisma-adapter/)|^src/db/generated/' },
+    },
+    {
+      name: 'db-in-stores',
+      comment:
+        'The database only in stores (and the SQL beside them), the log, and where resources are opened and wired. Types may travel.',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: '^src/db/|store\\.ts$|-sql\\.ts$|^src/log/|^src/(services|resources|main)\\.ts$',
+      },
+      to: { path: '^src/db/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'aws-in-one-file',
+      comment: 'The AWS SDK only in aws/iot-registry.ts.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/aws/iot-registry\\.ts$' },
+      to: { path: '^node_modules/@aws-sdk/' },
+    },
+    {
+      name: 'features-apart',
+      comment:
+        'A feature never imports another: services.ts passes what it needs. Shapes of entries that all append may travel as types.',
+      severity: 'error',
+      from: { path: `^src/(${features})/` },
+      to: { path: `^src/(${features})/`, pathNot: '^src/$1/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'routes-translate',
+      comment: 'routes.ts decides nothing: no store, aws/, pki/ or policy/.',
+      severity: 'error',
+      from: { path: 'routes\\.ts$' },
+      to: { path: 'store\\.ts$|^src/(aws|pki|policy)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'agent-apart',
+      comment: 'The device side shares nothing with the server but pki/ and the clock.',
+      severity: 'error',
+      from: { path: '^src/agent/' },
+      to: { path: '^src/', pathNot: '^src/agent/|^src/pki/|^src/clock\\.ts$' },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-drawer-names',
+      comment: 'No barrels, and no file that could hold anything.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '/(index|utils|util|helpers|helper|types|common)\\.ts$' },
+    },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules|src/db/generated' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+/** What imports cannot show. Each rule names the files it forgives and a line that it must catch. */
+const rules: { name: string; pattern: RegExp; forgiven: RegExp; caught: string }[] = [
+  {
+    name: 'the environment is read in config.ts alone',
+    pattern: /process\.env/,
+    forgiven: /^src\/config\.ts$/,
+    caught: 'const port = process.env.PORT;',
+  },
+  {
+    name: 'the clock is read in clock.ts alone',
+    pattern: /new Date\(\)|Date\.now\(\)/,
+    forgiven: /^src\/clock\.ts$/,
+    caught: 'const at = new Date();',
+  },
+  {
+    name: 'chance comes from node:crypto',
+    pattern: /Math\.random/,
+    forgiven: /^$/,
+    caught: 'const id = Math.random();',
+  },
+  {
+    name: 'node-forge makes no keys, signs nothing and verifies nothing',
+    pattern: /forge\.(pki|rsa|ed25519|ssh|tls|random|prime|jsbn)\b/,
+    forgiven: /^$/,
+    caught: 'forge.pki.rsa.generateKeyPair(2048);',
+  },
+  {
+    name: 'no classes but errors',
+    pattern: /^\s*(export )?(abstract )?class (?!\w+ extends \w*Error\b)/m,
+    forgiven: /^$/,
+    caught: 'export class ThingService {',
+  },
+  {
+    name: 'no rule is switched off',
+    pattern: /eslint-disable|@ts-(ignore|expect-error|nocheck)/,
+    forgiven: /^$/,
+    caught: '// @ts-ignore',
+  },
+];
+
+const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !path.startsWith(join('db', 'generated')))
+  .map((path) => ({ path: `src/${path}`, text: readFileSync(join('src', path), 'utf8') }));
+
+describe('the nevers', () => {
+  for (const { name, pattern, forgiven, caught } of rules) {
+    it(name, () => {
+      expect(pattern.test(caught)).toBe(true);
+      const offenders = sources
+        .filter(({ path, text }) => !forgiven.test(path) && pattern.test(text))
+        .map(({ path }) => path);
+      expect(offenders).toEqual([]);
+    });
+  }
+
+  it('no file of src/ has more than 300 lines', () => {
+    expect(sources.length).toBeGreaterThan(60);
+    expect(sources.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path)).toEqual([]);
+  });
+
+  it('no test mocks a module or runs only itself', () => {
+    const tests = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter(
+      (path) => path.endsWith('.ts') && !path.endsWith('nevers.test.ts'),
+    );
+    const offenders = tests.filter((path) => /vi\.mock\(|\.only\(/.test(readFileSync(join('test', path), 'utf8')));
+    expect(offenders).toEqual([]);
+  });
+});
