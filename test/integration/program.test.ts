@@ -1,0 +1,170 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createClient } from '../support/client.js';
+import { databaseKinds, freshDatabase } from '../support/databases.js';
+import { freePort } from '../support/ports.js';
+import { startProgram, type Program } from '../support/program.js';
+import { describeWith } from '../support/programs.js';
+import { runShell, runThingward, userFolder } from '../support/shell.js';
+
+const newFolder = () => mkdtempSync(join(tmpdir(), 'thingward-program-'));
+const remove = (folder: string) => rmSync(folder, { recursive: true, force: true });
+const ownerKeyIn = (output: string) => /^ {2}(twk_\S{43})$/m.exec(output)?.[1];
+
+describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it', () => {
+  const data = newFolder();
+  const user = userFolder();
+  let output = '';
+  let url = '';
+  let pid = 0;
+
+  beforeAll(async () => {
+    const port = await freePort();
+    url = `http://127.0.0.1:${port}`;
+    const env = {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      THINGWARD_PORT: String(port),
+      THINGWARD_DATA_DIR: data,
+    };
+    const child = spawn('npm', ['start'], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    pid = child.pid!;
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    for (let n = 0; n < 1200 && !output.includes('First device'); n++)
+      await new Promise((resolve) => setTimeout(resolve, 100));
+  });
+  afterAll(() => {
+    process.kill(-pid, 'SIGKILL');
+    user.remove();
+    remove(data);
+  });
+
+  it('prints the address, the owner key, and three commands that work as printed', async () => {
+    expect(output).toContain(`listens on ${url}`);
+    expect(ownerKeyIn(output)).toBeTruthy();
+    const commands = output.split('\n').filter((line) => /^ {2}(ENROLLMENT=|npx |openssl )/.test(line));
+    expect(commands).toHaveLength(3);
+    const result = await runShell(commands.join('\n'), user.path);
+    expect(result).toMatchObject({ code: 0, output: expect.stringContaining('device.crt: OK') });
+    expect(statSync(join(user.path, 'pump-1/device.key')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(data, 'key')).mode & 0o777).toBe(0o600);
+  });
+
+  it('the commands of the README work in their order', async () => {
+    const blocks = [...readFileSync('README.md', 'utf8').matchAll(/<!-- test: (\w+) -->\s+```sh\n([\s\S]*?)```/g)];
+    expect(blocks.map(([, name]) => name)).toEqual(['agent', 'curl', 'fleet']);
+    const script = blocks.map(([, , code]) => code).join('\n');
+    const result = await runShell(script, user.path, { THINGWARD_URL: url, THINGWARD_OWNER_KEY: ownerKeyIn(output)! });
+    expect(result.code, result.output).toBe(0);
+    expect(result.output.match(/device\.crt: OK/g)).toHaveLength(3);
+    expect(result.output).toContain('"site":"berlin"');
+    expect(result.output).toMatch(/"token":"twe_/);
+  });
+});
+
+describe('starting and stopping', () => {
+  it('a second start on the same folder ends with 1 and a clear line, and the first goes on', async () => {
+    const data = newFolder();
+    const first = await startProgram({ THINGWARD_DATA_DIR: data });
+    const second = await runThingward(['serve'], {
+      THINGWARD_DATA_DIR: data,
+      THINGWARD_PORT: String(await freePort()),
+    });
+    expect(second).toMatchObject({ code: 1, output: expect.stringMatching(/is in use by another Thingward process/) });
+    expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
+    expect(await first.kill('SIGTERM')).toBe(0);
+    remove(data);
+  });
+
+  it('says what is wrong with the settings, and starts nothing', async () => {
+    const cases: [Record<string, string>, RegExp][] = [
+      [{ DATABASE_URL: 'postgresql://127.0.0.1/x' }, /DATABASE_URL needs THINGWARD_KEY.*openssl rand/],
+      [{ NODE_ENV: 'production' }, /production needs THINGWARD_PKI_URL/],
+      [{ THINGWARD_KEY: 'short' }, /THINGWARD_KEY must be 32 bytes/],
+      [{ THINGWARD_KEY: Buffer.alloc(32).toString('base64') }, /THINGWARD_KEY is not random/],
+      [{ THINGWARD_PKI_URL: 'https://pki.example.com' }, /THINGWARD_PKI_URL: must be an http: URL/],
+      [{ THINGWARD_PORT: '99999' }, /THINGWARD_PORT/],
+      [{ THINGWARD_TLS_CERT_FILE: 'x' }, /set both THINGWARD_TLS_CERT_FILE and THINGWARD_TLS_KEY_FILE/],
+      [{ THINGWARD_KEY_FILE: '/nowhere' }, /THINGWARD_KEY_FILE names \/nowhere/],
+      [{ THINGWARD_OWNER_KEY: 'twk_x' }, /THINGWARD_OWNER_KEY: must be twk_/],
+    ];
+    for (const [settings, message] of cases) {
+      const data = newFolder();
+      const result = await runThingward(['serve'], { THINGWARD_DATA_DIR: join(data, 'inner'), ...settings });
+      expect(result.code, JSON.stringify(settings)).toBe(1);
+      expect(result.output).toMatch(message);
+      expect(existsSync(join(data, 'inner'))).toBe(false);
+      remove(data);
+    }
+  });
+
+  it('refuses a folder whose key is gone or is another', async () => {
+    const data = newFolder();
+    await (await startProgram({ THINGWARD_DATA_DIR: data })).kill();
+    const other = await runThingward(['serve'], {
+      THINGWARD_DATA_DIR: data,
+      THINGWARD_KEY: randomBytes(32).toString('hex'),
+    });
+    expect(other).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/not the key that this database was sealed with/),
+    });
+    rmSync(join(data, 'key'));
+    const gone = await runThingward(['serve'], { THINGWARD_DATA_DIR: data });
+    expect(gone).toMatchObject({ code: 1, output: expect.stringMatching(/key is gone/) });
+    expect(existsSync(join(data, 'key'))).toBe(false);
+    remove(data);
+  });
+
+  it('knows no other command', async () => {
+    expect(await runThingward(['fly'])).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('there is no command fly'),
+    });
+    expect(await runThingward(['--help'])).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('usage: thingward'),
+    });
+  });
+});
+
+describe.each(databaseKinds)('commands for the operator on %s', (kind) => {
+  it('owner-key, rotate-token-key and restored do what they say', async () => {
+    const database = await freshDatabase(kind);
+    const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
+    const settings = { ...database.settings, THINGWARD_OWNER_KEY: ownerKey };
+    let program: Program = await startProgram(settings);
+    expect(program.output()).not.toContain('twk_');
+    const numberOf = async () =>
+      /CRL Number:\s+(\d+)/.exec(
+        (await runShell(`curl -sS ${program.url}/crl/bundle.pem | openssl crl -noout -text`, process.cwd())).output,
+      )?.[1];
+    const before = Number(await numberOf());
+    await program.kill();
+
+    const recovered = await runThingward(['owner-key'], database.settings);
+    expect(recovered.code, recovered.output).toBe(0);
+    expect((await runThingward(['owner-key', 'nobody'], database.settings)).output).toContain(
+      'there is no account nobody',
+    );
+    const rotated = await runThingward(['rotate-token-key'], database.settings);
+    expect(rotated).toMatchObject({ code: 0, output: expect.stringContaining('signs from ten minutes on') });
+    expect(await runThingward(['restored'], database.settings)).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('has begun epoch'),
+    });
+
+    program = await startProgram(settings);
+    const fresh = createClient(program.url, ownerKeyIn(recovered.output));
+    expect((await fresh.get('/v1/api-keys')).body.items).toHaveLength(2);
+    expect((await fresh.get('/.well-known/jwks.json')).body.keys).toHaveLength(2);
+    expect(Number(await numberOf())).toBeGreaterThan(before + 1_000_000 - 1);
+    await program.kill();
+    database.remove();
+  });
+});

@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export type ShellResult = { code: number | null; output: string };
+
+/** Runs a script with bash in a folder; stops at its first failure. */
+export function runShell(script: string, cwd: string, env: Record<string, string> = {}): Promise<ShellResult> {
+  return run('bash', ['-euo', 'pipefail', '-c', script], cwd, env);
+}
+
+/** Runs `thingward ARGS...` with the built program. */
+export function runThingward(args: string[], env: Record<string, string> = {}): Promise<ShellResult> {
+  return run(process.execPath, [resolve('dist/main.js'), ...args], process.cwd(), env);
+}
+
+function run(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<ShellResult> {
+  return new Promise((done) => {
+    const child = spawn(program, args, {
+      cwd,
+      env: { PATH: process.env['PATH']!, HOME: process.env['HOME'] ?? cwd, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.on('close', (code) => done({ code, output }));
+  });
+}
+
+/** An empty folder in which `npx thingward` is the built program, as it is where the package is installed. */
+export function userFolder(): { path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'thingward-user-'));
+  const bin = join(path, 'node_modules/.bin');
+  mkdirSync(bin, { recursive: true });
+  writeFileSync(join(path, 'package.json'), '{ "name": "user", "private": true }');
+  writeFileSync(join(bin, 'thingward'), `#!/bin/sh\nexec "${process.execPath}" "${resolve('dist/main.js')}" "$@"\n`);
+  chmodSync(join(bin, 'thingward'), 0o755);
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
