@@ -35,13 +35,7 @@ export async function send(url: URL, request: Request, { ca }: Trust): Promise<R
       );
     const socket = await connectForgivingDates(url, ca);
     return exchange(
-      http.request(url, {
-        ...request,
-        timeout: timeoutMs,
-        protocol: 'http:',
-        createConnection: () => socket,
-        agent: false,
-      }),
+      https.request(url, { ...request, timeout: timeoutMs, ca, createConnection: () => socket }),
       request.body,
     );
   }
