@@ -31,8 +31,8 @@ export const oids = {
   authorityInfoAccess: der.oid('1.3.6.1.5.5.7.1.1'),
   ocsp: der.oid('1.3.6.1.5.5.7.48.1'),
   clientAuth: der.oid('1.3.6.1.5.5.7.3.2'),
-  /** The certificate's index in its issuer, an INTEGER. Ours, an arc of X.667 kept below 2^63: GnuTLS reads no longer ones. */
-  issuerIndex: der.oid('2.25.1663156824506840670'),
+  /** The certificate's index in its issuer, an INTEGER. Ours, an arc of X.667 kept to four octets: common readers refuse longer ones. */
+  issuerIndex: der.oid('2.25.197788101'),
   // PKCS#9, PKCS#7, PKCS#12: RFC 2985, RFC 2315, RFC 7292
   extensionRequest: der.oid('1.2.840.113549.1.9.14'),
   friendlyName: der.oid('1.2.840.113549.1.9.20'),

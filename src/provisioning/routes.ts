@@ -36,7 +36,7 @@ export function provisioningRoutes({ provision, present, renew, failures, count 
       async (request, reply) => {
         // The answer is built from nothing but what the schema names: running it through the schema again
         // would cost as much as a signature. A test holds every answer against the schema.
-        void reply.serializer(JSON.stringify);
+        void reply.type('application/json; charset=utf-8').serializer(JSON.stringify);
         const provisioned = await provision(enrollmentCaller(request).tokenHash, request.body, originOf(request));
         const answer = await present(provisioned, request.body);
         count(provisioned.created ? 'created' : 'repeated');

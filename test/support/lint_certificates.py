@@ -1,0 +1,68 @@
+"""Lints every .der certificate and .crl list of a folder with pkilint, in one process.
+
+Prints one line for each kind of finding at warning or above, then what was looked at. Exits 1 on any finding.
+"""
+
+import collections
+import pathlib
+import sys
+
+from pkilint import loader, pkix, validation
+from pkilint.pkix import certificate, crl, extension, name
+
+
+SEVERITY = validation.ValidationFindingSeverity
+SERIOUS = (SEVERITY.WARNING, SEVERITY.ERROR, SEVERITY.FATAL)
+
+
+def certificate_linter():
+    return certificate.create_pkix_certificate_validator_container(
+        certificate.create_decoding_validators(name.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS),
+        [
+            certificate.create_issuer_validator_container([]),
+            certificate.create_validity_validator_container(),
+            certificate.create_subject_validator_container([]),
+            certificate.create_extensions_validator_container([]),
+            certificate.create_spki_validator_container([]),
+        ],
+    )
+
+
+def crl_linter():
+    return crl.create_pkix_crl_validator_container(
+        [
+            pkix.create_attribute_decoder(name.ATTRIBUTE_TYPE_MAPPINGS),
+            pkix.create_extension_decoder(extension.EXTENSION_MAPPINGS),
+        ],
+        [
+            crl.create_issuer_validator_container([]),
+            crl.create_validity_validator_container(),
+            crl.create_extensions_validator_container([]),
+        ],
+    )
+
+
+def main(folder):
+    kinds = [
+        ("*.der", loader.RFC5280CertificateDocumentLoader(), certificate_linter()),
+        ("*.crl", loader.RFC5280CertificateListDocumentLoader(), crl_linter()),
+    ]
+    findings = collections.Counter()
+    counts = []
+    for pattern, document_loader, linter in kinds:
+        paths = sorted(pathlib.Path(folder).glob(pattern))
+        counts.append(f"{pattern}={len(paths)}")
+        for path in paths:
+            document = document_loader.load_der_document(path.read_bytes(), path.name)
+            for result in linter.validate(document.root):
+                for finding in result.finding_descriptions:
+                    if finding.finding.severity in SERIOUS:
+                        findings[f"{pattern} {finding.finding.code}: {finding.message}"] += 1
+    for text, count in findings.most_common(20):
+        print(f"{count} x {text}")
+    print(f"pkilint looked at {' '.join(counts)} findings={sum(findings.values())}")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
