@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'data', 'src/db/generated', 'test/fixtures', '**/*.mjs', '**/*.cjs'] },
+  { ignores: ['dist', 'data', '.ci-tools', 'src/db/generated', 'test/fixtures', '**/*.mjs', '**/*.cjs'] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {

@@ -44,15 +44,10 @@ function createPublicKeyDer(key: KeyObject): Buffer {
   return der.sequence(crv === 'P-256' ? ecP256 : ecP384, der.bitString(point));
 }
 
-function familyOf(key: KeyObject): KeyFamily {
-  switch (key.asymmetricKeyType) {
-    case 'ec':
-      return key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'ec-p384' : 'ec-p256';
-    case 'ed25519':
-      return 'ed25519';
-    default:
-      return 'rsa';
-  }
+function familyOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): KeyFamily {
+  if (asymmetricKeyType === 'ed25519') return 'ed25519';
+  if (asymmetricKeyType !== 'ec') return 'rsa';
+  return asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'ec-p384' : 'ec-p256';
 }
 
 function importKey(algorithm: Buffer, key: Buffer): { family: KeyFamily; key: KeyObject } {

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import * as der from '../../../src/pki/der.js';
+
+const hex = (bytes: Buffer) => bytes.toString('hex');
+
+describe('der', () => {
+  it('writes the shortest length of every size', () => {
+    for (const [size, header] of [
+      [0, '0400'],
+      [127, '047f'],
+      [128, '048180'],
+      [255, '0481ff'],
+      [256, '04820100'],
+      [65_536, '0483010000'],
+    ] as const) {
+      const bytes = der.octetString(Buffer.alloc(size));
+      expect(hex(bytes.subarray(0, header.length / 2))).toBe(header);
+      expect(der.readOne(bytes).content).toHaveLength(size);
+    }
+  });
+
+  it('writes integers minimal and positive', () => {
+    for (const [value, text] of [
+      [0, '020100'],
+      [127, '02017f'],
+      [128, '02020080'],
+      [256, '02020100'],
+      [2n ** 64n, '0209010000000000000000'],
+    ] as const) {
+      expect(hex(der.integer(value))).toBe(text);
+    }
+    expect(hex(der.integer(Buffer.from('0000ff', 'hex')))).toBe('020200ff');
+  });
+
+  it('writes object identifiers, long arcs too', () => {
+    expect(hex(der.oid('1.2.840.113549.1.1.11'))).toBe('06092a864886f70d01010b');
+    expect(hex(der.oid('2.25.329800735698586629295641978511506172918'))).toBe(
+      '06146983f09da7ebcfdee0c7a1a7b2c0948cc8f9d776',
+    );
+  });
+
+  it('writes times as UTCTime through 2049 and GeneralizedTime after (RFC 5280 §4.1.2.5)', () => {
+    expect(der.time(new Date('2049-12-31T23:59:59.999Z')).toString('latin1')).toBe('\x17\x0d491231235959Z');
+    expect(der.time(new Date('2050-01-01T00:00:00Z')).toString('latin1')).toBe('\x18\x0f20500101000000Z');
+  });
+
+  it('writes named bits cut after the last (X.690 §11.2.2)', () => {
+    expect(hex(der.namedBits(0))).toBe('03020780');
+    expect(hex(der.namedBits(5, 6))).toBe('03020106');
+  });
+});

@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isWithin } from '../../../src/provisioning/enrollment-schema.js';
+import { matchesPattern } from '../../../src/provisioning/name-pattern.js';
+
+/** The plain meaning of a glob, by backtracking. */
+function plainly(pattern: string, name: string): boolean {
+  if (pattern === '') return name === '';
+  if (pattern[0] === '*') return plainly(pattern.slice(1), name) || (name !== '' && plainly(pattern, name.slice(1)));
+  return name !== '' && (pattern[0] === '?' || pattern[0] === name[0]) && plainly(pattern.slice(1), name.slice(1));
+}
+
+const text = (letters: string, maxLength: number) =>
+  fc.array(fc.constantFrom(...letters), { maxLength }).map((parts) => parts.join(''));
+
+describe('matchesPattern', () => {
+  it('agrees with the plain meaning in 100,000 cases', () => {
+    let matched = 0;
+    fc.assert(
+      fc.property(text('ab*?', 8), text('ab-', 8), (pattern, name) => {
+        const want = plainly(pattern, name);
+        if (want) matched++;
+        expect(matchesPattern(pattern, name)).toBe(want);
+      }),
+      { numRuns: 100_000 },
+    );
+    expect(matched).toBeGreaterThan(1000);
+  });
+
+  it('is quick on a pattern made to be slow', () => {
+    expect(matchesPattern('a*'.repeat(60) + 'b', 'a'.repeat(128))).toBe(false);
+  });
+});
+
+describe('isWithin', () => {
+  it('knows IPv4, IPv6, and IPv4 written as IPv6', () => {
+    const ranges = ['10.0.0.0/8', '2001:db8::/32', '192.0.2.7/32'];
+    for (const inside of ['10.1.2.3', '::ffff:10.1.2.3', '2001:db8:1::1', '192.0.2.7'])
+      expect(isWithin(inside, ranges), inside).toBe(true);
+    for (const outside of ['11.0.0.1', '::ffff:11.0.0.1', '2001:db9::1', '192.0.2.8', '', 'nonsense', '::1'])
+      expect(isWithin(outside, ranges), outside).toBe(false);
+  });
+});
