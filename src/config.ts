@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const boundedInt = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -6,12 +7,15 @@ const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/
 const plainHttpUrl = z
   .url({ protocol: /^http$/, error: 'must be an http: URL' })
   .transform((url) => url.replace(/\/+$/, ''));
-const list = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean),
-);
+const addresses = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter(Boolean),
+  )
+  .refine((items) => items.every(isAddressOrRange), 'must be addresses or CIDRs, comma-separated');
 
 /** Every setting of the server: its shape, its default, and what it does. `.env.example` lists the same. */
 export const settings = {
@@ -55,7 +59,7 @@ export const settings = {
     .optional()
     .describe('PEM certificate chain; with the key, the server speaks HTTPS.'),
   THINGWARD_TLS_KEY_FILE: z.string().optional().describe('PEM private key of that certificate.'),
-  THINGWARD_TRUSTED_PROXIES: list
+  THINGWARD_TRUSTED_PROXIES: addresses
     .optional()
     .describe('Addresses or CIDRs whose X-Forwarded-For is believed, comma-separated.'),
   THINGWARD_FAILED_CREDENTIALS_PER_MINUTE: boundedInt(1, 1_000_000)
@@ -156,6 +160,13 @@ export function parseSealingKey(text: string): Buffer {
     throw new ConfigError('THINGWARD_KEY must be 32 bytes in base64 or hex: `openssl rand -base64 32`');
   if (new Set(key).size < 8) throw new ConfigError('THINGWARD_KEY is not random: `openssl rand -base64 32`');
   return key;
+}
+
+function isAddressOrRange(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
 }
 
 function withFiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

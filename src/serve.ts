@@ -1,6 +1,6 @@
 import { buildApp, version } from './app.js';
 import { systemClock } from './clock.js';
-import type { Config } from './config.js';
+import { ConfigError, type Config } from './config.js';
 import type { Database } from './db/client.js';
 import { DomainError } from './errors.js';
 import { createLogger } from './logging.js';
@@ -25,7 +25,11 @@ export async function serve(config: Config): Promise<void> {
   });
   const timers = startChores(resources, (error, chore) => logger.error({ err: error }, `${chore} failed`));
   app.server.maxConnections = 20_000;
-  await app.listen({ host: config.host, port: config.port });
+  await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(
+      `cannot listen on ${config.host} port ${config.port} (${error.code}): set THINGWARD_HOST and THINGWARD_PORT to an address that is free`,
+    );
+  });
   greet(config, resources, ownerKey);
   stopOnSignal(async () => {
     timers.forEach(clearInterval);

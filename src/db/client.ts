@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { ConfigError } from '../config.js';
 import { Prisma, PrismaClient } from './generated/client.js';
 
 /** The database, as stores see it. */
@@ -39,8 +40,14 @@ export function createClient(adapter: Adapter): Database {
 /** Opens a PostgreSQL. Nothing is read until it is used, except one connection for migrations. */
 export async function openPostgres(url: string, poolSize: number): Promise<OpenDatabase> {
   const connection = new pg.Client({ connectionString: url });
-  await connection.connect();
-  const client = createClient(new PrismaPg({ connectionString: url, max: poolSize }));
+  await connection.connect().catch((error: Error) => {
+    throw new ConfigError(
+      `DATABASE_URL names a PostgreSQL that cannot be reached: ${error.message || String((error as NodeJS.ErrnoException).code)}`,
+    );
+  });
+  // Prisma writes and reads times without their zone, so the sessions must be in UTC, whatever the server is in.
+  const inUtc = { max: poolSize, connectionTimeoutMillis: 5000, options: '-c TimeZone=UTC' };
+  const client = createClient(new PrismaPg({ connectionString: url, ...inUtc }));
   const session: SqlSession = {
     exec: async (text) => void (await connection.query(text)),
     query: async <Row>(text: string, parameters: unknown[] = []) =>

@@ -80,9 +80,26 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
 };
 
+// What says that the database is away: Prisma's connection errors, and those of the socket itself.
+const unavailable = new Set([
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+  'P2028',
+  'P2037',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ETIMEDOUT',
+  'EPIPE',
+]);
+
 function toDomainError(error: FastifyError): DomainError {
   if (error instanceof DomainError) return error;
   if (error.validation) return new DomainError('invalid-request', validationDetail(error), validationExtras(error));
+  if (unavailable.has(error.code))
+    return new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
   const code = frameworkCodes[error.code] ?? (isClientError(error) ? 'invalid-request' : 'internal');
   const detail = code === 'internal' ? 'try again; the log has the reason under this requestId' : error.message;
   return new DomainError(code, detail);

@@ -58,11 +58,16 @@ export function createEnrollmentService({ store, clock, audit, requirePolicies, 
     },
 
     /** A one-use enrollment that gives an existing thing a new key, written in `tx`. Returns its token. */
-    async createReenroll(tx: Transaction, thing: { id: string; account: string; name: string }, origin: Origin) {
+    async createReenroll(
+      tx: Transaction,
+      thing: { id: string; account: string; name: string; thingType: string | null },
+      origin: Origin,
+    ) {
       const at = clock();
       const enrollment: StoredEnrollment = {
         ...newEnrollment(thing.account, origin, at),
         thingNamePattern: thing.name,
+        thingType: thing.thingType,
         expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
         reenrollsThingId: thing.id,
       };

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../support/client.js';
 import { databaseKinds, freshDatabase } from '../support/databases.js';
@@ -92,6 +93,11 @@ describe('starting and stopping', () => {
       [{ THINGWARD_TLS_CERT_FILE: 'x' }, /set both THINGWARD_TLS_CERT_FILE and THINGWARD_TLS_KEY_FILE/],
       [{ THINGWARD_KEY_FILE: '/nowhere' }, /THINGWARD_KEY_FILE names \/nowhere/],
       [{ THINGWARD_OWNER_KEY: 'twk_x' }, /THINGWARD_OWNER_KEY: must be twk_/],
+      [{ THINGWARD_TRUSTED_PROXIES: 'nginx' }, /THINGWARD_TRUSTED_PROXIES: must be addresses or CIDRs/],
+      [
+        { DATABASE_URL: 'postgresql://127.0.0.1:1/x', THINGWARD_KEY: randomBytes(32).toString('base64') },
+        /DATABASE_URL names a PostgreSQL that cannot be reached: .*ECONNREFUSED/,
+      ],
     ];
     for (const [settings, message] of cases) {
       const data = newFolder();
@@ -121,6 +127,20 @@ describe('starting and stopping', () => {
     remove(data);
   });
 
+  it('says which port is taken', async () => {
+    const data = newFolder();
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const port = String((taken.address() as { port: number }).port);
+    const result = await runThingward(['serve'], { THINGWARD_DATA_DIR: data, THINGWARD_PORT: port });
+    expect(result).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/cannot listen on 127\.0\.0\.1 port \d+ \(EADDRINUSE\)/),
+    });
+    taken.close();
+    remove(data);
+  });
+
   it('knows no other command', async () => {
     expect(await runThingward(['fly'])).toMatchObject({
       code: 1,
@@ -130,6 +150,46 @@ describe('starting and stopping', () => {
       code: 0,
       output: expect.stringContaining('usage: thingward'),
     });
+  });
+});
+
+describeWith(['openssl', 'curl', 'certtool'], 'the server with TLS of its own', () => {
+  it('speaks HTTPS, writes http: addresses into certificates, and a second judge agrees on the chain', async () => {
+    const user = userFolder();
+    await runShell(
+      'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k.pem -out ca.pem -days 9 -subj /CN=x -addext subjectAltName=IP:127.0.0.1',
+      user.path,
+    );
+    const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
+    const tls = {
+      THINGWARD_TLS_CERT_FILE: join(user.path, 'ca.pem'),
+      THINGWARD_TLS_KEY_FILE: join(user.path, 'k.pem'),
+    };
+    const program = await startProgram({
+      ...tls,
+      THINGWARD_DATA_DIR: join(user.path, 'data'),
+      THINGWARD_OWNER_KEY: ownerKey,
+    });
+    const url = program.url.replace('http:', 'https:');
+    const script = `
+      ENROLLMENT=$(curl -sS --cacert ca.pem ${url}/v1/enrollments -H 'authorization: Bearer ${ownerKey}' -H 'content-type: application/json' \
+        -d '{"thingNamePattern":"*","maxUses":1}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
+      npx thingward agent provision --server ${url} --enrollment "$ENROLLMENT" --name tls-1 --out tls-1 --ca ca.pem
+      npx thingward agent renew --force --out tls-1 --ca ca.pem
+      openssl verify -x509_strict -CAfile tls-1/chain.pem tls-1/device.crt
+      awk '/BEGIN/{n++} n==2' tls-1/chain.pem > root.pem
+      awk '/BEGIN/{n++} n==1' tls-1/chain.pem > issuing.pem
+      cat tls-1/device.crt issuing.pem > presented.pem
+      certtool --verify --load-ca-certificate root.pem --infile presented.pem
+      openssl x509 -in tls-1/device.crt -noout -text | grep URI:http`;
+    const result = await runShell(script, user.path);
+    await program.kill();
+    user.remove();
+    expect(result.code, result.output).toBe(0);
+    expect(result.output).toContain('device.crt: OK');
+    expect(result.output).toContain('Chain verification output: Verified');
+    expect(result.output.match(/URI:http:\/\//g)).toHaveLength(2);
+    expect(result.output).not.toContain('URI:https');
   });
 });
 

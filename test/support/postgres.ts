@@ -22,7 +22,7 @@ export function findPostgres(): string | undefined {
   return folders.find((folder) => existsSync(join(folder, 'initdb')));
 }
 
-/** Starts a server. Without `fsync` it is fast and forgets on power loss, which is right for most tests. */
+/** Starts a server whose time zone is not UTC, as a customer's may be. Without `fsync` it is fast and forgets on power loss, which is right for most tests. */
 export async function startPostgres({ fsync = false } = {}): Promise<PostgresServer> {
   const programs = findPostgres();
   if (!programs) throw new Error('PostgreSQL is not installed: apt-get install postgresql');
@@ -42,6 +42,7 @@ export async function startPostgres({ fsync = false } = {}): Promise<PostgresSer
     unix_socket_directories: folder,
     fsync: fsync ? 'on' : 'off',
     max_connections: 200,
+    timezone: 'Asia/Kolkata',
   };
   const args = ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const server = spawn(join(programs, 'postgres'), args, { ...user, cwd: folder, stdio: 'ignore' });
