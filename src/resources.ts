@@ -8,7 +8,7 @@ import { openEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
 import { ensureLogHead } from './log/append.js';
 import { createSealer } from './sealing.js';
-import { createServices, type Services } from './services.js';
+import type { Services } from './services.js';
 
 /** Everything that the program runs on, open and migrated. */
 export type OpenResources = { database: OpenDatabase; services: Services; migrated: string[]; close(): Promise<void> };
@@ -18,12 +18,16 @@ export type OpenResources = { database: OpenDatabase; services: Services; migrat
  * @throws ConfigError
  */
 export async function openResources(config: Config, clock: Clock = systemClock): Promise<OpenResources> {
-  const database =
+  const opening =
     config.databaseUrl === undefined
-      ? await openEmbeddedIn(config)
-      : await openPostgres(config.databaseUrl, config.databasePoolSize);
+      ? openEmbeddedIn(config)
+      : openPostgres(config.databaseUrl, config.databasePoolSize);
+  // The embedded engine is compiled off this thread; meanwhile this one reads the rest of the program.
+  const [database, { createServices }] = await Promise.all([opening, import('./services.js')]);
   try {
+    const connected = database.client.$connect();
     const migrated = await migrate(database.session).finally(database.session.end);
+    await connected;
     await ensureLogHead(database.client);
     const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
     const services = await createServices({ config, db: database.client, sealer, clock }).catch(explainSealing);
@@ -37,14 +41,13 @@ export async function openResources(config: Config, clock: Clock = systemClock):
 // An empty data folder gets its key now, before the database in it exists; one whose key is gone never gets another.
 function openEmbeddedIn(config: Config): Promise<OpenDatabase> {
   const path = join(config.dataDir, 'key');
-
   return openEmbedded(config.dataDir, endOnPanic, () => {
     if (config.key !== undefined || existsSync(path)) return;
-    if (existsSync(join(config.dataDir, 'postgresql')))
+    if (existsSync(join(config.dataDir, 'postgresql'))) {
       throw new ConfigError(
         `${path} is gone, and with it the key that the CA keys in ${config.dataDir} are sealed with: restore it from a backup, or set THINGWARD_KEY`,
       );
-
+    }
     writeFileSync(path, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600, flag: 'wx', flush: true });
   });
 }

@@ -1,4 +1,3 @@
-import { buildApp, version } from './app.js';
 import { systemClock } from './clock.js';
 import { ConfigError, type Config } from './config.js';
 import type { Database } from './db/client.js';
@@ -14,7 +13,8 @@ const stopMs = 10_000;
 /** Runs the server until SIGTERM or SIGINT, which let the requests in progress finish. */
 export async function serve(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel);
-  const resources = await openResources(config);
+  // Read while the database opens.
+  const [resources, { buildApp, version }] = await Promise.all([openResources(config), import('./app.js')]);
   const ownerKey = await ensureDefaultAccount(resources, config);
   const app = await buildApp({
     config,
@@ -30,7 +30,7 @@ export async function serve(config: Config): Promise<void> {
       `cannot listen on ${config.host} port ${config.port} (${error.code}): set THINGWARD_HOST and THINGWARD_PORT to an address that is free`,
     );
   });
-  greet(config, resources, ownerKey);
+  greet(version, config, resources, ownerKey);
   stopOnSignal(async () => {
     timers.forEach(clearInterval);
     await app.close();
@@ -90,7 +90,12 @@ function stopOnSignal(stop: () => Promise<void>): void {
   }
 }
 
-function greet(config: Config, { database, migrated }: OpenResources, ownerKey: string | undefined): void {
+function greet(
+  version: string,
+  config: Config,
+  { database, migrated }: OpenResources,
+  ownerKey: string | undefined,
+): void {
   const where = database.kind === 'embedded' ? `the embedded PostgreSQL in ${config.dataDir}` : 'PostgreSQL';
   const lines = [`Thingward ${version} listens on ${config.publicUrl} and keeps its data in ${where}.`];
   if (migrated.length > 0) lines.push(`Migrations applied: ${migrated.join(', ')}`);
