@@ -18,4 +18,4 @@ RUN mkdir /data && chown node /data
 USER node
 VOLUME /data
 EXPOSE 8080
-CMD ["node", "dist/main.js", "serve"]
+CMD ["node", "--max-semi-space-size=16", "dist/main.js", "serve"]

@@ -1,7 +1,7 @@
+import { spawn } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
-import { Worker } from 'node:worker_threads';
 import { encodeCsr } from '../src/pki/csr-encode.js';
 import { startProgram } from '../test/support/program.js';
 import { createDatabase, startPostgres } from '../test/support/postgres.js';
@@ -99,13 +99,16 @@ function cryptoFloor(): Promise<number> {
 
 /** The same while the other core works, as it does while devices are provisioned: two cores here may share one's silicon. */
 async function cryptoFloorBeside(): Promise<number> {
-  const busy = new Worker(
-    "const { hash } = require('node:crypto'); const b = Buffer.alloc(4096); for (;;) hash('sha256', b);",
-    { eval: true },
+  const busy = spawn(
+    process.execPath,
+    ['-e', "const { hash } = require('node:crypto'); const b = Buffer.alloc(4096); for (;;) hash('sha256', b);"],
+    { stdio: 'ignore' },
   );
-  await once(busy, 'online');
+  await once(busy, 'spawn');
   const floor = await cryptoFloor();
-  await busy.terminate();
+  const ended = once(busy, 'exit');
+  busy.kill('SIGKILL');
+  await ended;
   return floor;
 }
 

@@ -48,6 +48,8 @@ export async function buildApp(resources: AppResources): Promise<App> {
     ...(resources.logger ? { loggerInstance: resources.logger } : {}),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
+    // The lines of a request carry its id themselves: a child logger for each costs more than the line.
+    childLoggerFactory: (logger) => logger,
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     bodyLimit,
     requestTimeout: 30_000,
@@ -172,6 +174,7 @@ function observeRequests(app: App, metrics: Shared['metrics']): void {
     metrics.requests.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
     request.log.info(
       {
+        reqId: request.id,
         method: request.method,
         route,
         status: reply.statusCode,

@@ -6,7 +6,7 @@ export const systemClock: Clock = () => new Date();
 
 /** RFC 3339, UTC, seconds: the way every time is spelled in answers. */
 export function rfc3339(at: Date): string {
-  return at.toISOString().replace(/\.\d{3}Z$/, 'Z');
+  return `${at.toISOString().slice(0, -5)}Z`;
 }
 
 /** The NumericDate of RFC 7519 §2: whole seconds since 1970. */

@@ -53,7 +53,7 @@ export function healthRoutes({ metrics, checkReady }: Deps) {
         try {
           await checkReady();
         } catch (error) {
-          request.log.warn({ err: error }, 'not ready');
+          request.log.warn({ err: error, reqId: request.id }, 'not ready');
           throw new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
         }
         return { status: 'ok' as const };

@@ -39,7 +39,7 @@ export function problemType(code: ErrorCode): string {
 /** Answers a failure as a problem document (RFC 9457), and shows nothing of those that are our own. */
 export function sendFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const known = toDomainError(error);
-  if (known.code === 'internal') request.log.error({ err: error }, 'request failed');
+  if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
   void sendProblem(request, reply, known);
 }
 

@@ -39,7 +39,10 @@ describe.each(databaseKinds)('POST /v1/provision on %s', (kind) => {
     expect(Math.abs(Date.parse(serverTime) - server.now().getTime())).toBeLessThan(5000);
     expect(await (await fetch(links.crl)).arrayBuffer()).toBeTruthy();
     const stored = (await server.owner.get(`/v1/certificates/${certificate.serialNumber}`)).body;
-    expect([Date.parse(stored.notBefore), Date.parse(stored.notAfter)]).toEqual([Date.parse(x509.validFrom), Date.parse(x509.validTo)]);
+    expect([Date.parse(stored.notBefore), Date.parse(stored.notAfter)]).toEqual([
+      Date.parse(x509.validFrom),
+      Date.parse(x509.validTo),
+    ]);
     expect(Math.abs(Date.parse(stored.createdAt) - server.now().getTime())).toBeLessThan(5000);
   });
 

@@ -13,7 +13,7 @@ export type Program = {
 
 const startMs = 60_000;
 
-/** Runs `node dist/main.js serve` and waits until it listens. @throws with what it printed when it ends before */
+/** Runs the built program as `npm start` does and waits until it listens. @throws with what it printed when it ends before */
 export async function startProgram(settings: Record<string, string>): Promise<Program> {
   const port = settings['THINGWARD_PORT'] ?? String(await freePort());
   const env = {
@@ -23,7 +23,10 @@ export async function startProgram(settings: Record<string, string>): Promise<Pr
     ...settings,
     THINGWARD_PORT: port,
   };
-  const child = spawn(process.execPath, ['dist/main.js', 'serve'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--max-semi-space-size=16', 'dist/main.js', 'serve'], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
