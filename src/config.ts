@@ -39,7 +39,7 @@ export const settings = {
     .describe('32 bytes, base64 or hex, that seal the CA and token keys: openssl rand -base64 32'),
   THINGWARD_OWNER_KEY: z
     .string()
-    .regex(/^twk_[A-Za-z0-9_-]{43}$/, 'must be twk_ and 43 base64url characters')
+    .regex(/^twk_[\x21-\x7e]{16,200}$/, 'must be twk_ and at least 16 random characters')
     .optional()
     .describe('An owner key to install on the first start; otherwise one is made and printed once.'),
   THINGWARD_CA_KEY_TYPE: z

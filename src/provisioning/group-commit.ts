@@ -6,6 +6,8 @@ type Options<Item, Outcome> = {
   record(items: Item[]): Promise<Outcome[]>;
   /** Items that share one of these never stand in the same batch: the later waits for the next. */
   keysOf(item: Item): string[];
+  /** Whether a batch that failed so may go well in parts. A database that is away fails everyone at once. */
+  isConflict(error: unknown): boolean;
 };
 
 type Waiting<Item, Outcome> = { item: Item; resolve(outcome: Outcome): void; reject(error: unknown): void };
@@ -15,12 +17,13 @@ const attemptsAlone = 3;
 
 /**
  * Gathers what arrives while a transaction runs into the next one: one fsync for many items, and no
- * waiting when there is nobody to wait for. A batch that fails is taken apart, so that one bad item
- * fails alone.
+ * waiting when there is nobody to wait for. A batch that fails for its data is taken apart, so that one bad
+ * item fails alone.
  */
 export function createGroupCommit<Item, Outcome>({
   record,
   keysOf,
+  isConflict,
 }: Options<Item, Outcome>): GroupCommit<Item, Outcome> {
   type Entry = Waiting<Item, Outcome>;
   let queue: Entry[] = [];
@@ -45,7 +48,7 @@ export function createGroupCommit<Item, Outcome>({
       try {
         return resolve((await record([item]))[0]!);
       } catch (error) {
-        if (attempt === attemptsAlone) return reject(error);
+        if (attempt === attemptsAlone || !isConflict(error)) return reject(error);
       }
     }
   };
@@ -54,7 +57,8 @@ export function createGroupCommit<Item, Outcome>({
     try {
       const outcomes = await record(batch.map(({ item }) => item));
       batch.forEach(({ resolve }, at) => resolve(outcomes[at]!));
-    } catch {
+    } catch (error) {
+      if (!isConflict(error)) return batch.forEach(({ reject }) => reject(error));
       for (const entry of batch) await recordAlone(entry);
     }
   };

@@ -46,6 +46,7 @@ export function createProvisioningService(deps: Deps) {
   const { store, clock, covering, signing } = deps;
   const commit = createGroupCommit<ProvisionRecord, ProvisionOutcome>({
     record: store.recordBatch,
+    isConflict: store.isConflict,
     keysOf: ({ thing, spkiSha256 }) => [`name ${thing.account}/${thing.name}`, `key ${thing.account}/${spkiSha256}`],
   });
 

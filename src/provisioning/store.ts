@@ -1,5 +1,6 @@
 import type { AppendAudit } from '../audit/store.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
+import { isDataConflict } from '../db/errors.js';
 import type { AppendLog } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import type { DeviceCertificate } from '../pki/certificate.js';
@@ -47,6 +48,8 @@ export type ProvisioningStore = ReturnType<typeof createProvisioningStore>;
 
 export function createProvisioningStore(db: Database, audit: AppendAudit, log: AppendLog) {
   return {
+    isConflict: isDataConflict,
+
     /**
      * Records first boots in one transaction: locks their enrollments in id order, grants each what it
      * has left, and writes what was granted. Records of one call must not share a name or a key.
