@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'invalid-client'
   | 'invalid-credential'
   | 'invalid-grant'
+  | 'invalid-policy'
   | 'invalid-request'
   | 'key-in-use'
   | 'list-expired'

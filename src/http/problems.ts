@@ -14,6 +14,7 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'invalid-client': { status: 401, title: 'The device could not be recognised' },
   'invalid-credential': { status: 401, title: 'The credential is unknown, expired or used up' },
   'invalid-grant': { status: 400, title: 'The refresh token is not good' },
+  'invalid-policy': { status: 422, title: 'The policy document was refused' },
   'invalid-request': { status: 400, title: 'The request does not have the documented shape' },
   'key-in-use': { status: 409, title: 'The key lives on another thing' },
   'list-expired': { status: 503, title: 'There is no current list to serve' },

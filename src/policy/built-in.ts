@@ -1,4 +1,5 @@
-import { days, type PolicyDocument, type Statement } from './policy.js';
+import type { PolicyDocument, Statement } from './policy.js';
+import { days } from './time-window.js';
 
 /** What of an account shapes its built-in policies. */
 export type BuiltInSettings = { timeZone: string; clientIdForm: 'thing' | 'account:thing' };

@@ -1,0 +1,66 @@
+/** An IP address as numbers: one of 32 bits for IPv4, four for IPv6. */
+export type Address = readonly number[];
+
+export type AddressRange = { network: Address; bits: number };
+
+/** Reads an address. IPv4 written as IPv6 is IPv4; undefined for what is neither, octal and zones included. */
+export function parseAddress(text: string): Address | undefined {
+  if (!text.includes(':')) return parseIpv4(text);
+  const words = parseIpv6(text);
+  return words && isMapped(words) ? [words[3]!] : words;
+}
+
+/** Reads a range such as `10.0.0.0/8`. Undefined for what is none. */
+export function parseRange(text: string): AddressRange | undefined {
+  const [, address = '', prefix] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
+  const written = address.includes(':') ? parseIpv6(address) : parseIpv4(address);
+  const bits = Number(prefix);
+  if (!written || bits > written.length * 32) return undefined;
+  if (written.length === 4 && isMapped(written) && bits >= 96) return { network: [written[3]!], bits: bits - 96 };
+  return { network: written, bits };
+}
+
+/** True when an address lies in a range. Never across versions. */
+export function isWithin(address: Address, { network, bits }: AddressRange): boolean {
+  if (address.length !== network.length) return false;
+  for (let word = 0, left = bits; left > 0; word++, left -= 32) {
+    const shift = left >= 32 ? 0 : 32 - left;
+    if (address[word]! >>> shift !== network[word]! >>> shift) return false;
+  }
+  return true;
+}
+
+const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+const ipv4 = new RegExp(`^${octet}\\.${octet}\\.${octet}\\.${octet}$`);
+
+function parseIpv4(text: string): Address | undefined {
+  const match = ipv4.exec(text);
+  if (!match) return undefined;
+  return [((Number(match[1]) << 24) | (Number(match[2]) << 16) | (Number(match[3]) << 8) | Number(match[4])) >>> 0];
+}
+
+/** RFC 4291 §2.2: eight groups, `::` once for any number of zero groups, the last two as IPv4 perhaps. */
+function parseIpv6(text: string): Address | undefined {
+  const sides = withHexTail(text)?.split('::');
+  if (!sides || sides.length > 2) return undefined;
+  const [head, tail] = sides.map((side) => (side === '' ? [] : side.split(':')));
+  const missing = 8 - head!.length - (tail?.length ?? 0);
+  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
+  const groups = [...head!, ...Array<string>(tail === undefined ? 0 : missing).fill('0'), ...(tail ?? [])];
+  if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return undefined;
+  const values = groups.map((group) => parseInt(group, 16));
+  return [0, 2, 4, 6].map((index) => ((values[index]! << 16) | values[index + 1]!) >>> 0);
+}
+
+function withHexTail(text: string): string | undefined {
+  const colon = text.lastIndexOf(':');
+  const tail = text.slice(colon + 1);
+  if (!tail.includes('.')) return text;
+  const [value] = parseIpv4(tail) ?? [];
+  if (value === undefined) return undefined;
+  return `${text.slice(0, colon + 1)}${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
+}
+
+function isMapped(words: Address): boolean {
+  return words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+}

@@ -1,0 +1,144 @@
+import { kindOfAction } from './action.js';
+import type { ActionTable, CompiledPolicies, CompiledStatement, Index } from './compile.js';
+import { failingMember, type Context } from './condition.js';
+import { contain, literalAt, match, matchWhole, overlap } from './path-trie.js';
+import { pathStart, readQuery } from './resource.js';
+import { valueOf, type Principal } from './variables.js';
+
+/** What is asked. `at` is in milliseconds since 1970. */
+export type Query = { action: string; resource: string; context: Context; at: number };
+
+export type DecisionReason =
+  'statement' | 'no-matching-statement' | 'outside-time-window' | 'malformed-resource' | 'binding-mismatch';
+
+/** The answer. `statement` is there when one decided; until `changesAt` (exclusive) time alone does not change the answer. */
+export type Decision = {
+  allowed: boolean;
+  reason: DecisionReason;
+  statement: CompiledStatement | undefined;
+  changesAt: number;
+};
+
+type Search = {
+  principal: Principal;
+  context: Context;
+  at: number;
+  /** The first in order of the allows, and of the denies, that hold. */
+  allow: CompiledStatement | undefined;
+  deny: CompiledStatement | undefined;
+  /** Some allow failed by its windows alone. */
+  missedWindow: boolean;
+  changesAt: number;
+};
+
+// Deciding is synchronous, so one search serves all: a decision allocates its answer and nothing else.
+const search: Search = {
+  principal: { attributes: {}, account: '', name: '', type: '', serialNumber: '', fitting: new Map() },
+  context: {},
+  at: 0,
+  allow: undefined,
+  deny: undefined,
+  missedWindow: false,
+  changesAt: Infinity,
+};
+
+/**
+ * Decides by the policies of a thing: default deny, a matching deny beats every allow, and of several
+ * statements the first in order is named. A pure function of its arguments.
+ */
+export function decide(policies: CompiledPolicies, principal: Principal, query: Query): Decision {
+  const { action, resource, context } = query;
+  const table = policies.actions.get(action) ?? (kindOfAction(action) && policies.otherEndpoints);
+  const path = table && readQuery(action, table.kind, resource);
+  if (path === undefined) return refuse('malformed-resource', Infinity);
+  search.principal = principal;
+  search.context = context;
+  search.at = query.at;
+  search.changesAt = Infinity;
+  if (table!.kind === 'topic' && context.clientId !== undefined && !mayConnect(policies, context.clientId))
+    return refuse('binding-mismatch', search.changesAt);
+  ask(table!, action === 'subscribe', path);
+  return conclude();
+}
+
+/** Whether the client id of a session is one that the principal may connect with. */
+function mayConnect(policies: CompiledPolicies, clientId: string): boolean {
+  const path = readQuery('connect', 'client', `client:${clientId}`);
+  if (path === undefined) return false;
+  ask(policies.actions.get('connect')!, false, path);
+  return search.deny === undefined && search.allow !== undefined;
+}
+
+function ask({ kind, denies, allows }: ActionTable, subscribes: boolean, path: string): void {
+  search.allow = undefined;
+  search.deny = undefined;
+  search.missedWindow = false;
+  lookUpDenies(denies, kind, subscribes, path);
+  lookUpAllows(allows, kind, subscribes, path);
+}
+
+function conclude(): Decision {
+  const { deny, allow, changesAt } = search;
+  const statement = deny ?? allow;
+  if (statement) return { allowed: !deny, reason: 'statement', statement, changesAt };
+  return refuse(search.missedWindow ? 'outside-time-window' : 'no-matching-statement', changesAt);
+}
+
+function refuse(reason: DecisionReason, changesAt: number): Decision {
+  return { allowed: false, reason, statement: undefined, changesAt };
+}
+
+function lookUpDenies({ trie, always, unfit }: Index, kind: ActionTable['kind'], subscribes: boolean, path: string) {
+  consider(always);
+  for (const { variable, statements } of unfit) {
+    if (valueOf(variable, search.principal) === undefined) consider(statements);
+  }
+  if (kind === 'client' || kind === 'endpoint') matchWhole(trie, path, pathStart(kind), search.principal, consider);
+  else if (subscribes) overlap(trie, path, pathStart(kind), search.principal, consider);
+  else match(trie, path, pathStart(kind), search.principal, consider);
+}
+
+function lookUpAllows({ trie, always }: Index, kind: ActionTable['kind'], subscribes: boolean, path: string) {
+  if (kind === 'client' || kind === 'endpoint') {
+    consider(always);
+    return matchWhole(trie, path, pathStart(kind), search.principal, consider);
+  }
+  const walk = subscribes ? contain : match;
+  const start = pathStart(kind);
+  if (kind !== 'topic' || path.charCodeAt(start) !== dollar) {
+    consider(always);
+    return walk(trie, path, start, search.principal, consider);
+  }
+  // No wildcard of an allow reaches a first level that starts with $: it must be spelled.
+  const slash = path.indexOf('/');
+  const end = slash < 0 ? path.length : slash;
+  const next = literalAt(trie, path, start, end);
+  if (next) walk(next, path, end + 1, search.principal, consider);
+}
+
+const dollar = 0x24;
+
+function consider(statements: CompiledStatement[]): void {
+  for (const statement of statements) {
+    if (statement.condition !== undefined && !holds(statement)) continue;
+    if (statement.denies) search.deny = first(search.deny, statement);
+    else search.allow = first(search.allow, statement);
+  }
+}
+
+function first(one: CompiledStatement | undefined, other: CompiledStatement): CompiledStatement {
+  return one !== undefined && one.order <= other.order ? one : other;
+}
+
+function holds({ condition, denies }: CompiledStatement): boolean {
+  if (!condition) return true;
+  const { context, principal, at } = search;
+  if (failingMember(condition, denies, context, principal)) return false;
+  const { timeWindows } = condition;
+  if (!timeWindows) return true;
+  // Every window whose other conditions hold could change the answer at its next edge.
+  search.changesAt = Math.min(search.changesAt, timeWindows.nextEdge(at));
+  if (timeWindows.holdsAt(at)) return true;
+  if (!denies) search.missedWindow = true;
+  return false;
+}

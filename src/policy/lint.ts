@@ -1,0 +1,81 @@
+import { parseResource } from './resource.js';
+import { readPolicy, type PolicyDocument, type Statement } from './policy.js';
+
+/** What is wrong, or only odd, about a document. An `error` keeps it from being saved. */
+export type Finding = { level: 'error' | 'warning'; statement?: string; message: string };
+
+/** Everything that is to be said about a document, its shape first. Never throws. */
+export function lintPolicy(input: unknown): Finding[] {
+  const { document, faults } = readPolicy(input);
+  const errors = faults.map((fault) => ({ level: 'error' as const, ...fault }));
+  return document && errors.length === 0 ? lintDocument(document) : errors;
+}
+
+function lintDocument({ statements }: PolicyDocument): Finding[] {
+  return statements.flatMap((statement) =>
+    rules.flatMap(({ level, find }) => find(statement).map((message) => ({ level, statement: statement.id, message }))),
+  );
+}
+
+type Rule = { level: Finding['level']; find(statement: Statement): string[] };
+
+const reaches = (actions: string[], action: string) => actions.includes('*') || actions.includes(action);
+const dataActions = ['publish', 'subscribe', 'receive', 'request'];
+
+const rules: Rule[] = [
+  {
+    level: 'error',
+    find: ({ resources }) =>
+      resources.includes('client:*')
+        ? ['client:* is the client id "*" and nothing else: name the client id, such as client:${thing.name}']
+        : [],
+  },
+  {
+    level: 'error',
+    find: ({ effect, actions, resources }) =>
+      effect === 'allow' && resources.includes('*') && reaches(actions, 'connect')
+        ? ['* with connect lets a device be any client: allow connect on client:${thing.name}']
+        : [],
+  },
+  {
+    level: 'warning',
+    find: ({ effect, actions, resources }) =>
+      effect === 'allow' && resources.includes('*') && dataActions.some((action) => reaches(actions, action))
+        ? ['* reaches the topics and paths of every other thing: name what this thing needs']
+        : [],
+  },
+  { level: 'warning', find: wideTopics },
+  {
+    level: 'warning',
+    find: ({ resources }) =>
+      resources
+        .filter((resource) => /^topic:\$(share|queue|exclusive|delayed|stream)\//.test(resource))
+        .map((resource) =>
+          resource.startsWith('topic:$share/')
+            ? `${resource} never matches: shared subscriptions are judged by the filter behind $share/<group>/`
+            : `${resource} is judged as it is spelled: only $share/<group>/ is stripped`,
+        ),
+  },
+  {
+    level: 'warning',
+    find: ({ resources }) =>
+      resources
+        .filter((resource) => resource.startsWith('http:') && /%[0-9a-fA-F]{2}/.test(resource))
+        .map((resource) => `${resource} is compared with decoded paths: write it decoded`),
+  },
+];
+
+/** Allows on topics whose first two levels name nobody: they cross things, and perhaps accounts. */
+function wideTopics({ effect, resources }: Statement): string[] {
+  if (effect !== 'allow') return [];
+  return resources
+    .filter((resource) => {
+      const { kind, levels } = parseResource(resource);
+      return (
+        kind === 'topic' &&
+        (levels[0] === '+' ||
+          (levels.length > 1 && (levels[1] === '+' || levels[1] === '#') && !resource.startsWith('topic:$')))
+      );
+    })
+    .map((resource) => `${resource} crosses things: begin with \${account}/\${thing.name}`);
+}

@@ -1,0 +1,107 @@
+import { resourceKinds, type ResourceKind } from './action.js';
+import { readRequest, readRequestPattern } from './http-path.js';
+import { isTopic, isTopicFilter, stripShare } from './topic-filter.js';
+import { parseTemplate, type Template } from './variables.js';
+
+/** One level of a topic filter or path; `+` any one, `#` any rest. */
+export type Level = string | Template;
+
+/** A resource of a statement, read. `kind` is undefined for `*`, any resource of any kind. */
+export type ResourcePattern = { kind: ResourceKind | undefined; levels: Level[] };
+
+const endpointName = /^[a-z0-9_-]{1,64}$/;
+
+/** Reads a resource of a statement. @throws RangeError saying what is wrong with it */
+export function parseResource(resource: string): ResourcePattern {
+  if (resource === '*') return { kind: undefined, levels: [] };
+  const { kind, rest } = splitKind(resource);
+  if (!kind) throw new RangeError(`must be * or begin with ${resourceKinds.map((name) => `${name}:`).join(', ')}`);
+  const levels = levelsOf(kind, rest).map((level) => parseTemplate(level) ?? level);
+  return { kind, levels };
+}
+
+function levelsOf(kind: ResourceKind, rest: string): string[] {
+  // A variable stands for one level without a slash: x stands in for it while the form is judged.
+  const plain = rest.replace(/\$\{[^}]*\}/g, 'x');
+  switch (kind) {
+    case 'topic':
+      if (!isTopicFilter(plain))
+        throw new RangeError('must be an MQTT topic or filter: + and # fill a level, # is last');
+      return canonical(rest).split('/');
+    case 'client':
+      if (!isWellFormed(rest)) throw new RangeError('must name a client id');
+      return [rest];
+    case 'endpoint':
+      if (!endpointName.test(plain)) throw new RangeError('must name an endpoint: [a-z0-9_-]{1,64}');
+      return [rest];
+    case 'http': {
+      const levels = readRequestPattern(rest);
+      const misplaced = levels.findIndex((level) => /[+#]/.test(level) && level.length > 1);
+      if (misplaced >= 0 || levels.slice(0, -1).includes('#'))
+        throw new RangeError('must have + and # fill a segment, and # last');
+      return levels;
+    }
+  }
+}
+
+/**
+ * A queried resource in the form that it is judged in, its prefix kept: levels between slashes for topics and
+ * HTTP, a name for the others. Undefined when it is malformed or not of the action's kind.
+ */
+export function readQuery(action: string, kind: ResourceKind, resource: string): string | undefined {
+  const start = pathStart(kind);
+  if (!hasPrefix(resource, prefixes[kind])) return undefined;
+  switch (kind) {
+    case 'topic':
+      if (action === 'subscribe') return readFilter(resource.slice(start));
+      return isTopic(resource, start) ? resource : undefined;
+    case 'client':
+      return isWellFormed(resource.slice(start)) ? resource : undefined;
+    case 'endpoint':
+      return endpointName.test(resource.slice(start)) ? resource : undefined;
+    case 'http': {
+      const path = readRequest(resource.slice(start));
+      return path === undefined ? undefined : `http:${path}`;
+    }
+  }
+}
+
+const prefixes: Record<ResourceKind, string> = {
+  topic: 'topic:',
+  client: 'client:',
+  endpoint: 'endpoint:',
+  http: 'http:',
+};
+
+function hasPrefix(text: string, prefix: string): boolean {
+  for (let index = 0; index < prefix.length; index++) {
+    if (text.charCodeAt(index) !== prefix.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** Where the path of a judged resource begins. */
+export const pathStart = (kind: ResourceKind): number => kind.length + 1;
+
+function readFilter(text: string): string | undefined {
+  if (!isTopicFilter(text)) return undefined;
+  const filter = stripShare(text);
+  return filter === undefined ? undefined : `topic:${canonical(filter)}`;
+}
+
+/** The same set of topics, spelled so that no `#` stands for the empty topic, which is none. */
+function canonical(filter: string): string {
+  if (filter === '#') return '+/#';
+  return filter === '/#' ? '/+/#' : filter;
+}
+
+/** A client id: not empty, no NUL, well-formed UTF-16 (MQTT 5.0 §1.5.4). */
+function isWellFormed(id: string): boolean {
+  return id !== '' && id.length <= 65_535 && !/[\0\p{Cs}]/u.test(id);
+}
+
+function splitKind(resource: string): { kind: ResourceKind | undefined; rest: string } {
+  const colon = resource.indexOf(':');
+  const kind = resourceKinds.find((name) => name === resource.slice(0, colon));
+  return { kind, rest: resource.slice(colon + 1) };
+}

@@ -1,0 +1,73 @@
+const maxBytes = 65_535;
+const maxLevels = 128;
+
+const slash = 0x2f;
+const plus = 0x2b;
+const hash = 0x23;
+
+/** True when a topic that can be published to begins at `start`: MQTT 5.0 §4.7, and at most 128 levels. */
+export function isTopic(text: string, start = 0): boolean {
+  return scan(text, start, false);
+}
+
+/** True when a filter that can be subscribed to begins at `start`: each wildcard fills its level, and `#` is the last. */
+export function isTopicFilter(text: string, start = 0): boolean {
+  return scan(text, start, true);
+}
+
+/**
+ * What a subscription asks for, without its shared group (MQTT 5.0 §4.8.2): `$share/<group>/<filter>` is stripped once.
+ * Undefined when the group or the filter is not one.
+ */
+export function stripShare(filter: string): string | undefined {
+  if (!isShare(filter)) return filter;
+  const groupEnd = filter.indexOf('/', 7);
+  if (groupEnd <= 7 || /[+#]/.test(filter.slice(7, groupEnd))) return undefined;
+  const shared = filter.slice(groupEnd + 1);
+  return shared === '' || isShare(shared) ? undefined : shared;
+}
+
+const isShare = (filter: string) => filter === '$share' || filter.startsWith('$share/');
+
+// One pass over the text: this runs for every decision.
+function scan(text: string, start: number, wildcards: boolean): boolean {
+  const { length } = text;
+  if (length <= start || ((length - start) * 3 > maxBytes && utf8Length(text) - start > maxBytes)) return false;
+  let levels = 1;
+  for (let index = start; index < length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > slash && code < 0xd800) continue;
+    if (code === slash) levels++;
+    else if (code === 0) return false;
+    else if (code === plus || code === hash) {
+      if (!wildcards || !fillsLevel(text, start, index) || (code === hash && index !== length - 1)) return false;
+    } else if (code >= 0xd800 && code <= 0xdfff) {
+      if (!isPair(text, index)) return false;
+      index++;
+    }
+  }
+  return levels <= maxLevels;
+}
+
+function fillsLevel(text: string, start: number, index: number): boolean {
+  return (
+    (index === start || text.charCodeAt(index - 1) === slash) &&
+    (index === text.length - 1 || text.charCodeAt(index + 1) === slash)
+  );
+}
+
+function isPair(text: string, index: number): boolean {
+  const low = text.charCodeAt(index + 1);
+  return text.charCodeAt(index) <= 0xdbff && low >= 0xdc00 && low <= 0xdfff;
+}
+
+/** The size of well-formed text in UTF-8. */
+function utf8Length(text: string): number {
+  let bytes = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    // Each half of a pair counts two of the pair's four bytes.
+    bytes += code < 0x80 ? 1 : code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 2 : 3;
+  }
+  return bytes;
+}
