@@ -69,13 +69,13 @@ const rules: Rule[] = [
 function wideTopics({ effect, resources }: Statement): string[] {
   if (effect !== 'allow') return [];
   return resources
-    .filter((resource) => {
-      const { kind, levels } = parseResource(resource);
-      return (
-        kind === 'topic' &&
-        (levels[0] === '+' ||
-          (levels.length > 1 && (levels[1] === '+' || levels[1] === '#') && !resource.startsWith('topic:$')))
-      );
-    })
+    .filter(crossesThings)
     .map((resource) => `${resource} crosses things: begin with \${account}/\${thing.name}`);
+}
+
+function crossesThings(resource: string): boolean {
+  const { kind, levels } = parseResource(resource);
+  const [first, second] = levels;
+  if (kind !== 'topic' || (typeof first === 'string' && first.startsWith('$'))) return false;
+  return first === '+' || second === '+' || second === '#';
 }

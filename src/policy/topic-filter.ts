@@ -38,15 +38,17 @@ function scan(text: string, start: number, wildcards: boolean): boolean {
     const code = text.charCodeAt(index);
     if (code > slash && code < 0xd800) continue;
     if (code === slash) levels++;
-    else if (code === 0) return false;
-    else if (code === plus || code === hash) {
-      if (!wildcards || !fillsLevel(text, start, index) || (code === hash && index !== length - 1)) return false;
-    } else if (code >= 0xd800 && code <= 0xdfff) {
-      if (!isPair(text, index)) return false;
-      index++;
-    }
+    else if (!isAllowed(text, start, index, code, wildcards)) return false;
   }
   return levels <= maxLevels;
+}
+
+function isAllowed(text: string, start: number, index: number, code: number, wildcards: boolean): boolean {
+  if (code === plus || code === hash)
+    return wildcards && fillsLevel(text, start, index) && (code === plus || index === text.length - 1);
+  if (code >= 0xdc00 && code <= 0xdfff) return isPair(text, index - 1);
+  if (code >= 0xd800 && code <= 0xdbff) return isPair(text, index);
+  return code !== 0;
 }
 
 function fillsLevel(text: string, start: number, index: number): boolean {
@@ -57,8 +59,8 @@ function fillsLevel(text: string, start: number, index: number): boolean {
 }
 
 function isPair(text: string, index: number): boolean {
-  const low = text.charCodeAt(index + 1);
-  return text.charCodeAt(index) <= 0xdbff && low >= 0xdc00 && low <= 0xdfff;
+  const [high, low] = [text.charCodeAt(index), text.charCodeAt(index + 1)];
+  return high >= 0xd800 && high <= 0xdbff && low >= 0xdc00 && low <= 0xdfff;
 }
 
 /** The size of well-formed text in UTF-8. */

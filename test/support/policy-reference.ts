@@ -186,15 +186,20 @@ function normalise({ action, resource }: Asked): string | undefined {
   if (!/^[a-z][a-z0-9_]{0,63}$/.test(action) || (wanted[action] ?? 'endpoint') !== kind) return undefined;
   if (kind === 'endpoint') return /^[a-z0-9_-]{1,64}$/.test(text) ? resource : undefined;
   if (kind === 'http') return normaliseRequest(text);
-  if (!text.isWellFormed() || text.includes('\0') || text === '') return undefined;
-  if (kind === 'client') return resource;
-  if (Buffer.byteLength(text) > 65_535 || text.split('/').length > 128) return undefined;
-  if (action !== 'subscribe') return /[+#]/.test(text) ? undefined : resource;
+  if (/[\0\p{Cs}]/u.test(text) || text === '') return undefined;
+  return kind === 'client' ? resource : normaliseTopic(action, text);
+}
+
+function normaliseTopic(action: string, text: string): string | undefined {
   const levels = text.split('/');
+  if (Buffer.byteLength(text) > 65_535 || levels.length > 128) return undefined;
+  if (action !== 'subscribe') return /[+#]/.test(text) ? undefined : `topic:${text}`;
   if (levels.some((level) => /[+#]/.test(level) && level.length > 1) || levels.slice(0, -1).includes('#'))
     return undefined;
-  if (levels[0] !== '$share') return resource;
-  const [, group, ...rest] = levels;
+  return levels[0] === '$share' ? unshare(levels) : `topic:${text}`;
+}
+
+function unshare([, group, ...rest]: string[]): string | undefined {
   const shared = rest.join('/');
   if (!group || /[+#]/.test(group) || shared === '' || rest[0] === '$share') return undefined;
   return `topic:${shared}`;
