@@ -4,6 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
 import { auditRoutes } from './audit/routes.js';
+import { authzenRoutes } from './authorize/authzen-routes.js';
+import { decisionRoutes } from './authorize/decision-routes.js';
+import { authorizeRoutes } from './authorize/routes.js';
 import { certificateRoutes } from './certificates/routes.js';
 import { certificateStatus } from './certificates/store.js';
 import type { Clock } from './clock.js';
@@ -16,9 +19,11 @@ import { createMetrics, healthRoutes } from './http/health.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
 import { encodePem } from './pki/certificate.js';
+import { policyRoutes } from './policies/routes.js';
 import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
 import { provisioningRoutes } from './provisioning/routes.js';
 import { pkiRoutes } from './revocation/routes.js';
+import { segmentRoutes } from './segments/routes.js';
 import type { Services } from './services.js';
 import { selfRoutes, thingRoutes } from './things/routes.js';
 import { jwksMaxAgeSeconds } from './tokens/keys.js';
@@ -77,19 +82,25 @@ type Shared = { metrics: ReturnType<typeof createMetrics>; failures: ReturnType<
 
 async function mountFeatures(
   app: App,
-  { services, clock, checkReady }: AppResources,
+  { config, services, clock, checkReady }: AppResources,
   { metrics, failures }: Shared,
 ): Promise<void> {
   const {
     accounts,
     audit,
+    authorize,
     certificates,
     enrollments,
     issuers,
+    log,
+    policies,
     presenter,
+    preview,
     provisioning,
     publisher,
+    records,
     renewals,
+    segments,
     things,
     tokens,
   } = services;
@@ -122,6 +133,11 @@ async function mountFeatures(
     certificateRoutes({ clock, encodePem: certificatePem, statusOf: certificateStatus, ...certificates }),
   );
   await app.register(auditRoutes(audit.list));
+  await app.register(policyRoutes({ service: policies, preview, cursor: log.cursor }));
+  await app.register(segmentRoutes(segments));
+  await app.register(authorizeRoutes({ service: authorize, cursor: log.cursor }));
+  await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
+  await app.register(decisionRoutes(records.list));
   await app.register(
     pkiRoutes({
       crl: publisher.crl,

@@ -23,3 +23,15 @@ export function addSeconds(at: Date, seconds: number): Date {
 export function wholeSeconds(at: Date): Date {
   return new Date(Math.floor(at.getTime() / 1000) * 1000);
 }
+
+/** Milliseconds since it was made. */
+export type Stopwatch = () => number;
+
+/**
+ * Starts a stopwatch. It never runs slower than time passes: the monotonic clock stands still while a machine
+ * sleeps, and the wall clock can be set back, so the one that went further counts.
+ */
+export function createStopwatch(): Stopwatch {
+  const [monotonic, wall] = [performance.now(), Date.now()];
+  return () => Math.max(performance.now() - monotonic, Date.now() - wall);
+}

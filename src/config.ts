@@ -65,6 +65,18 @@ export const settings = {
   THINGWARD_FAILED_CREDENTIALS_PER_MINUTE: boundedInt(1, 1_000_000)
     .default(600)
     .describe('Wrong credentials that one address may send in a minute before it gets 429.'),
+  THINGWARD_VALIDITY_SECONDS: boundedInt(1, 3600)
+    .default(5)
+    .describe('How long proxies may keep an answer of authorize, at most.'),
+  THINGWARD_FOLLOWER_VALIDITY_SECONDS: boundedInt(1, 3600)
+    .default(60)
+    .describe('The same for keys made followsFeed, who drop what an entry of the feed names.'),
+  THINGWARD_TOKEN_CACHE: boundedInt(100, 10_000_000)
+    .default(50_000)
+    .describe('Verified access tokens to remember, about 1 KB each.'),
+  THINGWARD_THING_CACHE: boundedInt(100, 10_000_000)
+    .default(50_000)
+    .describe('Things asked about by certificate or name to remember, about 1 KB each.'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -94,6 +106,8 @@ export type Config = {
   tls: { certFile: string; keyFile: string } | undefined;
   trustedProxies: string[];
   failedCredentialsPerMinute: number;
+  validitySeconds: { others: number; followers: number };
+  cacheSize: { tokens: number; things: number };
   logLevel: z.infer<typeof settings.LOG_LEVEL>;
 };
 
@@ -148,6 +162,11 @@ function complete(raw: Raw): Config {
     tls: tls ? { certFile: raw.THINGWARD_TLS_CERT_FILE!, keyFile: raw.THINGWARD_TLS_KEY_FILE! } : undefined,
     trustedProxies: raw.THINGWARD_TRUSTED_PROXIES ?? [],
     failedCredentialsPerMinute: raw.THINGWARD_FAILED_CREDENTIALS_PER_MINUTE,
+    validitySeconds: {
+      others: raw.THINGWARD_VALIDITY_SECONDS,
+      followers: raw.THINGWARD_FOLLOWER_VALIDITY_SECONDS,
+    },
+    cacheSize: { tokens: raw.THINGWARD_TOKEN_CACHE, things: raw.THINGWARD_THING_CACHE },
     logLevel: raw.LOG_LEVEL,
   };
 }

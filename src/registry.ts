@@ -9,6 +9,8 @@ export type RegisteredThing = {
   thingType: string | null;
   attributes: Record<string, string>;
   policies: string[];
+  /** The network segment that it is in. */
+  segment: string | null;
   status: ThingStatus;
   /** Rises with every change that tokens already issued do not know of. */
   gen: number;
@@ -44,12 +46,13 @@ export function toRegisteredThing(row: {
   thingType: string | null;
   attributes: unknown;
   policies: string[];
+  segment: string | null;
   status: string;
   gen: number;
   minGen: number;
   createdAt: Date;
 }): RegisteredThing {
-  const { id, accountName, name, thingType, attributes, policies, status, gen, minGen, createdAt } = row;
+  const { id, accountName, name, thingType, attributes, policies, segment, status, gen, minGen, createdAt } = row;
   return {
     id,
     account: accountName,
@@ -57,6 +60,7 @@ export function toRegisteredThing(row: {
     thingType,
     attributes: attributes as Record<string, string>,
     policies,
+    segment,
     status: status as ThingStatus,
     gen,
     minGen,

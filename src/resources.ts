@@ -17,7 +17,11 @@ export type OpenResources = { database: OpenDatabase; services: Services; migrat
  * Opens the database that the settings name, brings it up to date and builds the services on it.
  * @throws ConfigError
  */
-export async function openResources(config: Config, clock: Clock = systemClock): Promise<OpenResources> {
+export async function openResources(
+  config: Config,
+  clock: Clock = systemClock,
+  onError: (error: unknown) => void = () => {},
+): Promise<OpenResources> {
   const opening =
     config.databaseUrl === undefined
       ? openEmbeddedIn(config)
@@ -30,8 +34,13 @@ export async function openResources(config: Config, clock: Clock = systemClock):
     await connected;
     await ensureLogHead(database.client);
     const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
-    const services = await createServices({ config, db: database.client, sealer, clock }).catch(explainSealing);
-    return { database, services, migrated, close: database.close };
+    const { client: db, listen } = database;
+    const services = await createServices({ config, db, listen, sealer, clock, onError }).catch(explainSealing);
+    const close = async () => {
+      await services.close();
+      await database.close();
+    };
+    return { database, services, migrated, close };
   } catch (error) {
     await database.close();
     throw error;

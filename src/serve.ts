@@ -1,4 +1,5 @@
-import { systemClock } from './clock.js';
+import { memorySeconds } from './authorize/memory.js';
+import { addSeconds, systemClock } from './clock.js';
 import { ConfigError, type Config } from './config.js';
 import type { Database } from './db/client.js';
 import { DomainError } from './errors.js';
@@ -8,19 +9,29 @@ import { openResources, type OpenResources } from './resources.js';
 
 const keyReloadMs = 30_000;
 const sweepMs = 3_600_000;
+const sampleMs = 1000;
+const lastSeenMs = 15_000;
+const pruneMs = 60_000;
 const stopMs = 10_000;
 
 /** Runs the server until SIGTERM or SIGINT, which let the requests in progress finish. */
 export async function serve(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel);
+  const onError = (error: unknown) => logger.error({ err: error }, 'following the log failed');
   // Read while the database opens.
-  const [resources, { buildApp, version }] = await Promise.all([openResources(config), import('./app.js')]);
+  const [resources, { buildApp, version }] = await Promise.all([
+    openResources(config, systemClock, onError),
+    import('./app.js'),
+  ]);
   const ownerKey = await ensureDefaultAccount(resources, config);
   const app = await buildApp({
     config,
     services: resources.services,
     clock: systemClock,
-    checkReady: () => pingDatabase(resources.database.client),
+    async checkReady() {
+      await pingDatabase(resources.database.client);
+      if (!resources.services.log.mayAnswer()) throw new Error('the lease of this instance has ended');
+    },
     logger,
   });
   const timers = startChores(resources, (error, chore) => logger.error({ err: error }, `${chore} failed`));
@@ -69,6 +80,12 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
   return [
     repeat('reading the token keys', keyReloadMs, services.tokenKeys.reload),
     repeat('sweeping', sweepMs, () => services.tokenStore.sweep(systemClock())),
+    repeat('writing the sample of decisions', sampleMs, services.recorder.flush),
+    repeat('writing when things were last seen', lastSeenMs, services.lastSeen.flush),
+    repeat('pruning the sample of decisions', pruneMs, services.records.prune),
+    repeat('forgetting old changes', pruneMs, async () =>
+      services.snapshot.prune(addSeconds(systemClock(), -memorySeconds)),
+    ),
   ];
 }
 

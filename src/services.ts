@@ -1,21 +1,33 @@
+import { createKeyCache } from './accounts/key-cache.js';
 import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { appendAudit, createAuditStore } from './audit/store.js';
+import { createLastSeen } from './authorize/last-seen.js';
+import { createPrincipals } from './authorize/principals.js';
+import { createRecordStore } from './authorize/record-store.js';
+import { createRecorder } from './authorize/recorder.js';
+import { createAuthorizeService } from './authorize/service.js';
+import { loadSnapshot } from './authorize/snapshot-store.js';
+import { createSnapshot } from './authorize/snapshot.js';
+import { createPrincipalStore } from './authorize/store.js';
 import { createCertificateStore } from './certificates/store.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
-import type { Database } from './db/client.js';
+import type { Database, OpenDatabase } from './db/client.js';
 import { openJwtKey } from './http/jwt.js';
 import { createIssuerService } from './issuers/service.js';
 import { createIssuerStore } from './issuers/store.js';
 import { appendLog } from './log/append.js';
+import { followLog } from './log/follow.js';
 import { encodePem, thingUri } from './pki/certificate.js';
 import { parseCsr } from './pki/csr.js';
 import { encodePkcs12 } from './pki/pkcs12.js';
 import { publicKeyOf } from './pki/public-key.js';
 import { generateKeys } from './pki/signer.js';
+import { createPolicyPreview } from './policies/preview.js';
 import { createPolicyService } from './policies/service.js';
 import { createPolicyStore } from './policies/store.js';
+import { compileRange } from './policy/condition.js';
 import { createEnrollmentService } from './provisioning/enrollment-service.js';
 import { createEnrollmentStore } from './provisioning/enrollment-store.js';
 import { createPresenter } from './provisioning/presenter.js';
@@ -26,6 +38,9 @@ import { createProvisioningStore } from './provisioning/store.js';
 import { createPublisher } from './revocation/publisher.js';
 import { createRevocationStore } from './revocation/store.js';
 import type { Sealer } from './sealing.js';
+import { lockRoom } from './segments/room-sql.js';
+import { createSegmentService } from './segments/service.js';
+import { createSegmentStore } from './segments/store.js';
 import { createThingService } from './things/service.js';
 import { createThingStore } from './things/store.js';
 import { createAssertionVerifier } from './tokens/assertion.js';
@@ -35,12 +50,50 @@ import { createTokenService } from './tokens/service.js';
 import { createTokenStore } from './tokens/store.js';
 
 /** What the features are made of: opened by main.ts, or by a test. */
-export type Resources = { config: Config; db: Database; sealer: Sealer; clock: Clock };
+export type Resources = {
+  config: Config;
+  db: Database;
+  /** Tells of other instances' writes; absent where there are none. */
+  listen?: OpenDatabase['listen'];
+  sealer: Sealer;
+  clock: Clock;
+  onError(error: unknown): void;
+};
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** Wires every feature with plain function calls. The only place that knows them all. */
-export async function createServices({ config, db, sealer, clock }: Resources) {
+export async function createServices({ config, db, listen, sealer, clock, onError }: Resources) {
+  // What the log keeps true: filled below, before anybody asks.
+  const snapshot = createSnapshot();
+  const accountStore = createAccountStore(db, (work) => log.commit(work));
+  const keys = createKeyCache({ load: accountStore.findKeyByHash, mayRemember: () => log.mayAnswer() });
+  const principals = createPrincipals({
+    store: createPrincipalStore(db),
+    snapshot,
+    position: () => log.position(),
+    clock,
+    verifyToken: (token) => tokens.readAccess(token),
+    cacheSize: config.cacheSize,
+  });
+  const log = await followLog({
+    db,
+    listen,
+    onError,
+    async load() {
+      const { epoch, position, ...contents } = await loadSnapshot(db, clock());
+      snapshot.load(contents);
+      principals.clear();
+      keys.clear();
+      return { epoch, position };
+    },
+    apply(entry) {
+      snapshot.apply(entry);
+      if (entry.type === 'key') keys.forget(entry.account);
+    },
+  });
+  const { commit } = log;
+
   const issuers = createIssuerService({
     store: createIssuerStore(db),
     sealer,
@@ -48,7 +101,8 @@ export async function createServices({ config, db, sealer, clock }: Resources) {
     keyType: config.caKeyType,
     pkiUrl: config.pkiUrl,
   });
-  const policies = createPolicyService({ store: createPolicyStore(db) });
+  const policyStore = createPolicyStore(db, commit);
+  const policies = createPolicyService({ store: policyStore, clock, audit: appendAudit, log: appendLog });
   const revocations = createRevocationStore(db);
   const publisher = createPublisher({
     store: revocations,
@@ -59,7 +113,8 @@ export async function createServices({ config, db, sealer, clock }: Resources) {
   });
 
   const accounts = createAccountService({
-    store: createAccountStore(db),
+    store: accountStore,
+    keys,
     clock,
     audit: appendAudit,
     log: appendLog,
@@ -70,13 +125,13 @@ export async function createServices({ config, db, sealer, clock }: Resources) {
       return async (tx) => {
         await authorities.insert(tx);
         for (const list of lists) await revocations.insert(tx, list);
-        await policies.seed(tx, account, settings, clock());
+        return policies.seed(tx, account, settings, clock());
       };
     },
   });
 
-  const certificates = createCertificateStore(db, appendAudit, appendLog);
-  const tokenStore = createTokenStore(db, appendAudit, appendLog);
+  const certificates = createCertificateStore(db, commit, appendAudit, appendLog);
+  const tokenStore = createTokenStore(db, commit, appendAudit, appendLog);
   const tokenKeys = await createTokenKeys({
     store: createTokenKeyStore(db),
     sealer,
@@ -101,15 +156,24 @@ export async function createServices({ config, db, sealer, clock }: Resources) {
     markUsed: certificates.markUsed,
   });
 
+  const segments = createSegmentService({
+    store: createSegmentStore(db, commit),
+    clock,
+    audit: appendAudit,
+    log: appendLog,
+    lockRoom,
+    requireRange: (cidr) => void compileRange(cidr),
+  });
   const enrollments = createEnrollmentService({
     store: createEnrollmentStore(db),
     clock,
     audit: appendAudit,
     requirePolicies: policies.requireKnown,
+    requireSegment: segments.requireKnown,
     policyForType: policies.forType,
   });
   const provisioning = createProvisioningService({
-    store: createProvisioningStore(db, appendAudit, appendLog),
+    store: createProvisioningStore(db, appendAudit, appendLog, lockRoom),
     clock,
     covering: enrollments.covering,
     signing: issuers.signing,
@@ -130,7 +194,7 @@ export async function createServices({ config, db, sealer, clock }: Resources) {
     markUsed: certificates.markUsed,
   });
   const things = createThingService({
-    store: createThingStore(db),
+    store: createThingStore(db, commit),
     clock,
     audit: appendAudit,
     log: appendLog,
@@ -147,19 +211,54 @@ export async function createServices({ config, db, sealer, clock }: Resources) {
     encodePkcs12,
   });
 
+  const records = createRecordStore(db);
+  const lastSeen = createLastSeen(records.noteSeen);
+  const recorder = createRecorder(records.insert);
+  const authorize = createAuthorizeService({
+    clock,
+    snapshot,
+    principals,
+    mayAnswer: log.mayAnswer,
+    reach: log.reach,
+    seen: lastSeen.note,
+    decided: recorder.record,
+    validitySeconds: config.validitySeconds,
+  });
+  const preview = createPolicyPreview({
+    store: policyStore,
+    clock,
+    recentDecisions: records.recentOf,
+    validitySeconds: config.validitySeconds.others,
+  });
+
   return {
     accounts,
     audit: createAuditStore(db),
+    authorize,
     certificates,
     enrollments,
     issuers,
+    lastSeen,
+    log,
+    policies,
     presenter,
+    preview,
     provisioning,
     publisher,
+    recorder,
+    records,
     renewals,
+    segments,
+    snapshot,
     things,
     tokenKeys,
     tokens,
     tokenStore,
+
+    /** Writes what waits to be written, and gives the lease back. */
+    async close(): Promise<void> {
+      await Promise.allSettled([lastSeen.flush(), recorder.flush()]);
+      await log.close();
+    },
   };
 }

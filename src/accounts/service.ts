@@ -6,10 +6,11 @@ import { DomainError } from '../errors.js';
 import { createCredential, hashCredential } from '../credentials.js';
 import { permissionsOfRole, type Permission } from '../http/permissions.js';
 import type { KeyCaller } from '../http/callers.js';
-import type { AppendLog } from '../log/append.js';
+import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
 import type { NewAccount, NewApiKey } from './schema.js';
+import type { KeyCache } from './key-cache.js';
 import type { AccountStore, StoredApiKey } from './store.js';
 
 type Deps = {
@@ -17,15 +18,16 @@ type Deps = {
   clock: Clock;
   audit: AppendAudit;
   log: AppendLog;
-  /** Does the slow part of an account's authorities and policies; what it returns writes them. */
-  prepare(account: string, settings: BuiltInSettings): Promise<(tx: Transaction) => Promise<void>>;
+  /** Does the slow part of an account's authorities and policies; what it returns writes them, and says what to log. */
+  prepare(account: string, settings: BuiltInSettings): Promise<(tx: Transaction) => Promise<NewLogEntry[]>>;
+  keys: KeyCache;
 };
 
 const ownerFlags = { bearer: false, enforcesCrl: false, followsFeed: false, inUrl: false };
 
 export type AccountService = ReturnType<typeof createAccountService>;
 
-export function createAccountService({ store, clock, audit, log, prepare }: Deps) {
+export function createAccountService({ store, clock, audit, log, prepare, keys }: Deps) {
   const insertOwnerKey = async (tx: Transaction, account: string, origin: Origin, hash: Buffer) => {
     const [id, at] = [randomUUID(), clock()];
     const permissions = permissionsOfRole('owner', account);
@@ -58,9 +60,10 @@ export function createAccountService({ store, clock, audit, log, prepare }: Deps
       const at = clock();
       await store.transaction(async (tx) => {
         if (!(await store.insertAccount(tx, { name, ...settings, createdAt: at }))) throw accountExists(name);
-        await insertFoundations(tx);
+        const entries = await insertFoundations(tx);
         await audit(tx, { at, account: name, origin, action: 'account.create', target: `account:${name}` });
         await insertOwnerKey(tx, name, origin, hash);
+        await log(tx, at, entries);
       });
       return { name, ownerKey: token };
     },
@@ -156,17 +159,12 @@ export function createAccountService({ store, clock, audit, log, prepare }: Deps
 
     /** Who holds an API key; undefined for a key that is unknown, deleted or expired. @throws DomainError `account-suspended` */
     async findCaller(token: string): Promise<KeyCaller | undefined> {
-      const key = await store.findKeyByHash(hashCredential(token));
+      const hash = hashCredential(token);
+      const key = keys.find(hash) ?? (await keys.load(hash));
       if (!key || (key.expiresAt && key.expiresAt <= clock())) return undefined;
       if (key.accountStatus !== 'active')
         throw new DomainError('account-suspended', `the account ${key.account} is suspended`);
-      return {
-        kind: 'key',
-        id: key.id,
-        account: key.account,
-        permissions: new Set(key.permissions),
-        expiresAt: key.expiresAt,
-      };
+      return key.caller;
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Database, Transaction } from '../db/client.js';
+import type { Commit, Database, Transaction } from '../db/client.js';
 import type { Permission, Role } from '../http/permissions.js';
 
 export type StoredApiKey = {
@@ -21,10 +21,10 @@ export type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buff
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
 /** Accounts and their API keys. */
-export function createAccountStore(db: Database) {
+export function createAccountStore(db: Database, commit: Commit) {
   const withAccount = { account: { select: { status: true } } } as const;
   return {
-    transaction: <Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> => db.$transaction(work),
+    transaction: commit,
 
     /** False when the name is or was taken. */
     async insertAccount(

@@ -1,5 +1,5 @@
 import type { AppendAudit } from '../audit/store.js';
-import { sql, type Database, type Transaction } from '../db/client.js';
+import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
@@ -15,7 +15,7 @@ export type CertificateFilter = {
 export type CertificateStore = ReturnType<typeof createCertificateStore>;
 
 /** Certificates as they were issued, and what became of them. */
-export function createCertificateStore(db: Database, audit: AppendAudit, log: AppendLog) {
+export function createCertificateStore(db: Database, commit: Commit, audit: AppendAudit, log: AppendLog) {
   const holder = { thing: { include: { account: { select: { status: true } } } } } as const;
 
   return {
@@ -59,7 +59,7 @@ export function createCertificateStore(db: Database, audit: AppendAudit, log: Ap
      */
     async markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void> {
       if (certificate.firstUsedAt) return;
-      await db.$transaction(async (tx) => {
+      await commit(async (tx) => {
         const { count } = await tx.certificate.updateMany({
           where: { serialNumber: certificate.serialNumber, firstUsedAt: null },
           data: { firstUsedAt: at },

@@ -9,6 +9,9 @@ export type Database = PrismaClient;
 /** The same inside a transaction. */
 export type Transaction = Prisma.TransactionClient;
 
+/** Runs work in a transaction, and resolves once every instance that may answer knows of it. */
+export type Commit = <Result>(work: (tx: Transaction) => Promise<Result>) => Promise<Result>;
+
 /** Builds parametrised SQL for `$queryRaw` and `$executeRaw`. */
 export const { sql } = Prisma;
 
@@ -20,6 +23,8 @@ export type OpenDatabase = {
   kind: 'embedded' | 'postgresql';
   client: Database;
   session: SqlSession;
+  /** Calls back for every notification until the end that it returns is called. Without one where nobody else writes. */
+  listen?: (channel: string, onNotification: () => void) => Promise<() => Promise<void>>;
   close(): Promise<void>;
 };
 
@@ -54,5 +59,37 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
       (await connection.query(text, parameters)).rows as Row[],
     end: () => connection.end(),
   };
-  return { kind: 'postgresql', client, session, close: () => client.$disconnect() };
+  return {
+    kind: 'postgresql',
+    client,
+    session,
+    listen: (channel, onNotification) => listen(url, channel, onNotification),
+    close: () => client.$disconnect(),
+  };
+}
+
+const reconnectMs = 1000;
+
+/** Listens on a connection of its own, and again on another when that one breaks. Notifications are hints: some may be lost. */
+async function listen(url: string, channel: string, onNotification: () => void): Promise<() => Promise<void>> {
+  let ended = false;
+  let connection: pg.Client | undefined;
+  const connect = async (): Promise<void> => {
+    const opened = new pg.Client({ connectionString: url });
+    opened.on('notification', onNotification);
+    // What goes wrong on an open connection ends it; another takes its place.
+    opened.on('error', () => {});
+    await opened.connect();
+    opened.once('end', reconnect);
+    await opened.query(`LISTEN ${channel}`);
+    connection = opened;
+  };
+  const reconnect = (): void => {
+    if (!ended) setTimeout(() => void connect().catch(reconnect), reconnectMs).unref();
+  };
+  await connect();
+  return async () => {
+    ended = true;
+    await connection?.end();
+  };
 }

@@ -12,6 +12,12 @@ export type KeyCaller = {
   account: string;
   permissions: ReadonlySet<Permission>;
   expiresAt: Date | null;
+  /** Sees no client certificates: a token alone will do. */
+  bearer: boolean;
+  /** Refuses revoked certificates itself: a thing's name alone will do. */
+  enforcesCrl: boolean;
+  /** Drops what an entry of the feed names, so its answers last longer. */
+  followsFeed: boolean;
 };
 
 /** A device before its first boot is done: it holds an enrollment token, looked up by `tokenHash`. */

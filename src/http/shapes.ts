@@ -10,6 +10,7 @@ export const accountName = z
 export const thingName = z.string().regex(/^[A-Za-z0-9:_-]{1,128}$/, 'must be 1 to 128 letters, digits, and : _ -');
 export const thingType = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
 export const policyName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
+export const segmentName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
 export const serialNumber = z.string().regex(/^[0-9a-f]{40}$/, 'must be 40 lower-case hex digits');
 export const permission = z.enum(permissions);
 export const role = z.enum(roles);

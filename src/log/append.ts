@@ -29,8 +29,13 @@ export const appendLog: AppendLog = async (tx, at, entries) => {
       payload,
     })),
   });
+  // Tells the instances that wait for entries; it arrives with the commit.
+  await tx.$executeRaw(sql`SELECT pg_notify(${logChannel}, '')`);
   return head!.position;
 };
+
+/** What instances listen to for new entries. */
+export const logChannel = 'thingward_log';
 
 /** Makes the head of an empty log, with a new epoch, unless it is there. */
 export async function ensureLogHead(tx: Transaction): Promise<void> {

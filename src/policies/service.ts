@@ -1,22 +1,27 @@
 import { LRUCache } from 'lru-cache';
-import type { Transaction } from '../db/client.js';
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
+import type { AppendLog, NewLogEntry } from '../log/append.js';
+import type { Origin } from '../origin.js';
 import { builtInPolicies, type BuiltInSettings } from '../policy/built-in.js';
-import type { Statement } from '../policy/policy.js';
+import { lintPolicy, type Finding } from '../policy/lint.js';
+import { describeFault, parsePolicy, type PolicyDocument, type Statement } from '../policy/policy.js';
 import { renderPolicy, type Variables } from '../policy/variables.js';
-import type { ActivePolicy, PolicyStore } from './store.js';
+import type { ActivePolicy, PolicyStore, StoredVersion } from './store.js';
 
 /** A policy as an agent sees it: its statements with the thing's own values filled in. */
 export type RenderedPolicy = { name: string; version: number; statements: Statement[] };
 
-type Deps = { store: PolicyStore };
+type Deps = { store: PolicyStore; clock: Clock; audit: AppendAudit; log: AppendLog };
 
 // What agents are shown may lag an activation by this much; decisions are made elsewhere.
 const renderCacheMs = 1000;
 
 export type PolicyService = ReturnType<typeof createPolicyService>;
 
-export function createPolicyService({ store }: Deps) {
+export function createPolicyService({ store, clock, audit, log }: Deps) {
   const cache = new LRUCache<string, Promise<Map<string, ActivePolicy>>>({ max: 1000, ttl: renderCacheMs });
 
   const active = (account: string): Promise<Map<string, ActivePolicy>> => {
@@ -28,10 +33,89 @@ export function createPolicyService({ store }: Deps) {
     return loading;
   };
 
+  const find = async (account: string, name: string) => {
+    const policy = await store.find(account, name);
+    if (!policy) throw notFound(name);
+    return policy;
+  };
+
+  const findVersion = async (account: string, name: string, version: number): Promise<StoredVersion> => {
+    const found = await store.findVersion(account, name, version);
+    if (!found) throw new DomainError('not-found', `there is no version ${version} of a policy ${name}`);
+    return found;
+  };
+
   return {
-    /** Gives a new account its built-in policies. */
-    seed: (tx: Transaction, account: string, settings: BuiltInSettings, at: Date) =>
-      store.insertFirst(tx, account, builtInPolicies(settings), at, 'system'),
+    /** Gives a new account its built-in policies. Returns what the log has to tell of them. */
+    async seed(tx: Transaction, account: string, settings: BuiltInSettings, at: Date): Promise<NewLogEntry[]> {
+      const documents = builtInPolicies(settings);
+      await store.insertFirst(tx, account, documents, at, 'system');
+      return documents.map((document) => activation(account, document.name, 1, document));
+    },
+
+    /** Saves a new policy; its version 1 is active at once. @throws DomainError `invalid-policy`, `policy-exists` */
+    async create(
+      account: string,
+      input: unknown,
+      origin: Origin,
+    ): Promise<{ name: string; version: number; activeVersion: number }> {
+      const document = requireSound(input);
+      const { name } = document;
+      await store.transaction(async (tx) => {
+        const at = clock();
+        if (!(await store.insertFirst(tx, account, [document], at, origin.actor)))
+          throw new DomainError(
+            'policy-exists',
+            `there is a policy ${name}: add a version to it, or choose another name`,
+          );
+        await audit(tx, {
+          at,
+          account,
+          origin,
+          action: 'policy.create',
+          target: `policy:${name}`,
+          detail: { document },
+        });
+        await log(tx, at, [activation(account, name, 1, document)]);
+      });
+      return { name, version: 1, activeVersion: 1 };
+    },
+
+    /** Saves another version, which is not active yet. @throws DomainError `invalid-policy`, `not-found` */
+    async addVersion(account: string, name: string, input: unknown, origin: Origin) {
+      const document = requireSound(withName(input, name));
+      return store.transaction(async (tx) => {
+        const policy = await store.lock(tx, account, name);
+        if (!policy) throw notFound(name);
+        const [at, version] = [clock(), policy.newestVersion + 1];
+        await store.insertVersion(tx, account, { name, version, document, createdAt: at, createdBy: origin.actor });
+        const detail: Json = { version, document };
+        await audit(tx, { at, account, origin, action: 'policy.add-version', target: `policy:${name}`, detail });
+        return { name, version, activeVersion: policy.activeVersion };
+      });
+    },
+
+    /** Makes a version, newer or older, the active one, everywhere before this resolves. @throws DomainError `not-found` */
+    async activate(account: string, name: string, version: number, origin: Origin): Promise<void> {
+      const { document } = await findVersion(account, name, version);
+      await store.transaction(async (tx) => {
+        const policy = await store.lock(tx, account, name);
+        if (!policy || policy.activeVersion === version) return;
+        const at = clock();
+        await store.setActive(tx, account, name, version);
+        const detail: Json = { before: policy.activeVersion, after: version };
+        await audit(tx, { at, account, origin, action: 'policy.activate', target: `policy:${name}`, detail });
+        await log(tx, at, [activation(account, name, version, document)]);
+      });
+      cache.delete(account);
+    },
+
+    /** What is to be said about a document. */
+    lint: (input: unknown): Finding[] => lintPolicy(input),
+
+    find,
+    findVersion,
+    list: store.list,
 
     /** @throws DomainError `unknown-policy` when the account lacks one of the names. */
     async requireKnown(account: string, names: string[]): Promise<void> {
@@ -56,4 +140,29 @@ export function createPolicyService({ store }: Deps) {
       });
     },
   };
+}
+
+/** The document, if nothing speaks against saving it. @throws DomainError `invalid-policy` */
+function requireSound(input: unknown): PolicyDocument {
+  const document = parsePolicy(input);
+  const errors = lintPolicy(document).filter(({ level }) => level === 'error');
+  if (errors.length === 0) return document;
+  throw new DomainError('invalid-policy', errors.map(describeFault).join('; '), { errors });
+}
+
+/** A version may leave its name out; another name than the policy's is refused. */
+function withName(input: unknown, name: string): unknown {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) return input;
+  const written = (input as { name?: unknown }).name;
+  if (written !== undefined && written !== name)
+    throw new DomainError('invalid-policy', `name: must be ${name}, as in the path, or left out`);
+  return { ...input, name };
+}
+
+function activation(account: string, name: string, version: number, document: PolicyDocument): NewLogEntry {
+  return { account, type: 'policy', payload: { name, version, document } };
+}
+
+function notFound(name: string): DomainError {
+  return new DomainError('not-found', `there is no policy ${name}`);
 }

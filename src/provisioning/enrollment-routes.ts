@@ -78,13 +78,14 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
 }
 
 function toEnrollment(
-  { account: _, reenrollsThingId: __, thingType, expiresAt, revokedAt, createdAt, ...rest }: StoredEnrollment,
+  { account: _, reenrollsThingId: __, segment, thingType, expiresAt, revokedAt, createdAt, ...rest }: StoredEnrollment,
   at: Date,
 ) {
   return {
     ...rest,
     status: statusOf({ expiresAt, revokedAt, ...rest }, at),
     ...(thingType === null ? {} : { thingType }),
+    ...(segment === null ? {} : { segment }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     ...(revokedAt === null ? {} : { revokedAt: rfc3339(revokedAt) }),
     createdAt: rfc3339(createdAt),

@@ -1,6 +1,15 @@
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import { attributeName, attributes, instant, page, policyName, thingType, timestamp } from '../http/shapes.js';
+import {
+  attributeName,
+  attributes,
+  instant,
+  page,
+  policyName,
+  segmentName,
+  thingType,
+  timestamp,
+} from '../http/shapes.js';
 
 const thingNamePattern = z
   .string()
@@ -18,6 +27,7 @@ export const newEnrollment = z
     sourceCidrs: z.array(cidr).min(1).max(100).optional(),
     attributes: attributes.optional(),
     deviceAttributes: z.array(attributeName).max(50).optional(),
+    segment: segmentName.optional(),
   })
   .refine(
     ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -37,6 +47,7 @@ export const enrollment = z.object({
   sourceCidrs: z.array(z.string()),
   attributes: z.record(z.string(), z.string()),
   deviceAttributes: z.array(z.string()),
+  segment: segmentName.optional(),
   createdAt: timestamp,
   createdBy: z.string(),
   revokedAt: timestamp.optional(),

@@ -14,6 +14,7 @@ type Deps = {
   clock: Clock;
   audit: AppendAudit;
   requirePolicies(account: string, names: string[]): Promise<void>;
+  requireSegment(account: string, name: string): Promise<void>;
   policyForType(account: string, thingType: string | undefined): Promise<string>;
 };
 
@@ -21,7 +22,7 @@ const reenrollSeconds = 24 * 3600;
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
-export function createEnrollmentService({ store, clock, audit, requirePolicies, policyForType }: Deps) {
+export function createEnrollmentService({ store, clock, audit, requirePolicies, requireSegment, policyForType }: Deps) {
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
   // judged anew in the transaction that uses it.
   const covers = new LRUCache<string, Promise<StoredEnrollment | undefined>>({ max: 10_000, ttl: 60_000 });
@@ -34,10 +35,11 @@ export function createEnrollmentService({ store, clock, audit, requirePolicies, 
   };
 
   return {
-    /** @throws DomainError `unknown-policy` */
+    /** @throws DomainError `unknown-policy`, `unknown-segment` */
     async create(account: string, request: NewEnrollment, origin: Origin): Promise<{ id: string; token: string }> {
       const policies = request.policies ?? [request.policy ?? (await policyForType(account, request.thingType))];
       await requirePolicies(account, policies);
+      if (request.segment !== undefined) await requireSegment(account, request.segment);
       const enrollment: StoredEnrollment = {
         ...newEnrollment(account, origin, clock()),
         policies,
@@ -48,6 +50,7 @@ export function createEnrollmentService({ store, clock, audit, requirePolicies, 
         sourceCidrs: request.sourceCidrs ?? [],
         attributes: request.attributes ?? {},
         deviceAttributes: request.deviceAttributes ?? [],
+        segment: request.segment ?? null,
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -116,6 +119,7 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     sourceCidrs: [],
     attributes: {},
     deviceAttributes: [],
+    segment: null,
     reenrollsThingId: null,
     createdAt,
     createdBy: origin.actor,

@@ -12,6 +12,7 @@ export type StoredEnrollment = {
   sourceCidrs: string[];
   attributes: Record<string, string>;
   deviceAttributes: string[];
+  segment: string | null;
   reenrollsThingId: string | null;
   createdAt: Date;
   createdBy: string;

@@ -14,7 +14,11 @@ type Deps = {
   publicUrl: string;
   signing(account: string): Promise<Authority>;
   render(names: string[], variables: Variables): Promise<RenewAnswer['policies']>;
-  firstTokens(thing: RegisteredThing, fingerprint: string, family: string): NonNullable<ProvisionAnswer['token']>;
+  firstTokens(
+    thing: RegisteredThing,
+    certificate: IssuedCertificate,
+    family: string,
+  ): NonNullable<ProvisionAnswer['token']>;
   encodePem(der: Buffer): string;
   encodePkcs12(key: NonNullable<Provisioned['privateKey']>, chain: Buffer[], name: string, password: string): Buffer;
 };
@@ -55,7 +59,7 @@ export function createPresenter({ clock, publicUrl, signing, render, firstTokens
       return {
         ...(await identity(thing, certificate)),
         ...(await privateParts(result, request)),
-        ...(family === undefined ? {} : { token: firstTokens(thing, certificate.fingerprint, family) }),
+        ...(family === undefined ? {} : { token: firstTokens(thing, certificate, family) }),
       };
     },
   };

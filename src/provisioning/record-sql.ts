@@ -15,7 +15,7 @@ export async function insertRecords(
   await tx.$executeRaw(sql`
     WITH r AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(flatten))}::jsonb) AS r(
-        id uuid, account text, name text, type text, attributes jsonb, policies text[], enrollment uuid, at timestamptz,
+        id uuid, account text, name text, type text, attributes jsonb, policies text[], segment text, enrollment uuid, at timestamptz,
         serial text, issuer text, index bigint, fingerprint text, spki text, der text, not_before timestamptz,
         not_after timestamptz, family uuid, family_expires timestamptz, actor text, request text, ip text, action text)),
     t AS (${things}),
@@ -46,6 +46,7 @@ export async function insertRecords(
       type: thing.thingType,
       attributes: thing.attributes,
       policies: thing.policies,
+      segment: thing.segment,
       enrollment: record.enrollmentId,
       at,
       serial: certificate.serialNumber,
@@ -67,5 +68,5 @@ export async function insertRecords(
 }
 
 const newThings = sql`
-  INSERT INTO things (id, account_name, name, thing_type, attributes, policies, enrollment_id, created_at)
-  SELECT id, account, name, type, attributes, policies, enrollment, at FROM r`;
+  INSERT INTO things (id, account_name, name, thing_type, attributes, policies, segment, enrollment_id, created_at)
+  SELECT id, account, name, type, attributes, policies, segment, enrollment, at FROM r`;

@@ -108,6 +108,7 @@ export function createProvisioningService(deps: Deps) {
     const { result, unusable } = await commit(record);
     if (result === 'created') return provisioned(record);
     if (result === 'key-in-use') throw keyInUse();
+    if (result === 'segment-full') throw segmentFull(record.thing.segment!);
     if (result !== 'name-taken') throw unusableEnrollment(result);
     const repeated = await repeat(record);
     if (repeated) return repeated;
@@ -140,7 +141,7 @@ export function createProvisioningService(deps: Deps) {
     /**
      * First boot, or the same again. Checks leave no trace, then signs in memory, then one commit records
      * everything, then answers: a crash leaves a full record or nothing that anybody holds.
-     * @throws DomainError `invalid-credential`, `outside-enrollment`, `bad-csr`, `bad-key`, `thing-exists`, `key-in-use`,
+     * @throws DomainError `invalid-credential`, `outside-enrollment`, `bad-csr`, `bad-key`, `thing-exists`, `key-in-use`, `segment-full`,
      * `thing-not-active`, `certificate-revoked`, `account-suspended`
      */
     async provision(tokenHash: Buffer, request: ProvisionRequest, origin: Origin): Promise<Provisioned> {
@@ -157,7 +158,7 @@ export function createProvisioningService(deps: Deps) {
 }
 
 function newThing(enrollment: StoredEnrollment, request: ProvisionRequest, createdAt: Date): RegisteredThing {
-  const { account, thingType, policies } = enrollment;
+  const { account, thingType, policies, segment } = enrollment;
   // The enrollment's attributes win over the device's: they decide rights.
   const attributes = { ...request.attributes, ...enrollment.attributes };
   return {
@@ -167,6 +168,7 @@ function newThing(enrollment: StoredEnrollment, request: ProvisionRequest, creat
     thingType,
     attributes,
     policies,
+    segment,
     status: 'active',
     gen: 1,
     minGen: 1,
@@ -189,6 +191,13 @@ function thingExists(name: string): DomainError {
   return new DomainError(
     'thing-exists',
     `another key holds the name ${name}: choose another, or have an operator re-enroll the thing`,
+  );
+}
+
+function segmentFull(segment: string): DomainError {
+  return new DomainError(
+    'segment-full',
+    `the segment ${segment} has reached its deviceLimit: ask an operator to raise it or to move things out`,
   );
 }
 

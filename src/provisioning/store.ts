@@ -27,7 +27,10 @@ export type ProvisionRecord = {
  * that took it, which needs nothing of the enrollment but that it is not revoked; `unusable` says what
  * else is wrong with it.
  */
-export type ProvisionOutcome = { result: 'created' | 'name-taken' | 'key-in-use' | Unusable; unusable?: Unusable };
+export type ProvisionOutcome = {
+  result: 'created' | 'name-taken' | 'key-in-use' | 'segment-full' | Unusable;
+  unusable?: Unusable;
+};
 
 export type ReenrollResult = 'created' | 'not-active' | 'key-in-use' | Unusable;
 
@@ -46,7 +49,10 @@ export type Repeat = {
 
 export type ProvisioningStore = ReturnType<typeof createProvisioningStore>;
 
-export function createProvisioningStore(db: Database, audit: AppendAudit, log: AppendLog) {
+/** Locks segments and tells how many things each can still take, by `account/name`. */
+export type LockRoom = (tx: Transaction, segments: { account: string; name: string }[]) => Promise<Map<string, number>>;
+
+export function createProvisioningStore(db: Database, audit: AppendAudit, log: AppendLog, lockRoom: LockRoom) {
   return {
     isConflict: isDataConflict,
 
@@ -56,7 +62,7 @@ export function createProvisioningStore(db: Database, audit: AppendAudit, log: A
      */
     recordBatch: (records: ProvisionRecord[]): Promise<ProvisionOutcome[]> =>
       db.$transaction(async (tx) => {
-        const outcomes = settle(records, await readState(tx, records));
+        const outcomes = settle(records, await readState(tx, records), await lockRoom(tx, segmentsOf(records)));
         const granted = records.filter((_, n) => outcomes[n]!.result === 'created');
         if (granted.length > 0) await insertRecords(tx, granted);
         return outcomes;
@@ -167,10 +173,24 @@ async function readState(tx: Transaction, records: ProvisionRecord[]): Promise<B
   return state!;
 }
 
-function settle(records: ProvisionRecord[], { enrollments, taken }: BatchState): ProvisionOutcome[] {
+function segmentsOf(records: ProvisionRecord[]): { account: string; name: string }[] {
+  const segments = new Map<string, { account: string; name: string }>();
+  for (const { thing } of records) {
+    if (thing.segment !== null) segments.set(segmentOf(thing), { account: thing.account, name: thing.segment });
+  }
+  return [...segments.values()];
+}
+
+const segmentOf = ({ account, segment }: RegisteredThing): string => `${account}/${segment}`;
+
+function settle(
+  records: ProvisionRecord[],
+  { enrollments, taken }: BatchState,
+  room: Map<string, number>,
+): ProvisionOutcome[] {
   const states = new Map((enrollments ?? []).map((state) => [state.id, { ...state }]));
   const takenBy = new Map((taken ?? []).map((row) => [row.n, row]));
-  return records.map(({ enrollmentId }, n) => {
+  return records.map(({ enrollmentId, thing }, n) => {
     const state = states.get(enrollmentId);
     const conflict = takenBy.get(n);
     const unusable = usability(state);
@@ -179,9 +199,16 @@ function settle(records: ProvisionRecord[], { enrollments, taken }: BatchState):
     }
     if (unusable) return { result: unusable };
     if (conflict) return { result: 'key-in-use' };
+    if (thing.segment !== null && !takeRoom(room, segmentOf(thing))) return { result: 'segment-full' };
     state!.left--;
     return { result: 'created' };
   });
+}
+
+function takeRoom(room: Map<string, number>, segment: string): boolean {
+  const left = room.get(segment) ?? 0;
+  room.set(segment, left - 1);
+  return left > 0;
 }
 
 function usability(state: EnrollmentState | undefined): Unusable | undefined {

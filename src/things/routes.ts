@@ -120,6 +120,12 @@ export function selfRoutes(describe: (caller: ThingCaller) => Promise<z.output<t
   };
 }
 
-function present({ enrollmentId, ...thing }: ListedThing): z.output<typeof schema.fullThing> {
-  return { ...presentThing(thing), policies: thing.policies, enrollment: enrollmentId };
+function present({ enrollmentId, lastSeenAt, ...thing }: ListedThing): z.output<typeof schema.fullThing> {
+  return {
+    ...presentThing(thing),
+    policies: thing.policies,
+    enrollment: enrollmentId,
+    ...(thing.segment === null ? {} : { segment: thing.segment }),
+    ...(lastSeenAt === null ? {} : { lastSeenAt: rfc3339(lastSeenAt) }),
+  };
 }

@@ -8,19 +8,26 @@ import {
   pageQuery,
   policyName,
   renderedPolicy,
+  segmentName,
   thing,
   thingName,
   thingType,
   timestamp,
 } from '../http/shapes.js';
 
-export const fullThing = thing.extend({ policies: z.array(policyName), enrollment: z.uuid() });
+export const fullThing = thing.extend({
+  policies: z.array(policyName),
+  enrollment: z.uuid(),
+  segment: segmentName.optional(),
+  lastSeenAt: timestamp.optional(),
+});
 export const thingPage = page(fullThing);
 export const thingParams = z.strictObject({ name: thingName });
 export const thingQuery = pageQuery.extend({
   thingType: thingType.optional(),
   status: z.enum(['active', 'suspended', 'revoked']).optional(),
   policy: policyName.optional(),
+  segment: segmentName.optional(),
   enrollment: z.uuid().optional(),
 });
 
@@ -30,7 +37,7 @@ export const thingPolicies = z.strictObject({ policies: z.array(policyName).max(
 export const reenrollment = z.object({ enrollment: z.uuid(), token: z.string(), expiresAt: timestamp });
 
 export const self = z.object({
-  thing: fullThing.omit({ enrollment: true }),
+  thing: fullThing.omit({ enrollment: true, lastSeenAt: true, segment: true }),
   certificate: issuedCertificate,
   policies: z.array(renderedPolicy),
   serverTime: timestamp,

@@ -104,6 +104,6 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
   };
 }
 
-function rights({ attributes, policies }: ListedThing) {
-  return { attributes, policies };
+function rights({ attributes, policies, segment }: ListedThing) {
+  return { attributes, policies, segment };
 }

@@ -1,31 +1,36 @@
-import { sql, type Database, type Transaction } from '../db/client.js';
+import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { toRegisteredThing, type RegisteredThing, type ThingStatus } from '../registry.js';
 
-export type ListedThing = RegisteredThing & { enrollmentId: string };
+export type ListedThing = RegisteredThing & { enrollmentId: string; lastSeenAt: Date | null };
 
 export type ThingFilter = {
   thingType?: string | undefined;
   status?: ThingStatus | undefined;
   policy?: string | undefined;
+  segment?: string | undefined;
   enrollment?: string | undefined;
 };
 
 export type ThingStore = ReturnType<typeof createThingStore>;
 
-export function createThingStore(db: Database) {
+export function createThingStore(db: Database, commit: Commit) {
+  const activity = { activity: { select: { lastSeenAt: true } } } as const;
+
   return {
-    transaction: <Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> => db.$transaction(work),
+    transaction: commit,
 
     async find(account: string, name: string): Promise<ListedThing | undefined> {
-      const row = await db.thing.findUnique({ where: { accountName_name: { accountName: account, name } } });
-      return row ? { ...toRegisteredThing(row), enrollmentId: row.enrollmentId } : undefined;
+      const where = { accountName_name: { accountName: account, name } };
+      const row = await db.thing.findUnique({ where, include: activity });
+      return row ? toListedThing(row) : undefined;
     },
 
     /** The thing, locked until the transaction ends, so that what is decided about it stays true. */
     async lock(tx: Transaction, account: string, name: string): Promise<ListedThing | undefined> {
       await tx.$queryRaw(sql`SELECT 1 FROM things WHERE account_name = ${account} AND name = ${name} FOR UPDATE`);
-      const row = await tx.thing.findUnique({ where: { accountName_name: { accountName: account, name } } });
-      return row ? { ...toRegisteredThing(row), enrollmentId: row.enrollmentId } : undefined;
+      const where = { accountName_name: { accountName: account, name } };
+      const row = await tx.thing.findUnique({ where, include: activity });
+      return row ? toListedThing(row) : undefined;
     },
 
     async list(account: string, filter: ThingFilter, after: string | undefined, limit: number): Promise<ListedThing[]> {
@@ -36,12 +41,14 @@ export function createThingStore(db: Database) {
           ...(filter.thingType === undefined ? {} : { thingType: filter.thingType }),
           ...(filter.status === undefined ? {} : { status: filter.status }),
           ...(filter.policy === undefined ? {} : { policies: { has: filter.policy } }),
+          ...(filter.segment === undefined ? {} : { segment: filter.segment }),
           ...(filter.enrollment === undefined ? {} : { enrollmentId: filter.enrollment }),
         },
         orderBy: { name: 'asc' },
         take: limit,
+        include: activity,
       });
-      return rows.map((row) => ({ ...toRegisteredThing(row), enrollmentId: row.enrollmentId }));
+      return rows.map(toListedThing);
     },
 
     /** Writes what decides rights, and the generation that tells tokens apart. */
@@ -49,4 +56,10 @@ export function createThingStore(db: Database) {
       await tx.thing.update({ where: { id }, data: { attributes, policies, gen } });
     },
   };
+}
+
+type Row = Parameters<typeof toRegisteredThing>[0] & { enrollmentId: string; activity: { lastSeenAt: Date } | null };
+
+function toListedThing(row: Row): ListedThing {
+  return { ...toRegisteredThing(row), enrollmentId: row.enrollmentId, lastSeenAt: row.activity?.lastSeenAt ?? null };
 }

@@ -26,6 +26,11 @@ const familySeconds = 30 * 86_400;
 const retrySeconds = 30;
 const refreshForm = /^twr_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,9})\.([A-Za-z0-9_-]{43})$/;
 
+/** What of a certificate a token is bound to. */
+export type BoundCertificate = { fingerprint: string; serialNumber: string; notAfter: Date };
+
+const expiryOf = (iat: number, notAfter: Date): number => Math.min(iat + accessTokenSeconds, numericDate(notAfter));
+
 export type TokenService = ReturnType<typeof createTokenService>;
 
 export function createTokenService({
@@ -38,19 +43,28 @@ export function createTokenService({
   findCertificate,
   markUsed,
 }: Deps) {
-  const accessToken = (thing: RegisteredThing, fingerprint: string): string => {
-    const iat = numericDate(clock());
+  // A token never outlives its certificate.
+  const accessToken = (
+    thing: RegisteredThing,
+    { fingerprint, serialNumber, notAfter }: BoundCertificate,
+    iat: number,
+  ): string => {
     return keys.signAccess({
       iss: issuer,
       sub: thing.name,
       tid: thing.id,
       aud: audience.replaceAll('{account}', thing.account),
       iat,
-      exp: iat + accessTokenSeconds,
+      exp: expiryOf(iat, notAfter),
       jti: randomUUID(),
       account: thing.account,
       policies: thing.policies,
-      vars: { attributes: thing.attributes, ...(thing.thingType === null ? {} : { type: thing.thingType }) },
+      vars: {
+        attributes: thing.attributes,
+        ...(thing.thingType === null ? {} : { type: thing.thingType }),
+        ...(thing.segment === null ? {} : { segment: thing.segment }),
+        serialNumber,
+      },
       cnf: { 'x5t#S256': Buffer.from(fingerprint, 'hex').toString('base64url') },
       gen: thing.gen,
     });
@@ -61,11 +75,14 @@ export function createTokenService({
     return `twr_${text}.${keys.macRefresh(text).toString('base64url')}`;
   };
 
-  const answer = (thing: RegisteredThing, fingerprint: string): TokenAnswer => ({
-    accessToken: accessToken(thing, fingerprint),
-    tokenType: 'Bearer',
-    expiresIn: accessTokenSeconds,
-  });
+  const answer = (thing: RegisteredThing, certificate: BoundCertificate): TokenAnswer => {
+    const iat = numericDate(clock());
+    return {
+      accessToken: accessToken(thing, certificate, iat),
+      tokenType: 'Bearer',
+      expiresIn: expiryOf(iat, certificate.notAfter) - iat,
+    };
+  };
 
   const badGrant = (why: string) =>
     new DomainError('invalid-grant', `${why}: get a token with client_credentials`, {
@@ -113,8 +130,8 @@ export function createTokenService({
     },
 
     /** The first tokens of a family. */
-    first: (thing: RegisteredThing, fingerprint: string, family: string): TokenPair => ({
-      ...answer(thing, fingerprint),
+    first: (thing: RegisteredThing, certificate: BoundCertificate, family: string): TokenPair => ({
+      ...answer(thing, certificate),
       refreshToken: refreshToken(family, 1),
     }),
 
@@ -128,7 +145,7 @@ export function createTokenService({
       const advanced = await store.advanceFamily(id, counter, clock());
       const next = advanced ? counter + 1 : await reuse(family, counter, proof?.certificate.fingerprint, origin);
       await markUsed(certificate, origin, clock());
-      return { ...answer(certificate.thing, certificate.fingerprint), refreshToken: refreshToken(id, next) };
+      return { ...answer(certificate.thing, certificate), refreshToken: refreshToken(id, next) };
     },
 
     /** `grant_type=client_credentials` with `private_key_jwt`. @throws DomainError `invalid-client` */
@@ -137,7 +154,13 @@ export function createTokenService({
       await assertions.useUp(proof);
       const { certificate } = proof;
       await markUsed(certificate, { ...origin, actor: `thing:${certificate.thing.name}` }, clock());
-      return answer(certificate.thing, certificate.fingerprint);
+      return answer(certificate.thing, certificate);
+    },
+
+    /** The claims of an access token that we issued; undefined for any other. No time is judged, nor what changed since. */
+    readAccess(token: string): Record<string, unknown> | undefined {
+      const claims = keys.verifyAccess(token);
+      return claims?.['iss'] === issuer ? claims : undefined;
     },
 
     /** The certificate behind an access token that is good now, and notes its use; undefined for any other token. */

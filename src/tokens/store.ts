@@ -1,5 +1,5 @@
 import type { AppendAudit } from '../audit/store.js';
-import { sql, type Database } from '../db/client.js';
+import { sql, type Commit, type Database } from '../db/client.js';
 import type { AppendLog } from '../log/append.js';
 import type { Origin } from '../origin.js';
 
@@ -17,7 +17,7 @@ export type StoredFamily = {
 
 export type TokenStore = ReturnType<typeof createTokenStore>;
 
-export function createTokenStore(db: Database, audit: AppendAudit, log: AppendLog) {
+export function createTokenStore(db: Database, commit: Commit, audit: AppendAudit, log: AppendLog) {
   return {
     async findFamily(id: string): Promise<StoredFamily | undefined> {
       const row = await db.refreshFamily.findUnique({ where: { id }, include: { certificate: true, thing: true } });
@@ -45,7 +45,7 @@ export function createTokenStore(db: Database, audit: AppendAudit, log: AppendLo
 
     /** Ends a family, once. */
     revokeFamily: ({ id, account, thingName }: StoredFamily, at: Date, origin: Origin): Promise<void> =>
-      db.$transaction(async (tx) => {
+      commit(async (tx) => {
         const { count } = await tx.refreshFamily.updateMany({
           where: { id, revokedAt: null },
           data: { revokedAt: at },

@@ -44,6 +44,27 @@ const inventory: Record<string, Access> = {
   'GET /v1/certificates': 'certificates:read',
   'GET /v1/certificates/{serialNumber}': 'certificates:read',
   'GET /v1/audit': 'audit:read',
+  'GET /v1/decisions': 'audit:read',
+  'POST /v1/policies': 'policies:write',
+  'GET /v1/policies': 'policies:read',
+  'GET /v1/policies/{name}': 'policies:read',
+  'POST /v1/policies/lint': 'policies:read',
+  'POST /v1/policies/simulate': 'policies:read',
+  'POST /v1/policies/{name}/versions': 'policies:write',
+  'GET /v1/policies/{name}/versions/{version}': 'policies:read',
+  'POST /v1/policies/{name}/activate': 'policies:write',
+  'POST /v1/segments': 'segments:write',
+  'GET /v1/segments': 'segments:read',
+  'GET /v1/segments/{name}': 'segments:read',
+  'PATCH /v1/segments/{name}': 'segments:write',
+  'DELETE /v1/segments/{name}': 'segments:write',
+  'PUT /v1/segments/{name}/things/{thingName}': 'segments:write',
+  'DELETE /v1/segments/{name}/things/{thingName}': 'segments:write',
+  'POST /v1/authorize': 'authorize:query',
+  'POST /v1/authorize/batch': 'authorize:query',
+  'POST /access/v1/evaluation': 'authorize:query',
+  'POST /access/v1/evaluations': 'authorize:query',
+  'GET /.well-known/authzen-configuration': 'public',
 };
 
 const samples: Record<string, string> = {
@@ -52,6 +73,8 @@ const samples: Record<string, string> = {
   '{id}': '00000000-0000-4000-8000-000000000000',
   '{serialNumber}': '01'.repeat(20),
   '{issuerId}': '0'.repeat(16),
+  '{version}': '1',
+  '{thingName}': 'nobody',
 };
 
 const pathOf = (route: string) => route.replace(/\{\w+\}/g, (name) => samples[name]!);

@@ -1,0 +1,58 @@
+import { LRUCache } from 'lru-cache';
+import type { KeyCaller } from '../http/callers.js';
+import type { StoredApiKey } from './store.js';
+
+/** A key with the caller that it makes. */
+export type CachedKey = StoredApiKey & { caller: KeyCaller };
+
+type Deps = {
+  load(hash: Buffer): Promise<StoredApiKey | undefined>;
+  /** False while the log is not read, and what is remembered may be wrong. */
+  mayRemember(): boolean;
+};
+
+export type KeyCache = ReturnType<typeof createKeyCache>;
+
+/** API keys that were used lately, by hash. Entries of the log drop them; they never outlive the lease. */
+export function createKeyCache({ load, mayRemember }: Deps) {
+  const keys = new LRUCache<string, CachedKey>({ max: 10_000 });
+  let drops = 0;
+
+  return {
+    find: (hash: Buffer): CachedKey | undefined => (mayRemember() ? keys.get(hash.toString('base64')) : undefined),
+
+    async load(hash: Buffer): Promise<CachedKey | undefined> {
+      const before = drops;
+      const stored = await load(hash);
+      if (!stored) return undefined;
+      const key = { ...stored, caller: toCaller(stored) };
+      // What was dropped while this was read may have been this.
+      if (before === drops && mayRemember()) keys.set(hash.toString('base64'), key);
+      return key;
+    },
+
+    clear(): void {
+      drops++;
+      keys.clear();
+    },
+
+    /** Forgets the keys of an account that the log names. */
+    forget(account: string): void {
+      drops++;
+      for (const [hash, key] of keys) if (key.account === account) keys.delete(hash);
+    },
+  };
+}
+
+function toCaller({ id, account, permissions, expiresAt, bearer, enforcesCrl, followsFeed }: StoredApiKey): KeyCaller {
+  return {
+    kind: 'key',
+    id,
+    account,
+    permissions: new Set(permissions),
+    expiresAt,
+    bearer,
+    enforcesCrl,
+    followsFeed,
+  };
+}

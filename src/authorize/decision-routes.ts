@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { page, pageOf, pageQuery, readCursor, thingName, timestamp } from '../http/shapes.js';
+import type { RecordStore } from './record-store.js';
+
+const decision = z.object({
+  id: z.string(),
+  at: timestamp,
+  thingName,
+  action: z.string(),
+  resource: z.string(),
+  context: z.record(z.string(), z.unknown()),
+  decision: z.enum(['allow', 'deny']),
+  reason: z.string(),
+  policy: z.string().optional(),
+});
+
+/** `GET /v1/decisions`: a bounded sample of what was decided, newest first. */
+export function decisionRoutes(list: RecordStore['list']) {
+  return async (app: App) => {
+    app.get(
+      '/v1/decisions',
+      {
+        config: { access: 'audit:read' },
+        schema: {
+          summary: 'A sample of the decisions made lately, newest first',
+          tags: ['audit'],
+          querystring: pageQuery,
+          response: { 200: page(decision) },
+        },
+      },
+      async (request) => {
+        const { limit, cursor } = request.query;
+        const before = readCursor(cursor, /^\d{1,18}$/);
+        const rows = await list(
+          keyCaller(request).account,
+          before === undefined ? undefined : BigInt(before),
+          limit + 1,
+        );
+        return pageOf(rows, limit, ({ id }) => String(id), present);
+      },
+    );
+  };
+}
+
+type Row = Awaited<ReturnType<RecordStore['list']>>[number];
+
+function present({
+  id,
+  at,
+  context,
+  decision: decided,
+  policy,
+  accountName: _,
+  ...rest
+}: Row): z.output<typeof decision> {
+  return {
+    ...rest,
+    id: String(id),
+    at: rfc3339(at),
+    context: context as Record<string, unknown>,
+    decision: decided as 'allow' | 'deny',
+    ...(policy === null ? {} : { policy }),
+  };
+}

@@ -1,0 +1,56 @@
+import { sql, type Database } from '../db/client.js';
+import type { RecordedDecision } from './recorder.js';
+
+const keptPerAccount = 10_000;
+
+export type RecordStore = ReturnType<typeof createRecordStore>;
+
+/** What is written of decisions: the sample, and when things were last asked about. */
+export function createRecordStore(db: Database) {
+  return {
+    async insert(decisions: RecordedDecision[]): Promise<void> {
+      await db.decisionSample.createMany({
+        data: decisions.map(({ account, context, ...decision }) => ({
+          ...decision,
+          accountName: account,
+          context: context,
+        })),
+      });
+    },
+
+    /** Keeps the newest of each account. */
+    async prune(): Promise<void> {
+      await db.$executeRaw(sql`
+        DELETE FROM decision_samples d USING (
+          SELECT account_name, id, row_number() OVER (PARTITION BY account_name ORDER BY id DESC) AS n FROM decision_samples
+        ) r WHERE r.id = d.id AND r.n > ${keptPerAccount}`);
+    },
+
+    /** The newest decisions of an account, before an id. */
+    list: (account: string, before: bigint | undefined, limit: number) =>
+      db.decisionSample.findMany({
+        where: { accountName: account, ...(before === undefined ? {} : { id: { lt: before } }) },
+        orderBy: { id: 'desc' },
+        take: limit,
+      }),
+
+    /** The newest decisions about things that carry a policy. */
+    recentOf(account: string, policy: string, limit: number): Promise<StoredDecision[]> {
+      return db.$queryRaw<StoredDecision[]>(sql`
+        SELECT d.at, d.thing_name AS "thingName", d.action, d.resource, d.context, d.decision, d.reason, d.policy
+        FROM decision_samples d JOIN things t ON t.account_name = d.account_name AND t.name = d.thing_name
+        WHERE d.account_name = ${account} AND ${policy} = ANY(t.policies)
+        ORDER BY d.id DESC LIMIT ${limit}`);
+    },
+
+    async noteSeen(seen: [thingId: string, at: number][]): Promise<void> {
+      const rows = seen.map(([id, at]) => ({ id, at: new Date(at) }));
+      await db.$executeRaw(sql`
+        INSERT INTO thing_activity (thing_id, last_seen_at)
+        SELECT r.id, r.at FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(id uuid, at timestamptz) JOIN things t ON t.id = r.id
+        ON CONFLICT (thing_id) DO UPDATE SET last_seen_at = greatest(thing_activity.last_seen_at, excluded.last_seen_at)`);
+    },
+  };
+}
+
+export type StoredDecision = Omit<RecordedDecision, 'account'>;

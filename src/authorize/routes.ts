@@ -1,0 +1,74 @@
+import type { FastifyReply } from 'fastify';
+import { keyCaller } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { compileSchema } from '../http/schema-compiler.js';
+import { replyTo } from './reply.js';
+import * as schema from './schema.js';
+import type { AuthorizeService, Verdict } from './service.js';
+
+const tags = ['proxies'];
+const json = 'application/json; charset=utf-8';
+const batchBytes = 16 * 1024 * 1024;
+
+type Deps = { service: AuthorizeService; cursor(): string };
+
+/** What proxies and brokers ask. */
+export function authorizeRoutes({ service, cursor }: Deps) {
+  const send = (reply: FastifyReply, verdict: Verdict): void => void reply.type(json).send(replyTo(verdict, cursor()));
+
+  const verdictsOf = (verdicts: (Verdict | Promise<Verdict>)[]): Promise<Verdict[]> =>
+    Promise.all(verdicts.map((verdict) => Promise.resolve(verdict).catch(service.undecided)));
+
+  const sendBatch = (reply: FastifyReply, verdicts: Verdict[]): void => {
+    const at = cursor();
+    let decisions = '';
+    for (const verdict of verdicts) decisions += `${decisions === '' ? '' : ','}${replyTo(verdict, at)}`;
+    void reply.type(json).send(`{"decisions":[${decisions}]}`);
+  };
+
+  return async (app: App) => {
+    app.post(
+      '/v1/authorize',
+      {
+        config: { access: 'authorize:query' },
+        validatorCompiler: compileSchema,
+        schema: {
+          summary: 'May this device do that now?',
+          tags,
+          body: schema.question,
+          response: { 200: schema.answer },
+        },
+      },
+      (request, reply) => {
+        const verdict = service.authorize(keyCaller(request), request.body);
+        if (verdict instanceof Promise) return verdict.then((late) => send(reply, late));
+        send(reply, verdict);
+        return undefined;
+      },
+    );
+
+    app.post(
+      '/v1/authorize/batch',
+      {
+        config: { access: 'authorize:query' },
+        validatorCompiler: compileSchema,
+        bodyLimit: batchBytes,
+        schema: {
+          summary: 'The same, up to 1,000 at once',
+          tags,
+          body: schema.batch,
+          response: { 200: schema.batchAnswer },
+        },
+      },
+      (request, reply) => {
+        const caller = keyCaller(request);
+        const verdicts = request.body.requests.map((question) => service.authorize(caller, question));
+        if (!verdicts.some((verdict) => verdict instanceof Promise)) {
+          sendBatch(reply, verdicts as Verdict[]);
+          return undefined;
+        }
+        return verdictsOf(verdicts).then((all) => sendBatch(reply, all));
+      },
+    );
+  };
+}

@@ -1,0 +1,27 @@
+import { compileRange, isFrom, protocolOf, type Context } from '../policy/condition.js';
+
+/** A network segment as the log and the database tell of it. */
+export type Segment = { name: string; cidr: string; allowedProtocols: readonly string[]; trafficPolicy: object };
+
+/** The same, ready to be asked. */
+export type CompiledSegment = {
+  /** True when a request comes from its addresses by one of its protocols; what is absent or malformed is outside. */
+  holds(context: Context): boolean;
+  /** The traffic policy as answers show it, JSON. */
+  limits: string;
+};
+
+const families: Record<string, readonly string[]> = {
+  MQTT: ['mqtt', 'mqtts', 'ws', 'wss'],
+  HTTP: ['http', 'https'],
+  CoAP: ['coap', 'coaps'],
+};
+
+export function compileSegment({ cidr, allowedProtocols, trafficPolicy }: Segment): CompiledSegment {
+  const ranges = [compileRange(cidr)];
+  const protocols = new Set(allowedProtocols.flatMap((family) => families[family] ?? []));
+  return {
+    holds: (context) => protocols.has(protocolOf(context) ?? '') && isFrom(ranges, context) === true,
+    limits: JSON.stringify(trafficPolicy),
+  };
+}

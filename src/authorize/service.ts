@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { KeyCaller } from '../http/callers.js';
+import type { CompiledStatement } from '../policy/compile.js';
+import type { Context } from '../policy/condition.js';
+import { decide } from '../policy/decide.js';
+import type { KnownPrincipal, Principals, Rights, TokenPrincipal } from './principals.js';
+import type { PrincipalForm, Question } from './schema.js';
+import type { Snapshot } from './snapshot.js';
+
+/** Why a request was denied, where no statement did. */
+export type Refusal =
+  | 'no-matching-statement'
+  | 'outside-time-window'
+  | 'token-invalid'
+  | 'token-expired'
+  | 'token-revoked'
+  | 'binding-mismatch'
+  | 'certificate-revoked'
+  | 'certificate-superseded'
+  | 'certificate-expired'
+  | 'thing-suspended'
+  | 'thing-revoked'
+  | 'unknown-principal'
+  | 'outside-segment'
+  | 'malformed-resource'
+  | 'cannot-decide';
+
+/** An answer. `statement` is there when one decided, else `refusal`. */
+export type Verdict = {
+  allowed: boolean;
+  refusal: Refusal | undefined;
+  statement: CompiledStatement | undefined;
+  /** Milliseconds since 1970. */
+  validUntil: number;
+  /** The token is behind what the thing may do now. */
+  refresh: boolean;
+  /** The traffic policy of the thing's segment, JSON. */
+  limits: string | undefined;
+};
+
+type Deps = {
+  clock: Clock;
+  snapshot: Snapshot;
+  principals: Principals;
+  /** False while this instance may not say what depends on the log. */
+  mayAnswer(): boolean;
+  /** Resolves once the log is applied up to a cursor. @throws DomainError `not-ready`, `epoch-changed` */
+  reach(cursor: string): Promise<void>;
+  /** Told of every thing that was asked about. */
+  seen(thingId: string, at: number): void;
+  /** Told of every decision about a known thing. */
+  decided(account: string, thingName: string, question: Question, verdict: Verdict, at: number): void;
+  validitySeconds: { others: number; followers: number };
+};
+
+/** What a resolved principal is judged by. */
+type Subject = { thingId: string; account: string; name: string; rights: Rights; until: number; refresh: boolean };
+
+const noContext: Context = {};
+
+export type AuthorizeService = ReturnType<typeof createAuthorizeService>;
+
+/** "May this device do that now?" Synchronous as soon as the principal is known. */
+export function createAuthorizeService(deps: Deps) {
+  const { clock, snapshot, principals, mayAnswer, reach, seen, decided, validitySeconds } = deps;
+
+  const capOf = (caller: KeyCaller, now: number): number =>
+    now + 1000 * (caller.followsFeed ? validitySeconds.followers : validitySeconds.others);
+
+  const refuse = (refusal: Refusal, validUntil: number): Verdict => ({
+    allowed: false,
+    refusal,
+    statement: undefined,
+    validUntil,
+    refresh: false,
+    limits: undefined,
+  });
+
+  /** Token, binding, certificate, thing: in this order. */
+  const judgeToken = (
+    caller: KeyCaller,
+    token: TokenPrincipal | undefined,
+    presented: string | undefined,
+    now: number,
+  ): Subject | Refusal => {
+    if (!token) return 'token-invalid';
+    if (token.account !== caller.account) return 'unknown-principal';
+    if (token.expiresAt <= now) return 'token-expired';
+    const change = snapshot.changeOf(token.key);
+    if (change?.minGen !== undefined && token.gen < change.minGen) return 'token-revoked';
+    if (presented === undefined ? !caller.bearer : presented !== token.fingerprint) return 'binding-mismatch';
+    const refusal = refusalOf(snapshot.certificateChange(token.fingerprint)?.reason, change?.status);
+    if (refusal) return refusal;
+    const rights = change ? principals.presentRights(token) : token.rights;
+    return { ...ownerOf(token), rights, until: token.expiresAt, refresh: rights !== token.rights };
+  };
+
+  /** Certificate, then thing. `byName` when nothing but the name of the thing was shown. */
+  const judgeKnown = (
+    caller: KeyCaller,
+    known: KnownPrincipal | undefined,
+    byName: boolean,
+    now: number,
+  ): Subject | Refusal => {
+    if (!known || known.account !== caller.account) return 'unknown-principal';
+    if (known.reason !== null) return known.reason === 'superseded' ? 'certificate-superseded' : 'certificate-revoked';
+    if (byName && known.otherRevoked && !caller.enforcesCrl) return 'certificate-revoked';
+    if (known.notAfter <= now) return 'certificate-expired';
+    const refusal = refusalOf(undefined, known.status);
+    return refusal ?? { ...ownerOf(known), rights: known.rights, until: known.notAfter, refresh: false };
+  };
+
+  /** Segment, deny, allow. */
+  const decideFor = (
+    caller: KeyCaller,
+    subject: Subject,
+    { action, resource, context }: Question,
+    now: number,
+  ): Verdict => {
+    const { rights, until, refresh } = subject;
+    const asked = context ?? noContext;
+    const cap = Math.min(capOf(caller, now), until);
+    const segment = rights.segment === null ? undefined : snapshot.segment(subject.account, rights.segment);
+    if (rights.segment !== null && !segment?.holds(asked))
+      return { ...refuse('outside-segment', cap), refresh, limits: segment?.limits };
+    const { allowed, reason, statement, changesAt } = decide(snapshot.compiled(rights.policies), rights.principal, {
+      action,
+      resource,
+      context: asked,
+      at: now,
+    });
+    const refusal = reason === 'statement' ? undefined : reason;
+    return { allowed, refusal, statement, validUntil: Math.min(cap, changesAt), refresh, limits: segment?.limits };
+  };
+
+  const conclude = (caller: KeyCaller, subject: Subject | Refusal, question: Question, now: number): Verdict => {
+    // INVARIANT: an instance without a lease says nothing that depends on the log (asked again, because time passed).
+    if (!mayAnswer()) throw noLease();
+    if (typeof subject === 'string') return refuse(subject, capOf(caller, now));
+    const verdict = decideFor(caller, subject, question, now);
+    seen(subject.thingId, now);
+    decided(subject.account, subject.name, question, verdict, now);
+    return verdict;
+  };
+
+  const decideNow = (caller: KeyCaller, question: Question): Verdict | Promise<Verdict> => {
+    if (!mayAnswer()) throw noLease();
+    const now = clock().getTime();
+    const form: PrincipalForm = question.principal;
+    if (form.token !== undefined) {
+      const token = principals.byToken(form.token);
+      return conclude(caller, judgeToken(caller, token, presentedFingerprint(form), now), question, now);
+    }
+    const byName = form.thingName !== undefined;
+    const fingerprint = byName ? '' : presentedFingerprint(form)!;
+    if (fingerprint === unreadable) return conclude(caller, 'unknown-principal', question, now);
+    const found = byName ? principals.byName(caller.account, form.thingName!) : principals.byFingerprint(fingerprint);
+    const finish = (known: KnownPrincipal | undefined) =>
+      conclude(caller, judgeKnown(caller, known, byName, now), question, now);
+    return found instanceof Promise ? found.then(finish) : finish(found);
+  };
+
+  return {
+    /** The verdict; a promise only when something has to be read. @throws DomainError `not-ready`, `epoch-changed` */
+    authorize(caller: KeyCaller, question: Question): Verdict | Promise<Verdict> {
+      if (question.atLeast === undefined) return decideNow(caller, question);
+      return reach(question.atLeast).then(() => decideNow(caller, question));
+    },
+
+    /** What is answered where one of many could not be decided. */
+    undecided: (): Verdict => refuse('cannot-decide', clock().getTime()),
+  };
+}
+
+function ownerOf({ thingId, account, name }: { thingId: string; account: string; name: string }) {
+  return { thingId, account, name };
+}
+
+function refusalOf(certificate: string | undefined, status: string | undefined): Refusal | undefined {
+  if (certificate !== undefined) return certificate === 'superseded' ? 'certificate-superseded' : 'certificate-revoked';
+  if (status === 'suspended') return 'thing-suspended';
+  return status === 'revoked' ? 'thing-revoked' : undefined;
+}
+
+const unreadable = 'unreadable';
+const onePem = /^\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*$/;
+
+/** The fingerprint of the certificate that came with a request, in lower-case hex. Nothing inside a PEM is believed. */
+function presentedFingerprint({ fingerprint, certificatePem }: PrincipalForm): string | undefined {
+  if (fingerprint !== undefined)
+    return fingerprint.length === 64 ? fingerprint.toLowerCase() : fingerprint.replaceAll(':', '').toLowerCase();
+  if (certificatePem === undefined) return undefined;
+  const base64 = onePem.exec(certificatePem)?.[1];
+  if (base64 === undefined) return unreadable;
+  return createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex');
+}
+
+function noLease(): DomainError {
+  return new DomainError('not-ready', 'this instance has lost touch with the database: ask another, or try again', {
+    retryAfter: 1,
+  });
+}

@@ -1,0 +1,50 @@
+import { sql, type Database } from '../db/client.js';
+
+/** A thing with one of its certificates, as the registry has them. */
+export type RegisteredPrincipal = {
+  thingId: string;
+  account: string;
+  name: string;
+  type: string | null;
+  attributes: Record<string, string>;
+  policies: string[];
+  segment: string | null;
+  status: string;
+  fingerprint: string;
+  serialNumber: string;
+  notAfter: Date;
+  reason: string | null;
+  /** True when another unexpired certificate of the thing was revoked for more than being superseded. */
+  otherRevoked: boolean;
+};
+
+export type PrincipalStore = ReturnType<typeof createPrincipalStore>;
+
+export function createPrincipalStore(db: Database) {
+  const columns = sql`
+    t.id AS "thingId", t.account_name AS account, t.name, t.thing_type AS type, t.attributes, t.policies, t.segment, t.status,
+    c.fingerprint, c.serial_number AS "serialNumber", c.not_after AS "notAfter", c.reason`;
+
+  return {
+    /** Who holds the certificate of this fingerprint. */
+    async byFingerprint(fingerprint: string): Promise<RegisteredPrincipal | undefined> {
+      const [row] = await db.$queryRaw<RegisteredPrincipal[]>(sql`
+        SELECT ${columns}, false AS "otherRevoked" FROM certificates c JOIN things t ON t.id = c.thing_id
+        WHERE c.fingerprint = ${fingerprint}`);
+      return row;
+    },
+
+    /** A thing with its newest certificate. */
+    async byName(account: string, name: string, at: Date): Promise<RegisteredPrincipal | undefined> {
+      const [row] = await db.$queryRaw<RegisteredPrincipal[]>(sql`
+        SELECT ${columns}, EXISTS (
+            SELECT 1 FROM certificates o
+            WHERE o.thing_id = t.id AND o.serial_number <> c.serial_number AND o.not_after > ${at} AND o.reason <> 'superseded'
+          ) AS "otherRevoked"
+        FROM things t JOIN certificates c ON c.thing_id = t.id
+        WHERE t.account_name = ${account} AND t.name = ${name}
+        ORDER BY c.created_at DESC, c.serial_number LIMIT 1`);
+      return row;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { createStopwatch } from '../clock.js';
+import type { Commit, Database, OpenDatabase, Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import { logChannel } from './append.js';
+import { joinInstances, soleInstance, type Leases } from './leases.js';
+import { createLogReader, readLog, type LogEntry } from './reader.js';
+
+type Deps = {
+  db: Database;
+  /** Absent where no other instance can write. */
+  listen: OpenDatabase['listen'];
+  load(): Promise<{ epoch: string; position: number }>;
+  apply(entry: LogEntry): void;
+  onError(error: unknown): void;
+};
+
+export type Log = Awaited<ReturnType<typeof followLog>>;
+
+const reachAtMostMs = 250;
+
+/** Follows the log from now on: what was committed is applied here, and on every other instance, before it is acknowledged. */
+export async function followLog({ db, listen, load, apply, onError }: Deps) {
+  const reader = await createLogReader({ read: (after) => readLog(db, after), load, apply });
+  const leases: Leases = listen
+    ? await joinInstances({ db, reader, stopwatch: createStopwatch, onError })
+    : soleInstance(reader);
+  const stopListening = await listen?.(logChannel, leases.hint);
+
+  const commit: Commit = async <Result>(work: (tx: Transaction) => Promise<Result>) => {
+    const result = await db.$transaction(work);
+    await leases.settle();
+    return result;
+  };
+
+  return {
+    commit,
+    /** False while this instance may not give answers that depend on the log. */
+    mayAnswer: leases.held,
+    position: reader.position,
+    cursor: reader.cursor,
+
+    /** Resolves once everything up to a cursor is applied here. @throws DomainError `epoch-changed`, `not-ready` */
+    async reach(cursor: string): Promise<void> {
+      const [epoch, position] = cursor.split(':') as [string, string];
+      const isReached = () => reader.epoch() === epoch && reader.position() >= Number(position);
+      if (isReached()) return;
+      await within(reachAtMostMs, reader.catchUp());
+      if (reader.epoch() !== epoch)
+        throw new DomainError(
+          'epoch-changed',
+          'the database was restored since this cursor was given: leave atLeast out, or use a newer one',
+        );
+      if (!isReached())
+        throw new DomainError('not-ready', 'this instance has not come to that cursor yet: try again', {
+          retryAfter: 1,
+        });
+    },
+
+    async close(): Promise<void> {
+      await stopListening?.();
+      await leases.stop();
+    },
+  };
+}
+
+/** Resolves with the work, or when its time is up. */
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto';
+import type { Stopwatch } from '../clock.js';
+import { sql, type Database } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import type { LogReader } from './reader.js';
+
+/** How long an instance may go on without word from the database. */
+export const leaseMs = 2000;
+// Less than the database grants, for clocks that do not run alike.
+const usableMs = leaseMs - 100;
+const renewEveryMs = 500;
+const settleAtMostMs = 10_000;
+
+/** Keeps what this instance says true on every instance (product.md, Consistency between instances). */
+export type Leases = {
+  /** True while answers that depend on the log may be given. */
+  held(): boolean;
+  /** Resolves when every instance that may answer has applied what was committed before the call. */
+  settle(): Promise<void>;
+  /** Reads the log now: somebody wrote to it. */
+  hint(): void;
+  stop(): Promise<void>;
+};
+
+/** The one instance of an embedded database: what it has read, all have read. */
+export function soleInstance(reader: LogReader): Leases {
+  return { held: () => true, settle: () => reader.catchUp(), hint: () => {}, stop: async () => {} };
+}
+
+type Deps = { db: Database; reader: LogReader; stopwatch: () => Stopwatch; onError(error: unknown): void };
+
+/** One of many instances. Resolves once the first lease is held. */
+export async function joinInstances({ db, reader, stopwatch, onError }: Deps): Promise<Leases> {
+  const id = randomUUID();
+  let granted: Stopwatch | undefined;
+  let cycling: Promise<void> | undefined;
+  let again = false;
+
+  // INVARIANT: a lease counts only once the log was read after it was granted. A revocation that was acknowledged
+  // while this instance had no lease is in that reading; one that commits later waits for this instance.
+  const renew = async (): Promise<void> => {
+    await reader.catchUp();
+    for (;;) {
+      const sent = stopwatch();
+      const applied = reader.position();
+      await grant(db, id, applied);
+      await reader.catchUp();
+      granted = sent;
+      if (reader.position() === applied) return;
+    }
+  };
+
+  const cycle = (): Promise<void> => {
+    if (cycling) {
+      again = true;
+      return cycling;
+    }
+    cycling = renew()
+      .catch(onError)
+      .finally(() => {
+        cycling = undefined;
+        if (again) void cycle();
+        again = false;
+      });
+    return cycling;
+  };
+
+  await renew();
+  const timer = setInterval(() => void cycle(), renewEveryMs);
+  timer.unref();
+
+  return {
+    held: () => granted !== undefined && granted() < usableMs,
+    async settle() {
+      const waited = stopwatch();
+      await reader.catchUp();
+      const position = reader.position();
+      for (let pause = 1; await isLagging(db, id, position); pause = Math.min(pause * 2, 50)) {
+        if (waited() > settleAtMostMs)
+          throw new DomainError('not-ready', 'an instance holds its lease and does not read the log: look at its log', {
+            retryAfter: 1,
+          });
+        await new Promise((resolve) => setTimeout(resolve, pause));
+      }
+    },
+    hint: () => void cycle(),
+    async stop() {
+      clearInterval(timer);
+      await cycling;
+      granted = undefined;
+      await db.$executeRaw(sql`DELETE FROM instances WHERE id = ${id}::uuid`);
+    },
+  };
+}
+
+/** Renews the lease by the clock of the database, and says how far the log is applied. Forgets instances long gone. */
+async function grant(db: Database, id: string, applied: number): Promise<void> {
+  await db.$executeRaw(sql`
+    WITH gone AS (DELETE FROM instances WHERE lease_until < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid)
+    INSERT INTO instances (id, applied, lease_until)
+    VALUES (${id}::uuid, ${applied}, clock_timestamp() + ${leaseMs} * interval '1 millisecond')
+    ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, lease_until = excluded.lease_until`);
+}
+
+async function isLagging(db: Database, id: string, position: number): Promise<boolean> {
+  const rows = await db.$queryRaw<object[]>(sql`
+    SELECT 1 FROM instances WHERE id <> ${id}::uuid AND lease_until > clock_timestamp() AND applied < ${position} LIMIT 1`);
+  return rows.length > 0;
+}

@@ -1,0 +1,110 @@
+import { sql, type Database } from '../db/client.js';
+import type { LogEntryType } from './append.js';
+
+/** An entry of the log, as every output reads it. */
+export type LogEntry = { position: number; at: Date; account: string; type: LogEntryType; payload: LogPayload };
+
+/** What entries say; which members there are depends on the type. */
+export type LogPayload = Readonly<Record<string, unknown>>;
+
+/** Where the log stands, with what is new in it. */
+export type LogPage = { epoch: string; head: number; entries: LogEntry[] };
+
+type Deps = {
+  read(after: number): Promise<LogPage>;
+  /** Builds the state anew from the database; returns where it stands. */
+  load(): Promise<{ epoch: string; position: number }>;
+  /** Changes the state by one entry. Synchronous: readers never see half of it. */
+  apply(entry: LogEntry): void;
+};
+
+export type LogReader = Awaited<ReturnType<typeof createLogReader>>;
+
+/** Follows the log in order, and knows how far it has come. */
+export async function createLogReader({ read, load, apply }: Deps) {
+  let state = await load();
+  let cursor = cursorOf(state);
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+
+  const advance = async (): Promise<void> => {
+    for (;;) {
+      const page = await read(state.position);
+      const follows =
+        page.epoch === state.epoch && (page.entries[0]?.position ?? state.position + 1) === state.position + 1;
+      if (!follows || page.head < state.position) {
+        // A restored backup, or entries that were pruned: what is in memory is of another history.
+        state = await load();
+        cursor = cursorOf(state);
+        continue;
+      }
+      for (const entry of page.entries) {
+        apply(entry);
+        state.position = entry.position;
+      }
+      if (page.entries.length > 0) cursor = cursorOf(state);
+      if (state.position >= page.head) return;
+    }
+  };
+
+  const catchUp = (): Promise<void> => {
+    if (!running) return (running = advance().finally(() => (running = undefined)));
+    // The reading in progress may have begun before what this caller waits for.
+    const again = (): Promise<void> => {
+      next = undefined;
+      return catchUp();
+    };
+    return (next ??= running.then(again, again));
+  };
+
+  return {
+    /** Resolves when everything that was committed before the call is applied. Calls that wait share one reading. */
+    catchUp,
+    position: (): number => state.position,
+    epoch: (): string => state.epoch,
+    /** `epoch:position`, the place of the last entry that was applied. */
+    cursor: (): string => cursor,
+  };
+}
+
+function cursorOf({ epoch, position }: { epoch: string; position: number }): string {
+  return `${epoch}:${position}`;
+}
+
+const pageEntries = 1000;
+
+type Row = {
+  epoch: string;
+  head: bigint;
+  position: bigint | null;
+  at: Date;
+  account_name: string;
+  type: LogEntryType;
+  payload: LogPayload;
+};
+
+/** Reads the entries after a position, at most a page of them, and the head, of one instant. */
+export async function readLog(db: Database, after: number): Promise<LogPage> {
+  const rows = await db.$queryRaw<Row[]>(sql`
+    SELECT h.epoch, h.position AS head, e.position, e.at, e.account_name, e.type, e.payload FROM log_head h
+    LEFT JOIN LATERAL (SELECT * FROM log_entries WHERE position > ${after} ORDER BY position LIMIT ${pageEntries}) e ON true
+    ORDER BY e.position`);
+  return { epoch: rows[0]!.epoch, head: Number(rows[0]!.head), entries: rows.flatMap(toEntry) };
+}
+
+/** The head of the log, and the entries of some types since an instant, oldest first. */
+export async function readRecent(
+  tx: Pick<Database, '$queryRaw'>,
+  since: Date,
+  types: LogEntryType[],
+): Promise<LogPage> {
+  const rows = await tx.$queryRaw<Row[]>(sql`
+    SELECT h.epoch, h.position AS head, e.position, e.at, e.account_name, e.type, e.payload FROM log_head h
+    LEFT JOIN log_entries e ON e.at >= ${since} AND e.type = ANY(${types}) AND e.position <= h.position
+    ORDER BY e.position`);
+  return { epoch: rows[0]!.epoch, head: Number(rows[0]!.head), entries: rows.flatMap(toEntry) };
+}
+
+function toEntry({ position, at, account_name, type, payload }: Row): LogEntry[] {
+  return position === null ? [] : [{ position: Number(position), at, account: account_name, type, payload }];
+}

@@ -1,0 +1,174 @@
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { pageOf, pageQuery, readCursor } from '../http/shapes.js';
+import type { PolicyPreview } from './preview.js';
+import * as schema from './schema.js';
+import type { PolicyService } from './service.js';
+
+const tags = ['policies'];
+
+type Deps = { service: PolicyService; preview: PolicyPreview; cursor(): string };
+
+// A document is read by the service, which names the statement that is wrong; its schema stands here for readers.
+const asItIs = () => () => true;
+const documentBytes = 1024 * 1024;
+
+export function policyRoutes({ service, preview, cursor }: Deps) {
+  return async (app: App) => {
+    app.post(
+      '/v1/policies',
+      {
+        config: { access: 'policies:write' },
+        validatorCompiler: asItIs,
+        bodyLimit: documentBytes,
+        schema: {
+          summary: 'Create a policy; version 1 is active',
+          tags,
+          body: schema.document,
+          response: { 201: schema.savedVersion },
+        },
+      },
+      async (request, reply) =>
+        reply.code(201).send(await service.create(keyCaller(request).account, request.body, originOf(request))),
+    );
+
+    app.get(
+      '/v1/policies',
+      {
+        config: { access: 'policies:read' },
+        schema: { summary: 'List policies', tags, querystring: pageQuery, response: { 200: schema.policyPage } },
+      },
+      async (request) => {
+        const { limit, cursor: after } = request.query;
+        const rows = await service.list(keyCaller(request).account, readCursor(after, /^[A-Za-z0-9_-]+$/), limit + 1);
+        return pageOf(
+          rows,
+          limit,
+          ({ name }) => name,
+          ({ name, activeVersion }) => ({ name, activeVersion }),
+        );
+      },
+    );
+
+    app.post(
+      '/v1/policies/lint',
+      {
+        config: { access: 'policies:read' },
+        validatorCompiler: asItIs,
+        bodyLimit: documentBytes,
+        schema: {
+          summary: 'What is to be said about a document',
+          tags,
+          body: schema.document,
+          response: { 200: schema.lintAnswer },
+        },
+      },
+      async (request) => {
+        const findings = service.lint(request.body);
+        return { ok: findings.every(({ level }) => level !== 'error'), findings };
+      },
+    );
+
+    app.post(
+      '/v1/policies/simulate',
+      {
+        config: { access: 'policies:read' },
+        bodyLimit: documentBytes,
+        schema: {
+          summary: 'What policies would say: any version, any time, a real or an imagined thing',
+          tags,
+          body: schema.simulation,
+          response: { 200: schema.simulated },
+        },
+      },
+      async (request) => preview.simulate(keyCaller(request).account, request.body),
+    );
+
+    app.get(
+      '/v1/policies/:name',
+      {
+        config: { access: 'policies:read' },
+        schema: { summary: 'Read a policy', tags, params: schema.policyParams, response: { 200: schema.policy } },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const { name, activeVersion, versions } = await service.find(account, request.params.name);
+        const { document } = await service.findVersion(account, name, activeVersion);
+        const described = versions.map(({ createdAt, ...version }) => ({ ...version, createdAt: rfc3339(createdAt) }));
+        return { name, activeVersion, document, versions: described };
+      },
+    );
+
+    app.post(
+      '/v1/policies/:name/versions',
+      {
+        config: { access: 'policies:write' },
+        bodyLimit: documentBytes,
+        schema: {
+          summary: 'Add a version, not active yet',
+          tags,
+          params: schema.policyParams,
+          body: schema.versionDocument,
+          response: { 201: schema.savedVersion },
+        },
+      },
+      async (request, reply) => {
+        const { account } = keyCaller(request);
+        const saved = await service.addVersion(account, request.params.name, request.body, originOf(request));
+        return reply.code(201).send(saved);
+      },
+    );
+
+    app.get(
+      '/v1/policies/:name/versions/:version',
+      {
+        config: { access: 'policies:read' },
+        schema: {
+          summary: 'Read a version',
+          tags,
+          params: schema.versionParams,
+          response: { 200: schema.policyVersion },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const { name, version } = request.params;
+        const { activeVersion } = await service.find(account, name);
+        const { document, createdAt, createdBy } = await service.findVersion(account, name, version);
+        return { name, version, active: version === activeVersion, document, createdAt: rfc3339(createdAt), createdBy };
+      },
+    );
+
+    app.post(
+      '/v1/policies/:name/activate',
+      {
+        config: { access: 'policies:write' },
+        schema: {
+          summary: 'Make a version the active one, newer or older; with dryRun, see what would change',
+          tags,
+          params: schema.policyParams,
+          body: schema.activation,
+          response: { 200: schema.activated },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const { name } = request.params;
+        const { version, dryRun } = request.body;
+        if (dryRun) {
+          const { activeVersion } = await service.find(account, name);
+          await service.findVersion(account, name, version);
+          return {
+            name,
+            activeVersion,
+            dryRun: true as const,
+            blastRadius: await preview.blastRadius(account, name, version),
+          };
+        }
+        await service.activate(account, name, version, originOf(request));
+        return { name, activeVersion: version, cursor: cursor() };
+      },
+    );
+  };
+}

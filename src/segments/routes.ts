@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { pageOf, readCursor } from '../http/shapes.js';
+import * as schema from './schema.js';
+import type { SegmentService } from './service.js';
+import type { StoredSegment } from './store.js';
+
+const tags = ['segments'];
+
+export function segmentRoutes(service: SegmentService) {
+  return async (app: App) => {
+    app.post(
+      '/v1/segments',
+      {
+        config: { access: 'segments:write' },
+        schema: { summary: 'Create a segment', tags, body: schema.newSegment, response: { 201: schema.segment } },
+      },
+      async (request, reply) =>
+        reply
+          .code(201)
+          .send(present(await service.create(keyCaller(request).account, request.body, originOf(request)))),
+    );
+
+    app.get(
+      '/v1/segments',
+      {
+        config: { access: 'segments:read' },
+        schema: {
+          summary: 'List segments',
+          tags,
+          querystring: schema.segmentQuery,
+          response: { 200: schema.segmentPage },
+        },
+      },
+      async (request) => {
+        const { limit, cursor } = request.query;
+        const after = readCursor(cursor, /^[A-Za-z0-9_-]+$/);
+        const rows = await service.list(keyCaller(request).account, after, limit + 1);
+        return pageOf(rows, limit, ({ name }) => name, present);
+      },
+    );
+
+    app.get(
+      '/v1/segments/:name',
+      {
+        config: { access: 'segments:read' },
+        schema: { summary: 'Read a segment', tags, params: schema.segmentParams, response: { 200: schema.segment } },
+      },
+      async (request) => present(await service.get(keyCaller(request).account, request.params.name)),
+    );
+
+    app.patch(
+      '/v1/segments/:name',
+      {
+        config: { access: 'segments:write' },
+        schema: {
+          summary: 'Change a segment (merge patch)',
+          tags,
+          params: schema.segmentParams,
+          body: schema.segmentPatch,
+          response: { 200: schema.segment },
+        },
+      },
+      async (request) =>
+        present(await service.patch(keyCaller(request).account, request.params.name, request.body, originOf(request))),
+    );
+
+    app.delete(
+      '/v1/segments/:name',
+      {
+        config: { access: 'segments:write' },
+        schema: { summary: 'Delete an empty segment', tags, params: schema.segmentParams, response: { 204: z.null() } },
+      },
+      async (request, reply) => {
+        await service.delete(keyCaller(request).account, request.params.name, originOf(request));
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.put(
+      '/v1/segments/:name/things/:thingName',
+      {
+        config: { access: 'segments:write' },
+        schema: {
+          summary: 'Put a thing into a segment, out of the one that it was in',
+          tags,
+          params: schema.membershipParams,
+          response: { 200: schema.membership },
+        },
+      },
+      async (request) => {
+        const { name, thingName } = request.params;
+        await service.put(keyCaller(request).account, name, thingName, originOf(request));
+        return { segment: name, thingName };
+      },
+    );
+
+    app.delete(
+      '/v1/segments/:name/things/:thingName',
+      {
+        config: { access: 'segments:write' },
+        schema: {
+          summary: 'Take a thing out of a segment',
+          tags,
+          params: schema.membershipParams,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        const { name, thingName } = request.params;
+        await service.remove(keyCaller(request).account, name, thingName, originOf(request));
+        return reply.code(204).send(null);
+      },
+    );
+  };
+}
+
+function present({ account: _, createdAt, ...segment }: StoredSegment): z.output<typeof schema.segment> {
+  return { ...segment, createdAt: rfc3339(createdAt) };
+}
