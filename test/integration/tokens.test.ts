@@ -55,7 +55,11 @@ describe.each(databaseKinds)('tokens on %s', (kind) => {
       policies: ['sensor'],
       gen: 1,
     });
-    expect(payload['vars']).toEqual({ attributes: { site: 'b' }, type: 'pump' });
+    expect(payload['vars']).toEqual({
+      attributes: { site: 'b' },
+      type: 'pump',
+      serialNumber: expect.stringMatching(/^[0-9a-f]{40}$/),
+    });
     expect(payload['cnf']).toEqual({
       'x5t#S256': Buffer.from(answer.body.certificate.fingerprint, 'hex').toString('base64url'),
     });
