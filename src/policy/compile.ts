@@ -19,6 +19,8 @@ export type CompiledStatement = {
 export type Index = {
   /** By resource. */
   trie: Trie<CompiledStatement>;
+  /** True when no statement stands here: most denies. */
+  empty: boolean;
   /** Those with `*`: any resource. */
   always: CompiledStatement[];
   /** Denies that hold whatever the resource when the variable has no fitting value. */
@@ -76,6 +78,7 @@ function tablesOf({ actions, otherEndpoints }: MutablePolicies, named: string[],
 
 function addPattern(table: ActionTable, { kind, levels }: ResourcePattern, entry: CompiledStatement): void {
   const index = entry.denies ? table.denies : table.allows;
+  if (kind === undefined || kind === table.kind) index.empty = false;
   if (kind === undefined) return void index.always.push(entry);
   if (kind !== table.kind) return;
   if (kind === 'topic' || kind === 'http') insert(index.trie, levels, entry);
@@ -97,6 +100,6 @@ function isSame(one: Variable, other: Variable): boolean {
 }
 
 function createTable(kind: ResourceKind): ActionTable {
-  const createIndex = (): Index => ({ trie: createTrie(), always: [], unfit: [] });
+  const createIndex = (): Index => ({ empty: true, trie: createTrie(), always: [], unfit: [] });
   return { kind, allows: createIndex(), denies: createIndex() };
 }

@@ -1,8 +1,9 @@
-import { kindOfAction } from './action.js';
+import { kindOfAction, type ResourceKind } from './action.js';
 import type { ActionTable, CompiledPolicies, CompiledStatement, Index } from './compile.js';
 import { failingMember, type Context } from './condition.js';
+import { createLevels, type Levels } from './levels.js';
 import { contain, literalAt, match, matchWhole, overlap } from './path-trie.js';
-import { pathStart, readQuery } from './resource.js';
+import { readQuery } from './resource.js';
 import { valueOf, type Principal } from './variables.js';
 
 /** What is asked. `at` is in milliseconds since 1970. */
@@ -41,6 +42,8 @@ const search: Search = {
   missedWindow: false,
   changesAt: Infinity,
 };
+const asked = createLevels();
+const session = createLevels();
 
 /**
  * Decides by the policies of a thing: default deny, a matching deny beats every allow, and of several
@@ -49,32 +52,30 @@ const search: Search = {
 export function decide(policies: CompiledPolicies, principal: Principal, query: Query): Decision {
   const { action, resource, context } = query;
   const table = policies.actions.get(action) ?? (kindOfAction(action) && policies.otherEndpoints);
-  const path = table && readQuery(action, table.kind, resource);
-  if (path === undefined) return refuse('malformed-resource', Infinity);
+  if (!table || !readQuery(action, table.kind, resource, asked)) return refuse('malformed-resource', Infinity);
   search.principal = principal;
   search.context = context;
   search.at = query.at;
   search.changesAt = Infinity;
-  if (table!.kind === 'topic' && context.clientId !== undefined && !mayConnect(policies, context.clientId))
+  if (table.kind === 'topic' && context.clientId !== undefined && !mayConnect(policies, context.clientId))
     return refuse('binding-mismatch', search.changesAt);
-  ask(table!, action === 'subscribe', path);
+  ask(table, action === 'subscribe', asked);
   return conclude();
 }
 
 /** Whether the client id of a session is one that the principal may connect with. */
 function mayConnect(policies: CompiledPolicies, clientId: string): boolean {
-  const path = readQuery('connect', 'client', `client:${clientId}`);
-  if (path === undefined) return false;
-  ask(policies.actions.get('connect')!, false, path);
+  if (!readQuery('connect', 'client', `client:${clientId}`, session)) return false;
+  ask(policies.actions.get('connect')!, false, session);
   return search.deny === undefined && search.allow !== undefined;
 }
 
-function ask({ kind, denies, allows }: ActionTable, subscribes: boolean, path: string): void {
+function ask({ kind, denies, allows }: ActionTable, subscribes: boolean, levels: Levels): void {
   search.allow = undefined;
   search.deny = undefined;
   search.missedWindow = false;
-  lookUpDenies(denies, kind, subscribes, path);
-  lookUpAllows(allows, kind, subscribes, path);
+  if (!denies.empty) lookUpDenies(denies, kind, subscribes, levels);
+  if (!allows.empty) lookUpAllows(allows, kind, subscribes, levels);
 }
 
 function conclude(): Decision {
@@ -88,32 +89,29 @@ function refuse(reason: DecisionReason, changesAt: number): Decision {
   return { allowed: false, reason, statement: undefined, changesAt };
 }
 
-function lookUpDenies({ trie, always, unfit }: Index, kind: ActionTable['kind'], subscribes: boolean, path: string) {
+function lookUpDenies({ trie, always, unfit }: Index, kind: ResourceKind, subscribes: boolean, levels: Levels): void {
   consider(always);
   for (const { variable, statements } of unfit) {
     if (valueOf(variable, search.principal) === undefined) consider(statements);
   }
-  if (kind === 'client' || kind === 'endpoint') matchWhole(trie, path, pathStart(kind), search.principal, consider);
-  else if (subscribes) overlap(trie, path, pathStart(kind), search.principal, consider);
-  else match(trie, path, pathStart(kind), search.principal, consider);
+  if (kind === 'client' || kind === 'endpoint') matchWhole(trie, levels, search.principal, consider);
+  else if (subscribes) overlap(trie, levels, 0, search.principal, consider);
+  else match(trie, levels, 0, search.principal, consider);
 }
 
-function lookUpAllows({ trie, always }: Index, kind: ActionTable['kind'], subscribes: boolean, path: string) {
+function lookUpAllows({ trie, always }: Index, kind: ResourceKind, subscribes: boolean, levels: Levels): void {
   if (kind === 'client' || kind === 'endpoint') {
     consider(always);
-    return matchWhole(trie, path, pathStart(kind), search.principal, consider);
+    return matchWhole(trie, levels, search.principal, consider);
   }
   const walk = subscribes ? contain : match;
-  const start = pathStart(kind);
-  if (kind !== 'topic' || path.charCodeAt(start) !== dollar) {
+  if (kind !== 'topic' || levels.text.charCodeAt(levels.start) !== dollar) {
     consider(always);
-    return walk(trie, path, start, search.principal, consider);
+    return walk(trie, levels, 0, search.principal, consider);
   }
   // No wildcard of an allow reaches a first level that starts with $: it must be spelled.
-  const slash = path.indexOf('/');
-  const end = slash < 0 ? path.length : slash;
-  const next = literalAt(trie, path, start, end);
-  if (next) walk(next, path, end + 1, search.principal, consider);
+  const next = literalAt(trie, levels.text, levels.start, levels.ends[0]!);
+  if (next) walk(next, levels, 1, search.principal, consider);
 }
 
 const dollar = 0x24;

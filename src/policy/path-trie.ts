@@ -1,3 +1,4 @@
+import { isText, startOfLevel, type Levels } from './levels.js';
 import type { Level } from './resource.js';
 import { fill, type Principal, type Template } from './variables.js';
 
@@ -69,12 +70,12 @@ function descendLiteral<Entry>(node: Trie<Entry>, text: string): Trie<Entry> {
 /** The node behind a literal level. */
 export function literalAt<Entry>(
   { literals, few }: Trie<Entry>,
-  path: string,
+  text: string,
   start: number,
   end: number,
 ): Trie<Entry> | undefined {
-  if (!few) return literals?.get(path.slice(start, end));
-  for (const { text, next } of few) if (isLevel(path, start, end, text)) return next;
+  if (!few) return literals?.get(text.slice(start, end));
+  for (const { text: known, next } of few) if (isText(text, start, end, known)) return next;
   return undefined;
 }
 
@@ -84,110 +85,117 @@ export function insertWhole<Entry>(trie: Trie<Entry>, level: Level, entry: Entry
   (node.ends ??= []).push(entry);
 }
 
-/** Visits the entries of a whole text, which begins at `start`. */
+/** Visits the entries of a whole text. */
 export function matchWhole<Entry>(
   trie: Trie<Entry>,
-  path: string,
-  start: number,
+  { text, start }: Levels,
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
-  const literal = literalAt(trie, path, start, path.length)?.ends;
+  const literal = literalAt(trie, text, start, text.length)?.ends;
   if (literal) visit(literal);
   if (!trie.templates) return;
   for (const { template, next } of trie.templates) {
-    if (next.ends && isLevel(path, start, path.length, fill(template, principal))) visit(next.ends);
+    if (next.ends && isText(text, start, text.length, fill(template, principal))) visit(next.ends);
   }
 }
 
-/** Visits the entries whose patterns match a path without wildcards, from `start` on. */
+/** Goes from the node of one level on to the next. */
+type Walk = <Entry>(
+  node: Trie<Entry>,
+  levels: Levels,
+  level: number,
+  principal: Principal,
+  visit: Visit<Entry>,
+) => void;
+
+/** Visits the entries whose patterns match levels without wildcards, from `level` on. */
 export function match<Entry>(
   node: Trie<Entry>,
-  path: string,
-  start: number,
+  levels: Levels,
+  level: number,
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
   if (node.rest) visit(node.rest);
-  if (start > path.length) {
+  if (level === levels.count) {
     if (node.ends) visit(node.ends);
     return;
   }
-  const end = endOfLevel(path, start);
-  const literal = literalAt(node, path, start, end);
-  if (literal) match(literal, path, end + 1, principal, visit);
-  if (node.any) match(node.any, path, end + 1, principal, visit);
+  if (node.any) match(node.any, levels, level + 1, principal, visit);
+  const { literals, templates } = node;
+  const start = startOfLevel(levels, level);
+  const end = levels.ends[level]!;
+  if (literals) {
+    const next = literalAt(node, levels.text, start, end);
+    if (next) match(next, levels, level + 1, principal, visit);
+  }
+  if (!templates) return;
+  // An index, because an iterator costs as much as a comparison here.
+  for (let index = 0; index < templates.length; index++) {
+    const { template, next } = templates[index]!;
+    if (isText(levels.text, start, end, fill(template, principal))) match(next, levels, level + 1, principal, visit);
+  }
+}
+
+/** Visits the entries whose patterns contain the whole of a filter, from `level` on. */
+export const contain: Walk = (node, levels, level, principal, visit) => {
+  if (node.rest) visit(node.rest);
+  if (level === levels.count) {
+    if (node.ends) visit(node.ends);
+    return;
+  }
+  const wildcard = wildcardAt(levels, level);
+  if (wildcard === hash) return;
+  if (node.any) contain(node.any, levels, level + 1, principal, visit);
+  if (wildcard !== plus) descendByText(contain, node, levels, level, principal, visit);
+};
+
+/** Visits the entries whose patterns share a path with a filter, from `level` on. */
+export const overlap: Walk = (node, levels, level, principal, visit) => {
+  if (node.rest) visit(node.rest);
+  if (level === levels.count) {
+    if (node.ends) visit(node.ends);
+    return;
+  }
+  const wildcard = wildcardAt(levels, level);
+  if (wildcard === hash) return everything(node, visit);
+  if (node.any) overlap(node.any, levels, level + 1, principal, visit);
+  if (wildcard === plus) overlapAny(node, levels, level, principal, visit);
+  else descendByText(overlap, node, levels, level, principal, visit);
+};
+
+/** Walks on where the text of a level is the one that a literal or a template asks for. */
+function descendByText<Entry>(
+  walk: Walk,
+  node: Trie<Entry>,
+  levels: Levels,
+  level: number,
+  principal: Principal,
+  visit: Visit<Entry>,
+): void {
+  const start = startOfLevel(levels, level);
+  const end = levels.ends[level]!;
+  const literal = node.literals && literalAt(node, levels.text, start, end);
+  if (literal) walk(literal, levels, level + 1, principal, visit);
   if (!node.templates) return;
   for (const { template, next } of node.templates) {
-    if (isLevel(path, start, end, fill(template, principal))) match(next, path, end + 1, principal, visit);
-  }
-}
-
-/** Visits the entries whose patterns contain the whole of a filter, from `start` on. */
-export function contain<Entry>(
-  node: Trie<Entry>,
-  filter: string,
-  start: number,
-  principal: Principal,
-  visit: Visit<Entry>,
-): void {
-  if (node.rest) visit(node.rest);
-  if (start > filter.length) {
-    if (node.ends) visit(node.ends);
-    return;
-  }
-  const end = endOfLevel(filter, start);
-  const code = wildcardAt(filter, start, end);
-  if (code === hash) return;
-  if (node.any) contain(node.any, filter, end + 1, principal, visit);
-  if (code === plus) return;
-  const literal = literalAt(node, filter, start, end);
-  if (literal) contain(literal, filter, end + 1, principal, visit);
-  for (const { template, next } of node.templates ?? []) {
-    if (isLevel(filter, start, end, fill(template, principal))) contain(next, filter, end + 1, principal, visit);
-  }
-}
-
-/** Visits the entries whose patterns share a path with a filter, from `start` on. */
-export function overlap<Entry>(
-  node: Trie<Entry>,
-  filter: string,
-  start: number,
-  principal: Principal,
-  visit: Visit<Entry>,
-): void {
-  if (node.rest) visit(node.rest);
-  if (start > filter.length) {
-    if (node.ends) visit(node.ends);
-    return;
-  }
-  const end = endOfLevel(filter, start);
-  const code = wildcardAt(filter, start, end);
-  if (code === hash) return everything(node, visit);
-  if (node.any) overlap(node.any, filter, end + 1, principal, visit);
-  if (code === plus) return overlapAny(node, filter, start, end, principal, visit);
-  const literal = literalAt(node, filter, start, end);
-  if (literal) overlap(literal, filter, end + 1, principal, visit);
-  for (const { template, next } of node.templates ?? []) {
-    if (isLevel(filter, start, end, fill(template, principal))) overlap(next, filter, end + 1, principal, visit);
+    if (isText(levels.text, start, end, fill(template, principal))) walk(next, levels, level + 1, principal, visit);
   }
 }
 
 // A wildcard of a subscription does not reach a first level that starts with $ (MQTT 5.0 §4.7.2).
-// It ends a topic's prefix, so the first level follows a colon.
 function overlapAny<Entry>(
   node: Trie<Entry>,
-  filter: string,
-  start: number,
-  end: number,
+  levels: Levels,
+  level: number,
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
   for (const [text, next] of node.literals ?? []) {
-    if (!text.startsWith('$') || filter.charCodeAt(start - 1) === slash)
-      overlap(next, filter, end + 1, principal, visit);
+    if (level > 0 || !text.startsWith('$')) overlap(next, levels, level + 1, principal, visit);
   }
-  for (const { next } of node.templates ?? []) overlap(next, filter, end + 1, principal, visit);
+  for (const { next } of node.templates ?? []) overlap(next, levels, level + 1, principal, visit);
 }
 
 function everything<Entry>(node: Trie<Entry>, visit: Visit<Entry>): void {
@@ -202,30 +210,13 @@ function everythingBelow<Entry>(node: Trie<Entry>, visit: Visit<Entry>): void {
   everything(node, visit);
 }
 
-const slash = 0x2f;
 const plus = 0x2b;
 const hash = 0x23;
 
 /** The code of the wildcard that fills a level, or 0. */
-function wildcardAt(filter: string, start: number, end: number): number {
-  if (end !== start + 1) return 0;
-  const code = filter.charCodeAt(start);
+function wildcardAt(levels: Levels, level: number): number {
+  const start = startOfLevel(levels, level);
+  if (levels.ends[level] !== start + 1) return 0;
+  const code = levels.text.charCodeAt(start);
   return code === plus || code === hash ? code : 0;
-}
-
-// These two run for every level of every decision: loops, because the built-in calls cost more than short texts.
-function endOfLevel(path: string, start: number): number {
-  const { length } = path;
-  let end = start;
-  while (end < length && path.charCodeAt(end) !== slash) end++;
-  return end;
-}
-
-/** True when the text from `start` to `end` is this one. */
-export function isLevel(path: string, start: number, end: number, text: string | undefined): boolean {
-  if (text === undefined || text.length !== end - start) return false;
-  for (let index = 0; index < text.length; index++) {
-    if (path.charCodeAt(start + index) !== text.charCodeAt(index)) return false;
-  }
-  return true;
 }

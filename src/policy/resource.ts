@@ -1,5 +1,6 @@
 import { resourceKinds, type ResourceKind } from './action.js';
 import { readRequest, readRequestPattern } from './http-path.js';
+import { readLevels, type Levels } from './levels.js';
 import { isTopic, isTopicFilter, stripShare } from './topic-filter.js';
 import { parseTemplate, type Template } from './variables.js';
 
@@ -45,25 +46,30 @@ function levelsOf(kind: ResourceKind, rest: string): string[] {
 }
 
 /**
- * A queried resource in the form that it is judged in, its prefix kept: levels between slashes for topics and
- * HTTP, a name for the others. Undefined when it is malformed or not of the action's kind.
+ * Reads a queried resource into `levels`: levels between slashes for topics and HTTP, a name for the others.
+ * False when it is malformed or not of the action's kind.
  */
-export function readQuery(action: string, kind: ResourceKind, resource: string): string | undefined {
-  const start = pathStart(kind);
-  if (!hasPrefix(resource, prefixes[kind])) return undefined;
+export function readQuery(action: string, kind: ResourceKind, resource: string, levels: Levels): boolean {
+  const start = kind.length + 1;
+  if (!hasPrefix(resource, prefixes[kind])) return false;
   switch (kind) {
     case 'topic':
-      if (action === 'subscribe') return readFilter(resource.slice(start));
-      return isTopic(resource, start) ? resource : undefined;
+      return action === 'subscribe' ? readFilter(resource.slice(start), levels) : isTopic(resource, start, levels);
     case 'client':
-      return isWellFormed(resource.slice(start)) ? resource : undefined;
+      return isWellFormed(resource.slice(start)) && readName(levels, resource, start);
     case 'endpoint':
-      return endpointName.test(resource.slice(start)) ? resource : undefined;
+      return endpointName.test(resource.slice(start)) && readName(levels, resource, start);
     case 'http': {
       const path = readRequest(resource.slice(start));
-      return path === undefined ? undefined : `http:${path}`;
+      return path !== undefined && readLevels(levels, path, 0);
     }
   }
+}
+
+function readName(levels: Levels, text: string, start: number): true {
+  levels.text = text;
+  levels.start = start;
+  return true;
 }
 
 const prefixes: Record<ResourceKind, string> = {
@@ -80,13 +86,10 @@ function hasPrefix(text: string, prefix: string): boolean {
   return true;
 }
 
-/** Where the path of a judged resource begins. */
-export const pathStart = (kind: ResourceKind): number => kind.length + 1;
-
-function readFilter(text: string): string | undefined {
-  if (!isTopicFilter(text)) return undefined;
+function readFilter(text: string, levels: Levels): boolean {
+  if (!isTopicFilter(text)) return false;
   const filter = stripShare(text);
-  return filter === undefined ? undefined : `topic:${canonical(filter)}`;
+  return filter !== undefined && readLevels(levels, canonical(filter), 0);
 }
 
 /** The same set of topics, spelled so that no `#` stands for the empty topic, which is none. */

@@ -1,19 +1,29 @@
+import { createLevels, maxLevels, readLevels, type Levels } from './levels.js';
+
 const maxBytes = 65_535;
-const maxLevels = 128;
 
 const slash = 0x2f;
 const plus = 0x2b;
 const hash = 0x23;
 
-/** True when a topic that can be published to begins at `start`: MQTT 5.0 §4.7, and at most 128 levels. */
-export function isTopic(text: string, start = 0): boolean {
-  return scan(text, start, false);
+/**
+ * True when a topic that can be published to begins at `start`: MQTT 5.0 §4.7, and at most 128 levels, which are
+ * found in the same pass.
+ */
+export function isTopic(text: string, start = 0, levels = scratch): boolean {
+  if (suspicious.test(text) || text.length - start > maxBytes / 3) return scan(text, start, false, levels);
+  return text.length > start && readLevels(levels, text, start) && levels.count <= maxLevels;
 }
+
+// What has to be looked at closely; nearly every topic has none of it.
+const suspicious = /[\0+#\ud800-\udfff]/;
 
 /** True when a filter that can be subscribed to begins at `start`: each wildcard fills its level, and `#` is the last. */
 export function isTopicFilter(text: string, start = 0): boolean {
-  return scan(text, start, true);
+  return scan(text, start, true, scratch);
 }
+
+const scratch = createLevels();
 
 /**
  * What a subscription asks for, without its shared group (MQTT 5.0 §4.8.2): `$share/<group>/<filter>` is stripped once.
@@ -30,17 +40,24 @@ export function stripShare(filter: string): string | undefined {
 const isShare = (filter: string) => filter === '$share' || filter.startsWith('$share/');
 
 // One pass over the text: this runs for every decision.
-function scan(text: string, start: number, wildcards: boolean): boolean {
+function scan(text: string, start: number, wildcards: boolean, levels: Levels): boolean {
   const { length } = text;
   if (length <= start || ((length - start) * 3 > maxBytes && utf8Length(text) - start > maxBytes)) return false;
-  let levels = 1;
+  const { ends } = levels;
+  let count = 0;
   for (let index = start; index < length; index++) {
     const code = text.charCodeAt(index);
     if (code > slash && code < 0xd800) continue;
-    if (code === slash) levels++;
-    else if (!isAllowed(text, start, index, code, wildcards)) return false;
+    if (code === slash) {
+      if (count === maxLevels - 1) return false;
+      ends[count++] = index;
+    } else if (!isAllowed(text, start, index, code, wildcards)) return false;
   }
-  return levels <= maxLevels;
+  ends[count] = length;
+  levels.text = text;
+  levels.start = start;
+  levels.count = count + 1;
+  return true;
 }
 
 function isAllowed(text: string, start: number, index: number, code: number, wildcards: boolean): boolean {
