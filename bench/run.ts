@@ -1,11 +1,29 @@
 import { cpus } from 'node:os';
+import { benchAuthorize } from './authorize.js';
+import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
+import { installPeers } from './peers.js';
 import { benchPki } from './pki.js';
 import { benchProvisioning } from './provisioning.js';
+import { benchServers } from './servers.js';
 import { benchStart } from './start.js';
 
-const rows = [...(await benchPki()), ...(await benchProvisioning())];
-const start = await benchStart();
+const sections: Record<string, () => Promise<string>> = {
+  engine: async () => engineTable(await benchEngines()),
+  authorize: benchAuthorize,
+  servers: benchServers,
+  provisioning: async () => table([...(await benchPki()), ...(await benchProvisioning())]),
+  start: benchStart,
+};
+
+// All of them, or those that are named: npm run bench -- engine servers
+const named = process.argv.slice(2);
+const unknown = named.filter((name) => !(name in sections));
+if (unknown.length > 0)
+  throw new Error(`there is no section ${unknown.join(', ')}: choose of ${Object.keys(sections).join(', ')}`);
+installPeers();
+const command = ['npm run bench', ...(named.length > 0 ? ['--', ...named] : [])].join(' ');
 console.log(
-  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]!.model}, Node ${process.version}, \`npm run bench\`\n\n${table(rows)}\n\n${start}`,
+  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]!.model}, Node ${process.version}, \`${command}\``,
 );
+for (const name of named.length > 0 ? named : Object.keys(sections)) console.log(`\n${await sections[name]!()}`);

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash as digest, randomBytes } from 'node:crypto';
 
 /** `twe_`: an enrollment token, `twk_`: an API key. */
 export type CredentialPrefix = 'twe' | 'twk';
@@ -11,5 +11,5 @@ export function createCredential(prefix: CredentialPrefix): { token: string; has
 
 /** SHA-256 of the whole credential: with 256 random bits in it, a look-up by hash leaks nothing by its timing. */
 export function hashCredential(token: string): Buffer {
-  return createHash('sha256').update(token).digest();
+  return digest('sha256', token, 'buffer');
 }

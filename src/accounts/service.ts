@@ -10,7 +10,7 @@ import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
 import type { NewAccount, NewApiKey } from './schema.js';
-import type { KeyCache } from './key-cache.js';
+import type { CachedKey, KeyCache } from './key-cache.js';
 import type { AccountStore, StoredApiKey } from './store.js';
 
 type Deps = {
@@ -158,15 +158,18 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
     },
 
     /** Who holds an API key; undefined for a key that is unknown, deleted or expired. @throws DomainError `account-suspended` */
-    async findCaller(token: string): Promise<KeyCaller | undefined> {
+    findCaller(token: string): KeyCaller | undefined | Promise<KeyCaller | undefined> {
       const hash = hashCredential(token);
-      const key = keys.find(hash) ?? (await keys.load(hash));
-      if (!key || (key.expiresAt && key.expiresAt <= clock())) return undefined;
-      if (key.accountStatus !== 'active')
-        throw new DomainError('account-suspended', `the account ${key.account} is suspended`);
-      return key.caller;
+      const known = keys.find(hash);
+      return known ? callerOf(known, clock()) : keys.load(hash).then((loaded) => loaded && callerOf(loaded, clock()));
     },
   };
+}
+
+function callerOf({ expiresAt, accountStatus, account, caller }: CachedKey, at: Date): KeyCaller | undefined {
+  if (expiresAt && expiresAt <= at) return undefined;
+  if (accountStatus !== 'active') throw new DomainError('account-suspended', `the account ${account} is suspended`);
+  return caller;
 }
 
 function accountExists(name: string): DomainError {

@@ -55,7 +55,7 @@ export type Principals = ReturnType<typeof createPrincipals>;
 /** Finds who is asked about: by token without the registry, by certificate or name from it, with bounded memories of both. */
 export function createPrincipals({ store, snapshot, position, clock, verifyToken, cacheSize }: Deps) {
   const tokens = new LRUCache<string, TokenPrincipal>({ max: cacheSize.tokens });
-  const known = new LRUCache<string, KnownPrincipal>({ max: cacheSize.things, ttl: rememberMs });
+  const known = new LRUCache<string, KnownPrincipal>({ max: cacheSize.things, ttl: rememberMs, ttlResolution: 1000 });
   const loading = new Map<string, { position: number; principal: Promise<KnownPrincipal | undefined> }>();
 
   const toKnown = (row: RegisteredPrincipal, at: number): KnownPrincipal => {

@@ -94,7 +94,8 @@ export function createAuthorizeService(deps: Deps) {
     const refusal = refusalOf(snapshot.certificateChange(token.fingerprint)?.reason, change?.status);
     if (refusal) return refusal;
     const rights = change ? principals.presentRights(token) : token.rights;
-    return { ...ownerOf(token), rights, until: token.expiresAt, refresh: rights !== token.rights };
+    const { thingId, account, name } = token;
+    return { thingId, account, name, rights, until: token.expiresAt, refresh: rights !== token.rights };
   };
 
   /** Certificate, then thing. `byName` when nothing but the name of the thing was shown. */
@@ -109,7 +110,8 @@ export function createAuthorizeService(deps: Deps) {
     if (byName && known.otherRevoked && !caller.enforcesCrl) return 'certificate-revoked';
     if (known.notAfter <= now) return 'certificate-expired';
     const refusal = refusalOf(undefined, known.status);
-    return refusal ?? { ...ownerOf(known), rights: known.rights, until: known.notAfter, refresh: false };
+    const { thingId, account, name, rights, notAfter } = known;
+    return refusal ?? { thingId, account, name, rights, until: notAfter, refresh: false };
   };
 
   /** Segment, deny, allow. */
@@ -136,8 +138,6 @@ export function createAuthorizeService(deps: Deps) {
   };
 
   const conclude = (caller: KeyCaller, subject: Subject | Refusal, question: Question, now: number): Verdict => {
-    // INVARIANT: an instance without a lease says nothing that depends on the log (asked again, because time passed).
-    if (!mayAnswer()) throw noLease();
     if (typeof subject === 'string') return refuse(subject, capOf(caller, now));
     const verdict = decideFor(caller, subject, question, now);
     seen(subject.thingId, now);
@@ -146,6 +146,7 @@ export function createAuthorizeService(deps: Deps) {
   };
 
   const decideNow = (caller: KeyCaller, question: Question): Verdict | Promise<Verdict> => {
+    // INVARIANT: an instance without a lease says nothing that depends on the log.
     if (!mayAnswer()) throw noLease();
     const now = clock().getTime();
     const form: PrincipalForm = question.principal;
@@ -153,13 +154,28 @@ export function createAuthorizeService(deps: Deps) {
       const token = principals.byToken(form.token);
       return conclude(caller, judgeToken(caller, token, presentedFingerprint(form), now), question, now);
     }
-    const byName = form.thingName !== undefined;
-    const fingerprint = byName ? '' : presentedFingerprint(form)!;
+    if (form.thingName !== undefined)
+      return concludeKnown(caller, principals.byName(caller.account, form.thingName), true, question, now);
+    const fingerprint = presentedFingerprint(form)!;
     if (fingerprint === unreadable) return conclude(caller, 'unknown-principal', question, now);
-    const found = byName ? principals.byName(caller.account, form.thingName!) : principals.byFingerprint(fingerprint);
-    const finish = (known: KnownPrincipal | undefined) =>
-      conclude(caller, judgeKnown(caller, known, byName, now), question, now);
-    return found instanceof Promise ? found.then(finish) : finish(found);
+    return concludeKnown(caller, principals.byFingerprint(fingerprint), false, question, now);
+  };
+
+  const concludeKnown = (
+    caller: KeyCaller,
+    known: KnownPrincipal | undefined | Promise<KnownPrincipal | undefined>,
+    byName: boolean,
+    question: Question,
+    now: number,
+  ): Verdict | Promise<Verdict> => {
+    if (known instanceof Promise) {
+      return known.then((found) => {
+        // Time passed while the registry was asked.
+        if (!mayAnswer()) throw noLease();
+        return conclude(caller, judgeKnown(caller, found, byName, now), question, now);
+      });
+    }
+    return conclude(caller, judgeKnown(caller, known, byName, now), question, now);
   };
 
   return {
@@ -172,10 +188,6 @@ export function createAuthorizeService(deps: Deps) {
     /** What is answered where one of many could not be decided. */
     undecided: (): Verdict => refuse('cannot-decide', clock().getTime()),
   };
-}
-
-function ownerOf({ thingId, account, name }: { thingId: string; account: string; name: string }) {
-  return { thingId, account, name };
 }
 
 function refusalOf(certificate: string | undefined, status: string | undefined): Refusal | undefined {
