@@ -22,6 +22,8 @@ import { encodePem } from './pki/certificate.js';
 import { policyRoutes } from './policies/routes.js';
 import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
 import { provisioningRoutes } from './provisioning/routes.js';
+import { feedRoutes } from './revocation/feed-routes.js';
+import { revokeRoutes } from './revocation/revoke-routes.js';
 import { pkiRoutes } from './revocation/routes.js';
 import { segmentRoutes } from './segments/routes.js';
 import type { Services } from './services.js';
@@ -100,7 +102,10 @@ async function mountFeatures(
     publisher,
     records,
     renewals,
+    revoking,
     segments,
+    stream,
+    feed,
     things,
     tokens,
   } = services;
@@ -137,6 +142,9 @@ async function mountFeatures(
   await app.register(segmentRoutes(segments));
   await app.register(authorizeRoutes({ service: authorize, cursor: log.cursor }));
   await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
+  await app.register(revokeRoutes({ service: revoking, cursor: log.cursor }));
+  await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch }));
+  app.addHook('preClose', async () => stream.endAll());
   await app.register(decisionRoutes(records.list));
   await app.register(
     pkiRoutes({

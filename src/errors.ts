@@ -33,7 +33,13 @@ export type ErrorCode =
   | 'internal';
 
 /** Members that a problem document may carry besides the standard ones. */
-export type ErrorExtras = { retryAfter?: number; serverTime?: string; error?: string; errors?: object[] };
+export type ErrorExtras = {
+  retryAfter?: number;
+  serverTime?: string;
+  error?: string;
+  errors?: object[];
+  links?: Record<string, string>;
+};
 
 /** The one error that features throw. `message` is shown to the caller and says what to do next. */
 export class DomainError extends Error {

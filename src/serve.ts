@@ -10,6 +10,7 @@ import { openResources, type OpenResources } from './resources.js';
 const keyReloadMs = 30_000;
 const sweepMs = 3_600_000;
 const sampleMs = 1000;
+const headMs = 5000;
 const lastSeenMs = 15_000;
 const pruneMs = 60_000;
 const stopMs = 10_000;
@@ -81,6 +82,7 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     repeat('reading the token keys', keyReloadMs, services.tokenKeys.reload),
     repeat('sweeping', sweepMs, () => services.tokenStore.sweep(systemClock())),
     repeat('writing the sample of decisions', sampleMs, services.recorder.flush),
+    repeat('telling followers where the log stands', headMs, async () => services.stream.head(services.log.position())),
     repeat('writing when things were last seen', lastSeenMs, services.lastSeen.flush),
     repeat('pruning the sample of decisions', pruneMs, services.records.prune),
     repeat('forgetting old changes', pruneMs, async () =>

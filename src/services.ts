@@ -35,8 +35,12 @@ import { createRenewalService } from './provisioning/renewal-service.js';
 import { createRenewalStore } from './provisioning/renewal-store.js';
 import { createProvisioningService } from './provisioning/service.js';
 import { createProvisioningStore } from './provisioning/store.js';
+import { createFeedStore } from './revocation/feed-store.js';
 import { createPublisher } from './revocation/publisher.js';
+import { createRevokeService } from './revocation/revoke-service.js';
+import * as revokeSql from './revocation/revoke-sql.js';
 import { createRevocationStore } from './revocation/store.js';
+import { createStream } from './revocation/stream.js';
 import type { Sealer } from './sealing.js';
 import { lockRoom } from './segments/room-sql.js';
 import { createSegmentService } from './segments/service.js';
@@ -76,6 +80,7 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     verifyToken: (token) => tokens.readAccess(token),
     cacheSize: config.cacheSize,
   });
+  const stream = createStream((position) => log.cursorAt(position));
   const log = await followLog({
     db,
     listen,
@@ -85,11 +90,13 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
       snapshot.load(contents);
       principals.clear();
       keys.clear();
+      stream.endAll();
       return { epoch, position };
     },
     apply(entry) {
       snapshot.apply(entry);
       if (entry.type === 'key') keys.forget(entry.account);
+      stream.push(entry);
     },
   });
   const { commit } = log;
@@ -173,7 +180,7 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     policyForType: policies.forType,
   });
   const provisioning = createProvisioningService({
-    store: createProvisioningStore(db, appendAudit, appendLog, lockRoom),
+    store: createProvisioningStore(db, appendAudit, appendLog, lockRoom, commit),
     clock,
     covering: enrollments.covering,
     signing: issuers.signing,
@@ -209,6 +216,15 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     firstTokens: tokens.first,
     encodePem: (der) => encodePem('CERTIFICATE', der),
     encodePkcs12,
+  });
+
+  const revoking = createRevokeService({
+    commit,
+    clock,
+    audit: appendAudit,
+    log: appendLog,
+    sql: revokeSql,
+    cursorAt: log.cursorAt,
   });
 
   const records = createRecordStore(db);
@@ -248,8 +264,11 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     recorder,
     records,
     renewals,
+    revoking,
     segments,
     snapshot,
+    stream,
+    feed: createFeedStore(db),
     things,
     tokenKeys,
     tokens,
@@ -257,6 +276,7 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
 
     /** Writes what waits to be written, and gives the lease back. */
     async close(): Promise<void> {
+      stream.endAll();
       await Promise.allSettled([lastSeen.flush(), recorder.flush()]);
       await log.close();
     },

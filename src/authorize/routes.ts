@@ -8,6 +8,8 @@ import type { AuthorizeService, Verdict } from './service.js';
 
 const tags = ['proxies'];
 const json = 'application/json; charset=utf-8';
+// A topic alone may have 65,535 bytes.
+const questionBytes = 512 * 1024;
 const batchBytes = 16 * 1024 * 1024;
 
 type Deps = { service: AuthorizeService; cursor(): string };
@@ -32,6 +34,7 @@ export function authorizeRoutes({ service, cursor }: Deps) {
       {
         config: { access: 'authorize:query' },
         validatorCompiler: compileSchema,
+        bodyLimit: questionBytes,
         schema: {
           summary: 'May this device do that now?',
           tags,

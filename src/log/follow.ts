@@ -37,7 +37,10 @@ export async function followLog({ db, listen, load, apply, onError }: Deps) {
     /** False while this instance may not give answers that depend on the log. */
     mayAnswer: leases.held,
     position: reader.position,
+    epoch: reader.epoch,
     cursor: reader.cursor,
+    /** The cursor of a place in the log. */
+    cursorAt: (position: number): string => `${reader.epoch()}:${position}`,
 
     /** Resolves once everything up to a cursor is applied here. @throws DomainError `epoch-changed`, `not-ready` */
     async reach(cursor: string): Promise<void> {

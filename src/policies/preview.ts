@@ -21,6 +21,8 @@ type Deps = {
   validitySeconds: number;
 };
 
+const mostProbes = 200;
+const mostSimulated = 20_000;
 const mostThings = 10_000;
 const mostDecisions = 2000;
 const mostExamples = 50;
@@ -57,15 +59,19 @@ export function createPolicyPreview({ store, clock, recentDecisions, validitySec
 
   const simulate = async (account: string, simulation: Simulation): Promise<Simulated> => {
     const given = simulation.policies && (await policiesOf(account, simulation.policies));
+    requireFeasible(given ?? [], simulation.requests.length);
     const real = await realThings(account, simulation);
     const active = given ? new Map<string, PolicyVersion>() : await store.active(account);
-    const decisions = simulation.requests.map(({ thing, action, resource, context = {}, at }) => {
+    const decisions: Simulated['decisions'] = [];
+    for (const { thing, action, resource, context = {}, at } of simulation.requests) {
+      // Each statement is explained for each request: others get their turn in between.
+      await setImmediate();
       const registered = thing.account === undefined || thing.account === account ? real.get(thing.name) : undefined;
       const policies = given ?? (registered?.policies ?? []).flatMap((name) => active.get(name) ?? []);
       const principal = createPrincipal(variablesOf(account, thing, registered));
       const query = { action, resource, context, at: at === undefined ? clock().getTime() : Date.parse(at) };
-      return answer(policies, principal, query);
-    });
+      decisions.push(answer(policies, principal, query));
+    }
     return { decisions };
   };
 
@@ -116,7 +122,9 @@ export function createPolicyPreview({ store, clock, recentDecisions, validitySec
       if (index % thingsPerTurn === 0) await setImmediate();
       const variables = variablesOf(account, thing, thing);
       const probes = [...probesOf(current.document, variables), ...probesOf(next.document, variables)];
-      const changes = distinct(probes).flatMap((probe) => compare(thing, { ...probe, at: clock().getTime() }) ?? []);
+      const changes = distinct(probes)
+        .slice(0, mostProbes)
+        .flatMap((probe) => compare(thing, { ...probe, at: clock().getTime() }) ?? []);
       if (changes.length > 0) changedThings.push({ thingName: thing.name, changes: changes.slice(0, mostChanges) });
     }
 
@@ -157,6 +165,16 @@ export function createPolicyPreview({ store, clock, recentDecisions, validitySec
 }
 
 export type PolicyPreview = ReturnType<typeof createPolicyPreview>;
+
+/** @throws DomainError `invalid-request` for more statements to explain than anybody reads */
+function requireFeasible(policies: PolicyVersion[], requests: number): void {
+  const statements = policies.reduce((sum, { document }) => sum + document.statements.length, 0);
+  if (statements * requests <= mostSimulated) return;
+  throw new DomainError(
+    'invalid-request',
+    `${requests} requests and ${statements} statements make more than ${mostSimulated} explanations: send fewer at once`,
+  );
+}
 
 type ImaginedThing = Simulation['requests'][number]['thing'];
 

@@ -8,6 +8,7 @@ import type { HeldCertificate, RegisteredThing } from '../registry.js';
 import type { Renewal, RenewalStore } from './renewal-store.js';
 import type { RenewRequest } from './schema.js';
 import { deviceValidity } from './service.js';
+import { keyBarred } from './service.js';
 
 type Proof = { certificate: HeldCertificate; claims: Record<string, unknown> };
 
@@ -28,7 +29,7 @@ export function createRenewalService({ store, clock, signing, parseCsr, verifyPr
     /**
      * A certificate for a new key, on the proof of the present one. The same old key and the same CSR
      * give the same bytes; the old certificate stays good until the new one is first used.
-     * @throws DomainError `invalid-client`, `bad-csr`, `bad-key`, `key-in-use`, `conflict`
+     * @throws DomainError `invalid-client`, `bad-csr`, `bad-key`, `key-in-use`, `certificate-revoked`, `conflict`
      */
     async renew({ csr, proof: jwt }: RenewRequest, origin: Origin): Promise<Renewal & { thing: RegisteredThing }> {
       const proof = await verifyProof(jwt);
@@ -60,6 +61,12 @@ export function createRenewalService({ store, clock, signing, parseCsr, verifyPr
       });
       if (renewal === 'key-in-use')
         throw new DomainError('key-in-use', 'this key lives on another thing: make a new key');
+      if (renewal === 'key-barred') throw keyBarred();
+      if (renewal === 'revoked')
+        throw new DomainError(
+          'certificate-revoked',
+          'the certificate was revoked meanwhile: ask an operator to re-enroll the thing',
+        );
       if (renewal === 'too-many')
         throw new DomainError('conflict', 'too many renewals of this thing were never used: use the last one you got');
       return { ...renewal, thing };

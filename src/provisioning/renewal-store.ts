@@ -19,6 +19,9 @@ export type Renewal = {
   certificate: { der: Buffer; serialNumber: string; fingerprint: string; notBefore: Date; notAfter: Date };
 };
 
+/** Why a renewal was not written. */
+export type RenewalRefusal = 'key-in-use' | 'key-barred' | 'too-many' | 'revoked';
+
 export type RenewalStore = ReturnType<typeof createRenewalStore>;
 
 // A device that keeps asking with new keys must not fill the registry.
@@ -43,11 +46,16 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
       certificate,
       issuerId,
       spkiSha256,
-    }: RenewalRecord): Promise<Renewal | 'key-in-use' | 'too-many'> =>
+    }: RenewalRecord): Promise<Renewal | RenewalRefusal> =>
       db.$transaction(async (tx) => {
         const { thing, serialNumber: renewed } = renews;
         // One renewal of a thing at a time: of two equal requests the second finds the first's.
-        await tx.$queryRaw(sql`SELECT 1 FROM things WHERE id = ${thing.id}::uuid FOR UPDATE`);
+        // Revoking locks the thing too: what was revoked meanwhile is not renewed.
+        const live = await tx.$queryRaw<object[]>(
+          sql`SELECT 1 FROM things WHERE id = ${thing.id}::uuid AND status = 'active' FOR UPDATE`,
+        );
+        const unrevoked = await tx.certificate.count({ where: { serialNumber: renewed, revokedAt: null } });
+        if (live.length === 0 || unrevoked === 0) return 'revoked';
         const spki = Buffer.from(spkiSha256, 'hex');
         const same = await tx.certificate.findFirst({
           where: { renews: renewed, spkiSha256: spki, revokedAt: null },
@@ -66,6 +74,7 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
           where: { accountName_spkiSha256: { accountName: thing.account, spkiSha256: spki } },
         });
         if (key?.thingId !== thing.id) return 'key-in-use';
+        if (key.barredAt) return 'key-barred';
         const { serialNumber, fingerprint, index, der, notBefore, notAfter } = certificate;
         await tx.certificate.create({
           data: {

@@ -123,6 +123,8 @@ export function createProvisioningService(deps: Deps) {
         return provisioned({ ...named, thing });
       case 'key-in-use':
         throw keyInUse();
+      case 'key-barred':
+        throw keyBarred();
       case 'not-active':
         throw new DomainError('thing-not-active', `the thing ${thing.name} is ${thing.status}`);
       case 'expired':
@@ -199,6 +201,11 @@ function segmentFull(segment: string): DomainError {
     'segment-full',
     `the segment ${segment} has reached its deviceLimit: ask an operator to raise it or to move things out`,
   );
+}
+
+/** A key that was revoked as compromised is never certified again. */
+export function keyBarred(): DomainError {
+  return new DomainError('bad-key', 'this key was revoked as compromised: make a new one');
 }
 
 function keyInUse(): DomainError {

@@ -1,5 +1,5 @@
 import type { AppendAudit } from '../audit/store.js';
-import { sql, type Database, type Transaction } from '../db/client.js';
+import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
 import type { AppendLog } from '../log/append.js';
 import type { Origin } from '../origin.js';
@@ -32,7 +32,7 @@ export type ProvisionOutcome = {
   unusable?: Unusable;
 };
 
-export type ReenrollResult = 'created' | 'not-active' | 'key-in-use' | Unusable;
+export type ReenrollResult = 'created' | 'not-active' | 'key-in-use' | 'key-barred' | Unusable;
 
 export type Unusable = 'revoked' | 'account-suspended' | 'expired' | 'exhausted';
 
@@ -52,7 +52,13 @@ export type ProvisioningStore = ReturnType<typeof createProvisioningStore>;
 /** Locks segments and tells how many things each can still take, by `account/name`. */
 export type LockRoom = (tx: Transaction, segments: { account: string; name: string }[]) => Promise<Map<string, number>>;
 
-export function createProvisioningStore(db: Database, audit: AppendAudit, log: AppendLog, lockRoom: LockRoom) {
+export function createProvisioningStore(
+  db: Database,
+  audit: AppendAudit,
+  log: AppendLog,
+  lockRoom: LockRoom,
+  commit: Commit,
+) {
   return {
     isConflict: isDataConflict,
 
@@ -86,7 +92,9 @@ export function createProvisioningStore(db: Database, audit: AppendAudit, log: A
         });
         const held = holder !== null && holder.thingId !== record.thing.id;
         const inactive = thing.status !== 'active';
-        const result = usability(state.enrollments?.[0]) ?? (held ? 'key-in-use' : inactive ? 'not-active' : 'created');
+        const barred = holder?.barredAt ? 'key-barred' : undefined;
+        const result =
+          usability(state.enrollments?.[0]) ?? barred ?? (held ? 'key-in-use' : inactive ? 'not-active' : 'created');
         if (result === 'created') await insertRecords(tx, [record], { existingThing: true });
         return { result, thing };
       }),
@@ -118,7 +126,7 @@ export function createProvisioningStore(db: Database, audit: AppendAudit, log: A
      * certificate was used meanwhile, and nothing was written.
      */
     replaceFamily: (repeat: Repeat, family: RefreshFamily, at: Date, origin: Origin): Promise<boolean> =>
-      db.$transaction(async (tx) => {
+      commit(async (tx) => {
         const { thing } = repeat;
         const { serialNumber } = repeat.certificate;
         const unused = await tx.$queryRaw<unknown[]>(

@@ -1,0 +1,135 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { DomainError } from '../errors.js';
+import { keyCaller } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { describeEntry } from './feed-entry.js';
+import type { FeedPage, FeedStore } from './feed-store.js';
+import type { Stream } from './stream.js';
+
+const tags = ['revocations'];
+const cursorForm = z.string().regex(/^[0-9a-f-]{36}:\d{1,15}$/, 'must be a cursor: epoch:position');
+const feedQuery = z.strictObject({
+  after: cursorForm.optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+});
+const entry = z.looseObject({ position: z.int(), at: timestamp, type: z.string() });
+const feedPage = z.object({
+  epoch: z.string(),
+  position: z.int(),
+  cursor: z.string(),
+  entries: z.array(entry),
+  next: z.string().optional(),
+});
+const snapshot = z.object({
+  epoch: z.string(),
+  position: z.int(),
+  cursor: z.string(),
+  certificates: z.array(
+    z.object({ serialNumber, fingerprint: z.string(), thingName, reason: z.string(), revokedAt: timestamp }),
+  ),
+  things: z.array(z.object({ thingName, status: z.string(), minGen: z.int() })),
+});
+
+type Deps = { store: FeedStore; stream: Stream; clock(): Date; epoch(): string };
+
+/** What followers read: the log of their account, page by page or pushed, and the state that it leads to. */
+export function feedRoutes({ store, stream, clock, epoch }: Deps) {
+  /** The position in a cursor of this epoch. @throws DomainError `epoch-changed` */
+  const positionOf = (cursor: string | undefined): number => {
+    if (cursor === undefined) return 0;
+    const [of, position] = cursor.split(':') as [string, string];
+    if (of === epoch()) return Number(position);
+    throw new DomainError(
+      'epoch-changed',
+      'the database was restored since this cursor was given: begin again from /v1/revocations/snapshot',
+      {
+        links: { snapshot: '/v1/revocations/snapshot' },
+      },
+    );
+  };
+
+  const present = ({ epoch: of, position, entries, more }: FeedPage): z.output<typeof feedPage> => {
+    const cursor = `${of}:${position}`;
+    return {
+      epoch: of,
+      position,
+      cursor,
+      entries: entries.map((each) => describeEntry(each) as z.output<typeof entry>),
+      ...(more ? { next: `/v1/revocations?after=${cursor}` } : {}),
+    };
+  };
+
+  return async (app: App) => {
+    app.get(
+      '/v1/revocations',
+      {
+        config: { access: 'revocations:read' },
+        schema: { summary: 'What changed after a cursor', tags, querystring: feedQuery, response: { 200: feedPage } },
+      },
+      async (request) => {
+        const { after, limit } = request.query;
+        return present(await store.page(keyCaller(request).account, positionOf(after), limit));
+      },
+    );
+
+    app.get(
+      '/v1/revocations/snapshot',
+      {
+        config: { access: 'revocations:read' },
+        schema: { summary: 'Everything that is revoked, held or suspended now', tags, response: { 200: snapshot } },
+      },
+      async (request) => {
+        const { certificates, ...rest } = await store.snapshot(keyCaller(request).account, clock());
+        const listed = certificates.map(({ revokedAt, ...each }) => ({ ...each, revokedAt: rfc3339(revokedAt) }));
+        return { ...rest, cursor: `${rest.epoch}:${rest.position}`, certificates: listed };
+      },
+    );
+
+    app.get(
+      '/v1/revocations/stream',
+      {
+        config: { access: 'revocations:read' },
+        schema: {
+          summary: 'The same, pushed as server-sent events; Last-Event-ID or after says from where',
+          tags,
+          querystring: z.strictObject({ after: cursorForm.optional() }),
+        },
+      },
+      async (request, reply) => {
+        const { account, id } = keyCaller(request);
+        const last = request.headers['last-event-id'];
+        const given = typeof last === 'string' ? cursorForm.safeParse(last).data : request.query.after;
+        let position = positionOf(given);
+        reply.hijack();
+        const { raw } = reply;
+        raw.writeHead(200, {
+          'content-type': 'text/event-stream',
+          'cache-control': 'no-store',
+          'x-accel-buffering': 'no',
+          'x-request-id': request.id,
+        });
+        const listener = stream.join(account, id, {
+          write: (bytes) => raw.write(bytes),
+          waiting: () => raw.writableLength,
+          end: () => raw.destroy(),
+        });
+        raw.on('close', listener.leave);
+        raw.write('retry: 1000\n\n');
+        try {
+          for (;;) {
+            const page = await store.page(account, position, 1000);
+            for (const each of page.entries) raw.write(stream.entryBytes(each));
+            position = page.position;
+            if (!page.more) break;
+          }
+          listener.live(position);
+        } catch (error) {
+          request.log.error({ err: error, reqId: request.id }, 'a stream ended');
+          raw.destroy();
+        }
+      },
+    );
+  };
+}

@@ -1,0 +1,69 @@
+import { sql, type Database } from '../db/client.js';
+import type { LogEntry } from '../log/reader.js';
+
+/** Entries of one account, and how far the log was read to find them. */
+export type FeedPage = { epoch: string; position: number; entries: LogEntry[]; more: boolean };
+
+type Row = { position: bigint; at: Date; account_name: string; type: LogEntry['type']; payload: LogEntry['payload'] };
+
+/** A certificate that lists name, in the words of the feed. */
+export type ListedCertificate = {
+  serialNumber: string;
+  fingerprint: string;
+  thingName: string;
+  reason: string;
+  revokedAt: Date;
+};
+
+/** A thing whose tokens are not all good. */
+export type ListedThing = { thingName: string; status: string; minGen: number };
+
+export type FeedStore = ReturnType<typeof createFeedStore>;
+
+export function createFeedStore(db: Database) {
+  return {
+    /** The entries of an account after a position, of one instant. */
+    async page(account: string, after: number, limit: number): Promise<FeedPage> {
+      const [rows, head] = await db.$transaction(
+        async (tx) => {
+          const [at] = await tx.$queryRaw<{ epoch: string; position: bigint }[]>(
+            sql`SELECT epoch, position FROM log_head`,
+          );
+          const found = await tx.$queryRaw<Row[]>(sql`
+            SELECT position, at, account_name, type, payload FROM log_entries
+            WHERE account_name = ${account} AND position > ${after} ORDER BY position LIMIT ${limit + 1}`);
+          return [found, at!] as const;
+        },
+        { isolationLevel: 'RepeatableRead' },
+      );
+      const more = rows.length > limit;
+      const entries = rows.slice(0, limit).map(toEntry);
+      // A page that holds all there is was read up to the head; a full one up to its last entry.
+      const position = more ? entries.at(-1)!.position : Number(head.position);
+      return { epoch: head.epoch, position, entries, more };
+    },
+
+    /** What is revoked, held, suspended or behind in an account now, and the place of that in the log. */
+    snapshot: (account: string, at: Date) =>
+      db.$transaction(
+        async (tx) => {
+          const [head] = await tx.$queryRaw<{ epoch: string; position: bigint }[]>(
+            sql`SELECT epoch, position FROM log_head`,
+          );
+          const certificates = await tx.$queryRaw<ListedCertificate[]>(sql`
+            SELECT c.serial_number AS "serialNumber", c.fingerprint, t.name AS "thingName", c.reason, c.revoked_at AS "revokedAt"
+            FROM certificates c JOIN things t ON t.id = c.thing_id
+            WHERE c.account_name = ${account} AND c.revoked_at IS NOT NULL AND c.not_after > ${at} ORDER BY c.revoked_at, c.serial_number`);
+          const things = await tx.$queryRaw<ListedThing[]>(sql`
+            SELECT name AS "thingName", status, min_gen AS "minGen" FROM things
+            WHERE account_name = ${account} AND (status <> 'active' OR min_gen > 1) ORDER BY name`);
+          return { epoch: head!.epoch, position: Number(head!.position), certificates, things };
+        },
+        { isolationLevel: 'RepeatableRead' },
+      ),
+  };
+}
+
+function toEntry({ position, at, account_name, type, payload }: Row): LogEntry {
+  return { position: Number(position), at, account: account_name, type, payload };
+}

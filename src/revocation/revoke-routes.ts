@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf, thingCaller } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import type { RevocationReason } from '../pki/crl.js';
+import * as schema from './revoke-schema.js';
+import type { RevokeService, ThingRevocation } from './revoke-service.js';
+
+type Deps = { service: RevokeService; cursor(): string };
+
+/** Revoking over the API. An answer means that every instance goes by it. */
+export function revokeRoutes({ service, cursor }: Deps) {
+  const present = ({ status, position, ...rest }: ThingRevocation): z.output<typeof schema.thingRevoked> => ({
+    ...rest,
+    status: status as 'active' | 'suspended' | 'revoked',
+    ...(position === undefined ? {} : { position }),
+    cursor: cursor(),
+  });
+
+  return async (app: App) => {
+    app.post(
+      '/v1/certificates/:serialNumber/revoke',
+      {
+        config: { access: 'certificates:revoke' },
+        schema: {
+          summary: 'Revoke a certificate',
+          tags: ['certificates'],
+          params: schema.certificateParams,
+          body: schema.revocation,
+          response: { 200: schema.revoked },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const { serialNumber } = request.params;
+        const done = await service.revokeCertificate(account, serialNumber, request.body.reason, originOf(request));
+        return {
+          ...done,
+          status: 'revoked' as const,
+          reason: done.reason as RevocationReason,
+          revokedAt: rfc3339(done.revokedAt),
+        };
+      },
+    );
+
+    app.post(
+      '/v1/certificates/:serialNumber/release',
+      {
+        config: { access: 'certificates:release' },
+        schema: {
+          summary: 'End a hold',
+          tags: ['certificates'],
+          params: schema.certificateParams,
+          response: { 200: schema.released },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const done = await service.releaseCertificate(account, request.params.serialNumber, originOf(request));
+        return { ...done, status: 'active' as const };
+      },
+    );
+
+    for (const [verb, summary, act] of [
+      ['suspend', 'Hold every live certificate of a thing and refuse its tokens', service.suspendThing],
+      ['resume', 'End a suspension, and the holds that it made', service.resumeThing],
+    ] as const) {
+      app.post(
+        `/v1/things/:name/${verb}`,
+        {
+          config: { access: 'certificates:revoke' },
+          schema: { summary, tags: ['things'], params: schema.thingParams, response: { 200: schema.thingRevoked } },
+        },
+        async (request) => present(await act(keyCaller(request).account, request.params.name, originOf(request))),
+      );
+    }
+
+    app.post(
+      '/v1/things/:name/revoke',
+      {
+        config: { access: 'certificates:revoke' },
+        schema: {
+          summary: 'Revoke a thing with every certificate and token of it',
+          tags: ['things'],
+          params: schema.thingParams,
+          body: schema.thingRevocation,
+          response: { 200: schema.thingRevoked },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const reason = request.body?.reason ?? 'unspecified';
+        return present(await service.revokeThing(account, request.params.name, reason, originOf(request)));
+      },
+    );
+
+    app.delete(
+      '/v1/things/:name',
+      {
+        config: { access: 'certificates:revoke' },
+        schema: {
+          summary: 'Revoke everything of a thing that is no more',
+          tags: ['things'],
+          params: schema.thingParams,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        await service.revokeThing(
+          keyCaller(request).account,
+          request.params.name,
+          'cessationOfOperation',
+          originOf(request),
+        );
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.post(
+      '/v1/self/revoke',
+      {
+        config: { access: 'thing' },
+        schema: {
+          summary: 'A device revokes itself: its thing, with every certificate and token',
+          tags: ['agents'],
+          body: schema.thingRevocation,
+          response: { 200: schema.thingRevoked },
+        },
+      },
+      async (request) => {
+        const { account, name } = thingCaller(request).certificate.thing;
+        const reason = request.body?.reason ?? 'cessationOfOperation';
+        return present(await service.revokeThing(account, name, reason, originOf(request)));
+      },
+    );
+  };
+}

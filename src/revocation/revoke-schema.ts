@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { reasonCodes, type RevocationReason } from '../pki/crl.js';
+
+export const reason = z.enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]]);
+
+export const certificateParams = z.strictObject({ serialNumber });
+export const revocation = z.strictObject({ reason });
+export const revoked = z.object({
+  serialNumber,
+  status: z.literal('revoked'),
+  reason,
+  revokedAt: timestamp,
+  position: z.int(),
+  cursor: z.string(),
+});
+export const released = z.object({
+  serialNumber,
+  status: z.literal('active'),
+  position: z.int(),
+  cursor: z.string(),
+});
+
+export const thingParams = z.strictObject({ name: thingName });
+export const thingRevocation = z.strictObject({ reason: reason.default('unspecified') }).nullish();
+export const thingRevoked = z.object({
+  name: thingName,
+  status: z.enum(['active', 'suspended', 'revoked']),
+  /** How many certificates this changed. */
+  certificates: z.int(),
+  position: z.int().optional(),
+  cursor: z.string(),
+});

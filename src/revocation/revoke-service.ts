@@ -1,0 +1,230 @@
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Commit, Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import type { AppendLog, NewLogEntry } from '../log/append.js';
+import type { Origin } from '../origin.js';
+import type { RevocationReason } from '../pki/crl.js';
+import type * as Sql from './revoke-sql.js';
+import type { LockedCertificate, LockedThing } from './revoke-sql.js';
+import { transitionOf } from './transition.js';
+
+type Deps = {
+  commit: Commit;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+  sql: typeof Sql;
+  cursorAt(position: number): string;
+};
+
+/** A certificate that is revoked, where in the log that stands, and the cursor of that place. */
+export type Revoked = { serialNumber: string; reason: string; revokedAt: Date; position: number; cursor: string };
+
+/** What became of a thing. */
+export type ThingRevocation = { name: string; status: string; certificates: number; position: number | undefined };
+
+export type RevokeService = ReturnType<typeof createRevokeService>;
+
+/** Revoking, holding and releasing. What these resolve to is in every answer of every instance by then. */
+export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }: Deps) {
+  const noCertificate = (serial: string) => new DomainError('not-found', `there is no certificate ${serial}`);
+  const noThing = (name: string) => new DomainError('not-found', `there is no thing ${name}`);
+
+  /** Revokes certificates of one locked thing; `also` follows them in the log. Returns the position of the last entry. */
+  const revokeAll = async (
+    tx: Transaction,
+    { account, thing, at, origin }: { account: string; thing: LockedThing; at: Date; origin: Origin },
+    certificates: LockedCertificate[],
+    change: { reason: RevocationReason; heldBySuspension?: boolean; action: string },
+    also: NewLogEntry[] = [],
+  ): Promise<bigint> => {
+    const { reason, action } = change;
+    const serialNumbers = certificates.map(({ serialNumber }) => serialNumber);
+    await sql.markRevoked(tx, serialNumbers, { ...change, at });
+    const families =
+      reason === 'certificateHold' ? [] : await sql.endFamilies(tx, account, thing.name, serialNumbers, at);
+    if (reason === 'keyCompromise')
+      await sql.barKeys(
+        tx,
+        account,
+        certificates.map(({ spkiSha256 }) => spkiSha256),
+        at,
+      );
+    await audit(tx, { at, account, origin, action, target: `thing:${thing.name}`, detail: { serialNumbers, reason } });
+    const following = [...families, ...also];
+    const last = await log(tx, at, [
+      ...certificates.map((certificate) => entryOf(account, thing, certificate, reason)),
+      ...following,
+    ]);
+    await sql.notePositions(tx, serialNumbers, last, following.length);
+    return last;
+  };
+
+  const answerOf = ({ serialNumber, reason, revokedAt, revokedPosition }: LockedCertificate): Revoked => {
+    const position = Number(revokedPosition ?? 0);
+    return { serialNumber, reason: reason!, revokedAt: revokedAt!, position, cursor: cursorAt(position) };
+  };
+
+  const lockHolder = async (tx: Transaction, account: string, serialNumber: string, at: Date) => {
+    const name = await sql.holderOf(tx, account, serialNumber);
+    const thing = name === undefined ? undefined : await sql.lockThing(tx, account, name);
+    const [certificate] = thing ? await sql.certificatesOf(tx, thing.id, at, serialNumber) : [];
+    if (!thing || !certificate) throw noCertificate(serialNumber);
+    return { thing, certificate };
+  };
+
+  /** Changes the status of a locked thing; its tokens up to now are refused. */
+  const retire = async (tx: Transaction, account: string, thing: LockedThing, status: string): Promise<NewLogEntry> => {
+    const gen = thing.gen + 1;
+    await sql.setStatus(tx, thing, status, gen, gen);
+    return { account, type: 'thing', payload: { thingId: thing.id, thingName: thing.name, status, gen, minGen: gen } };
+  };
+
+  const revokeThing = (
+    account: string,
+    name: string,
+    reason: RevocationReason,
+    origin: Origin,
+  ): Promise<ThingRevocation> =>
+    commit(async (tx) => {
+      const thing = await sql.lockThing(tx, account, name);
+      if (!thing) throw noThing(name);
+      const at = clock();
+      const all = await sql.certificatesOf(tx, thing.id, at);
+      const changing = all.filter(({ reason: current }) =>
+        ['revoke', 'change'].includes(transitionOf(current, reason)),
+      );
+      if (thing.status === 'revoked' && changing.length === 0)
+        return { name, status: 'revoked', certificates: 0, position: undefined };
+      const status = await retire(tx, account, thing, 'revoked');
+      const context = { account, thing, at, origin };
+      const last = await revokeAll(tx, context, changing, { reason, action: 'thing.revoke' }, [status]);
+      return { name, status: 'revoked', certificates: changing.length, position: Number(last) };
+    });
+
+  return {
+    /**
+     * Revokes one certificate. The same reason again is the first answer again.
+     * @throws DomainError `not-found`, `conflict` when it was revoked for a reason that cannot become this one
+     */
+    revokeCertificate: (
+      account: string,
+      serialNumber: string,
+      reason: RevocationReason,
+      origin: Origin,
+    ): Promise<Revoked> =>
+      commit(async (tx) => {
+        const at = clock();
+        const { thing, certificate } = await lockHolder(tx, account, serialNumber, at);
+        const transition = transitionOf(certificate.reason, reason);
+        if (transition === 'repeat') return answerOf(certificate);
+        if (transition === 'refuse')
+          throw new DomainError(
+            'conflict',
+            `the certificate is revoked for ${certificate.reason}: only keyCompromise can follow that`,
+          );
+        const last = await revokeAll(tx, { account, thing, at, origin }, [certificate], {
+          reason,
+          action: 'certificate.revoke',
+        });
+        const [after] = await sql.certificatesOf(tx, thing.id, at, serialNumber);
+        return answerOf({ ...after!, revokedPosition: after!.revokedPosition ?? last });
+      }),
+
+    /** Ends a hold. @throws DomainError `not-found`, `conflict` unless it is held, and not by a suspension */
+    releaseCertificate: (
+      account: string,
+      serialNumber: string,
+      origin: Origin,
+    ): Promise<{ serialNumber: string; position: number; cursor: string }> =>
+      commit(async (tx) => {
+        const at = clock();
+        const { thing, certificate } = await lockHolder(tx, account, serialNumber, at);
+        if (certificate.reason !== 'certificateHold')
+          throw new DomainError(
+            'conflict',
+            `the certificate is ${certificate.reason === null ? 'not held' : `revoked for ${certificate.reason}`}: only a hold can be released`,
+          );
+        if (certificate.heldBySuspension)
+          throw new DomainError(
+            'conflict',
+            `the certificate is held because the thing ${thing.name} is suspended: resume the thing`,
+          );
+        await sql.markReleased(tx, [serialNumber]);
+        await audit(tx, {
+          at,
+          account,
+          origin,
+          action: 'certificate.release',
+          target: `thing:${thing.name}`,
+          detail: { serialNumber },
+        });
+        const position = Number(await log(tx, at, [releaseOf(account, thing, certificate)]));
+        return { serialNumber, position, cursor: cursorAt(position) };
+      }),
+
+    /** Revokes a thing with every certificate and token of it. @throws DomainError `not-found` */
+    revokeThing,
+
+    /** Holds every live certificate of a thing and refuses its tokens. @throws DomainError `not-found`, `conflict` for a revoked thing */
+    suspendThing: (account: string, name: string, origin: Origin): Promise<ThingRevocation> =>
+      commit(async (tx) => {
+        const thing = await sql.lockThing(tx, account, name);
+        if (!thing) throw noThing(name);
+        if (thing.status === 'revoked')
+          throw new DomainError('conflict', `the thing ${name} is revoked, and that is for ever`);
+        if (thing.status === 'suspended') return { name, status: 'suspended', certificates: 0, position: undefined };
+        const at = clock();
+        const live = (await sql.certificatesOf(tx, thing.id, at)).filter(({ reason }) => reason === null);
+        const status = await retire(tx, account, thing, 'suspended');
+        const hold = { reason: 'certificateHold', heldBySuspension: true, action: 'thing.suspend' } as const;
+        const last = await revokeAll(tx, { account, thing, at, origin }, live, hold, [status]);
+        return { name, status: 'suspended', certificates: live.length, position: Number(last) };
+      }),
+
+    /** Ends a suspension and the holds that it made, and no others. @throws DomainError `not-found`, `conflict` for a revoked thing */
+    resumeThing: (account: string, name: string, origin: Origin): Promise<ThingRevocation> =>
+      commit(async (tx) => {
+        const thing = await sql.lockThing(tx, account, name);
+        if (!thing) throw noThing(name);
+        if (thing.status === 'revoked')
+          throw new DomainError('conflict', `the thing ${name} is revoked, and that is for ever`);
+        if (thing.status === 'active') return { name, status: 'active', certificates: 0, position: undefined };
+        const at = clock();
+        const held = (await sql.certificatesOf(tx, thing.id, at)).filter(({ heldBySuspension }) => heldBySuspension);
+        await sql.markReleased(
+          tx,
+          held.map(({ serialNumber }) => serialNumber),
+        );
+        const gen = thing.gen + 1;
+        await sql.setStatus(tx, thing, 'active', gen, undefined);
+        const detail = { serialNumbers: held.map(({ serialNumber }) => serialNumber) };
+        await audit(tx, { at, account, origin, action: 'thing.resume', target: `thing:${name}`, detail });
+        const status: NewLogEntry = {
+          account,
+          type: 'thing',
+          payload: { thingId: thing.id, thingName: name, status: 'active', gen, minGen: gen },
+        };
+        const last = await log(tx, at, [...held.map((certificate) => releaseOf(account, thing, certificate)), status]);
+        return { name, status: 'active', certificates: held.length, position: Number(last) };
+      }),
+  };
+}
+
+function entryOf(
+  account: string,
+  { name }: LockedThing,
+  { serialNumber, fingerprint }: LockedCertificate,
+  reason: string,
+): NewLogEntry {
+  return { account, type: 'certificate', payload: { serialNumber, fingerprint, thingName: name, reason } };
+}
+
+function releaseOf(
+  account: string,
+  { name }: LockedThing,
+  { serialNumber, fingerprint }: LockedCertificate,
+): NewLogEntry {
+  return { account, type: 'release', payload: { serialNumber, fingerprint, thingName: name } };
+}

@@ -1,0 +1,113 @@
+import { sql, type Transaction } from '../db/client.js';
+import type { NewLogEntry } from '../log/append.js';
+import type { RevocationReason } from '../pki/crl.js';
+
+/** A thing, locked. */
+export type LockedThing = { id: string; name: string; status: string; gen: number };
+
+/** A certificate of a locked thing. */
+export type LockedCertificate = {
+  serialNumber: string;
+  fingerprint: string;
+  spkiSha256: Uint8Array;
+  notAfter: Date;
+  revokedAt: Date | null;
+  reason: string | null;
+  revokedPosition: bigint | null;
+  heldBySuspension: boolean;
+};
+
+/** The thing of this name, locked until the transaction ends: whatever changes one of its certificates locks it first. */
+export async function lockThing(tx: Transaction, account: string, name: string): Promise<LockedThing | undefined> {
+  const [row] = await tx.$queryRaw<LockedThing[]>(sql`
+    SELECT id, name, status, gen FROM things WHERE account_name = ${account} AND name = ${name} FOR UPDATE`);
+  return row;
+}
+
+/** The name of the thing that holds a certificate. */
+export async function holderOf(tx: Transaction, account: string, serialNumber: string): Promise<string | undefined> {
+  const row = await tx.certificate.findUnique({
+    where: { serialNumber, accountName: account },
+    select: { thing: { select: { name: true } } },
+  });
+  return row?.thing.name;
+}
+
+/** The certificates of a locked thing that have not expired, oldest first; all of them with `expired`. */
+export function certificatesOf(
+  tx: Transaction,
+  thingId: string,
+  at: Date,
+  serialNumber?: string,
+): Promise<LockedCertificate[]> {
+  return tx.certificate.findMany({
+    where: { thingId, ...(serialNumber === undefined ? { notAfter: { gt: at } } : { serialNumber }) },
+    orderBy: [{ createdAt: 'asc' }, { serialNumber: 'asc' }],
+  });
+}
+
+type Change = { reason: RevocationReason; at: Date; heldBySuspension?: boolean };
+
+/** Marks certificates as revoked. The first time of a revocation stays when only the reason changes. */
+export async function markRevoked(
+  tx: Transaction,
+  serialNumbers: string[],
+  { reason, at, heldBySuspension = false }: Change,
+): Promise<void> {
+  await tx.$executeRaw(sql`
+    UPDATE certificates SET revoked_at = COALESCE(revoked_at, ${at}), reason = ${reason}, held_by_suspension = ${heldBySuspension}
+    WHERE serial_number = ANY(${serialNumbers})`);
+}
+
+/** Takes a hold back. */
+export async function markReleased(tx: Transaction, serialNumbers: string[]): Promise<void> {
+  await tx.$executeRaw(sql`
+    UPDATE certificates SET revoked_at = NULL, reason = NULL, revoked_position = NULL, held_by_suspension = false
+    WHERE serial_number = ANY(${serialNumbers})`);
+}
+
+/** Notes where in the log the last of `serialNumbers.length` entries, one for each in this order, stands. */
+export async function notePositions(
+  tx: Transaction,
+  serialNumbers: string[],
+  last: bigint,
+  after: number,
+): Promise<void> {
+  const first = last - BigInt(after + serialNumbers.length) + 1n;
+  const rows = serialNumbers.map((serial, index) => ({ serial, position: Number(first) + index }));
+  await tx.$executeRaw(sql`
+    UPDATE certificates c SET revoked_position = r.position
+    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(serial text, position bigint) WHERE c.serial_number = r.serial`);
+}
+
+/** Ends the refresh families of certificates. Returns what the log has to tell of it. */
+export async function endFamilies(
+  tx: Transaction,
+  account: string,
+  thingName: string,
+  serialNumbers: string[],
+  at: Date,
+): Promise<NewLogEntry[]> {
+  const rows = await tx.$queryRaw<{ id: string }[]>(sql`
+    UPDATE refresh_families SET revoked_at = ${at} WHERE serial_number = ANY(${serialNumbers}) AND revoked_at IS NULL RETURNING id`);
+  return rows.map(({ id }) => ({ account, type: 'token-family', payload: { family: id, thingName } }));
+}
+
+/** Bars keys of an account for ever. */
+export async function barKeys(tx: Transaction, account: string, keys: Uint8Array[], at: Date): Promise<void> {
+  await tx.thingKey.updateMany({
+    where: { accountName: account, spkiSha256: { in: keys.map((key) => Buffer.from(key)) }, barredAt: null },
+    data: { barredAt: at },
+  });
+}
+
+/** Gives a thing a status and a generation below which its tokens are refused. */
+export async function setStatus(
+  tx: Transaction,
+  { id }: LockedThing,
+  status: string,
+  gen: number,
+  minGen: number | undefined,
+): Promise<void> {
+  await tx.thing.update({ where: { id }, data: { status, gen, ...(minGen === undefined ? {} : { minGen }) } });
+}
