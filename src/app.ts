@@ -1,6 +1,7 @@
 import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
 import { auditRoutes } from './audit/routes.js';
@@ -70,6 +71,7 @@ export async function buildApp(resources: AppResources): Promise<App> {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   readJsonLeniently(app);
+  endUnusedConnections(app);
   installProblems(app);
   const metrics = createMetrics();
   observeRequests(app, metrics);
@@ -185,6 +187,20 @@ function readJsonLeniently(app: App): void {
       return parse(request, body as string, done);
     },
   );
+}
+
+/** Connections that never asked anything count as busy to node:http: a server that stops would wait a minute for each. */
+function endUnusedConnections(app: App): void {
+  const unused = new Set<Socket>();
+  app.server.on('connection', (socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  app.server.on('request', ({ socket }) => unused.delete(socket));
+  app.addHook('preClose', (done) => {
+    for (const socket of unused) socket.destroy();
+    done();
+  });
 }
 
 /** One log line and one measurement for each request, and its id in the answer. */

@@ -58,13 +58,14 @@ describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it',
 
   it('the commands of the README work in their order', async () => {
     const blocks = [...readFileSync('README.md', 'utf8').matchAll(/<!-- test: (\w+) -->\s+```sh\n([\s\S]*?)```/g)];
-    expect(blocks.map(([, name]) => name)).toEqual(['agent', 'curl', 'fleet', 'authorize']);
+    expect(blocks.map(([, name]) => name)).toEqual(['agent', 'curl', 'fleet', 'authorize', 'revoke']);
     const script = blocks.map(([, , code]) => code).join('\n');
     const result = await runShell(script, user.path, { THINGWARD_URL: url, THINGWARD_OWNER_KEY: ownerKeyIn(output)! });
     expect(result.code, result.output).toBe(0);
     expect(result.output.match(/device\.crt: OK/g)).toHaveLength(3);
     expect(result.output).toContain('"site":"berlin"');
     expect(result.output).toMatch(/"token":"twe_/);
+    expect(result.output).toMatch(/"reason":"keyCompromise"/);
     expect(result.output).toMatch(/"decision":"allow","reasons":\["telemetry"\]/);
   });
 });
