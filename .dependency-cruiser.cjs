@@ -1,5 +1,6 @@
 /** The nevers of the architecture, as far as imports show them; test/unit/nevers.test.ts has the rest. */
-const features = 'accounts|audit|authorize|certificates|issuers|policies|provisioning|revocation|segments|things|tokens';
+const features =
+  'accounts|audit|authorize|certificates|issuers|policies|provisioning|revocation|segments|things|tokens';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
