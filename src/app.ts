@@ -24,6 +24,7 @@ import { policyRoutes } from './policies/routes.js';
 import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
 import { provisioningRoutes } from './provisioning/routes.js';
 import { feedRoutes } from './revocation/feed-routes.js';
+import { ocspRoutes } from './revocation/ocsp-routes.js';
 import { revokeRoutes } from './revocation/revoke-routes.js';
 import { pkiRoutes } from './revocation/routes.js';
 import { segmentRoutes } from './segments/routes.js';
@@ -104,6 +105,7 @@ async function mountFeatures(
     publisher,
     records,
     renewals,
+    responder,
     revoking,
     segments,
     stream,
@@ -144,6 +146,7 @@ async function mountFeatures(
   await app.register(segmentRoutes(segments));
   await app.register(authorizeRoutes({ service: authorize, cursor: log.cursor }));
   await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
+  await app.register(ocspRoutes(responder));
   await app.register(revokeRoutes({ service: revoking, cursor: log.cursor }));
   await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch }));
   app.addHook('preClose', async () => stream.endAll());

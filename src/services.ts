@@ -37,6 +37,7 @@ import { createProvisioningService } from './provisioning/service.js';
 import { createProvisioningStore } from './provisioning/store.js';
 import { createFeedStore } from './revocation/feed-store.js';
 import { createPublisher } from './revocation/publisher.js';
+import { createResponder } from './revocation/responder.js';
 import { createRevokeService } from './revocation/revoke-service.js';
 import * as revokeSql from './revocation/revoke-sql.js';
 import { createRevocationStore } from './revocation/store.js';
@@ -171,12 +172,22 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     lockRoom,
     requireRange: (cidr) => void compileRange(cidr),
   });
+  const revoking = createRevokeService({
+    commit,
+    clock,
+    audit: appendAudit,
+    log: appendLog,
+    sql: revokeSql,
+    cursorAt: log.cursorAt,
+  });
   const enrollments = createEnrollmentService({
     store: createEnrollmentStore(db),
     clock,
     audit: appendAudit,
     requirePolicies: policies.requireKnown,
     requireSegment: segments.requireKnown,
+    revokeThing: async (account, name, origin) =>
+      void (await revoking.revokeThing(account, name, 'privilegeWithdrawn', origin)),
     policyForType: policies.forType,
   });
   const provisioning = createProvisioningService({
@@ -218,15 +229,12 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     encodePkcs12,
   });
 
-  const revoking = createRevokeService({
-    commit,
+  const responder = createResponder({
     clock,
-    audit: appendAudit,
-    log: appendLog,
-    sql: revokeSql,
-    cursorAt: log.cursorAt,
+    issuers: issuers.all,
+    open: issuers.open,
+    findSerials: revocations.findSerials,
   });
-
   const records = createRecordStore(db);
   const lastSeen = createLastSeen(records.noteSeen);
   const recorder = createRecorder(records.insert);
@@ -264,6 +272,7 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     recorder,
     records,
     renewals,
+    responder,
     revoking,
     segments,
     snapshot,

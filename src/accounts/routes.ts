@@ -135,9 +135,18 @@ function toAccount({ name, status, timeZone, clientIdForm, createdAt }: AccountR
   return { name, status: status as 'active' | 'suspended', timeZone, clientIdForm, createdAt: rfc3339(createdAt) };
 }
 
-function toApiKey({ account: _account, accountStatus: _status, role, expiresAt, createdAt, ...key }: StoredApiKey) {
+function toApiKey({
+  account: _account,
+  accountStatus: _status,
+  name,
+  role,
+  expiresAt,
+  createdAt,
+  ...key
+}: StoredApiKey) {
   return {
     ...key,
+    ...(name === null ? {} : { name }),
     ...(role === null ? {} : { role }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     createdAt: rfc3339(createdAt),

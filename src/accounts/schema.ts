@@ -19,8 +19,13 @@ export const account = z.object({
 export const accountPage = page(account);
 export const accountParams = z.strictObject({ name: accountName });
 
+const keyName = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}]{1,128}$/u, 'must be 1 to 128 characters, none of them a control character');
+
 export const newApiKey = z
   .strictObject({
+    name: keyName.optional(),
     role: role.optional(),
     permissions: z.array(permission).min(1).max(50).optional(),
     bearer: z.boolean().default(false),
@@ -37,6 +42,7 @@ export const newApiKey = z
 export const createdApiKey = z.object({ id: z.uuid(), key: z.string() });
 export const apiKey = z.object({
   id: z.uuid(),
+  name: keyName.optional(),
   role: role.optional(),
   permissions: z.array(permission),
   bearer: z.boolean(),

@@ -33,6 +33,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
     const permissions = permissionsOfRole('owner', account);
     await store.insertKey(tx, {
       id,
+      name: 'owner',
       account,
       hash,
       role: 'owner',
@@ -112,6 +113,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
       const [id, at] = [randomUUID(), clock()];
       const key = {
         id,
+        name: request.name ?? null,
         account: caller.account,
         hash,
         role: request.role ?? null,
@@ -125,6 +127,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
       await store.transaction(async (tx) => {
         await store.insertKey(tx, { ...key, createdAt: at, createdBy: origin.actor });
         const detail = {
+          name: key.name,
           permissions,
           role: key.role,
           bearer,

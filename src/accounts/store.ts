@@ -3,6 +3,7 @@ import type { Permission, Role } from '../http/permissions.js';
 
 export type StoredApiKey = {
   id: string;
+  name: string | null;
   account: string;
   accountStatus: string;
   role: Role | null;

@@ -89,6 +89,8 @@ export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: D
     },
 
     unexpired,
+    /** Every unexpired authority of every account. */
+    all: (): Promise<StoredIssuer[]> => store.allUnexpired(clock()),
     open,
     urlsOf,
 

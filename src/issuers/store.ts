@@ -32,6 +32,11 @@ export function createIssuerStore(db: Database) {
       return rows.map(toStoredIssuer);
     },
 
+    /** Every unexpired authority of every account. */
+    async allUnexpired(at: Date): Promise<StoredIssuer[]> {
+      return (await db.issuer.findMany({ where: { notAfter: { gt: at } } })).map(toStoredIssuer);
+    },
+
     async find(id: string): Promise<StoredIssuer | undefined> {
       const row = await db.issuer.findUnique({ where: { id } });
       return row ? toStoredIssuer(row) : undefined;

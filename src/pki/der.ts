@@ -96,6 +96,12 @@ export function time(at: Date): Buffer {
     : encode(tags.generalizedTime, Buffer.from(`${year}${digits}Z`, 'latin1'));
 }
 
+/** GeneralizedTime, whole seconds, UTC: the only time of OCSP (RFC 6960 §4.2.2.1). */
+export function generalizedTime(at: Date): Buffer {
+  const digits = at.toISOString().replace(/[-:T]|\.\d+Z$/g, '');
+  return encode(tags.generalizedTime, Buffer.from(`${digits}Z`, 'latin1'));
+}
+
 function twoDigits(value: number): string {
   return value < 10 ? `0${value}` : String(value);
 }

@@ -31,6 +31,12 @@ export const oids = {
   authorityInfoAccess: der.oid('1.3.6.1.5.5.7.1.1'),
   ocsp: der.oid('1.3.6.1.5.5.7.48.1'),
   clientAuth: der.oid('1.3.6.1.5.5.7.3.2'),
+  // OCSP: RFC 6960 §4.2, RFC 9654
+  ocspSigning: der.oid('1.3.6.1.5.5.7.3.9'),
+  ocspBasic: der.oid('1.3.6.1.5.5.7.48.1.1'),
+  ocspNonce: der.oid('1.3.6.1.5.5.7.48.1.2'),
+  ocspNoCheck: der.oid('1.3.6.1.5.5.7.48.1.5'),
+  sha1: der.oid('1.3.14.3.2.26'),
   /** The certificate's index in its issuer, an INTEGER. Ours, an arc of X.667 kept to four octets: common readers refuse longer ones. */
   issuerIndex: der.oid('2.25.197788101'),
   // PKCS#9, PKCS#7, PKCS#12: RFC 2985, RFC 2315, RFC 7292

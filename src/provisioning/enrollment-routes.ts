@@ -71,8 +71,11 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
           response: { 200: schema.enrollment },
         },
       },
-      async (request) =>
-        toEnrollment(await service.revoke(keyCaller(request).account, request.params.id, originOf(request)), clock()),
+      async (request) => {
+        const { account } = keyCaller(request);
+        const andThings = request.body?.andThings ?? false;
+        return toEnrollment(await service.revoke(account, request.params.id, andThings, originOf(request)), clock());
+      },
     );
   };
 }

@@ -54,7 +54,8 @@ export const enrollment = z.object({
 });
 export const enrollmentPage = page(enrollment);
 export const enrollmentParams = z.strictObject({ id: z.uuid() });
-export const revokeEnrollment = z.strictObject({}).nullish();
+/** With `andThings`, everything that the enrollment made is revoked too. */
+export const revokeEnrollment = z.strictObject({ andThings: z.boolean().optional() }).nullish();
 
 export type NewEnrollment = z.output<typeof newEnrollment>;
 

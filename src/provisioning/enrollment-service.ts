@@ -15,6 +15,8 @@ type Deps = {
   audit: AppendAudit;
   requirePolicies(account: string, names: string[]): Promise<void>;
   requireSegment(account: string, name: string): Promise<void>;
+  /** Revokes everything of a thing. */
+  revokeThing(account: string, name: string, origin: Origin): Promise<void>;
   policyForType(account: string, thingType: string | undefined): Promise<string>;
 };
 
@@ -22,7 +24,15 @@ const reenrollSeconds = 24 * 3600;
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
-export function createEnrollmentService({ store, clock, audit, requirePolicies, requireSegment, policyForType }: Deps) {
+export function createEnrollmentService({
+  store,
+  clock,
+  audit,
+  requirePolicies,
+  requireSegment,
+  revokeThing,
+  policyForType,
+}: Deps) {
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
   // judged anew in the transaction that uses it.
   const covers = new LRUCache<string, Promise<StoredEnrollment | undefined>>({ max: 10_000, ttl: 60_000 });
@@ -83,14 +93,18 @@ export function createEnrollmentService({ store, clock, audit, requirePolicies, 
     get,
     list: store.list,
 
-    /** Stops an enrollment: no provisioning that starts after this succeeds with it. @throws DomainError `not-found` */
-    async revoke(account: string, id: string, origin: Origin): Promise<StoredEnrollment> {
+    /**
+     * Stops an enrollment: no provisioning that starts after this succeeds with it. With `andThings`, revokes every
+     * thing that it made, one after the other: what fails half way goes on when it is asked again. @throws DomainError `not-found`
+     */
+    async revoke(account: string, id: string, andThings: boolean, origin: Origin): Promise<StoredEnrollment> {
       const enrollment = await get(account, id);
       await store.transaction(async (tx) => {
         const at = clock();
         if (await store.revoke(tx, account, id, at))
           await audit(tx, auditOf('enrollment.revoke', enrollment, origin, at));
       });
+      if (andThings) for (const name of await store.thingsOf(id)) await revokeThing(account, name, origin);
       return get(account, id);
     },
 

@@ -49,6 +49,16 @@ export function createEnrollmentStore(db: Database) {
       return rows.map(toStoredEnrollment);
     },
 
+    /** The names of the things that an enrollment made and that are not revoked yet. */
+    async thingsOf(id: string): Promise<string[]> {
+      const rows = await db.thing.findMany({
+        where: { enrollmentId: id, status: { not: 'revoked' } },
+        orderBy: { name: 'asc' },
+        select: { name: true },
+      });
+      return rows.map(({ name }) => name);
+    },
+
     /** False when it was revoked before. */
     async revoke(tx: Transaction, account: string, id: string, at: Date): Promise<boolean> {
       const { count } = await tx.enrollment.updateMany({

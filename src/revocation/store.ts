@@ -1,5 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { CrlEntry } from '../pki/crl.js';
+import type { KnownSerial } from './responder.js';
 
 /** A signed list, with the log position that it covers. */
 export type StoredCrl = {
@@ -35,6 +37,22 @@ export function createRevocationStore(db: Database) {
       return { crl: { ...crl, der: Buffer.from(crl.der) }, behind: newer !== null };
     },
 
+    /** What is known of these serial numbers under an issuer: device certificates, and authorities, which are good while they are there. */
+    async findSerials(issuerId: string, serialNumbers: string[]): Promise<KnownSerial[]> {
+      const devices = await db.certificate.findMany({
+        where: { issuerId, serialNumber: { in: serialNumbers } },
+        select: { serialNumber: true, revokedAt: true, reason: true },
+      });
+      const children = await db.issuer.findMany({
+        where: { OR: [{ parentId: issuerId }, { id: issuerId, parentId: null }] },
+      });
+      const authorities = children
+        .map(({ certificateDer }) => serialOf(Buffer.from(certificateDer)))
+        .filter((serialNumber) => serialNumbers.includes(serialNumber))
+        .map((serialNumber) => ({ serialNumber, revokedAt: null, reason: null }));
+      return [...devices, ...authorities];
+    },
+
     /**
      * Replaces an issuer's list by what `sign` makes of the next number and the present entries. The
      * row's lock keeps two publishers apart, so numbers only rise.
@@ -61,6 +79,11 @@ export function createRevocationStore(db: Database) {
         return crl;
       }),
   };
+}
+
+/** The serial number of a certificate, lower-case hex, 40 digits. */
+function serialOf(certificate: Buffer): string {
+  return new X509Certificate(certificate).serialNumber.toLowerCase().padStart(40, '0');
 }
 
 async function entriesOf(tx: Transaction, issuerId: string, listSuperseded: boolean, at: Date): Promise<CrlEntry[]> {

@@ -13,7 +13,8 @@ describe.each(databaseKinds)('two accounts on %s', (kind) => {
       const [acme, globex] = [server.as(owners.acme), server.as(owners.globex)];
       const enrollment = await enroll({ owner: acme });
       const ours = await provision(server, enrollment.token, 'pump-1', {});
-      const key = (await acme.post('/v1/api-keys', { role: 'auditor' })).body as { id: string };
+      const key = (await acme.post('/v1/api-keys', { name: 'the auditors', role: 'auditor' })).body as { id: string };
+      expect((await acme.get(`/v1/api-keys/${key.id}`)).body.name).toBe('the auditors');
       const { serialNumber, fingerprint, pem } = ours.answer.body.certificate as Record<string, string>;
       const token = ours.answer.body.token.accessToken as string;
       const read = { id: 'read', effect: 'allow', actions: ['read'], resources: ['endpoint:one'] };

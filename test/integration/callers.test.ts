@@ -21,6 +21,8 @@ const inventory: Record<string, Access> = {
   'GET /crl/{account}/bundle.pem': 'public',
   'GET /crl/{issuerId}.crl': 'public',
   'GET /crl/{issuerId}.pem': 'public',
+  'POST /ocsp': 'public',
+  'GET /ocsp/{*}': 'public',
   'GET /healthz': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'public',

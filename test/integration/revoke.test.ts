@@ -217,6 +217,18 @@ describe.each(databaseKinds)('revoking on %s', (kind) => {
     expect((await bearer.post('/v1/authorize', byNew)).body.decision).toBe('allow');
   });
 
+  it('an enrollment is revoked alone, or with everything that it made', async () => {
+    const { id, token } = await enroll(server);
+    const made = await Promise.all(['made-1', 'made-2', 'made-3'].map((name) => provision(server, token, name)));
+    await server.owner.post(`/v1/enrollments/${id}/revoke`);
+    expect((await verdicts(made[0]!))[1]).toBe('allow');
+    expect((await server.owner.post(`/v1/enrollments/${id}/revoke`, { andThings: true })).body.status).toBe('revoked');
+    for (const device of made) {
+      expect((await verdicts(device))[1]).toBe('certificate-revoked');
+      expect(await listed(device)).toMatchObject({ reason: 9 });
+    }
+  });
+
   it('of many who revoke one certificate at once, all get the one answer', async () => {
     const device = await newDevice('rev-11');
     const answers = await Promise.all(Array.from({ length: 20 }, () => revoke(device, 'affiliationChanged')));

@@ -6,3 +6,6 @@ ALTER TABLE "certificates"
 
 -- A key that was compromised is never certified again in its account.
 ALTER TABLE "thing_keys" ADD COLUMN "barred_at" TIMESTAMPTZ(3);
+
+-- What its owner calls a key.
+ALTER TABLE "api_keys" ADD COLUMN "name" TEXT;
