@@ -128,7 +128,7 @@ async function mountFeatures(
       count: (result) => metrics.provisions.inc({ result }),
     }),
   );
-  await app.register(tokenRoutes({ service: tokens, failures, jwksMaxAgeSeconds }));
+  await app.register(tokenRoutes({ service: tokens, failures, jwksMaxAgeSeconds, isLive: authorize.isLive }));
   await app.register(thingRoutes(things));
   await app.register(
     selfRoutes(async ({ certificate }) => {

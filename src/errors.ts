@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'unknown-segment'
   | 'unsupported-grant-type'
   | 'unsupported-media-type'
+  | 'unsupported-token-type'
   | 'internal';
 
 /** Members that a problem document may carry besides the standard ones. */

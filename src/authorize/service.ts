@@ -185,6 +185,13 @@ export function createAuthorizeService(deps: Deps) {
       return reach(question.atLeast).then(() => decideNow(caller, question));
     },
 
+    /** Whether an access token of the caller's account is good now, whatever certificate came with it. @throws DomainError `not-ready` */
+    isLive(caller: KeyCaller, token: string): boolean {
+      if (!mayAnswer()) throw noLease();
+      const found = principals.byToken(token);
+      return typeof judgeToken({ ...caller, bearer: true }, found, undefined, clock().getTime()) !== 'string';
+    },
+
     /** What is answered where one of many could not be decided. */
     undecided: (): Verdict => refuse('cannot-decide', clock().getTime()),
   };

@@ -33,6 +33,7 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'unknown-policy': { status: 422, title: 'The policy does not exist' },
   'unknown-segment': { status: 422, title: 'The segment does not exist' },
   'unsupported-grant-type': { status: 400, title: 'The grant type is not supported' },
+  'unsupported-token-type': { status: 400, title: 'The token is not of a kind that can be revoked' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
   internal: { status: 500, title: 'The server failed' },
 };

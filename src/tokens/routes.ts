@@ -1,7 +1,7 @@
 import formbody from '@fastify/formbody';
 import type { z } from 'zod';
 import { DomainError } from '../errors.js';
-import { originOf } from '../http/callers.js';
+import { keyCaller, originOf, type KeyCaller } from '../http/callers.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import type { Origin } from '../origin.js';
@@ -10,9 +10,15 @@ import type { TokenAnswer, TokenService } from './service.js';
 
 const tags = ['tokens'];
 
-type Deps = { service: TokenService; failures: FailureLimiter; jwksMaxAgeSeconds: number };
+type Deps = {
+  service: TokenService;
+  failures: FailureLimiter;
+  jwksMaxAgeSeconds: number;
+  /** Whether an access token of the caller's account is good now, by everything but the certificate that it came with. */
+  isLive(caller: KeyCaller, token: string): boolean;
+};
 
-export function tokenRoutes({ service, failures, jwksMaxAgeSeconds }: Deps) {
+export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: Deps) {
   return async (app: App) => {
     await app.register(formbody);
 
@@ -34,6 +40,53 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds }: Deps) {
       },
     );
 
+    app.post(
+      '/v1/token/revoke',
+      {
+        config: { access: 'public' },
+        schema: {
+          summary: 'End a line of refresh tokens (RFC 7009)',
+          tags,
+          consumes: ['application/x-www-form-urlencoded', 'application/json'],
+          body: schema.tokenParameter,
+          response: { 200: schema.revokedToken },
+        },
+      },
+      async (request) => {
+        const { token } = request.body;
+        if (!token.startsWith('twr_') && service.readAccess(token))
+          throw new DomainError(
+            'unsupported-token-type',
+            'access tokens end by themselves: revoke the certificate or suspend the thing',
+            {
+              error: 'unsupported_token_type',
+            },
+          );
+        await service.revokeRefresh(token, originOf(request));
+        return {};
+      },
+    );
+
+    app.post(
+      '/v1/introspect',
+      {
+        config: { access: 'authorize:query' },
+        schema: {
+          summary: 'Is this access token good now? (RFC 7662)',
+          tags,
+          consumes: ['application/x-www-form-urlencoded', 'application/json'],
+          body: schema.tokenParameter,
+          response: { 200: schema.introspection },
+        },
+      },
+      async (request, reply) => {
+        const { token } = request.body;
+        void reply.header('cache-control', 'no-store');
+        if (!isLive(keyCaller(request), token)) return { active: false as const };
+        return present(service.readAccess(token)!);
+      },
+    );
+
     app.get(
       '/.well-known/jwks.json',
       {
@@ -47,6 +100,17 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds }: Deps) {
     );
   };
 }
+
+/** What a live token says (RFC 7662 §2.2). */
+function present(claims: Record<string, unknown>): z.output<typeof schema.introspection> {
+  const { iss, sub, aud, iat, exp, jti, account, policies, cnf } = claims as IntrospectedClaims;
+  return { active: true, iss, sub, aud, iat, exp, jti, token_type: 'Bearer', client_id: sub, account, policies, cnf };
+}
+
+type IntrospectedClaims = Omit<
+  Extract<z.output<typeof schema.introspection>, { active: true }>,
+  'active' | 'token_type' | 'client_id'
+>;
 
 async function grant(service: TokenService, request: schema.TokenRequest, origin: Origin): Promise<TokenAnswer> {
   const { grant_type, refresh_token, client_assertion, client_assertion_type } = request;

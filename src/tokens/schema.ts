@@ -33,4 +33,26 @@ export const jwks = z.object({
   ),
 });
 
+/** RFC 7009 §2.1, RFC 7662 §2.1: parameters that are not known are ignored. */
+export const tokenParameter = z.looseObject({ token: z.string().min(1).max(16_384) });
+export const revokedToken = z.strictObject({});
+
+export const introspection = z.union([
+  z.strictObject({ active: z.literal(false) }),
+  z.object({
+    active: z.literal(true),
+    iss: z.string(),
+    sub: z.string(),
+    aud: z.string(),
+    iat: z.number(),
+    exp: z.number(),
+    jti: z.string(),
+    token_type: z.literal('Bearer'),
+    client_id: z.string(),
+    account: z.string(),
+    policies: z.array(z.string()),
+    cnf: z.object({ 'x5t#S256': z.string() }),
+  }),
+]);
+
 export type TokenRequest = z.output<typeof tokenRequest>;

@@ -108,7 +108,7 @@ export function createTokenService({
     const current = (await store.findFamily(family.id)) ?? family;
     const justUsed = counter === current.counter - 1 && addSeconds(current.advancedAt, retrySeconds) >= clock();
     if (justUsed && current.revokedAt === null && prover === family.fingerprint) return current.counter;
-    await store.revokeFamily(family, clock(), origin);
+    await store.revokeFamily(family, 'refresh token reused', clock(), origin);
     throw badGrant('the refresh token was used before, so its family has ended');
   };
 
@@ -155,6 +155,14 @@ export function createTokenService({
       const { certificate } = proof;
       await markUsed(certificate, { ...origin, actor: `thing:${certificate.thing.name}` }, clock());
       return answer(certificate.thing, certificate);
+    },
+
+    /** Ends the family of a refresh token that we gave out (RFC 7009 §2.1); any other token is not worth a word. */
+    async revokeRefresh(token: string, origin: Origin): Promise<void> {
+      const [, id, counter, mac] = refreshForm.exec(token) ?? [];
+      if (!id || !counter || !mac || !keys.isRefreshMac(`${id}.${counter}`, Buffer.from(mac, 'base64url'))) return;
+      const family = await store.findFamily(id);
+      if (family) await store.revokeFamily(family, 'revoked by its holder', clock(), origin);
     },
 
     /** The claims of an access token that we issued; undefined for any other. No time is judged, nor what changed since. */

@@ -44,7 +44,7 @@ export function createTokenStore(db: Database, commit: Commit, audit: AppendAudi
     },
 
     /** Ends a family, once. */
-    revokeFamily: ({ id, account, thingName }: StoredFamily, at: Date, origin: Origin): Promise<void> =>
+    revokeFamily: ({ id, account, thingName }: StoredFamily, why: string, at: Date, origin: Origin): Promise<void> =>
       commit(async (tx) => {
         const { count } = await tx.refreshFamily.updateMany({
           where: { id, revokedAt: null },
@@ -57,7 +57,7 @@ export function createTokenStore(db: Database, commit: Commit, audit: AppendAudi
           origin,
           action: 'token-family.revoke',
           target: `thing:${thingName}`,
-          detail: { family: id, why: 'refresh token reused' },
+          detail: { family: id, why },
         });
         await log(tx, at, [{ account, type: 'token-family', payload: { family: id, thingName } }]);
       }),

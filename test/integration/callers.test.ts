@@ -13,6 +13,8 @@ const inventory: Record<string, Access> = {
   'POST /v1/provision': 'enrollment',
   'POST /v1/renew': 'public',
   'POST /v1/token': 'public',
+  'POST /v1/token/revoke': 'public',
+  'POST /v1/introspect': 'authorize:query',
   'GET /v1/self': 'thing',
   'GET /.well-known/jwks.json': 'public',
   'GET /ca/chain.pem': 'public',
