@@ -1,0 +1,165 @@
+import { hash, randomBytes, randomInt, X509Certificate } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as der from '../../src/pki/der.js';
+import { oids } from '../../src/pki/oid.js';
+import { createClient, type Client } from '../support/client.js';
+import { csrPem } from '../support/csr.js';
+import { databaseKinds, freshDatabase } from '../support/databases.js';
+import { startProgram, type Program } from '../support/program.js';
+
+const devices = 16;
+const operations = Number(process.env['REVOCATION_OPERATIONS'] ?? 300);
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+type Device = { name: string; serialNumber: string; fingerprint: string; certId: Buffer; crl: string };
+type Output = (client: Client, url: string, device: Device) => Promise<boolean | 'no answer'>;
+
+/** Every output, and whether it says that a device is held: one list, one answer, one state, one decision. */
+const outputs: Record<string, Output> = {
+  async authorize(client, _url, { fingerprint, name }) {
+    const resource = `topic:default/${name}/telemetry/x`;
+    const { status, body } = await client.post('/v1/authorize', {
+      principal: { fingerprint },
+      action: 'publish',
+      resource,
+    });
+    return status === 503 ? 'no answer' : body.decision === 'deny';
+  },
+  async 'authorize by name'(client, _url, { name }) {
+    const resource = `topic:default/${name}/telemetry/x`;
+    const { status, body } = await client.post('/v1/authorize', {
+      principal: { thingName: name },
+      action: 'publish',
+      resource,
+    });
+    return status === 503 ? 'no answer' : body.decision === 'deny';
+  },
+  async list(_client, url, { crl, serialNumber }) {
+    const response = await fetch(`${url}${crl}`);
+    if (response.status === 503) return 'no answer';
+    return Buffer.from(await response.arrayBuffer()).includes(Buffer.from(serialNumber, 'hex'));
+  },
+  async ocsp(_client, url, { certId }) {
+    const body = der.sequence(der.sequence(der.sequence(der.sequence(certId))));
+    const response = await fetch(`${url}/ocsp`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/ocsp-request' },
+      body: new Uint8Array(body),
+    });
+    if (response.status === 503) return 'no answer';
+    const answer = Buffer.from(await response.arrayBuffer());
+    const status = answer[answer.indexOf(certId) + certId.length];
+    expect([0x80, 0xa1]).toContain(status);
+    return status === 0xa1;
+  },
+  async feed(client, _url, { serialNumber }) {
+    const { status, body } = await client.get('/v1/revocations/snapshot');
+    return status === 503
+      ? 'no answer'
+      : body.certificates.some((each: { serialNumber: string }) => each.serialNumber === serialNumber);
+  },
+};
+
+describe.skipIf(!databaseKinds.includes('postgresql'))(
+  'revocations on two instances, one of them stopped now and then',
+  () => {
+    const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
+    let programs: Program[];
+    let clients: Client[];
+    const fleet: Device[] = [];
+
+    beforeAll(async () => {
+      const { settings } = await freshDatabase('postgresql');
+      const common = { ...settings, THINGWARD_OWNER_KEY: ownerKey, LOG_LEVEL: 'error' };
+      programs = await Promise.all([startProgram(common), startProgram(common)]);
+      clients = programs.map(({ url }) => createClient(url, ownerKey));
+      const { token } = (await clients[0]!.post('/v1/enrollments', { thingNamePattern: '*', maxUses: devices })).body;
+      for (let n = 0; n < devices; n++) {
+        const { body } = await createClient(programs[n % 2]!.url, token).post('/v1/provision', {
+          thingName: `d-${n}`,
+          csr: csrPem(),
+        });
+        const { serialNumber, fingerprint, chainPem } = body.certificate;
+        const crl = new URL(body.links.crl as string).pathname;
+        fleet.push({
+          name: `d-${n}`,
+          serialNumber,
+          fingerprint,
+          crl,
+          certId: certIdOf(serialNumber as string, chainPem as string),
+        });
+      }
+    });
+    afterAll(async () => {
+      for (const program of programs) {
+        program.process.kill('SIGCONT');
+        await program.kill();
+      }
+    });
+
+    it('every output that is asked for after an acknowledgement goes by it', async () => {
+      const counts = { operations: 0, reads: 0, unanswered: 0, stops: 0 };
+      let running = true;
+      const names = Object.keys(outputs);
+
+      const work = async (device: Device): Promise<void> => {
+        for (let held = false; counts.operations < operations;) {
+          counts.operations++;
+          // The first instance is never stopped, so that its acknowledgements have to do without the other's.
+          const writer = clients[randomInt(4) === 0 ? 1 : 0]!;
+          const path = `/v1/certificates/${device.serialNumber}`;
+          const done = held
+            ? await writer.post(`${path}/release`)
+            : await writer.post(`${path}/revoke`, { reason: 'certificateHold' });
+          expect(done.status, done.text).toBe(200);
+          held = !held;
+          const checks = [0, 1, 2].map(async () => {
+            const [which, name] = [randomInt(2), names[randomInt(names.length)]!];
+            const said = await outputs[name]!(clients[which]!, programs[which]!.url, device);
+            counts.reads++;
+            if (said === 'no answer') counts.unanswered++;
+            else expect(said, `${name} of instance ${which} about ${device.name}`).toBe(held);
+          });
+          await Promise.all(checks);
+        }
+      };
+
+      const stop = async (): Promise<void> => {
+        while (running) {
+          await pause(1000);
+          programs[1]!.process.kill('SIGSTOP');
+          counts.stops++;
+          await pause(2500);
+          programs[1]!.process.kill('SIGCONT');
+        }
+      };
+
+      const stopping = stop();
+      await Promise.all(fleet.map(work)).finally(() => (running = false));
+      await stopping;
+      console.log(
+        `linearizability: ${Object.entries(counts)
+          .map(([name, n]) => `${name}=${n}`)
+          .join(' ')} violations=0`,
+      );
+      expect(counts.stops).toBeGreaterThan(0);
+    });
+  },
+);
+
+/** The CertID of RFC 6960 §4.1.1 by SHA-256. */
+function certIdOf(serialNumber: string, chainPem: string): Buffer {
+  const issuer = der.members(
+    der.members(der.readOne(new X509Certificate(chainPem).raw), der.tags.sequence)[0],
+    der.tags.sequence,
+  );
+  const spki = der.members(issuer[6], der.tags.sequence);
+  const key = der.contentOf(spki[1], der.tags.bitString).subarray(1);
+  const sha256 = (bytes: Buffer) => der.octetString(hash('sha256', bytes, 'buffer'));
+  return der.sequence(
+    der.sequence(oids.sha256, der.nullValue()),
+    sha256(issuer[5]!.bytes),
+    sha256(key),
+    der.integer(Buffer.from(serialNumber, 'hex')),
+  );
+}
