@@ -118,7 +118,10 @@ function isClientError(error: FastifyError): boolean {
 }
 
 function validationDetail(error: FastifyError): string {
-  const [first] = error.validation ?? [];
+  const errors = error.validation ?? [];
+  const last = errors.at(-1);
+  // Of several forms, each says what it lacks; what matters is that it is none of them.
+  const first = last?.keyword === 'anyOf' ? { ...last, message: 'has none of the documented forms' } : errors[0];
   const where = `${error.validationContext ?? 'request'}${first?.instancePath ?? ''}`;
   return `${where}: ${first?.message ?? 'is not valid'}; /docs shows the shape`;
 }

@@ -50,14 +50,14 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
     );
   };
 
-  const present = ({ epoch: of, position, entries, more }: FeedPage): z.output<typeof feedPage> => {
+  const present = ({ epoch: of, position, entries, more }: FeedPage, limit: number): z.output<typeof feedPage> => {
     const cursor = `${of}:${position}`;
     return {
       epoch: of,
       position,
       cursor,
       entries: entries.map((each) => describeEntry(each) as z.output<typeof entry>),
-      ...(more ? { next: `/v1/revocations?after=${cursor}` } : {}),
+      ...(more ? { next: `/v1/revocations?after=${cursor}&limit=${limit}` } : {}),
     };
   };
 
@@ -70,7 +70,7 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
       },
       async (request) => {
         const { after, limit } = request.query;
-        return present(await store.page(keyCaller(request).account, positionOf(after), limit));
+        return present(await store.page(keyCaller(request).account, positionOf(after), limit), limit);
       },
     );
 

@@ -239,6 +239,7 @@ describe.each(databaseKinds)('authorize on %s', (kind) => {
     const good = { principal: { thingName: 'pump-1' }, action: 'publish', resource: telemetry };
     for (const body of [
       {},
+      { ...good, principal: { thingName: 'a b' } },
       { ...good, principal: {} },
       { ...good, principal: { thingName: 'pump-1', fingerprint: '0'.repeat(64) } },
       { ...good, principal: { fingerprint: 'xyz' } },

@@ -33,7 +33,7 @@ describe.each(databaseKinds)('the feed on %s', (kind) => {
       entries.push(...body.entries);
       cursor = body.cursor as string;
       if (!body.next) return { entries, cursor };
-      expect(body.next).toBe(`/v1/revocations?after=${cursor}`);
+      expect(body.next).toBe(`/v1/revocations?after=${cursor}&limit=${limit}`);
     }
   }
 
