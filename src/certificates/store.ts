@@ -60,6 +60,8 @@ export function createCertificateStore(db: Database, commit: Commit, audit: Appe
     async markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void> {
       if (certificate.firstUsedAt) return;
       await commit(async (tx) => {
+        // The thing first, as whoever revokes does: else the two could deadlock, or a hold undo what was superseded.
+        await tx.$queryRaw(sql`SELECT 1 FROM things WHERE id = ${certificate.thing.id}::uuid FOR UPDATE`);
         const { count } = await tx.certificate.updateMany({
           where: { serialNumber: certificate.serialNumber, firstUsedAt: null },
           data: { firstUsedAt: at },

@@ -3,9 +3,9 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { X509Crl } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../support/client.js';
-import { csrPem } from '../support/csr.js';
+import { csrPem, newKey } from '../support/csr.js';
 import { databaseKinds } from '../support/databases.js';
-import { assertion, enroll, pemOf, provision, type Device } from '../support/fleet.js';
+import { assertion, assertionType, enroll, pemOf, provision, type Device } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 const fingerprintOf = (device: Device): string =>
@@ -237,8 +237,38 @@ describe.each(databaseKinds)('revoking on %s', (kind) => {
     expect(items.filter(({ action }: { action: string }) => action === 'certificate.revoke')).toHaveLength(1);
   });
 
-  async function renew(device: Device): Promise<{ serialNumber: string; fingerprint: string }> {
-    const csr = csrPem();
+  it('a hold and the first use of a renewal at once: what was superseded is never held, and nobody is turned away', async () => {
+    const rounds = 25;
+    for (let n = 0; n < rounds; n++) {
+      const device = await newDevice(`race-${n}`);
+      const key = newKey();
+      const renewed = await renew(device, key);
+      const client_assertion = await assertion({
+        ...{ pem: renewed.pem, key, audience: server.url, subject: `default/race-${n}`, now: server.now() },
+      });
+      const first = { grant_type: 'client_credentials', client_assertion_type: assertionType, client_assertion };
+      const answers = await Promise.all([
+        server.as(undefined).post('/v1/token', first),
+        revoke(device, 'certificateHold'),
+        server.owner.post(`/v1/things/race-${n}/suspend`),
+      ]);
+      expect(answers.map(({ status }) => status).filter((status) => status >= 500)).toEqual([]);
+    }
+    const { entries } = (await server.owner.get('/v1/revocations?limit=1000')).body;
+    const reasons = new Map<string, string[]>();
+    for (const { type, serialNumber, reason } of entries as { type: string; serialNumber: string; reason: string }[])
+      if (type === 'certificate') reasons.set(serialNumber, [...(reasons.get(serialNumber) ?? []), reason]);
+    const after = [...reasons.values()]
+      .filter((each) => each.includes('superseded'))
+      .map((each) => each.slice(each.indexOf('superseded') + 1));
+    expect(after.flat().filter((reason) => reason !== 'keyCompromise')).toEqual([]);
+  });
+
+  async function renew(
+    device: Device,
+    key = newKey(),
+  ): Promise<{ serialNumber: string; fingerprint: string; pem: string }> {
+    const csr = csrPem({ key });
     const der = Buffer.from(csr.replace(/-----[^-]+-----|\s/g, ''), 'base64');
     const proof = await assertion({
       pem: pemOf(device),
