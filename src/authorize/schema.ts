@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { thingName, timestamp } from '../http/shapes.js';
+import { context, logCursor, thingName, timestamp } from '../http/shapes.js';
 
 const token = z.string().min(1).max(16_384);
 const fingerprint = z.string().regex(/^([0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$/, 'must be SHA-256 of the DER in hex');
@@ -14,22 +14,12 @@ export const principal = z.union([
   z.strictObject({ thingName }),
 ]);
 
-export const context = z.strictObject({
-  sourceIp: z.string().max(256).optional(),
-  protocol: z.string().max(64).optional(),
-  clientId: z.string().max(65_536).optional(),
-  retain: z.boolean().optional(),
-  qos: z.number().optional(),
-});
-
-export const cursor = z.string().regex(/^[0-9a-f-]{36}:\d{1,15}$/, 'must be a cursor: epoch:position');
-
 export const question = z.strictObject({
   principal,
   action: z.string().max(256),
   resource: z.string().max(70_000),
   context: context.optional(),
-  atLeast: cursor.optional(),
+  atLeast: logCursor.optional(),
 });
 
 export const answer = z.object({

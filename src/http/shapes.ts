@@ -66,6 +66,18 @@ export const renderedPolicy = z.object({
 
 export const links = z.object({ crl: z.url(), ocsp: z.url(), jwks: z.url(), token: z.url(), renew: z.url() });
 
+/** What a question to the policies says besides principal, action and resource. */
+export const context = z.strictObject({
+  sourceIp: z.string().max(256).optional(),
+  protocol: z.string().max(64).optional(),
+  clientId: z.string().max(65_536).optional(),
+  retain: z.boolean().optional(),
+  qos: z.number().optional(),
+});
+
+/** A place in the log: `epoch:position`. */
+export const logCursor = z.string().regex(/^[0-9a-f-]{36}:\d{1,15}$/, 'must be a cursor: epoch:position');
+
 /** `?limit=&cursor=` of every list. */
 export const pageQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(1000).default(100),

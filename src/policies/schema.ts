@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accountName, instant, page, policyName, thingName, thingType, timestamp } from '../http/shapes.js';
+import { accountName, context, instant, page, policyName, thingName, thingType, timestamp } from '../http/shapes.js';
 import { policyDocument } from '../policy/policy.js';
 
 /** What is sent is read by `parsePolicy`, which names the statement that is wrong; this documents it. */
@@ -58,14 +58,6 @@ export const activated = z.object({
   cursor: z.string().optional(),
   dryRun: z.literal(true).optional(),
   blastRadius: blastRadius.optional(),
-});
-
-const context = z.strictObject({
-  sourceIp: z.string().max(256).optional(),
-  protocol: z.string().max(64).optional(),
-  clientId: z.string().max(65_536).optional(),
-  retain: z.boolean().optional(),
-  qos: z.number().optional(),
 });
 
 export const simulation = z.strictObject({

@@ -6,10 +6,11 @@ import { DomainError } from '../errors.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import { builtInPolicies, type BuiltInSettings } from '../policy/built-in.js';
+import type { PolicyVersion } from '../policy/compile.js';
 import { lintPolicy, type Finding } from '../policy/lint.js';
 import { describeFault, parsePolicy, type PolicyDocument, type Statement } from '../policy/policy.js';
 import { renderPolicy, type Variables } from '../policy/variables.js';
-import type { ActivePolicy, PolicyStore, StoredVersion } from './store.js';
+import type { PolicyStore, StoredVersion } from './store.js';
 
 /** A policy as an agent sees it: its statements with the thing's own values filled in. */
 export type RenderedPolicy = { name: string; version: number; statements: Statement[] };
@@ -22,9 +23,9 @@ const renderCacheMs = 1000;
 export type PolicyService = ReturnType<typeof createPolicyService>;
 
 export function createPolicyService({ store, clock, audit, log }: Deps) {
-  const cache = new LRUCache<string, Promise<Map<string, ActivePolicy>>>({ max: 1000, ttl: renderCacheMs });
+  const cache = new LRUCache<string, Promise<Map<string, PolicyVersion>>>({ max: 1000, ttl: renderCacheMs });
 
-  const active = (account: string): Promise<Map<string, ActivePolicy>> => {
+  const active = (account: string): Promise<Map<string, PolicyVersion>> => {
     const cached = cache.get(account);
     if (cached) return cached;
     const loading = store.active(account);

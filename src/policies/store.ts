@@ -1,10 +1,8 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
+import type { PolicyVersion } from '../policy/compile.js';
 import type { PolicyDocument } from '../policy/policy.js';
 
-/** A policy as things carry it: one version, the active one. */
-export type ActivePolicy = { name: string; version: number; document: PolicyDocument };
-
-export type StoredVersion = ActivePolicy & { createdAt: Date; createdBy: string };
+export type StoredVersion = PolicyVersion & { createdAt: Date; createdBy: string };
 
 /** A thing as far as its policies look at it. */
 export type CarryingThing = {
@@ -85,8 +83,8 @@ export function createPolicyStore(db: Database, commit: Commit) {
       }),
 
     /** The active version of every policy of an account. */
-    async active(account: string): Promise<Map<string, ActivePolicy>> {
-      const rows = await db.$queryRaw<ActivePolicy[]>`
+    async active(account: string): Promise<Map<string, PolicyVersion>> {
+      const rows = await db.$queryRaw<PolicyVersion[]>`
         SELECT p.name, v.version, v.document FROM policies p
         JOIN policy_versions v ON v.account_name = p.account_name AND v.name = p.name AND v.version = p.active_version
         WHERE p.account_name = ${account}`;
@@ -122,7 +120,7 @@ async function insertVersion(
   await tx.policyVersion.create({ data: { accountName: account, name, version, document, createdAt, createdBy } });
 }
 
-function versionOf(document: PolicyDocument, version: number): ActivePolicy {
+function versionOf(document: PolicyDocument, version: number): PolicyVersion {
   return { name: document.name, version, document };
 }
 

@@ -109,6 +109,14 @@ type Walk = <Entry>(
   visit: Visit<Entry>,
 ) => void;
 
+/** Visits what is reached at a node, and tells whether the path ends there. */
+function isDone<Entry>(node: Trie<Entry>, levels: Levels, level: number, visit: Visit<Entry>): boolean {
+  if (node.rest) visit(node.rest);
+  if (level < levels.count) return false;
+  if (node.ends) visit(node.ends);
+  return true;
+}
+
 /** Visits the entries whose patterns match levels without wildcards, from `level` on. */
 export function match<Entry>(
   node: Trie<Entry>,
@@ -117,11 +125,7 @@ export function match<Entry>(
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
-  if (node.rest) visit(node.rest);
-  if (level === levels.count) {
-    if (node.ends) visit(node.ends);
-    return;
-  }
+  if (isDone(node, levels, level, visit)) return;
   if (node.any) match(node.any, levels, level + 1, principal, visit);
   const { literals, templates } = node;
   const start = startOfLevel(levels, level);
@@ -140,11 +144,7 @@ export function match<Entry>(
 
 /** Visits the entries whose patterns contain the whole of a filter, from `level` on. */
 export const contain: Walk = (node, levels, level, principal, visit) => {
-  if (node.rest) visit(node.rest);
-  if (level === levels.count) {
-    if (node.ends) visit(node.ends);
-    return;
-  }
+  if (isDone(node, levels, level, visit)) return;
   const wildcard = wildcardAt(levels, level);
   if (wildcard === hash) return;
   if (node.any) contain(node.any, levels, level + 1, principal, visit);
@@ -153,11 +153,7 @@ export const contain: Walk = (node, levels, level, principal, visit) => {
 
 /** Visits the entries whose patterns share a path with a filter, from `level` on. */
 export const overlap: Walk = (node, levels, level, principal, visit) => {
-  if (node.rest) visit(node.rest);
-  if (level === levels.count) {
-    if (node.ends) visit(node.ends);
-    return;
-  }
+  if (isDone(node, levels, level, visit)) return;
   const wildcard = wildcardAt(levels, level);
   if (wildcard === hash) return everything(node, visit);
   if (node.any) overlap(node.any, levels, level + 1, principal, visit);

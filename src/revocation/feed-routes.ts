@@ -3,15 +3,14 @@ import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { keyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
-import { serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { logCursor, serialNumber, thingName, timestamp } from '../http/shapes.js';
 import { describeEntry } from './feed-entry.js';
 import type { FeedPage, FeedStore } from './feed-store.js';
 import type { Stream } from './stream.js';
 
 const tags = ['revocations'];
-const cursorForm = z.string().regex(/^[0-9a-f-]{36}:\d{1,15}$/, 'must be a cursor: epoch:position');
 const feedQuery = z.strictObject({
-  after: cursorForm.optional(),
+  after: logCursor.optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 const entry = z.looseObject({ position: z.int(), at: timestamp, type: z.string() });
@@ -94,13 +93,13 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
         schema: {
           summary: 'The same, pushed as server-sent events; Last-Event-ID or after says from where',
           tags,
-          querystring: z.strictObject({ after: cursorForm.optional() }),
+          querystring: z.strictObject({ after: logCursor.optional() }),
         },
       },
       async (request, reply) => {
         const { account, id } = keyCaller(request);
         const last = request.headers['last-event-id'];
-        const given = typeof last === 'string' ? cursorForm.safeParse(last).data : request.query.after;
+        const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
         let position = positionOf(given);
         reply.hijack();
         const { raw } = reply;
