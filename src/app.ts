@@ -19,12 +19,16 @@ import { createFailureLimiter } from './http/failure-limiter.js';
 import { createMetrics, healthRoutes } from './http/health.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
+import { issuerRoutes } from './issuers/routes.js';
 import { encodePem } from './pki/certificate.js';
 import { policyRoutes } from './policies/routes.js';
 import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
 import { provisioningRoutes } from './provisioning/routes.js';
+import { bulkRoutes } from './revocation/bulk-routes.js';
+import { compactRoutes } from './revocation/compact-routes.js';
 import { feedRoutes } from './revocation/feed-routes.js';
 import { ocspRoutes } from './revocation/ocsp-routes.js';
+import { proxyRoutes } from './revocation/proxy-routes.js';
 import { revokeRoutes } from './revocation/revoke-routes.js';
 import { pkiRoutes } from './revocation/routes.js';
 import { segmentRoutes } from './segments/routes.js';
@@ -94,14 +98,18 @@ async function mountFeatures(
     accounts,
     audit,
     authorize,
+    bulk,
     certificates,
+    compactLists,
     enrollments,
     issuers,
+    listPem,
     log,
     policies,
     presenter,
     preview,
     provisioning,
+    proxies,
     publisher,
     records,
     renewals,
@@ -142,6 +150,7 @@ async function mountFeatures(
     certificateRoutes({ clock, encodePem: certificatePem, statusOf: certificateStatus, ...certificates }),
   );
   await app.register(auditRoutes(audit.list));
+  await app.register(issuerRoutes(issuers));
   await app.register(policyRoutes({ service: policies, preview, cursor: log.cursor }));
   await app.register(segmentRoutes(segments));
   await app.register(authorizeRoutes({ service: authorize, cursor: log.cursor }));
@@ -150,13 +159,16 @@ async function mountFeatures(
   await app.register(revokeRoutes({ service: revoking, cursor: log.cursor }));
   await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch }));
   app.addHook('preClose', async () => stream.endAll());
+  await app.register(bulkRoutes({ service: bulk, cursorAt: log.cursorAt }));
+  await app.register(proxyRoutes({ store: proxies, clock, epoch: log.epoch, cursorAt: log.cursorAt }));
+  await app.register(compactRoutes(compactLists));
   await app.register(decisionRoutes(records.list));
   await app.register(
     pkiRoutes({
-      crl: publisher.crl,
-      bundle: publisher.bundle,
+      clock,
+      ...publisher,
       chainPem: issuers.chainPem,
-      encodePem: (der) => encodePem('X509 CRL', der),
+      encodePem: listPem,
     }),
   );
   await app.register(healthRoutes({ metrics, checkReady }));

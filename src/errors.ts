@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'bad-key'
   | 'certificate-revoked'
   | 'conflict'
+  | 'count-changed'
+  | 'cursor-pruned'
   | 'forbidden'
   | 'invalid-client'
   | 'invalid-credential'
@@ -14,6 +16,7 @@ export type ErrorCode =
   | 'invalid-request'
   | 'key-in-use'
   | 'list-expired'
+  | 'list-refused'
   | 'missing-credential'
   | 'not-found'
   | 'not-ready'
@@ -39,6 +42,7 @@ export type ErrorExtras = {
   serverTime?: string;
   error?: string;
   errors?: object[];
+  count?: number;
   links?: Record<string, string>;
 };
 

@@ -51,12 +51,14 @@ export function toRegisteredThing(row: {
   gen: number;
   minGen: number;
   createdAt: Date;
+  /** What a deleted thing was called whose name is free again. */
+  formerName?: string | null;
 }): RegisteredThing {
   const { id, accountName, name, thingType, attributes, policies, segment, status, gen, minGen, createdAt } = row;
   return {
     id,
     account: accountName,
-    name,
+    name: row.formerName ?? name,
     thingType,
     attributes: attributes as Record<string, string>,
     policies,

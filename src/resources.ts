@@ -34,8 +34,8 @@ export async function openResources(
     await connected;
     await ensureLogHead(database.client);
     const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
-    const { client: db, listen } = database;
-    const services = await createServices({ config, db, listen, sealer, clock, onError }).catch(explainSealing);
+    const { client: db, others } = database;
+    const services = await createServices({ config, db, others, sealer, clock, onError }).catch(explainSealing);
     const close = async () => {
       await services.close();
       await database.close();

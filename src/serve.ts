@@ -13,12 +13,14 @@ const sampleMs = 1000;
 const headMs = 5000;
 const lastSeenMs = 15_000;
 const pruneMs = 60_000;
+const listsMs = 60_000;
+const bulkMs = 5000;
 const stopMs = 10_000;
 
 /** Runs the server until SIGTERM or SIGINT, which let the requests in progress finish. */
 export async function serve(config: Config): Promise<void> {
   const logger = createLogger(config.logLevel);
-  const onError = (error: unknown) => logger.error({ err: error }, 'following the log failed');
+  const onError = (error: unknown) => logger.error({ err: error }, 'following the log or publishing lists failed');
   // Read while the database opens.
   const [resources, { buildApp, version }] = await Promise.all([
     openResources(config, systemClock, onError),
@@ -32,10 +34,13 @@ export async function serve(config: Config): Promise<void> {
     async checkReady() {
       await pingDatabase(resources.database.client);
       if (!resources.services.log.mayAnswer()) throw new Error('the lease of this instance has ended');
+      resources.services.publisher.requireHealthy();
     },
     logger,
   });
-  const timers = startChores(resources, (error, chore) => logger.error({ err: error }, `${chore} failed`));
+  const onChoreError = (error: unknown, chore: string) => logger.error({ err: error }, `${chore} failed`);
+  const timers = startChores(resources, onChoreError);
+  resources.services.publisher.refresh().catch((error: unknown) => onChoreError(error, 'signing lists anew'));
   app.server.maxConnections = 20_000;
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(
@@ -85,6 +90,11 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     repeat('telling followers where the log stands', headMs, async () => services.stream.head(services.log.position())),
     repeat('writing when things were last seen', lastSeenMs, services.lastSeen.flush),
     repeat('pruning the sample of decisions', pruneMs, services.records.prune),
+    repeat('signing lists anew', listsMs, services.publisher.refresh),
+    repeat('pruning the log', sweepMs, async () => void (await services.pruneLog())),
+    repeat('going on with bulk revocations', bulkMs, services.bulk.resume),
+    repeat('freeing names of deleted things', pruneMs, services.revoking.freeNames),
+    repeat('pruning receipts', sweepMs, services.proxies.prune),
     repeat('forgetting old changes', pruneMs, async () =>
       services.snapshot.prune(addSeconds(systemClock(), -memorySeconds)),
     ),

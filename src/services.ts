@@ -13,13 +13,13 @@ import { createPrincipalStore } from './authorize/store.js';
 import { createCertificateStore } from './certificates/store.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
-import type { Database, OpenDatabase } from './db/client.js';
+import type { Database, Others } from './db/client.js';
 import { openJwtKey } from './http/jwt.js';
 import { createIssuerService } from './issuers/service.js';
 import { createIssuerStore } from './issuers/store.js';
-import { appendLog } from './log/append.js';
+import { appendLog, pruneLog } from './log/append.js';
 import { followLog } from './log/follow.js';
-import { encodePem, thingUri } from './pki/certificate.js';
+import { crlUrlOf, encodePem, thingUri } from './pki/certificate.js';
 import { parseCsr } from './pki/csr.js';
 import { encodePkcs12 } from './pki/pkcs12.js';
 import { publicKeyOf } from './pki/public-key.js';
@@ -35,12 +35,7 @@ import { createRenewalService } from './provisioning/renewal-service.js';
 import { createRenewalStore } from './provisioning/renewal-store.js';
 import { createProvisioningService } from './provisioning/service.js';
 import { createProvisioningStore } from './provisioning/store.js';
-import { createFeedStore } from './revocation/feed-store.js';
-import { createPublisher } from './revocation/publisher.js';
-import { createResponder } from './revocation/responder.js';
-import { createRevokeService } from './revocation/revoke-service.js';
-import * as revokeSql from './revocation/revoke-sql.js';
-import { createRevocationStore } from './revocation/store.js';
+import { createRevocation, createRevocationState } from './revocation/services.js';
 import { createStream } from './revocation/stream.js';
 import type { Sealer } from './sealing.js';
 import { lockRoom } from './segments/room-sql.js';
@@ -49,6 +44,7 @@ import { createSegmentStore } from './segments/store.js';
 import { createThingService } from './things/service.js';
 import { createThingStore } from './things/store.js';
 import { createAssertionVerifier } from './tokens/assertion.js';
+import { createKeyProofVerifier } from './tokens/key-proof.js';
 import { createTokenKeyStore } from './tokens/key-store.js';
 import { createTokenKeys } from './tokens/keys.js';
 import { createTokenService } from './tokens/service.js';
@@ -58,8 +54,8 @@ import { createTokenStore } from './tokens/store.js';
 export type Resources = {
   config: Config;
   db: Database;
-  /** Tells of other instances' writes; absent where there are none. */
-  listen?: OpenDatabase['listen'];
+  /** Absent where this is the only instance. */
+  others?: Others | undefined;
   sealer: Sealer;
   clock: Clock;
   onError(error: unknown): void;
@@ -68,7 +64,7 @@ export type Resources = {
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** Wires every feature with plain function calls. The only place that knows them all. */
-export async function createServices({ config, db, listen, sealer, clock, onError }: Resources) {
+export async function createServices({ config, db, others, sealer, clock, onError }: Resources) {
   // What the log keeps true: filled below, before anybody asks.
   const snapshot = createSnapshot();
   const accountStore = createAccountStore(db, (work) => log.commit(work));
@@ -82,43 +78,44 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     cacheSize: config.cacheSize,
   });
   const stream = createStream((position) => log.cursorAt(position));
+  const revoked = createRevocationState(db, () => log.position());
   const log = await followLog({
     db,
-    listen,
+    others,
     onError,
     async load() {
       const { epoch, position, ...contents } = await loadSnapshot(db, clock());
       snapshot.load(contents);
       principals.clear();
       keys.clear();
+      revoked.clear();
       stream.endAll();
       return { epoch, position };
     },
     apply(entry) {
       snapshot.apply(entry);
+      revoked.apply(entry);
       if (entry.type === 'key') keys.forget(entry.account);
+      if (entry.type === 'issuer') issuers.forget(entry.account);
       stream.push(entry);
     },
   });
   const { commit } = log;
 
+  const issuerStore = createIssuerStore(db);
   const issuers = createIssuerService({
-    store: createIssuerStore(db),
+    store: issuerStore,
+    commit,
+    audit: appendAudit,
+    log: appendLog,
     sealer,
     clock,
     keyType: config.caKeyType,
     pkiUrl: config.pkiUrl,
+    openShards: revoked.store.shards,
   });
   const policyStore = createPolicyStore(db, commit);
   const policies = createPolicyService({ store: policyStore, clock, audit: appendAudit, log: appendLog });
-  const revocations = createRevocationStore(db);
-  const publisher = createPublisher({
-    store: revocations,
-    clock,
-    findIssuer: createIssuerStore(db).find,
-    unexpiredIssuers: issuers.unexpired,
-    open: issuers.open,
-  });
 
   const accounts = createAccountService({
     store: accountStore,
@@ -128,11 +125,9 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     log: appendLog,
     async prepare(account, settings) {
       const authorities = await issuers.prepare(account);
-      const [root, issuing] = authorities.issuers as [(typeof authorities.issuers)[0], (typeof authorities.issuers)[0]];
-      const lists = [publisher.first(root, 'root'), publisher.first(issuing, 'issuing')];
       return async (tx) => {
         await authorities.insert(tx);
-        for (const list of lists) await revocations.insert(tx, list);
+        for (const { id } of authorities.issuers) await revoked.store.open(tx, id, 'complete', clock());
         return policies.seed(tx, account, settings, clock());
       };
     },
@@ -172,14 +167,14 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     lockRoom,
     requireRange: (cidr) => void compileRange(cidr),
   });
-  const revoking = createRevokeService({
-    commit,
-    clock,
-    audit: appendAudit,
-    log: appendLog,
-    sql: revokeSql,
-    cursorAt: log.cursorAt,
+  const revocation = createRevocation(revoked, {
+    ...{ db, commit, clock, audit: appendAudit, publicUrl: config.publicUrl, onError },
+    log: { ...log, append: appendLog },
+    issuers: { ...issuers, find: issuerStore.find, size: issuerStore.size },
+    signer: tokenKeys.signer,
+    verifyKeyProof: createKeyProofVerifier({ clock, audience: config.publicUrl }),
   });
+  const { revoking } = revocation;
   const enrollments = createEnrollmentService({
     store: createEnrollmentStore(db),
     clock,
@@ -226,15 +221,10 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     render: policies.render,
     firstTokens: tokens.first,
     encodePem: (der) => encodePem('CERTIFICATE', der),
+    crlUrlOf,
     encodePkcs12,
   });
 
-  const responder = createResponder({
-    clock,
-    issuers: issuers.all,
-    open: issuers.open,
-    findSerials: revocations.findSerials,
-  });
   const records = createRecordStore(db);
   const lastSeen = createLastSeen(records.noteSeen);
   const recorder = createRecorder(records.insert);
@@ -268,20 +258,21 @@ export async function createServices({ config, db, listen, sealer, clock, onErro
     presenter,
     preview,
     provisioning,
-    publisher,
     recorder,
     records,
     renewals,
-    responder,
-    revoking,
     segments,
     snapshot,
     stream,
-    feed: createFeedStore(db),
+    feed: revoked.feed,
+    ...revocation,
     things,
     tokenKeys,
     tokens,
     tokenStore,
+
+    /** Cuts off the beginning of the log that matters to nobody any more. */
+    pruneLog: (): Promise<number> => db.$transaction((tx) => pruneLog(tx, clock())),
 
     /** Writes what waits to be written, and gives the lease back. */
     async close(): Promise<void> {

@@ -112,6 +112,7 @@ export function createSnapshot() {
       }
       case 'token-family':
       case 'key':
+      case 'issuer':
         return;
     }
   };

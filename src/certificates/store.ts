@@ -1,6 +1,7 @@
 import type { AppendAudit } from '../audit/store.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
-import type { AppendLog, NewLogEntry } from '../log/append.js';
+import type { AppendLog } from '../log/append.js';
+import { revokedEntry, type LoggedCertificate } from '../log/certificate-entry.js';
 import type { Origin } from '../origin.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
 
@@ -72,54 +73,44 @@ export function createCertificateStore(db: Database, commit: Commit, audit: Appe
         if (superseded.length === 0) return;
         const families = await endFamilies(
           tx,
-          superseded.map(({ serial_number }) => serial_number),
+          superseded.map(({ serialNumber }) => serialNumber),
           at,
         );
         const detail = {
-          serialNumbers: superseded.map(({ serial_number }) => serial_number),
+          serialNumbers: superseded.map(({ serialNumber }) => serialNumber),
           by: certificate.serialNumber,
         };
         await audit(tx, { at, account, origin, action: 'certificate.supersede', target: `thing:${name}`, detail });
-        await log(tx, at, supersededEntries(account, name, superseded, families));
+        await log(tx, at, [
+          ...superseded.map((each) => revokedEntry({ account, thingName: name }, each, 'superseded')),
+          ...families.map((family) => ({
+            account,
+            type: 'token-family' as const,
+            payload: { family, thingName: name },
+          })),
+        ]);
       });
     },
   };
 }
 
-type Superseded = { serial_number: string; fingerprint: string };
-
 function supersedeOlder(
   tx: Transaction,
   { serialNumber, thing, createdAt }: HeldCertificate,
   at: Date,
-): Promise<Superseded[]> {
-  return tx.$queryRaw<Superseded[]>(sql`
+): Promise<LoggedCertificate[]> {
+  return tx.$queryRaw<LoggedCertificate[]>(sql`
     UPDATE certificates SET revoked_at = ${at}, reason = 'superseded'
     WHERE thing_id = ${thing.id}::uuid AND serial_number <> ${serialNumber} AND created_at <= ${createdAt}
       AND revoked_at IS NULL AND not_after > ${at}
-    RETURNING serial_number, fingerprint`);
+    RETURNING serial_number AS "serialNumber", fingerprint, issuer_id AS "issuerId", issuer_index AS "issuerIndex",
+      crl_scope AS "crlScope", not_after AS "notAfter", NULL::timestamptz AS "revokedAt", NULL::bigint AS "revokedPosition"`);
 }
 
 async function endFamilies(tx: Transaction, serialNumbers: string[], at: Date): Promise<string[]> {
   const rows = await tx.$queryRaw<{ id: string }[]>(sql`
     UPDATE refresh_families SET revoked_at = ${at} WHERE serial_number = ANY(${serialNumbers}) AND revoked_at IS NULL RETURNING id`);
   return rows.map(({ id }) => id);
-}
-
-function supersededEntries(
-  account: string,
-  thingName: string,
-  superseded: Superseded[],
-  families: string[],
-): NewLogEntry[] {
-  return [
-    ...superseded.map(({ serial_number: serialNumber, fingerprint }) => ({
-      account,
-      type: 'certificate' as const,
-      payload: { serialNumber, fingerprint, thingName, reason: 'superseded' },
-    })),
-    ...families.map((family) => ({ account, type: 'token-family' as const, payload: { family, thingName } })),
-  ];
 }
 
 function whereStatus(status: CertificateStatus, at: Date) {

@@ -23,9 +23,16 @@ export type OpenDatabase = {
   kind: 'embedded' | 'postgresql';
   client: Database;
   session: SqlSession;
-  /** Calls back for every notification until the end that it returns is called. Without one where nobody else writes. */
-  listen?: (channel: string, onNotification: () => void) => Promise<() => Promise<void>>;
+  /** What it takes to keep up with others; absent where nobody else writes. */
+  others?: Others;
   close(): Promise<void>;
+};
+
+/** Connections on which no request waits, so that a lease is renewed however busy the others are. */
+export type Others = {
+  client: Database;
+  /** Calls back for every notification until the end that it returns is called. */
+  listen(channel: string, onNotification: () => void): Promise<() => Promise<void>>;
 };
 
 /** One connection for plain SQL, several statements at once allowed in `exec`. */
@@ -51,8 +58,12 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
     );
   });
   // Prisma writes and reads times without their zone, so the sessions must be in UTC, whatever the server is in.
-  const inUtc = { max: poolSize, connectionTimeoutMillis: 5000, options: '-c TimeZone=UTC' };
-  const client = createClient(new PrismaPg({ connectionString: url, ...inUtc }));
+  const open = (max: number) =>
+    createClient(
+      new PrismaPg({ connectionString: url, max, connectionTimeoutMillis: 5000, options: '-c TimeZone=UTC' }),
+    );
+  const client = open(poolSize);
+  const following = open(followingConnections);
   const session: SqlSession = {
     exec: async (text) => void (await connection.query(text)),
     query: async <Row>(text: string, parameters: unknown[] = []) =>
@@ -63,11 +74,15 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
     kind: 'postgresql',
     client,
     session,
-    listen: (channel, onNotification) => listen(url, channel, onNotification),
-    close: () => client.$disconnect(),
+    others: { client: following, listen: (channel, onNotification) => listen(url, channel, onNotification) },
+    async close() {
+      await Promise.all([client.$disconnect(), following.$disconnect()]);
+    },
   };
 }
 
+// One reads the log, one renews the lease, one asks who lags.
+const followingConnections = 3;
 const reconnectMs = 1000;
 
 /** Listens on a connection of its own, and again on another when that one breaks. Notifications are hints: some may be lost. */

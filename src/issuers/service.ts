@@ -1,22 +1,46 @@
 import { createPrivateKey } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
-import type { Transaction } from '../db/client.js';
+import type { AppendAudit } from '../audit/store.js';
+import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { createCertificateIssuer, encodePem, type CertificateIssuer } from '../pki/certificate.js';
+import {
+  createCertificateIssuer,
+  encodePem,
+  type DeviceCertificate,
+  type DeviceCertificateRequest,
+} from '../pki/certificate.js';
 import { issueIssuing, issueRoot, openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
 import type { KeyType } from '../pki/public-key.js';
 import { createSigner, generateKeys } from '../pki/signer.js';
 import type { Sealer } from '../sealing.js';
 import { createIndexSource } from './index-block.js';
-import type { IssuerStore, StoredIssuer } from './store.js';
+import type { AppendLog } from '../log/append.js';
+import type { Origin } from '../origin.js';
+import type { IssuerStore, ListSettings, StoredIssuer } from './store.js';
 
-type Deps = { store: IssuerStore; sealer: Sealer; clock: Clock; keyType: KeyType; pkiUrl: string };
+type Shard = { scope: string; url: string };
+
+type Deps = {
+  store: IssuerStore;
+  commit: Commit;
+  audit: AppendAudit;
+  log: AppendLog;
+  sealer: Sealer;
+  clock: Clock;
+  keyType: KeyType;
+  pkiUrl: string;
+  /** Opens lists under a base URL until an issuer has so many, and returns them. */
+  openShards(issuerId: string, count: number, base: string, at: Date): Promise<Shard[]>;
+};
+
+/** A device certificate, and the list that its distribution point names. */
+export type IssuedCertificate = DeviceCertificate & { crlScope: string };
 
 /** The authority that signs an account's device certificates now. */
 export type SigningAuthority = {
   issuerId: string;
-  issue: CertificateIssuer;
+  issue(request: DeviceCertificateRequest): IssuedCertificate;
   nextIndex(): Promise<bigint>;
   /** Issuing CA, then root. */
   chainPem: string;
@@ -35,7 +59,8 @@ const cacheMs = 60_000;
 export type IssuerService = ReturnType<typeof createIssuerService>;
 
 /** The certificate authorities of all accounts. */
-export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: Deps) {
+export function createIssuerService(deps: Deps) {
+  const { store, sealer, clock, keyType, pkiUrl } = deps;
   const signing = new LRUCache<string, Promise<SigningAuthority>>({ max: 1000, ttl: cacheMs });
   const indices = new LRUCache<string, () => Promise<bigint>>({ max: 10_000 });
 
@@ -64,7 +89,7 @@ export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: D
     const urls = urlsOf(issuer.id);
     return {
       issuerId: issuer.id,
-      issue: createCertificateIssuer(issuer, urls),
+      issue: await issueOver(issuer, chain[0]!.shards),
       nextIndex,
       chainPem: pemOf(chainDer),
       chainDer,
@@ -72,7 +97,58 @@ export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: D
     };
   };
 
+  /** Issues under one CA. Where its list is in shards, a certificate's index says which is its own. */
+  const issueOver = async (issuer: Issuer, count: number): Promise<SigningAuthority['issue']> => {
+    const base = `${pkiUrl}/crl/${issuer.id}/`;
+    const shards = count === 0 ? [] : await deps.openShards(issuer.id, count, base, clock());
+    const { crl, ocsp } = urlsOf(issuer.id);
+    const lists = shards.length === 0 ? [{ scope: 'complete', url: crl }] : shards;
+    const issuers = lists.map(({ scope, url }) => ({
+      scope,
+      issue: createCertificateIssuer(issuer, { crl: url, ocsp }),
+    }));
+    return (request) => {
+      const { scope, issue } = issuers[Number(request.index % BigInt(issuers.length))]!;
+      return { ...issue(request), crlScope: scope };
+    };
+  };
+
   return {
+    /** The issuers of an account, the newest first. */
+    list: (account: string): Promise<StoredIssuer[]> => unexpired(account),
+
+    /** Changes how an issuer's lists are made. @throws DomainError `not-found`, `conflict` for shards of a root */
+    async configure(
+      account: string,
+      id: string,
+      settings: Partial<ListSettings>,
+      origin: Origin,
+    ): Promise<StoredIssuer> {
+      const found = await store.find(id);
+      if (found?.account !== account) throw new DomainError('not-found', `there is no issuer ${id}`);
+      if (found.kind === 'root' && settings.shards)
+        throw new DomainError('conflict', 'a root has few certificates: its list cannot be in shards');
+      const changed = await deps.commit(async (tx) => {
+        const at = clock();
+        const issuer = await store.update(tx, id, settings);
+        await deps.audit(tx, {
+          at,
+          account,
+          origin,
+          action: 'issuer.configure',
+          target: `issuer:${id}`,
+          detail: settings,
+        });
+        await deps.log(tx, at, [{ account, type: 'issuer', payload: { issuer: id, ...settings } }]);
+        return issuer;
+      });
+      signing.delete(account);
+      return changed;
+    },
+
+    /** Signs under other settings from the next certificate on. */
+    forget: (account: string): void => void signing.delete(account),
+
     /** @throws DomainError `not-found` for an account that is not there. */
     signing(account: string): Promise<SigningAuthority> {
       const cached = signing.get(account);
@@ -113,7 +189,7 @@ export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: D
       const seal = (id: string, key: typeof rootKey) =>
         sealer.seal(key.export({ type: 'pkcs8', format: 'der' }), `issuer:${id}`);
       const insert = async (tx: Transaction) => {
-        const common = { account, listSuperseded: false };
+        const common = { account, ...firstSettings };
         await store.insert(
           tx,
           { ...common, ...stored(root), kind: 'root', parentId: null, sealedKey: seal(root.id, rootKey) },
@@ -135,6 +211,11 @@ export function createIssuerService({ store, sealer, clock, keyType, pkiUrl }: D
     },
   };
 }
+
+const firstSettings: ListSettings = {
+  ...{ listSuperseded: false, shards: 0, deltaList: false },
+  ...{ distributionPoint: false, listMaxAge: 0 },
+};
 
 function stored({ id, certificateDer, notBefore, notAfter }: Issuer) {
   return { id, certificateDer, notBefore, notAfter };

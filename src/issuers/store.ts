@@ -11,7 +11,21 @@ export type StoredIssuer = {
   notBefore: Date;
   notAfter: Date;
   listSuperseded: boolean;
+  /** Lists that new certificates are spread over; 0 for the complete list alone. */
+  shards: number;
+  /** Whether there is a delta list beside the complete one. */
+  deltaList: boolean;
+  /** Whether the complete list names its distribution point, which some readers want and others refuse. */
+  distributionPoint: boolean;
+  /** Seconds that caches may keep lists without asking. */
+  listMaxAge: number;
 };
+
+/** What an operator may change about an issuer's lists. */
+export type ListSettings = Pick<
+  StoredIssuer,
+  'listSuperseded' | 'shards' | 'deltaList' | 'distributionPoint' | 'listMaxAge'
+>;
 
 export type IssuerStore = ReturnType<typeof createIssuerStore>;
 
@@ -37,9 +51,20 @@ export function createIssuerStore(db: Database) {
       return (await db.issuer.findMany({ where: { notAfter: { gt: at } } })).map(toStoredIssuer);
     },
 
+    /** Changes settings, inside a transaction. */
+    async update(tx: Transaction, id: string, settings: Partial<ListSettings>): Promise<StoredIssuer> {
+      return toStoredIssuer(await tx.issuer.update({ where: { id }, data: settings }));
+    },
+
     async find(id: string): Promise<StoredIssuer | undefined> {
       const row = await db.issuer.findUnique({ where: { id } });
       return row ? toStoredIssuer(row) : undefined;
+    },
+
+    /** One more than the highest index that may have been given out. */
+    async size(id: string): Promise<number> {
+      const row = await db.issuer.findUnique({ where: { id }, select: { nextIndex: true } });
+      return Number(row?.nextIndex ?? 0);
     },
 
     /** Sets the next `count` indices of an issuer apart and returns the first. They are given to nobody else, used or not. */
@@ -65,5 +90,9 @@ function toStoredIssuer(row: Row): StoredIssuer {
     notBefore: row.notBefore,
     notAfter: row.notAfter,
     listSuperseded: row.listSuperseded,
+    shards: row.shards,
+    deltaList: row.deltaList,
+    distributionPoint: row.distributionPoint,
+    listMaxAge: row.listMaxAge,
   };
 }

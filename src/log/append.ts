@@ -3,7 +3,7 @@ import { sql, type Json, type Transaction } from '../db/client.js';
 
 /** The kinds of entries that other instances, proxies and lists follow. */
 export type LogEntryType =
-  'certificate' | 'release' | 'thing' | 'thing-changed' | 'token-family' | 'policy' | 'segment' | 'key';
+  'certificate' | 'release' | 'thing' | 'thing-changed' | 'token-family' | 'policy' | 'segment' | 'key' | 'issuer';
 
 export type NewLogEntry = { account: string; type: LogEntryType; payload: Json };
 
@@ -27,12 +27,51 @@ export const appendLog: AppendLog = async (tx, at, entries) => {
       accountName: account,
       type,
       payload,
+      keepUntil: new Date(lastMattersAt(at, payload) + keepAfterExpiryMs),
     })),
   });
+  await notePositions(tx, first, entries);
   // Tells the instances that wait for entries; it arrives with the commit.
   await tx.$executeRaw(sql`SELECT pg_notify(${logChannel}, '')`);
   return head!.position;
 };
+
+/**
+ * What stands in a list stays there, and in the log, this long after the certificate expired: a whole list's life
+ * and a day. RFC 5280 §3.3 asks for one list after the expiry.
+ */
+export const keepAfterExpiryMs = 8 * 86_400_000;
+
+function lastMattersAt(at: Date, payload: Json): number {
+  const { notAfter } = payload as { notAfter?: string };
+  return Math.max(at.getTime(), notAfter === undefined ? 0 : Date.parse(notAfter));
+}
+
+/** Every revoked certificate knows its place in the log, which is its place in the list. */
+async function notePositions(tx: Transaction, first: bigint, entries: NewLogEntry[]): Promise<void> {
+  const rows = entries.flatMap(({ type, payload }, index) =>
+    type === 'certificate'
+      ? [{ serial: (payload as { serialNumber: string }).serialNumber, position: Number(first) + index }]
+      : [],
+  );
+  if (rows.length === 0) return;
+  await tx.$executeRaw(sql`
+    UPDATE certificates c SET revoked_position = r.position
+    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(serial text, position bigint) WHERE c.serial_number = r.serial`);
+}
+
+/** Cuts off the beginning of the log that matters to nobody any more. Returns how far it is gone. */
+export async function pruneLog(tx: Transaction, now: Date): Promise<number> {
+  const [kept] = await tx.$queryRaw<{ position: bigint }[]>(
+    sql`SELECT position FROM log_entries WHERE keep_until > ${now} ORDER BY position LIMIT 1`,
+  );
+  const [head] = await tx.$queryRaw<{ position: bigint; pruned: bigint }[]>(sql`SELECT position, pruned FROM log_head`);
+  const upTo = kept ? kept.position - 1n : head!.position;
+  if (upTo <= head!.pruned) return Number(head!.pruned);
+  await tx.$executeRaw(sql`DELETE FROM log_entries WHERE position <= ${upTo}`);
+  await tx.$executeRaw(sql`UPDATE log_head SET pruned = GREATEST(pruned, ${upTo})`);
+  return Number(upTo);
+}
 
 /** What instances listen to for new entries. */
 export const logChannel = 'thingward_log';
@@ -49,7 +88,7 @@ export async function ensureLogHead(tx: Transaction): Promise<void> {
 export async function beginEpoch(tx: Transaction): Promise<string> {
   const epoch = randomUUID();
   await tx.$executeRaw(sql`UPDATE log_head SET epoch = ${epoch}`);
-  await tx.$executeRaw(sql`UPDATE crls SET number = number + 1000000, next_update = this_update`);
+  await tx.$executeRaw(sql`UPDATE crls SET number = number + 1000000, next_update = this_update, signature = ''`);
   await tx.$executeRaw(sql`UPDATE issuers SET next_index = next_index + 100000000`);
   return epoch;
 }

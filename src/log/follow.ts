@@ -1,5 +1,5 @@
 import { createStopwatch } from '../clock.js';
-import type { Commit, Database, OpenDatabase, Transaction } from '../db/client.js';
+import type { Commit, Database, Others, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { logChannel } from './append.js';
 import { joinInstances, soleInstance, type Leases } from './leases.js';
@@ -8,7 +8,7 @@ import { createLogReader, readLog, type LogEntry } from './reader.js';
 type Deps = {
   db: Database;
   /** Absent where no other instance can write. */
-  listen: OpenDatabase['listen'];
+  others: Others | undefined;
   load(): Promise<{ epoch: string; position: number }>;
   apply(entry: LogEntry): void;
   onError(error: unknown): void;
@@ -19,12 +19,12 @@ export type Log = Awaited<ReturnType<typeof followLog>>;
 const reachAtMostMs = 250;
 
 /** Follows the log from now on: what was committed is applied here, and on every other instance, before it is acknowledged. */
-export async function followLog({ db, listen, load, apply, onError }: Deps) {
-  const reader = await createLogReader({ read: (after) => readLog(db, after), load, apply });
-  const leases: Leases = listen
-    ? await joinInstances({ db, reader, stopwatch: createStopwatch, onError })
+export async function followLog({ db, others, load, apply, onError }: Deps) {
+  const reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
+  const leases: Leases = others
+    ? await joinInstances({ db: others.client, reader, stopwatch: createStopwatch, onError })
     : soleInstance(reader);
-  const stopListening = await listen?.(logChannel, leases.hint);
+  const stopListening = await others?.listen(logChannel, leases.hint);
 
   const commit: Commit = async <Result>(work: (tx: Transaction) => Promise<Result>) => {
     const result = await db.$transaction(work);
@@ -39,6 +39,8 @@ export async function followLog({ db, listen, load, apply, onError }: Deps) {
     position: reader.position,
     epoch: reader.epoch,
     cursor: reader.cursor,
+    /** Resolves when everything that was committed before the call is applied here. */
+    catchUp: reader.catchUp,
     /** The cursor of a place in the log. */
     cursorAt: (position: number): string => `${reader.epoch()}:${position}`,
 

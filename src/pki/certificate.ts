@@ -54,6 +54,22 @@ export function encodePem(label: 'CERTIFICATE' | 'X509 CRL', bytes: Uint8Array):
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
 }
 
+/** The URL of the list that a certificate of ours is on, as its distribution point has it. */
+export function crlUrlOf(certificateDer: Buffer): string {
+  const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
+  const [list] = der.readAll(der.contentOf(der.members(tbs, der.tags.sequence).at(-1), der.constructed(3)));
+  const points = der
+    .members(list, der.tags.sequence)
+    .map((each) => der.members(each, der.tags.sequence))
+    .find(([id]) => id!.bytes.equals(oids.crlDistributionPoints));
+  // SEQUENCE { DistributionPoint { [0] { [0] { [6] url } } } }: one point with one URL.
+  const [point] = der.members(der.readOne(der.contentOf(points?.at(-1), der.tags.octetString)), der.tags.sequence);
+  const [name] = der.members(point, der.tags.sequence);
+  const [fullName] = der.members(name, der.constructed(0));
+  const [url] = der.members(fullName, der.constructed(0));
+  return der.contentOf(url, der.primitive(6)).toString('latin1');
+}
+
 /**
  * Returns the function that signs device certificates under `issuer`: the profile of RFC 5280 with
  * everything that never changes encoded once. What it returns has passed the lint before it was signed.

@@ -1,7 +1,6 @@
 import * as der from './der.js';
-import { authorityKeyId, extension, type Issuer } from './issuer.js';
+import { authorityKeyId, distributionPoint, extension, type Issuer } from './issuer.js';
 import { oids } from './oid.js';
-import { signed } from './signer.js';
 
 /** Why a certificate was revoked, with the codes of RFC 5280 §5.3.1. */
 export const reasonCodes = {
@@ -16,31 +15,95 @@ export const reasonCodes = {
 
 export type RevocationReason = keyof typeof reasonCodes;
 
+/** `removeFromCRL` stands only in delta lists: what the base has is good again. */
+export type CrlEntryReason = RevocationReason | 'removeFromCRL';
+
 /** One line of a list. `serialNumber` is lower-case hex. */
-export type CrlEntry = { serialNumber: string; revokedAt: Date; reason: RevocationReason };
+export type CrlEntry = { serialNumber: string; revokedAt: Date; reason: CrlEntryReason };
 
-export type CrlContents = { number: bigint; thisUpdate: Date; nextUpdate: Date; entries: CrlEntry[] };
+/** Everything in a list but its entries. */
+export type CrlHeader = {
+  number: bigint;
+  thisUpdate: Date;
+  nextUpdate: Date;
+  /** What the list is limited to: the URL in the certificates that it covers. A complete list has none. */
+  distributionPoint?: string | undefined;
+  /** Makes it a delta list: the complete list that it goes with (RFC 5280 §5.2.4). */
+  baseNumber?: bigint | undefined;
+};
 
-/** A complete, direct CRL of `issuer` in DER (RFC 5280 §5), without an issuing distribution point. */
-export function issueCrl(issuer: Issuer, { number, thisUpdate, nextUpdate, entries }: CrlContents): Buffer {
-  const extensions = der.sequence(authorityKeyId(issuer), extension(oids.crlNumber, der.integer(number)));
-  const tbs = der.sequence(
-    der.integer(1),
-    issuer.signer.algorithm,
-    issuer.subject,
-    der.time(thisUpdate),
-    der.time(nextUpdate),
-    // Absent, not empty, when nothing is revoked (RFC 5280 §5.1.2.6).
-    ...(entries.length > 0 ? [der.sequence(...entries.map(encodeEntry))] : []),
-    der.encode(der.constructed(0), extensions),
-  );
-  return signed(tbs, issuer.signer);
-}
-
-function encodeEntry({ serialNumber, revokedAt, reason }: CrlEntry): Buffer {
+/** One entry in DER, at most 64 octets. */
+export function encodeCrlEntry({ serialNumber, revokedAt, reason }: CrlEntry): Buffer {
   const serial = der.encode(der.tags.integer, Buffer.from(serialNumber, 'hex'));
   // unspecified is said by leaving the code out (RFC 5280 §5.3.1).
   if (reason === 'unspecified') return der.sequence(serial, der.time(revokedAt));
-  const code = der.encode(der.tags.enumerated, Buffer.from([reasonCodes[reason]]));
-  return der.sequence(serial, der.time(revokedAt), der.sequence(extension(oids.reasonCode, code)));
+  return der.sequence(serial, der.time(revokedAt), reasonExtensions[reason]);
+}
+
+const reasonExtensions = Object.fromEntries(
+  Object.entries({ ...reasonCodes, removeFromCRL: 8 }).map(([reason, code]) => [
+    reason,
+    der.sequence(extension(oids.reasonCode, der.encode(der.tags.enumerated, Buffer.from([code])))),
+  ]),
+) as Record<CrlEntryReason, Buffer>;
+
+// More than the outer header, and than an algorithm and a signature of any key we use.
+const headRoom = 8;
+const tailRoom = 1024;
+
+/** A list in the making: its bytes are complete but for its entries and its signature. */
+export type CrlDraft = {
+  /** To be filled with the encoded entries, `entriesLength` octets in all. */
+  entries: Buffer;
+  /** What is signed, once the entries are in. */
+  tbs: Buffer;
+  /** The whole list in DER, in the same memory. */
+  finish(signature: Uint8Array): Buffer;
+};
+
+/** Lays out a direct CRL of `issuer` (RFC 5280 §5) around entries of a known length, so that even a long one is written once. */
+export function draftCrl(issuer: Issuer, header: CrlHeader, entriesLength: number): CrlDraft {
+  const { algorithm } = issuer.signer;
+  const before = Buffer.concat([
+    der.integer(1),
+    algorithm,
+    issuer.subject,
+    der.time(header.thisUpdate),
+    der.time(header.nextUpdate),
+    // Absent, not empty, when nothing is revoked (RFC 5280 §5.1.2.6).
+    ...(entriesLength > 0 ? [der.header(der.tags.sequence, entriesLength)] : []),
+  ]);
+  const after = der.encode(der.constructed(0), der.sequence(...extensionsOf(issuer, header)));
+  const contentLength = before.length + entriesLength + after.length;
+  const tbsHeader = der.header(der.tags.sequence, contentLength);
+  const tbsLength = tbsHeader.length + contentLength;
+  const memory = Buffer.allocUnsafe(headRoom + tbsLength + tailRoom);
+  const tbs = memory.subarray(headRoom, headRoom + tbsLength);
+  tbs.set(tbsHeader);
+  tbs.set(before, tbsHeader.length);
+  tbs.set(after, tbsLength - after.length);
+  const entriesAt = tbsHeader.length + before.length;
+
+  return {
+    entries: tbs.subarray(entriesAt, entriesAt + entriesLength),
+    tbs,
+    finish(signature) {
+      const tail = Buffer.concat([algorithm, der.bitString(signature)]);
+      const outer = der.header(der.tags.sequence, tbsLength + tail.length);
+      memory.set(outer, headRoom - outer.length);
+      memory.set(tail, headRoom + tbsLength);
+      return memory.subarray(headRoom - outer.length, headRoom + tbsLength + tail.length);
+    },
+  };
+}
+
+function extensionsOf(issuer: Issuer, { number, distributionPoint: url, baseNumber }: CrlHeader): Buffer[] {
+  return [
+    authorityKeyId(issuer),
+    extension(oids.crlNumber, der.integer(number)),
+    ...(baseNumber === undefined ? [] : [extension(oids.deltaCrlIndicator, der.integer(baseNumber), true)]),
+    ...(url === undefined
+      ? []
+      : [extension(oids.issuingDistributionPoint, der.sequence(distributionPoint(url)), true)]),
+  ];
 }

@@ -28,20 +28,35 @@ export const primitive = (n: number): number => 0x80 | n;
 export function encode(tag: number, ...contents: Uint8Array[]): Buffer {
   let length = 0;
   for (const content of contents) length += content.length;
-  const header = length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : length < 0x1000000 ? 5 : 6;
-  const out = Buffer.allocUnsafe(header + length);
-  out[0] = tag;
-  if (header === 2) out[1] = length;
-  else {
-    out[1] = 0x80 | (header - 2);
-    out.writeUIntBE(length, 2, header - 2);
-  }
-  let at = header;
+  const octets = headerOctets(length);
+  const out = Buffer.allocUnsafe(octets + length);
+  writeHeader(out, tag, length, octets);
+  let at = octets;
   for (const content of contents) {
     out.set(content, at);
     at += content.length;
   }
   return out;
+}
+
+/** The tag and length of a value whose contents are written elsewhere. */
+export function header(tag: number, length: number): Buffer {
+  const out = Buffer.allocUnsafe(headerOctets(length));
+  writeHeader(out, tag, length, out.length);
+  return out;
+}
+
+function headerOctets(length: number): number {
+  return length < 0x80 ? 2 : length < 0x100 ? 3 : length < 0x10000 ? 4 : length < 0x1000000 ? 5 : 6;
+}
+
+function writeHeader(out: Buffer, tag: number, length: number, octets: number): void {
+  out[0] = tag;
+  if (octets === 2) out[1] = length;
+  else {
+    out[1] = 0x80 | (octets - 2);
+    out.writeUIntBE(length, 2, octets - 2);
+  }
 }
 
 export const sequence = (...contents: Uint8Array[]): Buffer => encode(tags.sequence, ...contents);

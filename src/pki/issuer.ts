@@ -66,12 +66,19 @@ export function authorityKeyId(issuer: Pick<Issuer, 'subjectKeyId'>): Buffer {
 
 /** One CRL distribution point and one OCSP responder. */
 export function pkiUrlExtensions(urls: PkiUrls): Buffer[] {
-  const uri = (url: string) => der.encode(der.primitive(6), Buffer.from(url, 'latin1'));
-  const point = der.sequence(der.encode(der.constructed(0), der.encode(der.constructed(0), uri(urls.crl))));
   return [
-    extension(oids.crlDistributionPoints, der.sequence(point)),
+    extension(oids.crlDistributionPoints, der.sequence(der.sequence(distributionPoint(urls.crl)))),
     extension(oids.authorityInfoAccess, der.sequence(der.sequence(oids.ocsp, uri(urls.ocsp)))),
   ];
+}
+
+/** A DistributionPointName of one URL: the same bytes in certificates (RFC 5280 §4.2.1.13) and lists (§5.2.5). */
+export function distributionPoint(url: string): Buffer {
+  return der.encode(der.constructed(0), der.encode(der.constructed(0), uri(url)));
+}
+
+function uri(url: string): Buffer {
+  return der.encode(der.primitive(6), Buffer.from(url, 'latin1'));
 }
 
 /** A Name of single-valued RDNs, UTF8String, in the order given. */

@@ -25,6 +25,8 @@ export const oids = {
   basicConstraints: der.oid('2.5.29.19'),
   crlNumber: der.oid('2.5.29.20'),
   reasonCode: der.oid('2.5.29.21'),
+  deltaCrlIndicator: der.oid('2.5.29.27'),
+  issuingDistributionPoint: der.oid('2.5.29.28'),
   crlDistributionPoints: der.oid('2.5.29.31'),
   authorityKeyIdentifier: der.oid('2.5.29.35'),
   extKeyUsage: der.oid('2.5.29.37'),

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPair, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPair, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import * as der from './der.js';
 import { oids } from './oid.js';
@@ -10,7 +10,14 @@ export type Signer = {
   /** The AlgorithmIdentifier, the same inside and outside of what is signed (RFC 5280 §4.1.1.2). */
   algorithm: Buffer;
   sign(tbs: Uint8Array): Buffer;
+  /** The same on another thread: for lists of megabytes. */
+  signAside(tbs: Uint8Array): Promise<Buffer>;
+  /** Whether this key made a signature; on another thread. */
+  verifyAside(tbs: Uint8Array, signature: Uint8Array): Promise<boolean>;
 };
+
+const signAside = promisify(sign);
+const verifyAside = promisify(verify);
 
 const algorithms: Record<KeyFamily, { hash: string | null; identifier: Buffer }> = {
   'ec-p256': { hash: 'sha256', identifier: der.sequence(oids.ecdsaWithSha256) },
@@ -19,11 +26,18 @@ const algorithms: Record<KeyFamily, { hash: string | null; identifier: Buffer }>
   rsa: { hash: 'sha256', identifier: der.sequence(oids.sha256WithRsa, der.nullValue()) },
 };
 
-/** A signer over a private key that this process holds. Synchronous: the thread pool costs more than it saves. */
+/** A signer over a private key that this process holds. For what is small the thread pool costs more than it saves. */
 export function createSigner(privateKey: KeyObject): Signer {
-  const publicKey = publicKeyOf(createPublicKey(privateKey));
+  const publicObject = createPublicKey(privateKey);
+  const publicKey = publicKeyOf(publicObject);
   const { hash, identifier } = algorithms[publicKey.family];
-  return { publicKey, algorithm: identifier, sign: (tbs) => sign(hash, tbs, privateKey) };
+  return {
+    publicKey,
+    algorithm: identifier,
+    sign: (tbs) => sign(hash, tbs, privateKey),
+    signAside: (tbs) => signAside(hash, tbs, privateKey),
+    verifyAside: (tbs, signature) => verifyAside(hash, tbs, publicObject, signature),
+  };
 }
 
 /** `SEQUENCE { tbs, algorithm, signature }`: the outer shape of certificates, CRLs and OCSP responses alike. */

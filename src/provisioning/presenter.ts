@@ -6,7 +6,7 @@ import type { ProvisionAnswer, RenewAnswer } from './routes.js';
 import type { ProvisionRequest } from './schema.js';
 import type { Provisioned } from './service.js';
 
-type Authority = { chainPem: string; chainDer: Buffer[]; urls: { crl: string; ocsp: string } };
+type Authority = { chainPem: string; chainDer: Buffer[]; urls: { ocsp: string } };
 type IssuedCertificate = Provisioned['certificate'];
 
 type Deps = {
@@ -20,11 +20,14 @@ type Deps = {
     family: string,
   ): NonNullable<ProvisionAnswer['token']>;
   encodePem(der: Buffer): string;
+  /** The URL of the list that a certificate is on. */
+  crlUrlOf(der: Buffer): string;
   encodePkcs12(key: NonNullable<Provisioned['privateKey']>, chain: Buffer[], name: string, password: string): Buffer;
 };
 
 /** Puts together what devices are told about themselves. */
-export function createPresenter({ clock, publicUrl, signing, render, firstTokens, encodePem, encodePkcs12 }: Deps) {
+export function createPresenter(deps: Deps) {
+  const { clock, publicUrl, signing, render, firstTokens, encodePem, crlUrlOf, encodePkcs12 } = deps;
   const identity = async (thing: RegisteredThing, certificate: IssuedCertificate): Promise<RenewAnswer> => {
     const { chainPem, urls } = await signing(thing.account);
     const { account, name, thingType, attributes, policies } = thing;
@@ -34,7 +37,7 @@ export function createPresenter({ clock, publicUrl, signing, render, firstTokens
       certificate: presentCertificate({ ...certificate, pem: encodePem(certificate.der), chainPem }),
       policies: await render(policies, { account, thing: { name, type, attributes }, certificate }),
       serverTime: rfc3339(clock()),
-      links: presentLinks(publicUrl, urls),
+      links: presentLinks(publicUrl, { crl: crlUrlOf(certificate.der), ocsp: urls.ocsp }),
     };
   };
 

@@ -17,7 +17,7 @@ export async function insertRecords(
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(flatten))}::jsonb) AS r(
         id uuid, account text, name text, type text, attributes jsonb, policies text[], segment text, enrollment uuid, at timestamptz,
         serial text, issuer text, index bigint, fingerprint text, spki text, der text, not_before timestamptz,
-        not_after timestamptz, family uuid, family_expires timestamptz, actor text, request text, ip text, action text)),
+        not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text)),
     t AS (${things}),
     k AS (
       INSERT INTO thing_keys (account_name, spki_sha256, thing_id)
@@ -25,8 +25,8 @@ export async function insertRecords(
       ON CONFLICT (account_name, spki_sha256) DO NOTHING),
     c AS (
       INSERT INTO certificates (serial_number, account_name, thing_id, issuer_id, issuer_index, fingerprint, spki_sha256, der,
-                                not_before, not_after, created_at, enrollment_id)
-      SELECT serial, account, id, issuer, index, fingerprint, decode(spki, 'hex'), decode(der, 'base64'), not_before, not_after, at, enrollment
+                                not_before, not_after, created_at, enrollment_id, crl_scope)
+      SELECT serial, account, id, issuer, index, fingerprint, decode(spki, 'hex'), decode(der, 'base64'), not_before, not_after, at, enrollment, scope
       FROM r),
     f AS (
       INSERT INTO refresh_families (id, thing_id, serial_number, advanced_at, expires_at)
@@ -57,6 +57,7 @@ export async function insertRecords(
       der: certificate.der.toString('base64'),
       not_before: certificate.notBefore,
       not_after: certificate.notAfter,
+      scope: certificate.crlScope,
       family: family.id,
       family_expires: family.expiresAt,
       actor: origin.actor,

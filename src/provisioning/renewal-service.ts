@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { wholeSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
-import type { CertificateIssuer } from '../pki/certificate.js';
+import type { IssueCertificate } from './store.js';
 import type { PublicKey } from '../pki/public-key.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
 import type { Renewal, RenewalStore } from './renewal-store.js';
@@ -15,7 +15,7 @@ type Proof = { certificate: HeldCertificate; claims: Record<string, unknown> };
 type Deps = {
   store: RenewalStore;
   clock: Clock;
-  signing(account: string): Promise<{ issuerId: string; issue: CertificateIssuer; nextIndex(): Promise<bigint> }>;
+  signing(account: string): Promise<{ issuerId: string; issue: IssueCertificate; nextIndex(): Promise<bigint> }>;
   parseCsr(pem: string, account: string, thingName: string): { der: Buffer; publicKey: PublicKey };
   verifyProof(proof: string): Promise<Proof>;
   useUp(proof: Proof): Promise<void>;

@@ -1,14 +1,14 @@
 import type { AppendAudit } from '../audit/store.js';
 import { sql, type Database } from '../db/client.js';
 import type { Origin } from '../origin.js';
-import type { DeviceCertificate } from '../pki/certificate.js';
+import type { IssuedCertificate } from './store.js';
 import type { HeldCertificate } from '../registry.js';
 
 export type RenewalRecord = {
   at: Date;
   origin: Origin;
   renews: HeldCertificate;
-  certificate: DeviceCertificate;
+  certificate: IssuedCertificate;
   issuerId: string;
   spkiSha256: string;
 };
@@ -74,8 +74,8 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
           where: { accountName_spkiSha256: { accountName: thing.account, spkiSha256: spki } },
         });
         if (key?.thingId !== thing.id) return 'key-in-use';
-        if (key.barredAt) return 'key-barred';
-        const { serialNumber, fingerprint, index, der, notBefore, notAfter } = certificate;
+        if (key.barredAt || (await tx.barredKey.findUnique({ where: { spkiSha256: spki } }))) return 'key-barred';
+        const { serialNumber, fingerprint, index, der, notBefore, notAfter, crlScope } = certificate;
         await tx.certificate.create({
           data: {
             ...{
@@ -86,6 +86,7 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
               der: new Uint8Array(der),
               notBefore,
               notAfter,
+              crlScope,
             },
             ...{ accountName: thing.account, thingId: thing.id, spkiSha256: spki, createdAt: at, renews: renewed },
           },

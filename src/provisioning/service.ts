@@ -2,7 +2,7 @@ import { hash, randomUUID, type KeyObject } from 'node:crypto';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
-import type { CertificateIssuer } from '../pki/certificate.js';
+import type { IssueCertificate } from './store.js';
 import type { KeyType, PublicKey } from '../pki/public-key.js';
 import type { RegisteredThing } from '../registry.js';
 import { requireCovered } from './coverage.js';
@@ -11,7 +11,7 @@ import { createGroupCommit } from './group-commit.js';
 import type { ProvisionRequest } from './schema.js';
 import type { ProvisionOutcome, ProvisioningStore, ProvisionRecord, RefreshFamily, Unusable } from './store.js';
 
-type Authority = { issuerId: string; issue: CertificateIssuer; nextIndex(): Promise<bigint> };
+type Authority = { issuerId: string; issue: IssueCertificate; nextIndex(): Promise<bigint> };
 
 type Deps = {
   store: ProvisioningStore;
@@ -108,6 +108,7 @@ export function createProvisioningService(deps: Deps) {
     const { result, unusable } = await commit(record);
     if (result === 'created') return provisioned(record);
     if (result === 'key-in-use') throw keyInUse();
+    if (result === 'key-barred') throw keyBarred();
     if (result === 'segment-full') throw segmentFull(record.thing.segment!);
     if (result !== 'name-taken') throw unusableEnrollment(result);
     const repeated = await repeat(record);

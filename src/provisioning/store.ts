@@ -3,9 +3,14 @@ import { sql, type Commit, type Database, type Transaction } from '../db/client.
 import { isDataConflict } from '../db/errors.js';
 import type { AppendLog } from '../log/append.js';
 import type { Origin } from '../origin.js';
-import type { DeviceCertificate } from '../pki/certificate.js';
+import type { DeviceCertificate, DeviceCertificateRequest } from '../pki/certificate.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
 import { insertRecords } from './record-sql.js';
+
+/** A certificate, and which of its issuer's lists it is on. */
+export type IssuedCertificate = DeviceCertificate & { crlScope: string };
+
+export type IssueCertificate = (request: DeviceCertificateRequest) => IssuedCertificate;
 
 export type RefreshFamily = { id: string; expiresAt: Date };
 
@@ -15,7 +20,7 @@ export type ProvisionRecord = {
   origin: Origin;
   enrollmentId: string;
   thing: RegisteredThing;
-  certificate: DeviceCertificate;
+  certificate: IssuedCertificate;
   issuerId: string;
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
   spkiSha256: string;
@@ -28,7 +33,7 @@ export type ProvisionRecord = {
  * else is wrong with it.
  */
 export type ProvisionOutcome = {
-  result: 'created' | 'name-taken' | 'key-in-use' | 'segment-full' | Unusable;
+  result: 'created' | 'name-taken' | 'key-in-use' | 'key-barred' | 'segment-full' | Unusable;
   unusable?: Unusable;
 };
 
@@ -37,7 +42,10 @@ export type ReenrollResult = 'created' | 'not-active' | 'key-in-use' | 'key-barr
 export type Unusable = 'revoked' | 'account-suspended' | 'expired' | 'exhausted';
 
 type EnrollmentState = { id: string; left: number; revoked: boolean; expired: boolean; suspended: boolean };
-type BatchState = { enrollments: EnrollmentState[] | null; taken: { n: number; name: boolean; key: boolean }[] | null };
+type BatchState = {
+  enrollments: EnrollmentState[] | null;
+  taken: { n: number; name: boolean; key: boolean; barred: boolean }[] | null;
+};
 
 /** The certificate that an earlier, equal request was given. */
 export type Repeat = {
@@ -92,7 +100,7 @@ export function createProvisioningStore(
         });
         const held = holder !== null && holder.thingId !== record.thing.id;
         const inactive = thing.status !== 'active';
-        const barred = holder?.barredAt ? 'key-barred' : undefined;
+        const barred = holder?.barredAt || state.taken?.[0]?.barred ? 'key-barred' : undefined;
         const result =
           usability(state.enrollments?.[0]) ?? barred ?? (held ? 'key-in-use' : inactive ? 'not-active' : 'created');
         if (result === 'created') await insertRecords(tx, [record], { existingThing: true });
@@ -173,10 +181,11 @@ async function readState(tx: Transaction, records: ProvisionRecord[]): Promise<B
       WHERE e.id = ANY(${ids}::uuid[]) ORDER BY e.id FOR UPDATE OF e),
     asked AS (SELECT * FROM jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) AS r(n int, account text, name text, spki text)),
     taken AS (
-      SELECT asked.n, t.id IS NOT NULL AS name, k.thing_id IS NOT NULL AS key FROM asked
+      SELECT asked.n, t.id IS NOT NULL AS name, k.thing_id IS NOT NULL AS key, b.spki_sha256 IS NOT NULL AS barred FROM asked
       LEFT JOIN things t ON t.account_name = asked.account AND t.name = asked.name
       LEFT JOIN thing_keys k ON k.account_name = asked.account AND k.spki_sha256 = decode(asked.spki, 'hex')
-      WHERE t.id IS NOT NULL OR k.thing_id IS NOT NULL)
+      LEFT JOIN barred_keys b ON b.spki_sha256 = decode(asked.spki, 'hex')
+      WHERE t.id IS NOT NULL OR k.thing_id IS NOT NULL OR b.spki_sha256 IS NOT NULL)
     SELECT (SELECT jsonb_agg(locked) FROM locked) AS enrollments, (SELECT jsonb_agg(taken) FROM taken) AS taken`);
   return state!;
 }
@@ -206,7 +215,7 @@ function settle(
       return { result: 'name-taken', ...(unusable ? { unusable } : {}) };
     }
     if (unusable) return { result: unusable };
-    if (conflict) return { result: 'key-in-use' };
+    if (conflict) return { result: conflict.key ? 'key-in-use' : 'key-barred' };
     if (thing.segment !== null && !takeRoom(room, segmentOf(thing))) return { result: 'segment-full' };
     state!.left--;
     return { result: 'created' };

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
@@ -36,8 +37,8 @@ type Deps = { store: FeedStore; stream: Stream; clock(): Date; epoch(): string }
 /** What followers read: the log of their account, page by page or pushed, and the state that it leads to. */
 export function feedRoutes({ store, stream, clock, epoch }: Deps) {
   /** The position in a cursor of this epoch. @throws DomainError `epoch-changed` */
-  const positionOf = (cursor: string | undefined): number => {
-    if (cursor === undefined) return 0;
+  const positionOf = (cursor: string | undefined): number | undefined => {
+    if (cursor === undefined) return undefined;
     const [of, position] = cursor.split(':') as [string, string];
     if (of === epoch()) return Number(position);
     throw new DomainError(
@@ -46,6 +47,17 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
       {
         links: { snapshot: '/v1/revocations/snapshot' },
       },
+    );
+  };
+
+  /** A page; without a cursor, from the oldest entry that there is. @throws DomainError `cursor-pruned` */
+  const read = async (account: string, after: number | undefined, limit: number): Promise<FeedPage> => {
+    const page = await store.page(account, after ?? 0, limit);
+    if (after === undefined || after >= page.pruned) return page;
+    throw new DomainError(
+      'cursor-pruned',
+      'entries after this cursor are no longer kept: begin again from /v1/revocations/snapshot',
+      { links: { snapshot: '/v1/revocations/snapshot' } },
     );
   };
 
@@ -69,7 +81,7 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
       },
       async (request) => {
         const { after, limit } = request.query;
-        return present(await store.page(keyCaller(request).account, positionOf(after), limit), limit);
+        return present(await read(keyCaller(request).account, positionOf(after), limit), limit);
       },
     );
 
@@ -100,7 +112,7 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
         const { account, id } = keyCaller(request);
         const last = request.headers['last-event-id'];
         const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
-        let position = positionOf(given);
+        const first = await read(account, positionOf(given), 1000);
         reply.hijack();
         const { raw } = reply;
         raw.writeHead(200, {
@@ -117,13 +129,13 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
         raw.on('close', listener.leave);
         raw.write('retry: 1000\n\n');
         try {
-          for (;;) {
-            const page = await store.page(account, position, 1000);
+          // Read on at least once after joining: what came in between is in no page so far and in no push.
+          for (let page = first, joined = false; ; joined = true) {
             for (const each of page.entries) raw.write(stream.entryBytes(each));
-            position = page.position;
-            if (!page.more) break;
+            if (raw.writableNeedDrain) await drained(raw);
+            if (joined && !page.more) return listener.live(page.position);
+            page = await store.page(account, page.position, 1000);
           }
-          listener.live(position);
         } catch (error) {
           request.log.error({ err: error, reqId: request.id }, 'a stream ended');
           raw.destroy();
@@ -131,4 +143,12 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
       },
     );
   };
+}
+
+/** Resolves when what was written is on its way, or the connection is closed. */
+function drained(raw: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    raw.once('drain', resolve);
+    raw.once('close', resolve);
+  });
 }

@@ -2,7 +2,7 @@ import { sql, type Database } from '../db/client.js';
 import type { LogEntry } from '../log/reader.js';
 
 /** Entries of one account, and how far the log was read to find them. */
-export type FeedPage = { epoch: string; position: number; entries: LogEntry[]; more: boolean };
+export type FeedPage = { epoch: string; position: number; entries: LogEntry[]; more: boolean; pruned: number };
 
 type Row = { position: bigint; at: Date; account_name: string; type: LogEntry['type']; payload: LogEntry['payload'] };
 
@@ -22,12 +22,12 @@ export type FeedStore = ReturnType<typeof createFeedStore>;
 
 export function createFeedStore(db: Database) {
   return {
-    /** The entries of an account after a position, of one instant. */
+    /** The entries of an account after a position, of one instant, and the position up to which entries are gone. */
     async page(account: string, after: number, limit: number): Promise<FeedPage> {
       const [rows, head] = await db.$transaction(
         async (tx) => {
-          const [at] = await tx.$queryRaw<{ epoch: string; position: bigint }[]>(
-            sql`SELECT epoch, position FROM log_head`,
+          const [at] = await tx.$queryRaw<{ epoch: string; position: bigint; pruned: bigint }[]>(
+            sql`SELECT epoch, position, pruned FROM log_head`,
           );
           const found = await tx.$queryRaw<Row[]>(sql`
             SELECT position, at, account_name, type, payload FROM log_entries
@@ -40,7 +40,7 @@ export function createFeedStore(db: Database) {
       const entries = rows.slice(0, limit).map(toEntry);
       // A page that holds all there is was read up to the head; a full one up to its last entry.
       const position = more ? entries.at(-1)!.position : Number(head.position);
-      return { epoch: head.epoch, position, entries, more };
+      return { epoch: head.epoch, position, entries, more, pruned: Number(head.pruned) };
     },
 
     /** What is revoked, held, suspended or behind in an account now, and the place of that in the log. */

@@ -1,5 +1,4 @@
 import type { FastifyReply } from 'fastify';
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { App } from '../http/route.js';
 import type { OcspAnswer, OcspResponder } from './responder.js';
@@ -46,12 +45,16 @@ export function ocspRoutes({ answer }: OcspResponder) {
 }
 
 /** Caches may keep an answer, and must ask whether it is still the one, as with lists. */
-function send(reply: FastifyReply, { der, thisUpdate, nextUpdate }: OcspAnswer, cacheable: boolean): FastifyReply {
+function send(
+  reply: FastifyReply,
+  { der, thisUpdate, nextUpdate, etag }: OcspAnswer,
+  cacheable: boolean,
+): FastifyReply {
   void reply.type('application/ocsp-response').header('content-length', der.length);
-  if (!cacheable || !thisUpdate || !nextUpdate) return reply.header('cache-control', 'no-store').send(der);
+  if (!cacheable || !thisUpdate || !nextUpdate || !etag) return reply.header('cache-control', 'no-store').send(der);
   return reply
     .header('cache-control', 'max-age=0, public, no-transform, must-revalidate')
-    .header('etag', `"${createHash('sha256').update(der).digest('base64url')}"`)
+    .header('etag', etag)
     .header('last-modified', thisUpdate.toUTCString())
     .header('expires', nextUpdate.toUTCString())
     .send(der);

@@ -1,4 +1,8 @@
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { LogEntry } from '../log/reader.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { Issuer } from '../pki/issuer.js';
 import {
@@ -20,6 +24,8 @@ type StoredIssuer = { id: string; listSuperseded: boolean };
 
 type Deps<Stored extends StoredIssuer> = {
   clock: Clock;
+  /** False while this instance may not say what it remembers. */
+  mayAnswer(): boolean;
   /** Every authority of every account that has not expired. */
   issuers(): Promise<Stored[]>;
   open(stored: Stored): Issuer;
@@ -32,14 +38,27 @@ const responderSeconds = 30 * day;
 const renewAheadSeconds = 15 * day;
 const validSeconds = 3600;
 const reloadMs = 1000;
+const keepAnswerSeconds = 300;
+const mostKept = { answers: 100_000, serials: 200_000 };
 
 export type OcspResponder = ReturnType<typeof createResponder>;
 
 /** An answer with the times that caches go by; without them it is not signed. */
-export type OcspAnswer = { der: Buffer; thisUpdate?: Date; nextUpdate?: Date };
+export type OcspAnswer = { der: Buffer; thisUpdate?: Date; nextUpdate?: Date; etag?: string };
 
-/** Answers OCSP from the registry as it is now. Each instance has a key and certificate of its own for every authority. */
-export function createResponder<Stored extends StoredIssuer>({ clock, issuers, open, findSerials }: Deps<Stored>) {
+/** A signed answer, and what it was made of: it is good while each of these is what is known. */
+type KeptAnswer = { answer: Required<OcspAnswer>; made: { key: string; known: KnownSerial }[] };
+
+/**
+ * Answers OCSP. What was read of the registry is remembered until an entry of the log is about it; what the
+ * registry does not know is asked for every time. Each instance has a key and certificate of its own for every authority.
+ */
+export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>) {
+  const { clock, mayAnswer, issuers, open, findSerials } = deps;
+  const serials = new LRUCache<string, KnownSerial>({ max: mostKept.serials });
+  const answers = new LRUCache<string, KeptAnswer>({ max: mostKept.answers });
+  // Rises with every entry about a certificate: what was read before an entry must not be remembered after it.
+  let changes = 0;
   const responders = new Map<string, Promise<Responder>>();
   let known = new Map<string, Stored>();
   let loading: Promise<void> | undefined;
@@ -88,9 +107,58 @@ export function createResponder<Stored extends StoredIssuer>({ clock, issuers, o
 
   const lifeOf = ({ notAfter }: Responder): number => Math.max(0, (notAfter.getTime() - clock().getTime()) / 1000);
 
+  const keyOfSerial = (issuerId: string, serialNumber: string) => `${issuerId} ${serialNumber}`;
+
+  /** What is known of serial numbers under an issuer: remembered, or read. */
+  const lookUp = async (issuerId: string, wanted: string[]): Promise<Map<string, KnownSerial>> => {
+    const remembered = wanted.map((serialNumber) => serials.get(keyOfSerial(issuerId, serialNumber)));
+    if (remembered.every((each) => each !== undefined))
+      return new Map(remembered.map((each) => [each.serialNumber, each]));
+    const before = changes;
+    const found = await findSerials(issuerId, wanted);
+    if (changes === before) for (const each of found) serials.set(keyOfSerial(issuerId, each.serialNumber), each);
+    return new Map(found.map((each) => [each.serialNumber, each]));
+  };
+
+  // INVARIANT: what is remembered is said only under a lease, which everything acknowledged has waited for.
+  const requireLease = (): void => {
+    if (!mayAnswer()) throw new DomainError('not-ready', 'this instance has no lease: try again', { retryAfter: 1 });
+  };
+
+  const recall = (request: string): OcspAnswer | undefined => {
+    const kept = answers.get(request);
+    if (!kept) return undefined;
+    const now = clock();
+    const isYoung = now >= kept.answer.thisUpdate && now < addSeconds(kept.answer.thisUpdate, keepAnswerSeconds);
+    return isYoung && kept.made.every(({ key, known: made }) => serials.get(key) === made) ? kept.answer : undefined;
+  };
+
   return {
-    /** The answer to a request in DER. Reads the registry, so that what was acknowledged before is in it. */
+    /** Forgets what an entry of the log is about. */
+    apply({ type, payload }: LogEntry): void {
+      if (type === 'issuer') {
+        loadedAt = -Infinity;
+        known = new Map();
+        answers.clear();
+      }
+      if (type !== 'certificate' && type !== 'release') return;
+      changes++;
+      serials.delete(keyOfSerial(payload['issuer'] as string, payload['serialNumber'] as string));
+    },
+
+    /** Forgets everything: the log is another one. */
+    clear(): void {
+      changes++;
+      serials.clear();
+      answers.clear();
+    },
+
+    /** The answer to a request in DER, covering what was acknowledged before. @throws DomainError `not-ready` */
     async answer(request: Buffer): Promise<OcspAnswer> {
+      requireLease();
+      const requestKey = request.toString('latin1');
+      const recalled = recall(requestKey);
+      if (recalled) return recalled;
       const parsed = parseOcspRequest(request);
       if (!parsed) return { der: unsignedResponses.malformedRequest };
       const found = await Promise.all(parsed.certIds.map(findIssuer));
@@ -98,23 +166,26 @@ export function createResponder<Stored extends StoredIssuer>({ clock, issuers, o
       if (!stored) return { der: unsignedResponses.unauthorized };
       // One answer has one signer: what another authority issued is unknown to this one.
       const own = parsed.certIds.filter((_, index) => found[index]?.id === stored.id);
-      const serials = await findSerials(
-        stored.id,
-        own.map(({ serialNumber }) => serialNumber),
-      );
-      const bySerial = new Map(serials.map((serial) => [serial.serialNumber, serial]));
+      const wanted = own.map(({ serialNumber }) => serialNumber);
+      const bySerial = await lookUp(stored.id, wanted);
+      const responder = await responderOf(stored);
+      requireLease();
       const thisUpdate = wholeSeconds(clock());
       const nextUpdate = addSeconds(thisUpdate, validSeconds);
       const answered = parsed.certIds.map((certId, index) => ({
         certId,
         status: statusOf(found[index]?.id === stored.id ? bySerial.get(certId.serialNumber) : undefined, stored),
       }));
-      const responder = await responderOf(stored);
-      return {
-        der: encodeOcspResponse(responder, answered, { thisUpdate, nextUpdate, nonce: parsed.nonce }),
-        thisUpdate,
-        nextUpdate,
-      };
+      const bytes = encodeOcspResponse(responder, answered, { thisUpdate, nextUpdate, nonce: parsed.nonce });
+      const etag = `"${hash('sha256', bytes, 'base64url')}"`;
+      const answer = { der: bytes, thisUpdate, nextUpdate, etag };
+      const made = wanted.flatMap((serialNumber) => {
+        const found = bySerial.get(serialNumber);
+        return found ? [{ key: keyOfSerial(stored.id, serialNumber), known: found }] : [];
+      });
+      // Who is unknown may be provisioned any moment, which the log does not tell; a nonce does not come again.
+      if (!parsed.nonce && made.length === parsed.certIds.length) answers.set(requestKey, { answer, made });
+      return answer;
     },
   };
 }

@@ -99,7 +99,7 @@ export function revokeRoutes({ service, cursor }: Deps) {
       {
         config: { access: 'certificates:revoke' },
         schema: {
-          summary: 'Revoke everything of a thing that is no more',
+          summary: 'Revoke everything of a thing that is no more; its name is free after its last notAfter',
           tags: ['things'],
           params: schema.thingParams,
           response: { 204: z.null() },
@@ -111,6 +111,7 @@ export function revokeRoutes({ service, cursor }: Deps) {
           request.params.name,
           'cessationOfOperation',
           originOf(request),
+          { deletes: true },
         );
         return reply.code(204).send(null);
       },

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
+import { releasedEntry, revokedEntry } from '../log/certificate-entry.js';
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type * as Sql from './revoke-sql.js';
@@ -42,8 +43,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
     const { reason, action } = change;
     const serialNumbers = certificates.map(({ serialNumber }) => serialNumber);
     await sql.markRevoked(tx, serialNumbers, { ...change, at });
-    const families =
-      reason === 'certificateHold' ? [] : await sql.endFamilies(tx, account, thing.name, serialNumbers, at);
+    const families = reason === 'certificateHold' ? [] : await sql.endFamilies(tx, account, serialNumbers, at);
     if (reason === 'keyCompromise')
       await sql.barKeys(
         tx,
@@ -53,12 +53,10 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
       );
     await audit(tx, { at, account, origin, action, target: `thing:${thing.name}`, detail: { serialNumbers, reason } });
     const following = [...families, ...also];
-    const last = await log(tx, at, [
-      ...certificates.map((certificate) => entryOf(account, thing, certificate, reason)),
+    return log(tx, at, [
+      ...certificates.map((certificate) => revokedEntry({ account, thingName: thing.name }, certificate, reason)),
       ...following,
     ]);
-    await sql.notePositions(tx, serialNumbers, last, following.length);
-    return last;
   };
 
   const answerOf = ({ serialNumber, reason, revokedAt, revokedPosition }: LockedCertificate): Revoked => {
@@ -86,11 +84,13 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
     name: string,
     reason: RevocationReason,
     origin: Origin,
+    { deletes = false } = {},
   ): Promise<ThingRevocation> =>
     commit(async (tx) => {
       const thing = await sql.lockThing(tx, account, name);
       if (!thing) throw noThing(name);
       const at = clock();
+      if (deletes) await sql.markDeleted(tx, thing, at);
       const all = await sql.certificatesOf(tx, thing.id, at);
       const changing = all.filter(({ reason: current }) =>
         ['revoke', 'change'].includes(transitionOf(current, reason)),
@@ -160,12 +160,22 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
           target: `thing:${thing.name}`,
           detail: { serialNumber },
         });
-        const position = Number(await log(tx, at, [releaseOf(account, thing, certificate)]));
+        const position = Number(await log(tx, at, [releasedEntry({ account, thingName: thing.name }, certificate)]));
         return { serialNumber, position, cursor: cursorAt(position) };
       }),
 
-    /** Revokes a thing with every certificate and token of it. @throws DomainError `not-found` */
+    /**
+     * Revokes a thing with every certificate and token of it; with `deletes` its name will be free again.
+     * @throws DomainError `not-found`
+     */
     revokeThing,
+
+    /** Frees the names of deleted things whose last certificate has expired. Called now and then. */
+    freeNames: (): Promise<void> =>
+      commit(async (tx) => {
+        const entries = await sql.freeNames(tx, clock());
+        if (entries.length > 0) await log(tx, clock(), entries);
+      }),
 
     /** Holds every live certificate of a thing and refuses its tokens. @throws DomainError `not-found`, `conflict` for a revoked thing */
     suspendThing: (account: string, name: string, origin: Origin): Promise<ThingRevocation> =>
@@ -206,25 +216,11 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
           type: 'thing',
           payload: { thingId: thing.id, thingName: name, status: 'active', gen, minGen: gen },
         };
-        const last = await log(tx, at, [...held.map((certificate) => releaseOf(account, thing, certificate)), status]);
+        const last = await log(tx, at, [
+          ...held.map((certificate) => releasedEntry({ account, thingName: name }, certificate)),
+          status,
+        ]);
         return { name, status: 'active', certificates: held.length, position: Number(last) };
       }),
   };
-}
-
-function entryOf(
-  account: string,
-  { name }: LockedThing,
-  { serialNumber, fingerprint }: LockedCertificate,
-  reason: string,
-): NewLogEntry {
-  return { account, type: 'certificate', payload: { serialNumber, fingerprint, thingName: name, reason } };
-}
-
-function releaseOf(
-  account: string,
-  { name }: LockedThing,
-  { serialNumber, fingerprint }: LockedCertificate,
-): NewLogEntry {
-  return { account, type: 'release', payload: { serialNumber, fingerprint, thingName: name } };
 }

@@ -10,6 +10,9 @@ export type LockedCertificate = {
   serialNumber: string;
   fingerprint: string;
   spkiSha256: Uint8Array;
+  issuerId: string;
+  issuerIndex: bigint;
+  crlScope: string;
   notAfter: Date;
   revokedAt: Date | null;
   reason: string | null;
@@ -66,31 +69,17 @@ export async function markReleased(tx: Transaction, serialNumbers: string[]): Pr
     WHERE serial_number = ANY(${serialNumbers})`);
 }
 
-/** Notes where in the log the last of `serialNumbers.length` entries, one for each in this order, stands. */
-export async function notePositions(
-  tx: Transaction,
-  serialNumbers: string[],
-  last: bigint,
-  after: number,
-): Promise<void> {
-  const first = last - BigInt(after + serialNumbers.length) + 1n;
-  const rows = serialNumbers.map((serial, index) => ({ serial, position: Number(first) + index }));
-  await tx.$executeRaw(sql`
-    UPDATE certificates c SET revoked_position = r.position
-    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(serial text, position bigint) WHERE c.serial_number = r.serial`);
-}
-
 /** Ends the refresh families of certificates. Returns what the log has to tell of it. */
 export async function endFamilies(
   tx: Transaction,
   account: string,
-  thingName: string,
   serialNumbers: string[],
   at: Date,
 ): Promise<NewLogEntry[]> {
-  const rows = await tx.$queryRaw<{ id: string }[]>(sql`
-    UPDATE refresh_families SET revoked_at = ${at} WHERE serial_number = ANY(${serialNumbers}) AND revoked_at IS NULL RETURNING id`);
-  return rows.map(({ id }) => ({ account, type: 'token-family', payload: { family: id, thingName } }));
+  const rows = await tx.$queryRaw<{ id: string; name: string }[]>(sql`
+    UPDATE refresh_families f SET revoked_at = ${at} FROM things t
+    WHERE f.serial_number = ANY(${serialNumbers}) AND f.revoked_at IS NULL AND t.id = f.thing_id RETURNING f.id, t.name`);
+  return rows.map(({ id, name }) => ({ account, type: 'token-family', payload: { family: id, thingName: name } }));
 }
 
 /** Bars keys of an account for ever. */
@@ -99,6 +88,27 @@ export async function barKeys(tx: Transaction, account: string, keys: Uint8Array
     where: { accountName: account, spkiSha256: { in: keys.map((key) => Buffer.from(key)) }, barredAt: null },
     data: { barredAt: at },
   });
+}
+
+/** Notes that a thing is no more: its name is free once its last certificate has expired. */
+export async function markDeleted(tx: Transaction, { id }: LockedThing, at: Date): Promise<void> {
+  await tx.thing.updateMany({ where: { id, deletedAt: null }, data: { deletedAt: at } });
+}
+
+/** Takes the names of deleted things back whose certificates have all expired. Returns what the log has to tell of it. */
+export async function freeNames(tx: Transaction, at: Date): Promise<NewLogEntry[]> {
+  const rows = await tx.$queryRaw<{ id: string; account: string; former: string }[]>(sql`
+    UPDATE things t SET former_name = name, name = '#' || id::text
+    WHERE deleted_at IS NOT NULL AND former_name IS NULL
+      AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.thing_id = t.id AND c.not_after > ${at})
+    RETURNING id, account_name AS account, former_name AS former`);
+  // A generation below every thing's: what was said of the old thing is not said of the next of its name.
+  const free = { status: 'active', gen: 0, minGen: 0 };
+  return rows.map(({ id, account, former }) => ({
+    account,
+    type: 'thing',
+    payload: { thingId: id, thingName: former, ...free },
+  }));
 }
 
 /** Gives a thing a status and a generation below which its tokens are refused. */

@@ -1,28 +1,49 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { App } from '../http/route.js';
 import { accountName } from '../http/shapes.js';
 
-type List = { der: Buffer; thisUpdate: Date };
+type List = {
+  issuerId: string;
+  scope: string;
+  number: bigint;
+  thisUpdate: Date;
+  nextUpdate: Date;
+  sameSecond: boolean;
+  /** Seconds that caches may keep it without asking. */
+  maxAge: number;
+  der: Buffer;
+};
 
 type Deps = {
-  crl(issuerId: string): Promise<List>;
+  clock(): Date;
+  crl(issuerId: string, scope?: string): Promise<List>;
+  delta(issuerId: string): Promise<List>;
   bundle(account: string): Promise<List[]>;
   chainPem(account: string): Promise<string>;
-  encodePem(der: Buffer): string;
+  encodePem(der: Buffer): Promise<Buffer>;
 };
 
 const tags = ['public key infrastructure'];
 const accountParams = z.strictObject({ account: accountName });
-const issuerParams = z.strictObject({
-  issuerId: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits'),
-});
+const issuerId = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits');
+const issuerParams = z.strictObject({ issuerId });
+const shardParams = z.strictObject({ issuerId, shard: z.string().regex(/^[1-9]\d{0,5}$/, 'must be a number') });
+const formats = { crl: ['application/pkix-crl', 'DER'], pem: ['application/x-pem-file', 'PEM'] } as const;
 
 /** What relying parties fetch: chains and lists. Nobody needs a credential for them. */
-export function pkiRoutes({ crl, bundle, chainPem, encodePem }: Deps) {
-  const pemOf = (lists: List[]) => lists.map(({ der }) => encodePem(der)).join('');
-  const newest = (lists: List[]) => new Date(Math.max(...lists.map(({ thisUpdate }) => thisUpdate.getTime())));
+export function pkiRoutes({ clock, crl, delta, bundle, chainPem, encodePem }: Deps) {
+  const sendPem = async (request: FastifyRequest, reply: FastifyReply, lists: List[]) => {
+    if (answerFromCache(request, reply, lists, 'pem', clock())) return reply;
+    const pems = await Promise.all(lists.map(({ der }) => encodePem(der)));
+    return reply.type(formats.pem[0]).send(pems.length === 1 ? pems[0] : Buffer.concat(pems));
+  };
+  const sendDer = (request: FastifyRequest, reply: FastifyReply, list: List) =>
+    answerFromCache(request, reply, [list], 'crl', clock()) ? reply : reply.type(formats.crl[0]).send(list.der);
+  const send = {
+    crl: sendDer,
+    pem: (request: FastifyRequest, reply: FastifyReply, list: List) => sendPem(request, reply, [list]),
+  };
 
   return async (app: App) => {
     const get = (
@@ -47,41 +68,57 @@ export function pkiRoutes({ crl, bundle, chainPem, encodePem }: Deps) {
         .type('application/pem-certificate-chain')
         .send(await chainPem((request.params as { account: string }).account)),
     );
+    get('/crl/bundle.pem', 'The lists of every CA of the account default', undefined, async (request, reply) =>
+      sendPem(request, reply, await bundle('default')),
+    );
+    get('/crl/:account/bundle.pem', 'The lists of every CA of an account', accountParams, async (request, reply) =>
+      sendPem(request, reply, await bundle((request.params as { account: string }).account)),
+    );
 
-    const sendBundle = async (account: string, request: FastifyRequest, reply: FastifyReply) => {
-      const lists = await bundle(account);
-      return sendList(request, reply, 'application/x-pem-file', pemOf(lists), newest(lists));
-    };
-    get('/crl/bundle.pem', 'The lists of every CA of the account default', undefined, (request, reply) =>
-      sendBundle('default', request, reply),
-    );
-    get('/crl/:account/bundle.pem', 'The lists of every CA of an account', accountParams, (request, reply) =>
-      sendBundle((request.params as { account: string }).account, request, reply),
-    );
-    get('/crl/:issuerId.crl', 'The list of one CA, DER', issuerParams, async (request, reply) => {
-      const list = await crl((request.params as { issuerId: string }).issuerId);
-      return sendList(request, reply, 'application/pkix-crl', list.der, list.thisUpdate);
-    });
-    get('/crl/:issuerId.pem', 'The list of one CA, PEM', issuerParams, async (request, reply) => {
-      const list = await crl((request.params as { issuerId: string }).issuerId);
-      return sendList(request, reply, 'application/x-pem-file', pemOf([list]), list.thisUpdate);
-    });
+    for (const extension of ['crl', 'pem'] as const) {
+      const format = formats[extension][1];
+      get(`/crl/:issuerId.${extension}`, `The list of one CA, ${format}`, issuerParams, async (request, reply) =>
+        send[extension](request, reply, await crl((request.params as { issuerId: string }).issuerId)),
+      );
+      const deltaSummary = `What changed since an earlier list of one CA, ${format}; for readers that know deltas`;
+      get(`/crl/:issuerId/delta.${extension}`, deltaSummary, issuerParams, async (request, reply) =>
+        send[extension](request, reply, await delta((request.params as { issuerId: string }).issuerId)),
+      );
+      const shardSummary = `The list of a part of one CA's certificates, ${format}`;
+      get(`/crl/:issuerId/:shard.${extension}`, shardSummary, shardParams, async (request, reply) => {
+        const { issuerId: id, shard } = request.params as { issuerId: string; shard: string };
+        return send[extension](request, reply, await crl(id, shard));
+      });
+    }
   };
 }
 
-/** Caches may keep a list, and must ask whether it is still the one. */
-function sendList(
+/**
+ * Sets what caches go by, and answers 304 when the asker has these lists. A number tells every list from every
+ * other; a time does so only where no earlier list has the same.
+ */
+function answerFromCache(
   request: FastifyRequest,
   reply: FastifyReply,
-  type: string,
-  body: string | Buffer,
-  modified: Date,
-): FastifyReply {
-  const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
+  lists: List[],
+  extension: string,
+  now: Date,
+): boolean {
+  const etag = `"${lists.map(({ issuerId: id, scope, number }) => `${id}-${scope}-${number}`).join('+')}-${extension}"`;
+  const modified = new Date(Math.max(...lists.map(({ thisUpdate }) => thisUpdate.getTime()))).toUTCString();
+  const ends = Math.min(...lists.map(({ nextUpdate }) => nextUpdate.getTime()));
+  const wanted = Math.min(...lists.map(({ maxAge }) => maxAge));
+  const maxAge = Math.max(0, Math.min(wanted, Math.floor((ends - now.getTime()) / 1000)));
   void reply
-    .header('cache-control', 'public, max-age=0, must-revalidate')
+    .header('cache-control', `public, max-age=${maxAge}, must-revalidate`)
     .header('etag', etag)
-    .header('last-modified', modified.toUTCString());
-  if (request.headers['if-none-match'] === etag) return reply.code(304).send();
-  return reply.type(type).send(body);
+    .header('last-modified', modified)
+    .header('expires', new Date(now.getTime() + maxAge * 1000).toUTCString());
+  const { 'if-none-match': tagsKnown, 'if-modified-since': since } = request.headers;
+  const isKnown =
+    tagsKnown === undefined
+      ? since === modified && lists.every(({ sameSecond }) => !sameSecond)
+      : tagsKnown.split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()));
+  if (isKnown) void reply.code(304).send();
+  return isKnown;
 }

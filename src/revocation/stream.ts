@@ -16,6 +16,7 @@ type Listener = {
 
 // A listener that has not taken this much is cut: it comes back with its cursor and reads what it missed.
 const mostWaitingBytes = 1024 * 1024;
+const mostWaitingEntries = 10_000;
 
 export type Stream = ReturnType<typeof createStream>;
 
@@ -36,6 +37,9 @@ export function createStream(cursorAt: (position: number) => string) {
   const entryBytes = (entry: LogEntry): Buffer =>
     Buffer.from(`id: ${cursorAt(entry.position)}\ndata: ${JSON.stringify(describeEntry(entry))}\n\n`);
 
+  const headBytes = (position: number): Buffer =>
+    Buffer.from(`event: head\ndata: ${JSON.stringify({ position, cursor: cursorAt(position) })}\n\n`);
+
   return {
     entryBytes,
 
@@ -45,19 +49,24 @@ export function createStream(cursorAt: (position: number) => string) {
       for (const listener of listeners) {
         if (listener.account !== entry.account) continue;
         bytes ??= entryBytes(entry);
-        if (listener.queue) listener.queue.push({ position: entry.position, bytes });
-        else if (entry.position > listener.sent) send(listener, bytes);
+        if (listener.queue) {
+          listener.queue.push({ position: entry.position, bytes });
+          if (listener.queue.length > mostWaitingEntries) cut(listener);
+        } else if (entry.position > listener.sent) send(listener, bytes);
         if (entry.type === 'key' && isAbout(entry, listener)) cut(listener);
       }
     },
 
     /** Tells every listener how far the log is read, which also keeps connections from falling asleep. */
     head(position: number): void {
-      const bytes = Buffer.from(`event: head\ndata: ${JSON.stringify({ position, cursor: cursorAt(position) })}\n\n`);
+      const bytes = headBytes(position);
       for (const listener of listeners) if (!listener.queue) send(listener, bytes);
     },
 
-    /** Adds a listener that hears nothing yet: what comes waits until `live` is told how far the past was sent. */
+    /**
+     * Adds a listener that hears nothing yet: what comes waits until `live` is told how far the past was sent, which
+     * is the first head that the listener gets.
+     */
     join(account: string, keyId: string, sink: Sink): { live(sent: number): void; leave(): void } {
       const listener: Listener = { account, keyId, sink, sent: 0, queue: [] };
       listeners.add(listener);
@@ -66,6 +75,7 @@ export function createStream(cursorAt: (position: number) => string) {
           const waiting = listener.queue ?? [];
           listener.queue = undefined;
           listener.sent = sent;
+          send(listener, headBytes(sent));
           for (const { position, bytes } of waiting)
             if (position > sent && listeners.has(listener)) send(listener, bytes);
         },

@@ -37,6 +37,7 @@ export function createThingStore(db: Database, commit: Commit) {
       const rows = await db.thing.findMany({
         where: {
           accountName: account,
+          formerName: null,
           ...(after === undefined ? {} : { name: { gt: after } }),
           ...(filter.thingType === undefined ? {} : { thingType: filter.thingType }),
           ...(filter.status === undefined ? {} : { status: filter.status }),

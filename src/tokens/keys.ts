@@ -1,4 +1,4 @@
-import { createHmac, createPrivateKey, createPublicKey, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { addSeconds, type Clock } from '../clock.js';
 import type { KeyAlgorithm } from '../config.js';
 import type { JwtKey } from '../http/jwt.js';
@@ -22,7 +22,7 @@ export const jwksMaxAgeSeconds = 300;
 const publishSeconds = 2 * jwksMaxAgeSeconds;
 const retireSeconds = accessTokenSeconds + 300;
 
-type AccessKey = { stored: StoredTokenKey; jwt: JwtKey };
+type AccessKey = { stored: StoredTokenKey; jwt: JwtKey; privateKey: KeyObject };
 /** Access keys by the first segment of the tokens that they sign. */
 type Keys = { access: Map<string, AccessKey>; refresh: Buffer[] };
 
@@ -40,15 +40,15 @@ export async function createTokenKeys({ store, sealer, clock, algorithm, openJwt
       type: 'pkcs8',
     });
     const jwt = await openJwtKey(stored.kid, stored.algorithm as KeyAlgorithm, privateKey, createPublicKey(privateKey));
-    return [jwt.sign({}).split('.')[0]!, { stored, jwt }];
+    return [jwt.sign({}).split('.')[0]!, { stored, jwt, privateKey }];
   };
 
   const load = async (rows: StoredTokenKey[]): Promise<Keys> => {
-    const known = new Map([...keys.access].map(([header, key]) => [key.stored.kid, [header, key.jwt] as const]));
+    const known = new Map([...keys.access].map(([header, key]) => [key.stored.kid, [header, key] as const]));
     const access = new Map<string, AccessKey>();
     for (const stored of rows.filter(({ purpose }) => purpose === 'access')) {
       const before = known.get(stored.kid);
-      if (before) access.set(before[0], { stored, jwt: before[1] });
+      if (before) access.set(before[0], { ...before[1], stored });
       else access.set(...(await open(stored)));
     }
     const refresh = rows
@@ -97,6 +97,14 @@ export async function createTokenKeys({ store, sealer, clock, algorithm, openJwt
 
     /** Reads the keys again; called now and then, so that a rotation elsewhere arrives before it signs. */
     reload,
+
+    /** The key that signs now, for signed documents of other types (RFC 7518 §3.1). */
+    signer(): { kid: string; alg: string; sign(bytes: Uint8Array): Buffer } {
+      const { stored, privateKey } = current();
+      const hash = stored.algorithm === 'EdDSA' ? null : 'sha256';
+      const signBytes = (bytes: Uint8Array) => sign(hash, bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+      return { kid: stored.kid, alg: stored.algorithm, sign: signBytes };
+    },
 
     signAccess: (claims: object): string => current().jwt.sign(claims),
 

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { reasonCodes, issueCrl, type RevocationReason } from '../../src/pki/crl.js';
+import { reasonCodes, type RevocationReason } from '../../src/pki/crl.js';
 import { publicKeyOf, type KeyType } from '../../src/pki/public-key.js';
 import { generateKeys } from '../../src/pki/signer.js';
-import { createAuthority } from '../support/authority.js';
+import { issueCrl, createAuthority } from '../support/authority.js';
 import { describeWith } from '../support/programs.js';
 import { runProgram } from '../support/openssl.js';
 

@@ -1,12 +1,11 @@
 import { createPublicKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { encodePem } from '../../src/pki/certificate.js';
-import { issueCrl } from '../../src/pki/crl.js';
 import { parseCsr } from '../../src/pki/csr.js';
 import { encodePkcs12 } from '../../src/pki/pkcs12.js';
 import { parsePublicKey, type KeyType } from '../../src/pki/public-key.js';
 import { generateKeys } from '../../src/pki/signer.js';
-import { createAuthority } from '../support/authority.js';
+import { issueCrl, createAuthority } from '../support/authority.js';
 import { runProgram, withFiles } from '../support/openssl.js';
 import { describeWith } from '../support/programs.js';
 

@@ -1,4 +1,5 @@
 import { createCertificateIssuer } from '../../src/pki/certificate.js';
+import { draftCrl, encodeCrlEntry, type CrlEntry, type CrlHeader } from '../../src/pki/crl.js';
 import { issueIssuing, issueRoot, type Issuer } from '../../src/pki/issuer.js';
 import { createSigner, generateKeys } from '../../src/pki/signer.js';
 import type { KeyType } from '../../src/pki/public-key.js';
@@ -16,4 +17,14 @@ export async function createAuthority(account: string, keyType: KeyType, at: Dat
   const root: Issuer = issueRoot(account, years(20), await signer());
   const issuing: Issuer = issueIssuing(account, root, testUrls, years(5), await signer());
   return { root, issuing, issue: createCertificateIssuer(issuing, testUrls) };
+}
+
+type CrlContents = Omit<CrlHeader, 'distributionPoint' | 'baseNumber'> & { entries: CrlEntry[] };
+
+/** A complete list, signed. */
+export function issueCrl(issuer: Issuer, { entries, ...header }: CrlContents): Buffer {
+  const bytes = Buffer.concat(entries.map(encodeCrlEntry));
+  const draft = draftCrl(issuer, header, bytes.length);
+  draft.entries.set(bytes);
+  return draft.finish(issuer.signer.sign(draft.tbs));
 }

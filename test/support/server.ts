@@ -4,7 +4,7 @@ import { loadConfig } from '../../src/config.js';
 import { openResources, type OpenResources } from '../../src/resources.js';
 import { systemOrigin } from '../../src/origin.js';
 import { createClient, type Client } from './client.js';
-import { freshDatabase, type DatabaseKind } from './databases.js';
+import { freshDatabase, type DatabaseKind, type TestDatabase } from './databases.js';
 import { freePort } from './ports.js';
 
 /** The real server in this process, on a port, over a fresh database, with a clock that a test can move. */
@@ -20,15 +20,28 @@ export type TestServer = OpenResources & {
   stop(): Promise<void>;
 };
 
+// The database of another server: its settings name it, and the other removes it.
+const joined: TestDatabase = { settings: {}, remove: () => {} };
+
+/** With `DATABASE_URL` among the settings, one more instance on that database, which needs `THINGWARD_OWNER_KEY`. */
 export async function startServer(kind: DatabaseKind, settings: Record<string, string> = {}): Promise<TestServer> {
-  const database = await freshDatabase(kind);
+  const database = settings['DATABASE_URL'] ? joined : await freshDatabase(kind);
   const port = await freePort();
   const config = loadConfig({ THINGWARD_PORT: String(port), LOG_LEVEL: 'silent', ...database.settings, ...settings });
   let offsetMs = 0;
   const clock: Clock = () => new Date(Date.now() + offsetMs);
   const resources = await openResources(config, clock);
-  const { ownerKey } = await resources.services.accounts.create({ name: 'default' }, systemOrigin, config.ownerKey);
-  const app = await buildApp({ config, services: resources.services, clock, checkReady: async () => {} });
+  const { accounts } = resources.services;
+  const isThere = await accounts.exists('default');
+  const ownerKey = isThere
+    ? config.ownerKey!
+    : (await accounts.create({ name: 'default' }, systemOrigin, config.ownerKey)).ownerKey;
+  const app = await buildApp({
+    config,
+    services: resources.services,
+    clock,
+    checkReady: async () => resources.services.publisher.requireHealthy(),
+  });
   await app.listen({ host: config.host, port });
   const url = `http://127.0.0.1:${port}`;
   const as = (token: string | undefined) => createClient(url, token);

@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { readEvents } from './event-stream.js';
+import { createRevokedSet, type FeedEntry, type FeedSnapshot } from './revoked-set.js';
+
+export { openGapList, openStatusList, type RevokedIndices } from './compact.js';
+
+export type FollowOptions = {
+  /** Where Thingward is, such as `https://things.example.com`. */
+  server: string;
+  /** An API key with `revocations:read`. */
+  key: string;
+  /** What this edge is called; what it has applied is confirmed under this name. */
+  name: string;
+  /** Told of every revocation, hold and suspension as it is applied: the moment to close live sessions. */
+  onRevoked?: (entry: FeedEntry) => void;
+  /** Told when everything may have changed: after a snapshot was read in place of the feed. */
+  onReload?: () => void;
+  /** Told of what went wrong; it is tried again. */
+  onError?: (error: Error) => void;
+  fetch?: typeof fetch;
+};
+
+/** How the server is followed now. */
+export type Mode = 'starting' | 'stream' | 'poll';
+
+// Without word from the server for this long, what is known may be out of date.
+const distrustMs = 15_000;
+const firstHeadMs = 3000;
+const confirmEveryMs = 5000;
+const pollEveryMs = 1000;
+const pollForMs = 30_000;
+const retryMs = { first: 250, most: 5000 };
+
+export type Revocations = Awaited<ReturnType<typeof followRevocations>>;
+
+/**
+ * Keeps what is revoked in memory, and tells the server what it has applied. Resolves once everything up to now
+ * is applied. It follows the stream of the feed; where a stream does not get through, it polls.
+ * @throws Error when the first reading fails
+ */
+export async function followRevocations(options: FollowOptions) {
+  const { server, key, name, onRevoked, onReload, onError = () => {} } = options;
+  const send = options.fetch ?? fetch;
+  const incarnation = randomUUID();
+  const ended = new AbortController();
+  const set = createRevokedSet();
+  let mode: Mode = 'starting';
+  let cursor = '';
+  let heardAt = -Infinity;
+  let confirmed = { cursor: '', at: -Infinity };
+  let confirming: Promise<void> | undefined;
+
+  const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+    const limit = AbortSignal.any([ended.signal, AbortSignal.timeout(distrustMs)]);
+    const response = await send(`${server}${path}`, { signal: limit, ...init, headers });
+    if (response.ok) return response;
+    const problem = (await response.json().catch(() => ({}))) as { type?: string; detail?: string };
+    throw Object.assign(new Error(`${path} answered ${response.status}: ${problem.detail ?? 'no detail'}`), {
+      startsAnew: response.status === 410 || (response.status === 409 && problem.type?.endsWith(':epoch-changed')),
+    });
+  };
+
+  const proxy = (await (await ask('/v1/proxies', { method: 'POST', body: JSON.stringify({ name }) })).json()) as {
+    id: string;
+  };
+
+  /** The server was heard at `sent`: what it knew then is applied. */
+  const hear = (sent: number, place: string): void => {
+    heardAt = sent;
+    cursor = place;
+  };
+
+  const apply = (entry: FeedEntry): void => {
+    set.apply(entry);
+    const isRefusal = entry.type === 'certificate' || (entry.type === 'thing' && entry.status !== 'active');
+    if (!isRefusal) return;
+    try {
+      onRevoked?.(entry);
+    } catch (error) {
+      onError(error as Error);
+    }
+  };
+
+  const confirmAll = async (): Promise<void> => {
+    while (cursor !== confirmed.cursor || performance.now() - confirmed.at >= confirmEveryMs) {
+      const now = { cursor, at: performance.now() };
+      const body = JSON.stringify({ cursor, incarnation, mode: mode === 'poll' ? 'poll' : 'stream' });
+      await ask(`/v1/proxies/${proxy.id}/applied`, { method: 'POST', body });
+      confirmed = now;
+    }
+  };
+
+  /** One confirmation at a time, whatever the number of entries: the last says it all. */
+  const confirm = (): Promise<void> =>
+    (confirming ??= confirmAll()
+      .catch((error: Error) => {
+        if (!ended.signal.aborted) onError(error);
+      })
+      .finally(() => (confirming = undefined)));
+
+  const reload = async (): Promise<void> => {
+    const sent = performance.now();
+    const snapshot = (await (await ask('/v1/revocations/snapshot')).json()) as FeedSnapshot;
+    set.load(snapshot);
+    hear(sent, snapshot.cursor);
+    onReload?.();
+  };
+
+  const poll = async (): Promise<void> => {
+    for (let more = true; more;) {
+      const sent = performance.now();
+      const response = await ask(`/v1/revocations?after=${cursor}&limit=1000`);
+      const page = (await response.json()) as { cursor: string; entries: FeedEntry[]; next?: string };
+      page.entries.forEach(apply);
+      more = page.next !== undefined;
+      if (more) cursor = page.cursor;
+      else hear(sent, page.cursor);
+    }
+    await confirm();
+  };
+
+  /** Follows the stream until it breaks. */
+  const stream = async (): Promise<void> => {
+    const broken = new AbortController();
+    const signal = AbortSignal.any([ended.signal, broken.signal]);
+    // A stream begins with a head, and has another every 5 seconds: one that says nothing is blocked or asleep.
+    let watch = setTimeout(() => broken.abort(), firstHeadMs);
+    try {
+      const response = await ask(`/v1/revocations/stream?after=${cursor}`, { signal });
+      for await (const { event, data } of readEvents(response.body!)) {
+        clearTimeout(watch);
+        watch = setTimeout(() => broken.abort(), distrustMs);
+        mode = 'stream';
+        if (event === 'head') hear(performance.now(), (JSON.parse(data) as { cursor: string }).cursor);
+        else {
+          const entry = JSON.parse(data) as FeedEntry;
+          apply(entry);
+          cursor = `${cursor.split(':')[0]}:${entry.position}`;
+        }
+        void confirm();
+      }
+    } finally {
+      clearTimeout(watch);
+    }
+  };
+
+  const pollForAWhile = async (): Promise<void> => {
+    mode = 'poll';
+    for (const until = performance.now() + pollForMs; performance.now() < until;) {
+      await poll();
+      await pause(pollEveryMs, undefined, { signal: ended.signal });
+    }
+  };
+
+  const follow = async (): Promise<void> => {
+    for (let failures = 0; !ended.signal.aborted;) {
+      try {
+        // A stream that brought something is worth another; where none gets through, pages do.
+        await stream().catch((error: Error) => onError(error));
+        if (ended.signal.aborted) return;
+        await poll();
+        if (mode !== 'stream') await pollForAWhile();
+        mode = 'starting';
+        failures = 0;
+      } catch (error) {
+        if (ended.signal.aborted) return;
+        onError(error as Error);
+        if ((error as { startsAnew?: boolean }).startsAnew) await reload().catch(onError);
+        await pause(Math.min(retryMs.first * 2 ** failures++, retryMs.most), undefined, { signal: ended.signal }).catch(
+          () => {},
+        );
+      }
+    }
+  };
+
+  await reload();
+  await confirm();
+  const following = follow();
+
+  return {
+    /** Why a certificate is revoked, by its SHA-256 or its serial number in lower-case hex; undefined while it is good. */
+    isRevoked: set.reasonFor,
+    /** `suspended` or `revoked`; undefined for a thing that is neither. */
+    thingStatus: set.statusOf,
+    /** False when the server was not heard of for 15 seconds: refuse what you can afford to refuse. */
+    isTrusted: (): boolean => performance.now() - heardAt < distrustMs,
+    cursor: (): string => cursor,
+    mode: (): Mode => mode,
+    proxyId: proxy.id,
+    size: set.size,
+    async close(): Promise<void> {
+      ended.abort();
+      await following.catch(() => {});
+    },
+  };
+}

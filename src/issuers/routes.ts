@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { timestamp } from '../http/shapes.js';
+import type { IssuerService } from './service.js';
+import type { ListSettings } from './store.js';
+
+const id = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits');
+const settings = {
+  listSuperseded: z.boolean().describe('List and answer certificates that a renewal superseded as revoked'),
+  shards: z
+    .int()
+    .min(0)
+    .max(1024)
+    .describe('Lists that new certificates are spread over; 0 for the complete one alone'),
+  deltaList: z.boolean().describe('Publish /crl/{issuerId}/delta.crl beside the complete list'),
+  distributionPoint: z.boolean().describe('Name the distribution point in the complete list (critical)'),
+  listMaxAge: z.int().min(0).max(86_400).describe('Seconds that caches may keep lists without asking'),
+};
+const issuer = z.object({
+  id,
+  kind: z.enum(['root', 'issuing']),
+  notBefore: timestamp,
+  notAfter: timestamp,
+  crl: z.url(),
+  ...settings,
+});
+const change = z.strictObject(settings).partial();
+
+/** The authorities of an account, and how their lists are made. */
+export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' | 'urlsOf'>) {
+  type Stored = Awaited<ReturnType<typeof service.list>>[number];
+
+  const present = ({ id: issuerId, kind, notBefore, notAfter, ...rest }: Stored): z.output<typeof issuer> => ({
+    id: issuerId,
+    kind,
+    notBefore: rfc3339(notBefore),
+    notAfter: rfc3339(notAfter),
+    crl: service.urlsOf(issuerId).crl,
+    listSuperseded: rest.listSuperseded,
+    shards: rest.shards,
+    deltaList: rest.deltaList,
+    distributionPoint: rest.distributionPoint,
+    listMaxAge: rest.listMaxAge,
+  });
+
+  return async (app: App) => {
+    app.get(
+      '/v1/issuers',
+      {
+        config: { access: 'certificates:read' },
+        schema: {
+          summary: 'The certificate authorities',
+          tags: ['issuers'],
+          response: { 200: z.object({ items: z.array(issuer) }) },
+        },
+      },
+      async (request) => ({ items: (await service.list(keyCaller(request).account)).map(present) }),
+    );
+
+    app.patch(
+      '/v1/issuers/:id',
+      {
+        config: { access: 'issuers:write' },
+        schema: {
+          summary: 'Change how an authority publishes what it revoked',
+          tags: ['issuers'],
+          params: z.strictObject({ id }),
+          body: change,
+          response: { 200: issuer },
+        },
+      },
+      async (request) => {
+        const given = Object.entries(request.body).filter(([, value]) => value !== undefined);
+        const wanted = Object.fromEntries(given) as Partial<ListSettings>;
+        return present(
+          await service.configure(keyCaller(request).account, request.params.id, wanted, originOf(request)),
+        );
+      },
+    );
+  };
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import * as schema from './bulk-schema.js';
+import type { BulkService } from './bulk-service.js';
+import type { BulkRevocation } from './bulk-store.js';
+
+type Deps = { service: BulkService; cursorAt(position: number): string };
+
+const tags = ['revocations'];
+
+/** Revoking many certificates at once, with a look at them first. */
+export function bulkRoutes({ service, cursorAt }: Deps) {
+  const present = ({
+    id,
+    status,
+    reason,
+    expected,
+    revoked,
+    ...rest
+  }: BulkRevocation): z.output<typeof schema.bulk> => ({
+    ...{ id, status, reason, expectedCount: expected, revoked },
+    ...(rest.position === null ? {} : { position: Number(rest.position), cursor: cursorAt(Number(rest.position)) }),
+    createdAt: rfc3339(rest.createdAt),
+    ...(rest.finishedAt ? { finishedAt: rfc3339(rest.finishedAt) } : {}),
+  });
+
+  return async (app: App) => {
+    app.post(
+      '/v1/revocations/bulk',
+      {
+        config: { access: 'certificates:revoke' },
+        schema: {
+          summary: 'Revoke every certificate that a filter takes; dryRun tells how many',
+          tags,
+          body: schema.bulkRequest,
+          response: { 200: z.union([schema.bulk, schema.preview]), 202: schema.bulk },
+        },
+      },
+      async (request, reply) => {
+        const { account } = keyCaller(request);
+        if (request.body.dryRun) return service.preview(account, request.body);
+        const bulk = await service.start(account, request.body, originOf(request));
+        const code = bulk.status === 'running' ? 202 : 200;
+        return reply.code(code).header('location', `/v1/revocations/bulk/${bulk.id}`).send(present(bulk));
+      },
+    );
+
+    app.get(
+      '/v1/revocations/bulk/:id',
+      {
+        config: { access: 'certificates:read' },
+        schema: {
+          summary: 'How far a bulk revocation has come',
+          tags,
+          params: z.strictObject({ id: z.uuid() }),
+          response: { 200: schema.bulk },
+        },
+      },
+      async (request) => present(await service.get(keyCaller(request).account, request.params.id)),
+    );
+  };
+}

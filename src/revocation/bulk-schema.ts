@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import { instant, policyName, serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { reason } from './revoke-schema.js';
+
+const filter = z
+  .strictObject({
+    thingNames: z.array(thingName).min(1).max(10_000),
+    group: z.string().min(1).max(256).describe('Things whose attribute "group" is this'),
+    enrollment: z.uuid().describe('Things that this enrollment made'),
+    policy: policyName.describe('Things that have this policy'),
+    issuedBefore: instant,
+    lineageOf: serialNumber.describe('Certificates with the key of this one, and everything renewed from them'),
+  })
+  .partial()
+  .refine((value) => Object.values(value).some((each) => each !== undefined), 'must name at least one thing to go by');
+
+/** What certificates a bulk revocation takes: those that fit all of it. */
+export type BulkFilter = z.infer<typeof filter>;
+
+export const bulkRequest = z
+  .strictObject({
+    filter,
+    reason,
+    dryRun: z.literal(true).optional(),
+    expectedCount: z.int().min(0).optional().describe('The count that dryRun told'),
+    proof: z.string().max(8192).optional().describe('A JWT signed by the compromised key: bars it in every account'),
+  })
+  .refine(
+    ({ dryRun, expectedCount }) => (dryRun === undefined) !== (expectedCount === undefined),
+    'must have dryRun, or the expectedCount that it told, and not both',
+  )
+  .refine(
+    ({ proof, reason: why, filter: { lineageOf } }) =>
+      proof === undefined || (why === 'keyCompromise' && lineageOf !== undefined),
+    'proof goes with the reason keyCompromise and the filter lineageOf',
+  );
+
+export type BulkRequest = z.infer<typeof bulkRequest>;
+
+export const preview = z.object({
+  count: z.int(),
+  things: z.int(),
+  sample: z.array(z.object({ serialNumber, thingName: z.string() })),
+});
+
+export const bulk = z.object({
+  id: z.uuid(),
+  status: z.enum(['running', 'done']),
+  reason,
+  expectedCount: z.int(),
+  revoked: z.int(),
+  position: z.int().optional(),
+  cursor: z.string().optional(),
+  createdAt: timestamp,
+  finishedAt: timestamp.optional(),
+});

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import type { AppendLog } from '../log/append.js';
+import { revokedEntry } from '../log/certificate-entry.js';
+import type { Origin } from '../origin.js';
+import type { BulkRequest } from './bulk-schema.js';
+import type { BulkCertificate, BulkRevocation, BulkStore } from './bulk-store.js';
+import type * as Sql from './revoke-sql.js';
+
+type Deps = {
+  store: BulkStore;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+  sql: Pick<typeof Sql, 'markRevoked' | 'endFamilies' | 'barKeys'>;
+  /** The SHA-256 of a certificate's public key, once a JWT proves that its sender holds the private one. @throws DomainError */
+  verifyProof(proof: string, certificateDer: Buffer): Promise<Buffer>;
+  onError(error: unknown): void;
+};
+
+const chunkCertificates = 1000;
+const mostAtOnce = 10_000;
+const sampled = 10;
+
+export type BulkService = ReturnType<typeof createBulkService>;
+
+/**
+ * Revoking many certificates. They are taken a thousand at a time, so that an urgent revocation gets in between,
+ * and what a crash leaves undone is gone on with by any instance.
+ */
+export function createBulkService({ store, clock, audit, log, sql, verifyProof, onError }: Deps) {
+  const revoke = async (tx: Transaction, bulk: BulkRevocation, taken: BulkCertificate[], at: Date): Promise<bigint> => {
+    const { account, reason, origin } = bulk;
+    const serialNumbers = taken.map(({ serialNumber }) => serialNumber);
+    await sql.markRevoked(tx, serialNumbers, { reason, at });
+    const families = reason === 'certificateHold' ? [] : await sql.endFamilies(tx, account, serialNumbers, at);
+    const keys = taken.map(({ spkiSha256 }) => spkiSha256);
+    if (reason === 'keyCompromise') await sql.barKeys(tx, account, keys, at);
+    const detail = { serialNumbers, reason };
+    await audit(tx, { at, account, origin, action: 'certificate.revoke-many', target: `bulk:${bulk.id}`, detail });
+    return log(tx, at, [
+      ...taken.map((certificate) => revokedEntry({ account, ...certificate }, certificate, reason)),
+      ...families,
+    ]);
+  };
+
+  /** Revokes the next thousand. False when there is nothing left to do here. */
+  const takeChunk = (id: string): Promise<boolean> =>
+    store.transaction(async (tx) => {
+      const bulk = await store.lock(tx, id);
+      if (!bulk) return false;
+      const at = clock();
+      const taken = await store.lockNext(tx, { ...bulk, at }, chunkCertificates);
+      if (!taken) {
+        await store.finish(tx, id, at);
+        return false;
+      }
+      // Others may have revoked all of these between our look and our lock: there can be more.
+      if (taken.length === 0) return true;
+      await store.advance(tx, id, taken.length, await revoke(tx, bulk, taken, at));
+      return true;
+    });
+
+  const run = async (id: string): Promise<void> => {
+    while (await takeChunk(id));
+  };
+
+  const get = async (account: string, id: string): Promise<BulkRevocation> => {
+    const bulk = await store.find(account, id);
+    if (!bulk) throw new DomainError('not-found', `there is no bulk revocation ${id}`);
+    return bulk;
+  };
+
+  const proofOf = async (account: string, { proof, filter }: BulkRequest): Promise<Buffer | undefined> => {
+    if (filter.lineageOf === undefined) return undefined;
+    const certificate = await store.findDer(account, filter.lineageOf);
+    if (!certificate) throw new DomainError('not-found', `there is no certificate ${filter.lineageOf}`);
+    return proof === undefined ? undefined : verifyProof(proof, certificate);
+  };
+
+  return {
+    /** What a request would revoke. @throws DomainError `not-found` */
+    async preview(account: string, request: BulkRequest) {
+      await proofOf(account, request);
+      const wanted = { account, ...request, at: clock() };
+      return store.transaction(async (tx) => ({
+        ...(await store.count(tx, wanted)),
+        sample: await store.sample(tx, wanted, sampled),
+      }));
+    },
+
+    /**
+     * Revokes what a filter takes. Up to ten thousand are revoked when this resolves; of more it only has begun.
+     * @throws DomainError `count-changed`, `not-found`, `invalid-request` for a proof that proves nothing
+     */
+    async start(account: string, request: BulkRequest, origin: Origin): Promise<BulkRevocation> {
+      const barred = await proofOf(account, request);
+      const at = clock();
+      const { filter, reason, expectedCount } = request;
+      const bulk: BulkRevocation = {
+        ...{ id: randomUUID(), account, filter, reason, origin, expected: expectedCount!, revoked: 0 },
+        ...{ position: null, status: 'running', createdAt: at, finishedAt: null },
+      };
+      await store.transaction(async (tx) => {
+        const { count } = await store.count(tx, { account, filter, reason, at });
+        if (count !== expectedCount)
+          throw new DomainError(
+            'count-changed',
+            `the filter takes ${count} certificates now: look at them with dryRun`,
+            {
+              count,
+            },
+          );
+        if (barred) await store.barEverywhere(tx, barred, at);
+        await store.insert(tx, bulk);
+      });
+      if (expectedCount! <= mostAtOnce) await run(bulk.id);
+      else void run(bulk.id).catch(onError);
+      return get(account, bulk.id);
+    },
+
+    /** @throws DomainError `not-found` */
+    get,
+
+    /** Goes on with what a crash left undone. Called now and then on every instance. */
+    async resume(): Promise<void> {
+      for (const id of await store.running()) await run(id);
+    },
+  };
+}

@@ -1,0 +1,143 @@
+import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
+import type { LoggedCertificate } from '../log/certificate-entry.js';
+import type { Origin } from '../origin.js';
+import type { RevocationReason } from '../pki/crl.js';
+import type { BulkFilter } from './bulk-schema.js';
+
+/** A revocation of many certificates, and how far it has come. */
+export type BulkRevocation = {
+  id: string;
+  account: string;
+  filter: BulkFilter;
+  reason: RevocationReason;
+  origin: Origin;
+  /** How many certificates there were when it began. */
+  expected: number;
+  revoked: number;
+  position: bigint | null;
+  status: 'running' | 'done';
+  createdAt: Date;
+  finishedAt: Date | null;
+};
+
+/** A certificate that a bulk revocation takes, with the name of its thing. */
+export type BulkCertificate = LoggedCertificate & { thingId: string; thingName: string; spkiSha256: Uint8Array };
+
+export type BulkStore = ReturnType<typeof createBulkStore>;
+
+type Wanted = { account: string; filter: BulkFilter; reason: RevocationReason; at: Date };
+
+// Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
+const matching = ({ account, filter, reason, at }: Wanted) => sql`
+  c.account_name = ${account} AND c.not_after > ${at}
+  AND (c.revoked_at IS NULL OR (c.reason <> ${reason} AND (c.reason = 'certificateHold' OR ${reason} = 'keyCompromise')))
+  AND (${filter.thingNames ?? null}::text[] IS NULL OR t.name = ANY(${filter.thingNames ?? null}::text[]))
+  AND (${filter.group ?? null}::text IS NULL OR t.attributes->>'group' = ${filter.group ?? null})
+  AND (${filter.enrollment ?? null}::uuid IS NULL OR t.enrollment_id = ${filter.enrollment ?? null}::uuid)
+  AND (${filter.policy ?? null}::text IS NULL OR ${filter.policy ?? null} = ANY(t.policies))
+  AND (${filter.issuedBefore ?? null}::timestamptz IS NULL OR c.created_at < ${filter.issuedBefore ?? null}::timestamptz)
+  AND (${filter.lineageOf ?? null}::text IS NULL OR c.serial_number IN (
+    WITH RECURSIVE lineage AS (
+      SELECT k.serial_number FROM certificates k WHERE k.account_name = ${account} AND k.spki_sha256 =
+        (SELECT s.spki_sha256 FROM certificates s WHERE s.account_name = ${account} AND s.serial_number = ${filter.lineageOf ?? null})
+      UNION SELECT r.serial_number FROM certificates r JOIN lineage l ON r.renews = l.serial_number)
+    SELECT serial_number FROM lineage))`;
+
+export function createBulkStore(db: Database, commit: Commit) {
+  /** The first certificates that a filter takes. */
+  const sample = (tx: Transaction, wanted: Wanted, limit: number) =>
+    tx.$queryRaw<{ serialNumber: string; thingName: string }[]>(sql`
+      SELECT c.serial_number AS "serialNumber", t.name AS "thingName"
+      FROM certificates c JOIN things t ON t.id = c.thing_id WHERE ${matching(wanted)} ORDER BY c.serial_number LIMIT ${limit}`);
+
+  return {
+    sample,
+    transaction: commit,
+
+    /** How many certificates, and of how many things, a filter takes; with the first few. */
+    async count(tx: Transaction, wanted: Wanted) {
+      const [counts] = await tx.$queryRaw<{ count: number; things: number }[]>(sql`
+        SELECT count(*)::int AS count, count(DISTINCT c.thing_id)::int AS things
+        FROM certificates c JOIN things t ON t.id = c.thing_id WHERE ${matching(wanted)}`);
+      return counts!;
+    },
+
+    /** The next certificates that a filter takes, their things locked in the order of their ids; undefined when there are none left. */
+    async lockNext(tx: Transaction, wanted: Wanted, limit: number): Promise<BulkCertificate[] | undefined> {
+      const next = await sample(tx, wanted, limit);
+      if (next.length === 0) return undefined;
+      const serials = next.map(({ serialNumber }) => serialNumber);
+      await tx.$queryRaw(sql`
+        SELECT 1 FROM things WHERE id IN (SELECT thing_id FROM certificates WHERE serial_number = ANY(${serials})) ORDER BY id FOR UPDATE`);
+      return tx.$queryRaw<BulkCertificate[]>(sql`
+        SELECT c.serial_number AS "serialNumber", c.fingerprint, c.issuer_id AS "issuerId", c.issuer_index AS "issuerIndex",
+          c.crl_scope AS "crlScope", c.not_after AS "notAfter", c.revoked_at AS "revokedAt", c.revoked_position AS "revokedPosition",
+          c.thing_id AS "thingId", t.name AS "thingName", c.spki_sha256 AS "spkiSha256"
+        FROM certificates c JOIN things t ON t.id = c.thing_id
+        WHERE c.serial_number = ANY(${serials}) AND ${matching(wanted)} ORDER BY c.serial_number`);
+    },
+
+    /** The DER of a certificate of an account. */
+    async findDer(account: string, serialNumber: string): Promise<Buffer | undefined> {
+      const row = await db.certificate.findUnique({
+        where: { serialNumber, accountName: account },
+        select: { der: true },
+      });
+      return row ? Buffer.from(row.der) : undefined;
+    },
+
+    async insert(tx: Transaction, { account, filter, origin, ...bulk }: BulkRevocation): Promise<void> {
+      await tx.bulkRevocation.create({
+        data: { ...bulk, accountName: account, filter: filter, origin: origin },
+      });
+    },
+
+    /** A running one, locked; undefined when it is done, or another instance is at it. */
+    async lock(tx: Transaction, id: string): Promise<BulkRevocation | undefined> {
+      const locked = await tx.$queryRaw<object[]>(
+        sql`SELECT 1 FROM bulk_revocations WHERE id = ${id}::uuid AND status = 'running' FOR UPDATE SKIP LOCKED`,
+      );
+      if (locked.length === 0) return undefined;
+      return toBulk(await tx.bulkRevocation.findUniqueOrThrow({ where: { id } }));
+    },
+
+    async advance(tx: Transaction, id: string, revoked: number, position: bigint): Promise<void> {
+      await tx.bulkRevocation.update({ where: { id }, data: { revoked: { increment: revoked }, position } });
+    },
+
+    async finish(tx: Transaction, id: string, at: Date): Promise<void> {
+      await tx.bulkRevocation.update({ where: { id }, data: { status: 'done', finishedAt: at } });
+    },
+
+    async find(account: string, id: string): Promise<BulkRevocation | undefined> {
+      const row = await db.bulkRevocation.findUnique({ where: { id, accountName: account } });
+      return row ? toBulk(row) : undefined;
+    },
+
+    async running(): Promise<string[]> {
+      const rows = await db.bulkRevocation.findMany({ where: { status: 'running' }, select: { id: true } });
+      return rows.map(({ id }) => id);
+    },
+
+    /** Bars a key in every account. */
+    async barEverywhere(tx: Transaction, spkiSha256: Uint8Array, at: Date): Promise<void> {
+      await tx.barredKey.createMany({
+        data: [{ spkiSha256: new Uint8Array(spkiSha256), barredAt: at }],
+        skipDuplicates: true,
+      });
+    },
+  };
+}
+
+type Row = NonNullable<Awaited<ReturnType<Database['bulkRevocation']['findUnique']>>>;
+
+function toBulk({ accountName, filter, reason, origin, status, ...row }: Row): BulkRevocation {
+  return {
+    ...row,
+    account: accountName,
+    filter: filter as BulkFilter,
+    reason: reason as RevocationReason,
+    origin: origin as Origin,
+    status: status as 'running' | 'done',
+  };
+}

@@ -1,0 +1,99 @@
+import { promisify } from 'node:util';
+import { deflate } from 'node:zlib';
+import { LRUCache } from 'lru-cache';
+import { addSeconds, numericDate, wholeSeconds, type Clock } from '../clock.js';
+import { bitmapOf, type Bitmap } from '../compact/bits.js';
+import { encodeGaps } from '../compact/gap-list.js';
+import { packList } from '../compact/signed-list.js';
+import { inSlices } from '../slices.js';
+import type { List } from './lists.js';
+
+type Signer = { kid: string; alg: string; sign(bytes: Uint8Array): Buffer };
+
+type Deps = {
+  clock: Clock;
+  /** What an issuer has revoked, covering everything that was acknowledged before the call. @throws DomainError */
+  contents(issuerId: string): Promise<{ list: List }>;
+  /** One more than the highest index that an issuer may have given out. */
+  size(issuerId: string): Promise<number>;
+  position(): number;
+  signer(): Signer;
+  /** The issuer in the tokens, and where the list of a CA is. */
+  tokenIssuer: string;
+  statusUrl(issuerId: string): string;
+};
+
+/** A signed list and what caches go by. */
+export type CompactList = { bytes: Buffer; etag: string; signedAt: Date; endsAt: Date };
+
+type Made = { lastChange: number; size: number; position: number; signedAt: Date; bitmap: Promise<Bitmap> } & {
+  gaps?: Promise<CompactList>;
+  status?: Promise<CompactList>;
+};
+
+const validSeconds = 86_400;
+const remakeSeconds = 3600;
+/** How long a reader may go without asking for a newer one. */
+const ttlSeconds = 60;
+const compress = promisify(deflate);
+
+export type CompactLists = ReturnType<typeof createCompactLists>;
+
+/** What an issuer revoked, by the indices in its certificates: a bit each, or the gaps between them. Holds count as revoked. */
+export function createCompactLists(deps: Deps) {
+  const { clock, contents, signer } = deps;
+  const made = new LRUCache<string, Made>({ max: 1000 });
+
+  const current = async (issuerId: string): Promise<Made> => {
+    const size = await deps.size(issuerId);
+    const { list } = await contents(issuerId);
+    const known = made.get(issuerId);
+    const signedAt = wholeSeconds(clock());
+    const isYoung = known && signedAt >= known.signedAt && signedAt < addSeconds(known.signedAt, remakeSeconds);
+    if (isYoung && known.lastChange === list.lastChange && known.size === size) return known;
+    // The indices are copied before anything else happens: what is revoked later is in the next list.
+    const bitmap = inSlices(bitmapOf(list.entries.indices(), size));
+    const fresh = { lastChange: list.lastChange, size, position: deps.position(), signedAt, bitmap };
+    made.set(issuerId, fresh);
+    return fresh;
+  };
+
+  const listOf = ({ lastChange, size, signedAt }: Made, bytes: Buffer, kind: string): CompactList => {
+    const etag = `"${lastChange}-${size}-${numericDate(signedAt)}-${kind}"`;
+    return { bytes, etag, signedAt, endsAt: addSeconds(signedAt, validSeconds) };
+  };
+
+  const makeGaps = async (issuerId: string, of: Made): Promise<CompactList> => {
+    const gaps = await inSlices(encodeGaps(await of.bitmap));
+    const { kid, sign } = signer();
+    const endsAt = addSeconds(of.signedAt, validSeconds);
+    const packed = packList({ issuerId, signedAt: of.signedAt, endsAt, position: of.position }, gaps, kid);
+    return listOf(of, Buffer.concat([packed, sign(packed)]), 'gaps');
+  };
+
+  const makeStatus = async (issuerId: string, of: Made): Promise<CompactList> => {
+    const { bytes } = await of.bitmap;
+    const lst = (await compress(bytes, { level: 9 })).toString('base64url');
+    const { kid, alg, sign } = signer();
+    const iat = numericDate(of.signedAt);
+    const times = { iat, exp: iat + validSeconds, ttl: ttlSeconds };
+    const claims = { iss: deps.tokenIssuer, sub: deps.statusUrl(issuerId), ...times, status_list: { bits: 1, lst } };
+    const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+    const input = `${encode({ alg, kid, typ: 'statuslist+jwt' })}.${encode(claims)}`;
+    return listOf(of, Buffer.from(`${input}.${sign(Buffer.from(input)).toString('base64url')}`), 'status');
+  };
+
+  return {
+    /** The gap list of an issuer, signed. @throws DomainError `not-found`, `not-ready` */
+    async gaps(issuerId: string): Promise<CompactList> {
+      const of = await current(issuerId);
+      return (of.gaps ??= makeGaps(issuerId, of));
+    },
+
+    /** The Token Status List of an issuer: a JWT with a bit for every certificate. @throws DomainError `not-found`, `not-ready` */
+    async status(issuerId: string): Promise<CompactList> {
+      const of = await current(issuerId);
+      return (of.status ??= makeStatus(issuerId, of));
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import type { Clock } from '../clock.js';
+import { draftCrl, encodeCrlEntry, type CrlDraft, type CrlHeader } from '../pki/crl.js';
+import { lintCrl, requireNothingDropped } from '../pki/crl-lint.js';
+import type { Issuer } from '../pki/issuer.js';
+import { inSlices } from '../slices.js';
+import type { EntriesView } from './entries.js';
+import type { List, ListOf } from './lists.js';
+import type { CrlRecord, Departure } from './store.js';
+
+/** A list that was made and is not to be published; the message says why. */
+export class RefusedList extends Error {
+  override readonly name = 'RefusedList';
+}
+
+type StoredIssuer = { id: string; account: string; listSuperseded: boolean; distributionPoint: boolean };
+
+type Deps<Stored extends StoredIssuer> = {
+  clock: Clock;
+  open(stored: Stored): Issuer;
+  crlUrl(issuerId: string): string;
+  store: {
+    contradicted(of: ListOf, at: Date): Promise<string[]>;
+    departures(of: ListOf, after: number, upTo: number): Promise<Departure[]>;
+  };
+};
+
+type Drafted = { draft: CrlDraft; header: CrlHeader; entries: number };
+
+// What takes longer to hash than to hand to another thread.
+const largeOctets = 65_536;
+const mostSeconds = 180 * 86_400;
+
+/** Writes lists: the same bytes for the same record, on every instance. */
+export function createListSigner<Stored extends StoredIssuer>({ clock, open, crlUrl, store }: Deps<Stored>) {
+  const checked = new WeakSet<List>();
+
+  const headerOf = (issuer: Stored, { number, thisUpdate, nextUpdate, url, base, scope }: CrlRecord): CrlHeader => ({
+    ...{ number, thisUpdate, nextUpdate },
+    distributionPoint: url ?? (issuer.distributionPoint && scope === 'complete' ? crlUrl(issuer.id) : undefined),
+    baseNumber: base?.number,
+  });
+
+  const listOf = (issuer: Stored): ListOf => ({ ...issuer, issuerId: issuer.id, scope: 'complete' });
+
+  /** Lays the entries of a view out. What changes in the list from here on does not show. */
+  const write = async (signing: Issuer, header: CrlHeader, view: EntriesView): Promise<Drafted> => {
+    const draft = draftCrl(signing, header, view.octets);
+    await inSlices(copy(view.slices, draft.entries));
+    return { draft, header, entries: view.count };
+  };
+
+  const draft = async (issuer: Stored, signing: Issuer, record: CrlRecord, { entries }: List): Promise<Drafted> => {
+    const header = headerOf(issuer, record);
+    if (!record.base) return write(signing, header, entries.view());
+    const after = Number(record.base.position);
+    const added = entries.view(after);
+    const removed = await store.departures(listOf(issuer), after, Number(record.position));
+    return write(signing, header, withRemovals(added, removed));
+  };
+
+  /** Drops what has expired by the time of a record, and notes that it did. */
+  const expire = ({ entries, gone }: List, { thisUpdate, base }: CrlRecord): void => {
+    if (!base) for (const serialNumber of entries.expire(thisUpdate.getTime())) gone.add(serialNumber);
+  };
+
+  // The registry must say what the log says before the first list is made of it.
+  const requireUncontradicted = async (issuer: Stored, list: List): Promise<void> => {
+    if (checked.has(list)) return;
+    const serials = await store.contradicted(listOf(issuer), clock());
+    if (serials.length > 0)
+      throw new RefusedList(
+        `the log says that ${serials.join(', ')} ${serials.length === 1 ? 'is' : 'are'} revoked and the registry does not: the database was changed behind our back`,
+      );
+    checked.add(list);
+  };
+
+  const inspect = async (signing: Issuer, { header, entries }: Drafted, bytes: Buffer) => {
+    const now = clock() > header.thisUpdate ? clock() : header.thisUpdate;
+    return inSlices(lintCrl({ der: bytes, issuer: signing, header, entries, now, maxSeconds: mostSeconds }));
+  };
+
+  return {
+    requireUncontradicted,
+
+    /**
+     * Signs a new list of what stands in it when this is called, once it passed the lint and drops nothing.
+     * `undo` takes back that it counts as published. @throws RefusedList
+     */
+    async sign(issuer: Stored, record: CrlRecord, list: List, previous: Buffer | undefined) {
+      const signing = open(issuer);
+      expire(list, record);
+      const { gone } = list;
+      list.gone = new Set();
+      const undo = (): void => gone.forEach((serialNumber) => list.gone.add(serialNumber));
+      try {
+        const drafted = await draft(issuer, signing, record, list);
+        const { tbs } = drafted.draft;
+        const isLarge = tbs.length > largeOctets;
+        const signature = isLarge ? await signing.signer.signAside(tbs) : signing.signer.sign(tbs);
+        const bytes = drafted.draft.finish(signature);
+        if (!(await signing.signer.verifyAside(tbs, signature))) throw new Error('the signature does not verify');
+        const index = await inspect(signing, drafted, bytes);
+        if (previous && !record.base)
+          await inSlices(requireNothingDropped(previous, index, (serial) => gone.has(serial)));
+        return { der: bytes, signature, undo };
+      } catch (error) {
+        undo();
+        throw new RefusedList((error as Error).message);
+      }
+    },
+
+    /** The bytes of a list that another instance signed. Undefined when they are not what this instance would sign. */
+    async rewrite(issuer: Stored, record: CrlRecord, list: List): Promise<Buffer | undefined> {
+      const signing = open(issuer);
+      expire(list, record);
+      const { draft: drafted } = await draft(issuer, signing, record, list);
+      if (!(await signing.signer.verifyAside(drafted.tbs, record.signature))) return undefined;
+      return drafted.finish(record.signature);
+    },
+  };
+}
+
+function* copy(slices: Buffer[], into: Buffer): Generator<void, void> {
+  let at = 0;
+  for (const slice of slices) {
+    into.set(slice, at);
+    at += slice.length;
+    yield;
+  }
+}
+
+function withRemovals({ slices, octets, count }: EntriesView, departures: Departure[]): EntriesView {
+  const removals = departures.map(({ serialNumber, at }) =>
+    encodeCrlEntry({ serialNumber, revokedAt: at, reason: 'removeFromCRL' }),
+  );
+  const more = removals.reduce((sum, { length }) => sum + length, 0);
+  return { slices: [...slices, ...removals], octets: octets + more, count: count + removals.length };
+}

@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { DomainError } from '../errors.js';
+import { keyCaller } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
+import { describeEntry } from './feed-entry.js';
+import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
+
+const tags = ['revocations'];
+const proxyName = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
+const word = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
+const params = z.strictObject({ id: z.uuid() });
+const proxy = z.object({
+  id: z.uuid(),
+  name: proxyName,
+  createdAt: timestamp,
+  stale: z.boolean(),
+  mode: z.string().optional(),
+  incarnation: z.string().optional(),
+  position: z.int().optional(),
+  cursor: z.string().optional(),
+  confirmedAt: timestamp.optional(),
+});
+const enforcing = z.object({ id: z.uuid(), name: proxyName, mode: z.string(), since: timestamp });
+const receipt = z.looseObject({
+  position: z.int(),
+  at: timestamp,
+  type: z.string(),
+  enforced: z.boolean().describe('Every proxy of the account enforces it'),
+  enforcedBy: z.array(enforcing),
+  notEnforcedBy: z.array(proxy),
+});
+const applied = z.strictObject({
+  cursor: logCursor,
+  incarnation: word.describe('Of one run of the proxy: another one has forgotten what this one applied'),
+  mode: word.describe('How it follows, such as stream or poll'),
+});
+
+type Deps = { store: ProxyStore; clock(): Date; epoch(): string; cursorAt(position: number): string };
+
+/** Edges say what they have applied, and admins read who enforces a revocation. */
+export function proxyRoutes({ store, clock, epoch, cursorAt }: Deps) {
+  const present = ({ id, name, createdAt, stale, ...rest }: Proxy): z.output<typeof proxy> => ({
+    ...{ id, name, createdAt: rfc3339(createdAt), stale },
+    ...(rest.mode === null ? {} : { mode: rest.mode }),
+    ...(rest.incarnation === null ? {} : { incarnation: rest.incarnation }),
+    ...(rest.applied === null ? {} : { position: Number(rest.applied), cursor: cursorAt(Number(rest.applied)) }),
+    ...(rest.confirmedAt === null ? {} : { confirmedAt: rfc3339(rest.confirmedAt) }),
+  });
+
+  // A proxy that fell silent may have lost what it applied: it counts for nothing until it speaks again.
+  const enforces = ({ stale, since }: Enforcement): boolean => !stale && since !== null;
+
+  const noProxy = (id: string) => new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
+
+  return async (app: App) => {
+    app.post(
+      '/v1/proxies',
+      {
+        config: { access: 'revocations:read' },
+        schema: {
+          summary: 'Register an edge by its name; the same name again is the same proxy',
+          tags,
+          body: z.strictObject({ name: proxyName }),
+          response: { 200: proxy, 201: proxy },
+        },
+      },
+      async (request, reply) => {
+        const { proxy: found, created } = await store.register(keyCaller(request).account, request.body.name, clock());
+        return reply.code(created ? 201 : 200).send(present(found));
+      },
+    );
+
+    app.get(
+      '/v1/proxies',
+      {
+        config: { access: 'revocations:read' },
+        schema: {
+          summary: 'The edges, and how far each has come',
+          tags,
+          querystring: pageQuery,
+          response: { 200: page(proxy) },
+        },
+      },
+      async (request) => {
+        const { limit, cursor } = request.query;
+        const after = readCursor(cursor, /^[A-Za-z0-9:._-]{1,128}$/) ?? '';
+        const rows = await store.list(keyCaller(request).account, after, limit + 1);
+        return pageOf(rows, limit, ({ name }) => name, present);
+      },
+    );
+
+    app.delete(
+      '/v1/proxies/:id',
+      {
+        config: { access: 'keys:write' },
+        schema: { summary: 'Forget an edge that is no more', tags, params, response: { 204: z.null() } },
+      },
+      async (request, reply) => {
+        const { id } = request.params;
+        if (!(await store.remove(keyCaller(request).account, id))) throw noProxy(id);
+        return reply.code(204).send(null);
+      },
+    );
+
+    app.post(
+      '/v1/proxies/:id/applied',
+      {
+        config: { access: 'revocations:read' },
+        schema: {
+          summary: 'Confirm how far the log is applied',
+          tags,
+          params,
+          body: applied,
+          response: { 200: proxy },
+        },
+      },
+      async (request) => {
+        const { cursor, incarnation, mode } = request.body;
+        const [of, position] = cursor.split(':') as [string, string];
+        if (of !== epoch())
+          throw new DomainError(
+            'epoch-changed',
+            'the database was restored since this cursor was given: begin again from /v1/revocations/snapshot',
+            { links: { snapshot: '/v1/revocations/snapshot' } },
+          );
+        const { id } = request.params;
+        const confirmation = { position: Number(position), incarnation, mode };
+        const result = await store.confirm(keyCaller(request).account, id, confirmation);
+        if (result === 'unknown') throw noProxy(id);
+        if (result === 'ahead')
+          throw new DomainError('conflict', 'the log has not come to that cursor: confirm what you were given');
+        return present(result);
+      },
+    );
+
+    app.get(
+      '/v1/revocations/:position',
+      {
+        config: { access: 'revocations:read' },
+        schema: {
+          summary: 'An entry, the edges that enforce it and since when, and those that do not',
+          tags,
+          params: z.strictObject({ position: z.string().regex(/^\d{1,15}$/, 'must be a position') }),
+          response: { 200: receipt },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const position = Number(request.params.position);
+        const entry = await store.entry(account, position);
+        if (!entry) throw new DomainError('not-found', `there is no entry ${position} in the log of this account`);
+        const edges = await store.enforcement(account, position);
+        const enforcedBy = edges
+          .filter(enforces)
+          .map(({ id, name, mode, since }) => ({ id, name, mode: mode!, since: rfc3339(since!) }));
+        const notEnforcedBy = edges.filter((edge) => !enforces(edge)).map(present);
+        const described = describeEntry(entry) as { position: number; at: string; type: string };
+        return { ...described, enforced: notEnforcedBy.length === 0, enforcedBy, notEnforcedBy };
+      },
+    );
+  };
+}

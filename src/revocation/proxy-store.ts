@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import { sql, type Database } from '../db/client.js';
+import type { LogEntry } from '../log/reader.js';
+
+/** An edge that follows the feed, as far as it has told. */
+export type Proxy = {
+  id: string;
+  name: string;
+  createdAt: Date;
+  incarnation: string | null;
+  mode: string | null;
+  applied: bigint | null;
+  confirmedAt: Date | null;
+  /** True unless it confirmed within the last {@link staleSeconds} seconds, by the clock of the database. */
+  stale: boolean;
+};
+
+/** An edge and whether it has come to a place in the log, and since when. */
+export type Enforcement = Proxy & { since: Date | null };
+
+/** A proxy that has been silent for so long is not counted on. */
+export const staleSeconds = 15;
+
+export type ProxyStore = ReturnType<typeof createProxyStore>;
+
+const columns = sql`p.id, p.name, p.created_at AS "createdAt", p.incarnation, p.mode, p.applied, p.confirmed_at AS "confirmedAt",
+  (p.confirmed_at IS NULL OR p.confirmed_at < clock_timestamp() - ${staleSeconds} * interval '1 second') AS stale`;
+
+export function createProxyStore(db: Database) {
+  return {
+    /** The proxy of this name; made unless it is there. */
+    async register(account: string, name: string, at: Date): Promise<{ proxy: Proxy; created: boolean }> {
+      const data = { id: randomUUID(), accountName: account, name, createdAt: at };
+      const { count } = await db.proxy.createMany({ data: [data], skipDuplicates: true });
+      const [proxy] = await db.$queryRaw<Proxy[]>(
+        sql`SELECT ${columns} FROM proxies p WHERE p.account_name = ${account} AND p.name = ${name}`,
+      );
+      return { proxy: proxy!, created: count === 1 };
+    },
+
+    list: (account: string, after: string, limit: number): Promise<Proxy[]> =>
+      db.$queryRaw<Proxy[]>(sql`
+        SELECT ${columns} FROM proxies p WHERE p.account_name = ${account} AND p.name > ${after} ORDER BY p.name LIMIT ${limit}`),
+
+    async remove(account: string, id: string): Promise<boolean> {
+      return (await db.proxy.deleteMany({ where: { id, accountName: account } })).count === 1;
+    },
+
+    /**
+     * Notes that a proxy has applied the log up to a position. A new incarnation begins anew: what the one before
+     * had applied, it has forgotten. `ahead` says that the log has not come that far, and nothing was noted.
+     */
+    confirm: (
+      account: string,
+      id: string,
+      { position, incarnation, mode }: { position: number; incarnation: string; mode: string },
+    ): Promise<Proxy | 'ahead' | 'unknown'> =>
+      db.$transaction(async (tx) => {
+        const [proxy] = await tx.$queryRaw<{ incarnation: string | null; applied: bigint | null; head: bigint }[]>(sql`
+          SELECT incarnation, applied, (SELECT position FROM log_head) AS head FROM proxies
+          WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
+        if (!proxy) return 'unknown';
+        if (position > Number(proxy.head)) return 'ahead';
+        const isSame = proxy.incarnation === incarnation;
+        if (!isSame) await tx.$executeRaw(sql`DELETE FROM receipts WHERE proxy_id = ${id}::uuid`);
+        const before = isSame ? Number(proxy.applied ?? -1n) : -1;
+        if (position > before)
+          await tx.$executeRaw(
+            sql`INSERT INTO receipts (proxy_id, position, at) VALUES (${id}::uuid, ${position}, clock_timestamp())`,
+          );
+        await tx.$executeRaw(sql`
+          UPDATE proxies SET incarnation = ${incarnation}, mode = ${mode}, applied = ${Math.max(position, before)}, confirmed_at = clock_timestamp()
+          WHERE id = ${id}::uuid`);
+        const [noted] = await tx.$queryRaw<Proxy[]>(sql`SELECT ${columns} FROM proxies p WHERE p.id = ${id}::uuid`);
+        return noted!;
+      }),
+
+    /** An entry of an account's log. */
+    async entry(account: string, position: number): Promise<LogEntry | undefined> {
+      const row = await db.logEntry.findUnique({ where: { position: BigInt(position), accountName: account } });
+      return row
+        ? {
+            position,
+            at: row.at,
+            account,
+            type: row.type as LogEntry['type'],
+            payload: row.payload as LogEntry['payload'],
+          }
+        : undefined;
+    },
+
+    /** Every proxy of an account, with the time at which it first confirmed a position or a later one. */
+    enforcement: (account: string, position: number): Promise<Enforcement[]> =>
+      db.$queryRaw<Enforcement[]>(sql`
+        SELECT ${columns}, (SELECT min(r.at) FROM receipts r WHERE r.proxy_id = p.id AND r.position >= ${position}) AS since
+        FROM proxies p WHERE p.account_name = ${account} ORDER BY p.name`),
+
+    /** Forgets receipts of what the log no longer has, but for each proxy's last. */
+    async prune(): Promise<void> {
+      await db.$executeRaw(sql`
+        DELETE FROM receipts r USING proxies p, log_head h
+        WHERE p.id = r.proxy_id AND r.position <= h.pruned AND r.position < p.applied`);
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Commit, Database } from '../db/client.js';
+import type { AppendLog } from '../log/append.js';
+import type { LogEntry } from '../log/reader.js';
+import type { Issuer } from '../pki/issuer.js';
+import { createBulkService } from './bulk-service.js';
+import { createBulkStore } from './bulk-store.js';
+import { createCompactLists } from './compact-lists.js';
+import { createFeedStore } from './feed-store.js';
+import { createListPem } from './list-pem.js';
+import { createLists } from './lists.js';
+import { createProxyStore } from './proxy-store.js';
+import { createPublisher, type StoredIssuer } from './publisher.js';
+import { createResponder } from './responder.js';
+import { createRevokeService } from './revoke-service.js';
+import * as revokeSql from './revoke-sql.js';
+import { createRevocationStore } from './store.js';
+
+type Log = {
+  mayAnswer(): boolean;
+  position(): number;
+  catchUp(): Promise<void>;
+  cursorAt(position: number): string;
+  append: AppendLog;
+};
+
+type Issuers<Stored> = {
+  all(): Promise<Stored[]>;
+  find(id: string): Promise<Stored | undefined>;
+  unexpired(account: string): Promise<Stored[]>;
+  open(stored: Stored): Issuer;
+  urlsOf(issuerId: string): { crl: string };
+  size(issuerId: string): Promise<number>;
+};
+
+type Deps<Stored extends StoredIssuer> = {
+  db: Database;
+  commit: Commit;
+  clock: Clock;
+  audit: AppendAudit;
+  log: Log;
+  issuers: Issuers<Stored>;
+  signer: Parameters<typeof createCompactLists>[0]['signer'];
+  verifyKeyProof: Parameters<typeof createBulkService>[0]['verifyProof'];
+  publicUrl: string;
+  onError(error: unknown): void;
+};
+
+/** What follows the log before anything else is there. */
+export function createRevocationState(db: Database, position: () => number) {
+  const store = createRevocationStore(db);
+  const lists = createLists({ load: store.load, lastChange: store.lastChange, position });
+  const followers: { apply(entry: LogEntry): void; clear(): void }[] = [lists];
+  return {
+    store,
+    lists,
+    feed: createFeedStore(db),
+    follow: (follower: (typeof followers)[0]): void => void followers.push(follower),
+    apply: (entry: LogEntry): void => followers.forEach((follower) => follower.apply(entry)),
+    clear: (): void => followers.forEach((follower) => follower.clear()),
+  };
+}
+
+/** Wires the parts of this feature; services.ts brings what they need of others. */
+export function createRevocation<Stored extends StoredIssuer>(
+  { store, lists, follow }: ReturnType<typeof createRevocationState>,
+  deps: Deps<Stored>,
+) {
+  const { db, commit, clock, audit, log, issuers, publicUrl, onError } = deps;
+  const publisher = createPublisher({
+    ...{ store, lists, clock, log },
+    findIssuer: issuers.find,
+    unexpiredIssuers: issuers.unexpired,
+    open: issuers.open,
+    crlUrl: (issuerId) => issuers.urlsOf(issuerId).crl,
+    alarm: onError,
+  });
+  const responder = createResponder({
+    ...{ clock, mayAnswer: log.mayAnswer, findSerials: store.findSerials },
+    issuers: issuers.all,
+    open: issuers.open,
+  });
+  follow(responder);
+  const common = { clock, audit, log: log.append, sql: revokeSql };
+  return {
+    publisher,
+    responder,
+    listPem: createListPem(),
+    revoking: createRevokeService({ ...common, commit, cursorAt: log.cursorAt }),
+    bulk: createBulkService({
+      ...common,
+      store: createBulkStore(db, commit),
+      verifyProof: deps.verifyKeyProof,
+      onError,
+    }),
+    proxies: createProxyStore(db),
+    compactLists: createCompactLists({
+      clock,
+      contents: publisher.contents,
+      size: issuers.size,
+      position: log.position,
+      signer: deps.signer,
+      tokenIssuer: publicUrl,
+      statusUrl: (issuerId) => `${publicUrl}/status/${issuerId}`,
+    }),
+  };
+}
