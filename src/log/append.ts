@@ -10,29 +10,30 @@ export type NewLogEntry = { account: string; type: LogEntryType; payload: Json }
 /** Appends entries in the writing transaction and returns the position of the last. */
 export type AppendLog = (tx: Transaction, at: Date, entries: NewLogEntry[]) => Promise<bigint>;
 
+/** What instances listen to for new entries. */
+export const logChannel = 'thingward_log';
+
 /**
  * Positions are given in commit order: the one row of `log_head` stays locked from here to the commit.
  * Call it last in a transaction, and once. (A sequence would give positions in the order of asking, and a
  * reader that follows `position > last` would lose entries for ever.)
  */
 export const appendLog: AppendLog = async (tx, at, entries) => {
-  const [head] = await tx.$queryRaw<{ position: bigint }[]>(
-    sql`UPDATE log_head SET position = position + ${entries.length} RETURNING position`,
-  );
-  const first = head!.position - BigInt(entries.length) + 1n;
-  await tx.logEntry.createMany({
-    data: entries.map(({ account, type, payload }, index) => ({
-      position: first + BigInt(index),
-      at,
-      accountName: account,
-      type,
-      payload,
-      keepUntil: new Date(lastMattersAt(at, payload) + keepAfterExpiryMs),
-    })),
-  });
-  await notePositions(tx, first, entries);
-  // Tells the instances that wait for entries; it arrives with the commit.
-  await tx.$executeRaw(sql`SELECT pg_notify(${logChannel}, '')`);
+  const rows = entries.map(({ account, type, payload }, n) => ({
+    ...{ n: n + 1, account, type, payload },
+    keep: new Date(lastMattersAt(at, payload) + keepAfterExpiryMs),
+  }));
+  // Every revoked certificate knows its place in the log, which is its place in the list. The notification tells the
+  // instances that wait for entries; it arrives with the commit.
+  const [head] = await tx.$queryRaw<{ position: bigint }[]>(sql`
+    WITH head AS (UPDATE log_head SET position = position + ${rows.length} RETURNING position - ${rows.length} AS before, position),
+    r AS (SELECT head.before + r.n AS position, r.account, r.type, r.payload, r.keep FROM head,
+      jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(n int, account text, type text, payload jsonb, keep timestamptz)),
+    e AS (INSERT INTO log_entries (position, at, account_name, type, payload, keep_until)
+      SELECT position, ${at}, account, type, payload, keep FROM r),
+    c AS (UPDATE certificates c SET revoked_position = r.position FROM r
+      WHERE r.type = 'certificate' AND c.serial_number = r.payload->>'serialNumber')
+    SELECT position, pg_notify(${logChannel}, '')::text AS told FROM head`);
   return head!.position;
 };
 
@@ -47,19 +48,6 @@ function lastMattersAt(at: Date, payload: Json): number {
   return Math.max(at.getTime(), notAfter === undefined ? 0 : Date.parse(notAfter));
 }
 
-/** Every revoked certificate knows its place in the log, which is its place in the list. */
-async function notePositions(tx: Transaction, first: bigint, entries: NewLogEntry[]): Promise<void> {
-  const rows = entries.flatMap(({ type, payload }, index) =>
-    type === 'certificate'
-      ? [{ serial: (payload as { serialNumber: string }).serialNumber, position: Number(first) + index }]
-      : [],
-  );
-  if (rows.length === 0) return;
-  await tx.$executeRaw(sql`
-    UPDATE certificates c SET revoked_position = r.position
-    FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(serial text, position bigint) WHERE c.serial_number = r.serial`);
-}
-
 /** Cuts off the beginning of the log that matters to nobody any more. Returns how far it is gone. */
 export async function pruneLog(tx: Transaction, now: Date): Promise<number> {
   const [kept] = await tx.$queryRaw<{ position: bigint }[]>(
@@ -72,9 +60,6 @@ export async function pruneLog(tx: Transaction, now: Date): Promise<number> {
   await tx.$executeRaw(sql`UPDATE log_head SET pruned = GREATEST(pruned, ${upTo})`);
   return Number(upTo);
 }
-
-/** What instances listen to for new entries. */
-export const logChannel = 'thingward_log';
 
 /** Makes the head of an empty log, with a new epoch, unless it is there. */
 export async function ensureLogHead(tx: Transaction): Promise<void> {
