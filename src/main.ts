@@ -7,6 +7,7 @@ const usage = `usage: thingward <command>
 
   serve                      run the server (settings come from the environment, see .env.example)
   agent <command>            the device side: thingward agent --help
+  revocation verify URL      look at a server's lists, OCSP and feed from outside
   owner-key [ACCOUNT]        make a new owner key for an account whose owner lost theirs
   rotate-token-key           publish a new key for access tokens; it signs ten minutes later
   restored                   run once after restoring a backup: begins a new epoch
@@ -19,6 +20,8 @@ async function run([command, ...rest]: string[]): Promise<void> {
       return (await import('./serve.js')).serve(loadConfig());
     case 'agent':
       return (await import('./agent/cli.js')).runAgent(rest);
+    case 'revocation':
+      return (await import('./observer/cli.js')).runRevocation(rest);
     case 'owner-key':
       return (await import('./operator-commands.js')).ownerKey(loadConfig(), rest[0] ?? 'default');
     case 'rotate-token-key':

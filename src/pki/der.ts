@@ -155,7 +155,7 @@ function readAt(bytes: Buffer, at: number): Value {
   if (tag === undefined || first === undefined) throw malformed('cut short');
   if ((tag & 0x1f) === 0x1f) throw malformed('high tag number');
   const octets = first < 0x80 ? 0 : first & 0x7f;
-  if (first === 0x80 || octets > 3) throw malformed('indefinite or huge length');
+  if (first === 0x80 || octets > 4) throw malformed('indefinite or huge length');
   const start = at + 2 + octets;
   if (start > bytes.length) throw malformed('cut short');
   const length = octets === 0 ? first : bytes.readUIntBE(at + 2, octets);

@@ -1,0 +1,116 @@
+/** Reading what others have signed, as an outside observer does: it shares nothing with what writes it but DER. */
+import { verify, type KeyObject } from 'node:crypto';
+import * as der from './der.js';
+import { oids } from './oid.js';
+
+/** A list that was read; serial numbers are lower-case hex without leading zeros octets. */
+export type ReadCrl = {
+  issuer: Buffer;
+  thisUpdate: Date;
+  nextUpdate: Date;
+  number: bigint;
+  isDelta: boolean;
+  serialNumbers: Set<string>;
+  isSignedBy(key: KeyObject): boolean;
+};
+
+/** One status in an OCSP answer. */
+export type ReadStatus = {
+  serialNumber: string;
+  status: 'good' | 'revoked' | 'unknown';
+  thisUpdate: Date;
+  nextUpdate: Date;
+};
+
+export type ReadOcsp = { statuses: ReadStatus[]; responder: Buffer; isSignedBy(key: KeyObject): boolean };
+
+const hashes = new Map<string, string | null>([
+  [oids.ecdsaWithSha256.toString('hex'), 'sha256'],
+  [oids.ecdsaWithSha384.toString('hex'), 'sha384'],
+  [oids.sha256WithRsa.toString('hex'), 'sha256'],
+  [oids.ed25519.toString('hex'), null],
+]);
+
+/** Reads a CRL in DER (RFC 5280 §5.1). @throws Error when it is none */
+export function readCrl(bytes: Buffer): ReadCrl {
+  const { tbs, isSignedBy } = readSigned(bytes);
+  const fields = der.members(tbs, der.tags.sequence);
+  const [, , issuer, thisUpdate, nextUpdate] = fields;
+  const hasEntries = fields[5]?.tag === der.tags.sequence;
+  const entries = hasEntries ? der.members(fields[5], der.tags.sequence) : [];
+  const extensions = readExtensions(fields.at(-1)!, der.constructed(0));
+  const number = extensions.get(oids.crlNumber.toString('hex'));
+  if (!number) throw new Error('the list has no number');
+  return {
+    issuer: issuer!.bytes,
+    thisUpdate: readTime(thisUpdate!),
+    nextUpdate: readTime(nextUpdate!),
+    number: BigInt(`0x${der.contentOf(der.readOne(number), der.tags.integer).toString('hex')}`),
+    isDelta: extensions.has(oids.deltaCrlIndicator.toString('hex')),
+    serialNumbers: new Set(entries.map((entry) => readSerial(der.members(entry, der.tags.sequence)[0]!))),
+    isSignedBy,
+  };
+}
+
+/** Reads an OCSP answer in DER (RFC 6960 §4.2.1). @throws Error when it is none, or not successful */
+export function readOcsp(bytes: Buffer): ReadOcsp {
+  const [status, wrapped] = der.members(der.readOne(bytes), der.tags.sequence);
+  if (status?.content[0] !== 0) throw new Error(`the OCSP answer has the status ${status?.content[0]}`);
+  const [responseBytes] = der.members(wrapped, der.constructed(0));
+  const basic = der.contentOf(der.members(responseBytes, der.tags.sequence)[1], der.tags.octetString);
+  const { tbs, isSignedBy, rest } = readSigned(basic);
+  const responses = der.members(tbs, der.tags.sequence).find(({ tag }) => tag === der.tags.sequence);
+  const [certificates] = der.members(rest, der.constructed(0));
+  const [responder] = der.members(certificates, der.tags.sequence);
+  return {
+    statuses: der.members(responses, der.tags.sequence).map(readSingle),
+    responder: responder!.bytes,
+    isSignedBy,
+  };
+}
+
+function readSingle(single: der.Value): ReadStatus {
+  const [certId, status, thisUpdate, nextUpdate] = der.members(single, der.tags.sequence);
+  const word = { 0x80: 'good', 0xa1: 'revoked', 0x82: 'unknown' } as const;
+  return {
+    serialNumber: readSerial(der.members(certId, der.tags.sequence)[3]!),
+    status: word[status!.tag as keyof typeof word] ?? 'unknown',
+    thisUpdate: readTime(thisUpdate!),
+    nextUpdate: readTime(der.readOne(der.contentOf(nextUpdate, der.constructed(0)))),
+  };
+}
+
+function readSigned(bytes: Buffer) {
+  const [tbs, algorithm, signature, rest] = der.members(der.readOne(bytes), der.tags.sequence);
+  const [id] = der.members(algorithm, der.tags.sequence);
+  const hash = hashes.get(id!.bytes.toString('hex'));
+  if (hash === undefined) throw new Error('it is signed with an algorithm that is not known here');
+  const isSignedBy = (key: KeyObject): boolean =>
+    verify(hash, tbs!.bytes, key, der.contentOf(signature, der.tags.bitString).subarray(1));
+  return { tbs: tbs!, rest, isSignedBy };
+}
+
+function readExtensions(field: der.Value, tag: number): Map<string, Buffer> {
+  const [list] = der.members(field, tag);
+  return new Map(
+    der.members(list, der.tags.sequence).map((each) => {
+      const parts = der.members(each, der.tags.sequence);
+      return [parts[0]!.bytes.toString('hex'), der.contentOf(parts.at(-1), der.tags.octetString)];
+    }),
+  );
+}
+
+function readSerial(value: der.Value): string {
+  return der
+    .contentOf(value, der.tags.integer)
+    .toString('hex')
+    .replace(/^(00)+/, '')
+    .padStart(40, '0');
+}
+
+function readTime({ tag, content }: der.Value): Date {
+  const digits = content.toString('latin1');
+  const full = tag === der.tags.utcTime ? `${Number(digits.slice(0, 2)) < 50 ? '20' : '19'}${digits}` : digits;
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full) ?? [];
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
