@@ -1,0 +1,145 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectTcp } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { createClient, type Client } from './client.js';
+import { issuerOf, serialOf } from './crl.js';
+import { freshDatabase, type TestDatabase } from './databases.js';
+import { enroll, pemOf, provision, type Device } from './fleet.js';
+import { runProgram } from './openssl.js';
+import { startProgram, type Program } from './program.js';
+
+const httpGet = Buffer.from('GET / HTTP/1.0\r\n\r\n');
+
+export type OwnServer = Program & { ownerKey: string; owner: Client; as(token: string | undefined): Client };
+
+export type Stage = Awaited<ReturnType<typeof createStage>>;
+
+/** A server in a process of its own, three devices of which one is revoked, and everything about them in files. */
+export async function createStage() {
+  const folder = mkdtempSync(join(tmpdir(), 'thingward-consumers-'));
+  const running: ChildProcess[] = [];
+  const databases: TestDatabase[] = [];
+  const at = (name: string): string => join(folder, name);
+  const file = (name: string, content: string | Uint8Array): string => {
+    writeFileSync(at(name), content);
+    return at(name);
+  };
+
+  /** One more server: those who judge it are waited for in this process. */
+  async function startOwn(): Promise<OwnServer> {
+    const database = await freshDatabase('embedded');
+    databases.push(database);
+    const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
+    const program = await startProgram({ ...database.settings, THINGWARD_OWNER_KEY: ownerKey });
+    const as = (token: string | undefined) => createClient(program.url, token);
+    return { ...program, ownerKey, as, owner: as(ownerKey) };
+  }
+
+  /** Starts a TLS server and waits until it takes connections. */
+  async function start(program: string, args: string[], port: number): Promise<ChildProcess> {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    running.push(child);
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    for (let tries = 0; tries < 200; tries++) {
+      const socket = connectTcp(port, '127.0.0.1');
+      const isOpen = await Promise.race([
+        once(socket, 'connect').then(() => true),
+        once(socket, 'error').then(() => false),
+      ]).catch(() => false);
+      socket.destroy();
+      if (isOpen) return child;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`${program} does not listen: ${output}`);
+  }
+
+  /** Whether a server lets a device in: it answers 200, or its broker accepts. */
+  function admits(port: number, { name }: Device, request: Buffer = httpGet): Promise<boolean> {
+    return new Promise((resolve) => {
+      const pem = readFileSync(at(`${name}-chain.pem`));
+      const key = readFileSync(at(`${name}.key`));
+      const socket = connect({ host: '127.0.0.1', port, cert: pem, key, rejectUnauthorized: false });
+      let answer = Buffer.alloc(0);
+      const end = () => {
+        socket.destroy();
+        resolve(
+          /^HTTP\/1\.[01] 200/.test(answer.toString('latin1')) ||
+            answer.subarray(0, 4).equals(Buffer.from([0x20, 2, 0, 0])),
+        );
+      };
+      socket.on('secureConnect', () => socket.write(request));
+      socket.on('data', (chunk: Buffer) => {
+        answer = Buffer.concat([answer, chunk]);
+        if (answer.length >= 4) end();
+      });
+      socket.on('error', end);
+      socket.on('close', end);
+      setTimeout(end, 5000).unref();
+    });
+  }
+
+  /** NGINX that asks for a client certificate of ours, with one more line to judge it by. */
+  async function startNginx(port: number, line: string): Promise<void> {
+    const home = mkdtempSync(join(folder, 'nginx-'));
+    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+      .map((name) => `${name}_temp_path ${home}/${name};`)
+      .join(' ');
+    writeFileSync(
+      join(home, 'nginx.conf'),
+      `pid ${home}/pid; error_log ${home}/error.log info; worker_processes 1; events {}
+      http { access_log off; ${temp} server { listen 127.0.0.1:${port} ssl; ssl_certificate ${at('server.pem')}; ssl_certificate_key ${at('server.key')};
+      ssl_verify_client on; ssl_verify_depth 2; ssl_client_certificate ${at('chain.pem')}; ${line} location / { return 200 ok; } } }`,
+    );
+    await start('nginx', ['-p', home, '-c', join(home, 'nginx.conf'), '-g', 'daemon off; master_process off;'], port);
+  }
+
+  const server = await startOwn();
+  const text = async (path: string): Promise<string> => (await fetch(`${server.url}${path}`)).text();
+  const revoke = async (device: Device, reason = 'keyCompromise'): Promise<void> => {
+    const answer = await server.owner.post(`/v1/certificates/${serialOf(device)}/revoke`, { reason });
+    if (answer.status !== 200) throw new Error(answer.text);
+  };
+  const fetchBundle = async () => file('bundle.pem', await text('/crl/bundle.pem'));
+
+  const { token } = await enroll(server);
+  const good = await provision(server, token, 'good');
+  const revoked = await provision(server, token, 'revoked');
+  const late = await provision(server, token, 'late');
+  // A delta list is there, so that one in the bundle would be seen.
+  await server.owner.send('PATCH', `/v1/issuers/${issuerOf(good)}`, { deltaList: true });
+  await fetch(`${server.url}/crl/${issuerOf(good)}/delta.crl`);
+  await revoke(revoked);
+  const chain = await text('/ca/chain.pem');
+  file('chain.pem', chain);
+  const [issuing, root] = chain.split(/(?<=-----END CERTIFICATE-----\n)/) as [string, string];
+  file('int.pem', issuing);
+  file('root.pem', root);
+  for (const device of [good, revoked, late]) {
+    file(`${device.name}.pem`, pemOf(device));
+    file(`${device.name}-chain.pem`, pemOf(device) + issuing);
+    file(`${device.name}.key`, device.key.export({ type: 'pkcs8', format: 'pem' }));
+  }
+  // The servers' own certificate has nothing to do with ours.
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', at('server.key')];
+  runProgram('openssl', ['req', '-x509', ...newKey, '-subj', '/CN=edge', '-days', '2', '-out', at('server.pem')]);
+  file('server-both.pem', Buffer.concat([readFileSync(at('server.pem')), readFileSync(at('server.key'))]));
+  await fetchBundle();
+
+  return {
+    ...{ server, good, revoked, late, at, file, text, revoke, fetchBundle, start, startOwn, startNginx, admits },
+
+    async stop(): Promise<void> {
+      for (const child of running) if (child.exitCode === null) child.kill('SIGKILL');
+      await server.kill();
+      for (const { remove } of databases) remove();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
