@@ -46,6 +46,17 @@ app.post('/bench/verify', options, (request, answer) => {
   if (!resources.services.tokens.readAccess(token)) throw new Error('the token is not good');
   void answer.type('application/json; charset=utf-8').send(reply);
 });
+const ocsp = { body: Buffer.alloc(900, 48), etag: '"constant"', at: new Date().toUTCString() };
+app.get('/bench/ocsp/*', { config: { access: 'public' } }, (_request, answer) =>
+  answer
+    .type('application/ocsp-response')
+    .header('content-length', ocsp.body.length)
+    .header('cache-control', 'max-age=0, public, no-transform, must-revalidate')
+    .header('etag', ocsp.etag)
+    .header('last-modified', ocsp.at)
+    .header('expires', ocsp.at)
+    .send(ocsp.body),
+);
 await app.listen({ host: config.host, port: config.port });
 process.stdout.write('listens on\n');
 process.on('SIGTERM', () => process.exit(0));

@@ -4,7 +4,10 @@ import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
 import { installPeers } from './peers.js';
 import { benchPki } from './pki.js';
+import { benchOcsp } from './ocsp.js';
 import { benchProvisioning } from './provisioning.js';
+import { benchPush } from './push.js';
+import { benchCompact, benchLists } from './revocation.js';
 import { benchServers } from './servers.js';
 import { benchStart } from './start.js';
 
@@ -14,6 +17,10 @@ const sections: Record<string, () => Promise<string>> = {
   servers: benchServers,
   provisioning: async () => table([...(await benchPki()), ...(await benchProvisioning())]),
   start: benchStart,
+  lists: benchLists,
+  compact: benchCompact,
+  push: benchPush,
+  ocsp: benchOcsp,
 };
 
 // All of them, or those that are named: npm run bench -- engine servers

@@ -7,10 +7,10 @@ import { csrPem } from '../support/csr.js';
 import { databaseKinds, freshDatabase } from '../support/databases.js';
 import { startProgram, type Program } from '../support/program.js';
 
-const devices = 16;
 // `npm run linearizability` sets the long form.
 const operations = Number(process.env['REVOCATION_OPERATIONS'] ?? 300);
-const readsEach = 4;
+const isLong = operations > 1000;
+const [devices, readsEach, betweenStopsMs] = isLong ? [48, 8, 6000] : [16, 4, 1000];
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 type Device = { name: string; serialNumber: string; fingerprint: string; certId: Buffer; crl: string; token: string };
@@ -90,7 +90,10 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
 
     beforeAll(async () => {
       const { settings } = await freshDatabase('postgresql');
-      const common = { ...settings, THINGWARD_OWNER_KEY: ownerKey, LOG_LEVEL: 'error' };
+      // One service under one name, or the tokens of one instance would be strangers to the other.
+      const url = 'http://127.0.0.1:8080';
+      const names = { THINGWARD_PUBLIC_URL: url, THINGWARD_PKI_URL: url };
+      const common = { ...settings, ...names, THINGWARD_OWNER_KEY: ownerKey, LOG_LEVEL: 'error' };
       programs = await Promise.all([startProgram(common), startProgram(common)]);
       clients = programs.map(({ url }) => createClient(url, ownerKey));
       enrollment = (await clients[0]!.post('/v1/enrollments', { thingNamePattern: '*', maxUses: 1_000_000 })).body
@@ -141,7 +144,7 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
 
         const stop = async (): Promise<void> => {
           while (running) {
-            await pause(1000);
+            await pause(betweenStopsMs);
             programs[1]!.process.kill('SIGSTOP');
             counts.stops++;
             await pause(2500);

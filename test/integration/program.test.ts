@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
@@ -67,6 +67,24 @@ describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it',
     expect(result.output).toMatch(/"token":"twe_/);
     expect(result.output).toMatch(/"reason":"keyCompromise"/);
     expect(result.output).toMatch(/"decision":"allow","reasons":\["telemetry"\]/);
+  });
+
+  it('so do those of docs/revocation.md, the five lines of an edge among them', async () => {
+    const text = readFileSync('docs/revocation.md', 'utf8');
+    const blocks = new Map(
+      [...text.matchAll(/<!-- test: (\w+) -->\s+```\w+\n([\s\S]*?)```/g)].map(([, name, code]) => [name!, code!]),
+    );
+    expect([...blocks.keys()]).toEqual(['bulk', 'edge']);
+    const ownerKey = ownerKeyIn(output)!;
+    const env = { THINGWARD_URL: url, THINGWARD_OWNER_KEY: ownerKey, PROXY_KEY: ownerKey };
+    const bulk = await runShell(blocks.get('bulk')!, user.path, env);
+    expect(bulk.output).toMatch(/"count":0/);
+    expect(bulk.output).toMatch(/"status":"done"/);
+    symlinkSync(process.cwd(), join(user.path, 'node_modules/thingward'));
+    writeFileSync(join(user.path, 'edge.mjs'), `${blocks.get('edge')!}await revocations.close();`);
+    expect(await runShell('node edge.mjs', user.path, env)).toEqual({ code: 0, output: 'true undefined\n' });
+    const seen = await runShell('npx thingward revocation verify "$THINGWARD_URL" --key "$PROXY_KEY"', user.path, env);
+    expect(seen.output).toMatch(/\d+ checks, 0 findings/);
   });
 });
 
