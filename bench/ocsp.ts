@@ -1,5 +1,7 @@
 import { spawn, execFileSync } from 'node:child_process';
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +56,7 @@ export async function benchOcsp(): Promise<string> {
       'same route, constant answer': () => ask('constant', `${server.url}/bench/ocsp/`, cached, server.child.pid!, 32),
       'from the cache, 500 devices': () => ask('cached', `${server.url}/ocsp/`, cached, server.child.pid!, 32),
       'with a nonce, signed on demand': () => ask('signed', `${server.url}/ocsp/`, signed, server.child.pid!, 32),
-      'openssl ocsp': () => ask('openssl', `http://127.0.0.1:${peerPort}/`, cached, openssl.pid!, 4),
+      'openssl ocsp': () => askOneByOne(peerPort, cached, openssl.pid!),
     };
     const results = new Map<string, Load[]>(Object.keys(contenders).map((name) => [name, []]));
     // The first turn warms up.
@@ -122,6 +124,25 @@ request = function() n = n % #requests + 1; return requests[n] end
   return { perSecond: total / seconds, perCpuSecond: total / Math.max(used, 0.01) };
 }
 
+/** The same by hand: wrk does not count answers that end with their connection, as openssl's do. */
+async function askOneByOne(port: number, paths: string[], pid: number): Promise<Load> {
+  const cpu = cpuSeconds(pid);
+  let total = 0;
+  const end = performance.now() + seconds * 1000;
+  const client = async (): Promise<void> => {
+    for (let n = 0; performance.now() < end; n++) {
+      const socket = connect(port, '127.0.0.1');
+      socket.write(`GET /${paths[n % paths.length]!} HTTP/1.0\r\n\r\n`);
+      let octets = 0;
+      socket.on('data', (chunk: Buffer) => (octets += chunk.length));
+      await once(socket, 'close');
+      if (octets > 300) total++;
+    }
+  };
+  await Promise.all([client(), client(), client()]);
+  return { perSecond: total / seconds, perCpuSecond: total / Math.max(cpuSeconds(pid) - cpu, 0.01) };
+}
+
 function request(certId: Buffer, nonce?: Buffer): Buffer {
   const list = der.sequence(der.sequence(certId));
   const extensions = nonce
@@ -172,25 +193,12 @@ function startOpenssl(folder: string, port: number, serials: string[], _chainPem
   );
   writeFileSync(
     join(folder, 'index.txt'),
-    serials.map((serial) => `V\t270101000000Z\t\t${serial.toUpperCase()}\tunknown\t/CN=d\n`).join(''),
+    serials.map((serial, n) => `V\t270101000000Z\t\t${serial.toUpperCase()}\tunknown\t/CN=d${n}\n`).join(''),
   );
-  return spawn(
-    'openssl',
-    [
-      'ocsp',
-      '-port',
-      String(port),
-      '-index',
-      'index.txt',
-      '-CA',
-      'ca.pem',
-      '-rsigner',
-      'ca.pem',
-      '-rkey',
-      'ca.key',
-      '-nmin',
-      '60',
-    ],
-    { cwd: folder, stdio: 'ignore' },
-  );
+  // It must not end with the first connection that wrk drops.
+  const command = `trap '' PIPE; exec openssl ocsp -port ${port} -index index.txt -CA ca.pem -rsigner ca.pem -rkey ca.key -nmin 60`;
+  return spawn('taskset', ['-c', '0', 'sh', '-c', command], {
+    cwd: folder,
+    stdio: 'ignore',
+  });
 }

@@ -15,8 +15,11 @@ export type LintedCrl = {
 
 type Span = { tag: number; start: number; end: number; next: number };
 
-/** What stands in a list: whether it has an entry of a serial number. */
-export type CrlIndex = { has(serial: Buffer): boolean };
+/** What stands in a list: whether it has an entry of the serial number between two offsets of some bytes. */
+export type CrlIndex = { has(bytes: Buffer, start: number, end: number): boolean };
+
+// Where the serial number of an entry begins: after the headers of the entry and of the INTEGER.
+const serialAt = 4;
 
 const isDelta = ({ baseNumber }: CrlHeader): boolean => baseNumber !== undefined;
 const codesAllowed = new Set([1, 3, 4, 5, 6, 9]);
@@ -63,11 +66,10 @@ export function* requireNothingDropped(
   const fields = [...spansIn(previous, spanAt(previous, spanAt(previous, 0).start))];
   const entries = fields.length === 7 ? fields[5]! : undefined;
   let seen = 0;
-  for (const entry of entries ? spansIn(previous, entries) : []) {
-    const serial = spanAt(previous, entry.start);
-    const value = previous.subarray(serial.start, serial.end);
-    if (!next.has(value) && !mayBeGone(value.toString('hex')))
-      throw new Error(`it drops ${value.toString('hex')}, which has not expired and was not released`);
+  for (let at = entries?.start ?? 0; entries && at < entries.end; at += 2 + previous[at + 1]!) {
+    const [start, end] = [at + serialAt, at + serialAt + previous[at + serialAt - 1]!];
+    if (!next.has(previous, start, end) && !mayBeGone(previous.toString('hex', start, end)))
+      throw new Error(`it drops ${previous.toString('hex', start, end)}, which has not expired and was not released`);
     if (++seen % pauseEvery === 0) yield;
   }
 }
@@ -91,58 +93,60 @@ function requireExtensions(bytes: Buffer, field: Span, issuer: Issuer, header: C
   must(number > 0n && (baseNumber === undefined || baseNumber <= number), 'number');
 }
 
-/** Checks every entry, and that no serial number stands there twice. */
+/** Checks every entry, and that no serial number stands there twice. Makes no object for an entry: there are millions. */
 function* indexEntries(
   bytes: Buffer,
   entries: Span | undefined,
   count: number,
   delta: boolean,
 ): Generator<void, CrlIndex> {
-  // Open addressing over the offsets of serial numbers, whose last octets are random.
+  // Open addressing over the offsets of entries, by the last octets of serial numbers, which are random.
   const mask = (1 << Math.ceil(Math.log2(count * 2 + 2))) - 1;
   const table = new Uint32Array(mask + 1);
-  const slotOf = (serial: Buffer): number => {
-    let slot = (serial.length < 4 ? serial[serial.length - 1]! : serial.readUInt32BE(serial.length - 4)) & mask;
+  const slotOf = (other: Buffer, start: number, end: number): number => {
+    let slot = lastOctets(other, start, end) & mask;
     for (; table[slot] !== 0; slot = (slot + 1) & mask) {
-      const known = spanAt(bytes, table[slot]!);
-      if (serial.equals(bytes.subarray(known.start, known.end))) break;
+      const known = table[slot]! + serialAt;
+      if (other.compare(bytes, known, known + bytes[known - 1]!, start, end) === 0) break;
     }
     return slot;
   };
   let seen = 0;
-  for (const entry of entries ? spansIn(bytes, entries) : []) {
-    const serial = requireEntry(bytes, entry, delta);
-    const slot = slotOf(bytes.subarray(serial.start, serial.end));
+  for (let at = entries?.start ?? 0; entries && at < entries.end; at += 2 + bytes[at + 1]!) {
+    requireEntry(bytes, at, entries.end, delta);
+    const slot = slotOf(bytes, at + serialAt, at + serialAt + bytes[at + serialAt - 1]!);
     must(table[slot] === 0, 'a serial number twice');
-    table[slot] = entry.start;
+    table[slot] = at;
     if (++seen % pauseEvery === 0) yield;
   }
   must(seen === count, 'number of entries');
-  return { has: (serial) => table[slotOf(serial)] !== 0 };
+  return { has: (other, start, end) => table[slotOf(other, start, end)] !== 0 };
 }
 
-function requireEntry(bytes: Buffer, entry: Span, delta: boolean): Span {
-  const serial = spanAt(bytes, entry.start);
-  const time = spanAt(bytes, serial.next);
-  const octets = serial.end - serial.start;
-  must(
-    entry.tag === der.tags.sequence &&
-      serial.tag === der.tags.integer &&
-      octets >= 1 &&
-      octets <= 20 &&
-      (bytes[serial.start]! & 0x80) === 0,
-    'serial number of an entry',
-  );
-  const isUtcTime = time.tag === der.tags.utcTime && time.end - time.start === 13;
-  const isGeneralizedTime = time.tag === der.tags.generalizedTime && time.end - time.start === 15;
-  must((isUtcTime || isGeneralizedTime) && bytes[time.end - 1] === 0x5a, 'date of an entry');
-  if (time.next === entry.end) return serial;
+function lastOctets(bytes: Buffer, start: number, end: number): number {
+  let value = 0;
+  for (let at = Math.max(start, end - 4); at < end; at++) value = (value << 8) | bytes[at]!;
+  return value >>> 0;
+}
+
+/** SEQUENCE { serial number, date, reason? }, the headers of two octets each. */
+function requireEntry(bytes: Buffer, at: number, listEnd: number, delta: boolean): void {
+  const end = at + 2 + bytes[at + 1]!;
+  const octets = bytes[at + 3]!;
+  must(bytes[at] === der.tags.sequence && bytes[at + 1]! < 0x80 && end <= listEnd, 'shape of an entry');
+  must(bytes[at + 2] === der.tags.integer && octets >= 1 && octets <= 20, 'serial number of an entry');
+  must((bytes[at + serialAt]! & 0x80) === 0, 'sign of a serial number');
+  const date = at + serialAt + octets;
+  const dateEnd = date + 2 + bytes[date + 1]!;
+  const isUtcTime = bytes[date] === der.tags.utcTime && bytes[date + 1] === 13;
+  const isGeneralizedTime = bytes[date] === der.tags.generalizedTime && bytes[date + 1] === 15;
+  must((isUtcTime || isGeneralizedTime) && bytes[dateEnd - 1] === 0x5a, 'date of an entry');
+  if (dateEnd === end) return;
   // The only extension is a reason; its code is the last octet.
-  const reason = spanAt(bytes, time.next);
-  const code = bytes[reason.end - 1]!;
-  must(reason.next === entry.end && reason.end - reason.start === 12, 'extensions of an entry');
+  must(bytes[dateEnd] === der.tags.sequence && bytes[dateEnd + 1] === 12, 'extensions of an entry');
+  must(end === dateEnd + 14, 'extensions of an entry');
+  const code = bytes[end - 1]!;
   must(codesAllowed.has(code) || (delta && code === 8), 'reason of an entry');
-  return serial;
 }
 
 /** Lists grow beyond the lengths that the strict reader takes, and are read here without a copy. */

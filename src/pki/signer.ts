@@ -1,4 +1,13 @@
-import { createPublicKey, generateKeyPair, generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto';
+import {
+  createPublicKey,
+  createSign,
+  createVerify,
+  generateKeyPair,
+  generateKeyPairSync,
+  sign,
+  verify,
+  type KeyObject,
+} from 'node:crypto';
 import { promisify } from 'node:util';
 import * as der from './der.js';
 import { oids } from './oid.js';
@@ -10,14 +19,17 @@ export type Signer = {
   /** The AlgorithmIdentifier, the same inside and outside of what is signed (RFC 5280 §4.1.1.2). */
   algorithm: Buffer;
   sign(tbs: Uint8Array): Buffer;
-  /** The same on another thread: for lists of megabytes. */
-  signAside(tbs: Uint8Array): Promise<Buffer>;
-  /** Whether this key made a signature; on another thread. */
-  verifyAside(tbs: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  /** The same for megabytes, which it hashes a piece at a time. (On another thread node:crypto would copy them first, in one go.) */
+  signLong(tbs: Uint8Array): Generator<void, Buffer>;
+  /** Whether this key made a signature; a piece at a time too. */
+  verifyLong(tbs: Uint8Array, signature: Uint8Array): Generator<void, boolean>;
 };
 
-const signAside = promisify(sign);
-const verifyAside = promisify(verify);
+const pieceOctets = 131_072;
+
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceOctets) yield bytes.subarray(at, at + pieceOctets);
+}
 
 const algorithms: Record<KeyFamily, { hash: string | null; identifier: Buffer }> = {
   'ec-p256': { hash: 'sha256', identifier: der.sequence(oids.ecdsaWithSha256) },
@@ -35,8 +47,25 @@ export function createSigner(privateKey: KeyObject): Signer {
     publicKey,
     algorithm: identifier,
     sign: (tbs) => sign(hash, tbs, privateKey),
-    signAside: (tbs) => signAside(hash, tbs, privateKey),
-    verifyAside: (tbs, signature) => verifyAside(hash, tbs, publicObject, signature),
+    *signLong(tbs) {
+      // Ed25519 needs all of it at once (RFC 8032 §5.1.6).
+      if (hash === null) return sign(hash, tbs, privateKey);
+      const signing = createSign(hash);
+      for (const piece of pieces(tbs)) {
+        signing.update(piece);
+        yield;
+      }
+      return signing.sign(privateKey);
+    },
+    *verifyLong(tbs, signature) {
+      if (hash === null) return verify(hash, tbs, publicObject, signature);
+      const verifying = createVerify(hash);
+      for (const piece of pieces(tbs)) {
+        verifying.update(piece);
+        yield;
+      }
+      return verifying.verify(publicObject, signature);
+    },
   };
 }
 

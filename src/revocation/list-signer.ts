@@ -26,8 +26,6 @@ type Deps<Stored extends StoredIssuer> = {
 
 type Drafted = { draft: CrlDraft; header: CrlHeader; entries: number };
 
-// What takes longer to hash than to hand to another thread.
-const largeOctets = 65_536;
 const mostSeconds = 180 * 86_400;
 
 /** Writes lists: the same bytes for the same record, on every instance. */
@@ -95,10 +93,10 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
       try {
         const drafted = await draft(issuer, signing, record, list);
         const { tbs } = drafted.draft;
-        const isLarge = tbs.length > largeOctets;
-        const signature = isLarge ? await signing.signer.signAside(tbs) : signing.signer.sign(tbs);
+        const signature = await inSlices(signing.signer.signLong(tbs));
         const bytes = drafted.draft.finish(signature);
-        if (!(await signing.signer.verifyAside(tbs, signature))) throw new Error('the signature does not verify');
+        if (!(await inSlices(signing.signer.verifyLong(tbs, signature))))
+          throw new Error('the signature does not verify');
         const index = await inspect(signing, drafted, bytes);
         if (previous && !record.base)
           await inSlices(requireNothingDropped(previous, index, (serial) => gone.has(serial)));
@@ -114,7 +112,7 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
       const signing = open(issuer);
       expire(list, record);
       const { draft: drafted } = await draft(issuer, signing, record, list);
-      if (!(await signing.signer.verifyAside(drafted.tbs, record.signature))) return undefined;
+      if (!(await inSlices(signing.signer.verifyLong(drafted.tbs, record.signature)))) return undefined;
       return drafted.finish(record.signature);
     },
   };

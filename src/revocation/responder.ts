@@ -43,11 +43,11 @@ const mostKept = { answers: 100_000, serials: 200_000 };
 
 export type OcspResponder = ReturnType<typeof createResponder>;
 
-/** An answer with the times that caches go by; without them it is not signed. */
-export type OcspAnswer = { der: Buffer; thisUpdate?: Date; nextUpdate?: Date; etag?: string };
+/** An answer, with the headers that caches go by where it may be cached. */
+export type OcspAnswer = { der: Buffer; cached?: { etag: string; lastModified: string; expires: string } };
 
 /** A signed answer, and what it was made of: it is good while each of these is what is known. */
-type KeptAnswer = { answer: Required<OcspAnswer>; made: { key: string; known: KnownSerial }[] };
+type KeptAnswer = { answer: OcspAnswer; thisUpdate: Date; made: { key: string; known: KnownSerial }[] };
 
 /**
  * Answers OCSP. What was read of the registry is remembered until an entry of the log is about it; what the
@@ -129,7 +129,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
     const kept = answers.get(request);
     if (!kept) return undefined;
     const now = clock();
-    const isYoung = now >= kept.answer.thisUpdate && now < addSeconds(kept.answer.thisUpdate, keepAnswerSeconds);
+    const isYoung = now >= kept.thisUpdate && now < addSeconds(kept.thisUpdate, keepAnswerSeconds);
     return isYoung && kept.made.every(({ key, known: made }) => serials.get(key) === made) ? kept.answer : undefined;
   };
 
@@ -153,12 +153,20 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
       answers.clear();
     },
 
-    /** The answer to a request in DER, covering what was acknowledged before. @throws DomainError `not-ready` */
-    async answer(request: Buffer): Promise<OcspAnswer> {
+    /**
+     * The answer that is remembered under a name of a request, if everything in it still holds. @throws DomainError `not-ready`
+     */
+    recall(requestName: string): OcspAnswer | undefined {
       requireLease();
-      const requestKey = request.toString('latin1');
-      const recalled = recall(requestKey);
-      if (recalled) return recalled;
+      return recall(requestName);
+    },
+
+    /**
+     * The answer to a request in DER, covering what was acknowledged before, remembered under its name.
+     * @throws DomainError `not-ready`
+     */
+    async answer(request: Buffer, requestName: string): Promise<OcspAnswer> {
+      requireLease();
       const parsed = parseOcspRequest(request);
       if (!parsed) return { der: unsignedResponses.malformedRequest };
       const found = await Promise.all(parsed.certIds.map(findIssuer));
@@ -177,14 +185,17 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
         status: statusOf(found[index]?.id === stored.id ? bySerial.get(certId.serialNumber) : undefined, stored),
       }));
       const bytes = encodeOcspResponse(responder, answered, { thisUpdate, nextUpdate, nonce: parsed.nonce });
+      // A nonce does not come again.
+      if (parsed.nonce) return { der: bytes };
       const etag = `"${hash('sha256', bytes, 'base64url')}"`;
-      const answer = { der: bytes, thisUpdate, nextUpdate, etag };
+      const cached = { etag, lastModified: thisUpdate.toUTCString(), expires: nextUpdate.toUTCString() };
+      const answer = { der: bytes, cached };
       const made = wanted.flatMap((serialNumber) => {
         const found = bySerial.get(serialNumber);
         return found ? [{ key: keyOfSerial(stored.id, serialNumber), known: found }] : [];
       });
-      // Who is unknown may be provisioned any moment, which the log does not tell; a nonce does not come again.
-      if (!parsed.nonce && made.length === parsed.certIds.length) answers.set(requestKey, { answer, made });
+      // Who is unknown may be provisioned any moment, which the log does not tell.
+      if (made.length === parsed.certIds.length) answers.set(requestName, { answer, thisUpdate, made });
       return answer;
     },
   };
