@@ -54,9 +54,9 @@ export function healthRoutes({ metrics, checkReady }: Deps) {
           await checkReady();
         } catch (error) {
           request.log.warn({ err: error, reqId: request.id }, 'not ready');
-          throw new DomainError('not-ready', `the server cannot do its work: ${(error as Error).message}`, {
-            retryAfter: 1,
-          });
+          // What the database says may name its address: only our own words are shown.
+          if (error instanceof DomainError) throw error;
+          throw new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
         }
         return { status: 'ok' as const };
       },

@@ -74,6 +74,8 @@ export async function beginEpoch(tx: Transaction): Promise<string> {
   const epoch = randomUUID();
   await tx.$executeRaw(sql`UPDATE log_head SET epoch = ${epoch}`);
   await tx.$executeRaw(sql`UPDATE crls SET number = number + 1000000, next_update = this_update, signature = ''`);
+  // The lists that deltas go with are of the other history.
+  await tx.$executeRaw(sql`DELETE FROM crls WHERE scope = 'delta'`);
   await tx.$executeRaw(sql`UPDATE issuers SET next_index = next_index + 100000000`);
   return epoch;
 }

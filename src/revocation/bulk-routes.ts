@@ -9,6 +9,8 @@ import type { BulkRevocation } from './bulk-store.js';
 type Deps = { service: BulkService; cursorAt(position: number): string };
 
 const tags = ['revocations'];
+// Ten thousand names of the greatest length.
+const bodyOctets = 2 * 1024 * 1024;
 
 /** Revoking many certificates at once, with a look at them first. */
 export function bulkRoutes({ service, cursorAt }: Deps) {
@@ -31,6 +33,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
       '/v1/revocations/bulk',
       {
         config: { access: 'certificates:revoke' },
+        bodyLimit: bodyOctets,
         schema: {
           summary: 'Revoke every certificate that a filter takes; dryRun tells how many',
           tags,

@@ -27,7 +27,7 @@ const receipt = z.looseObject({
   position: z.int(),
   at: timestamp,
   type: z.string(),
-  enforced: z.boolean().describe('Every proxy of the account enforces it'),
+  enforced: z.boolean().describe('The account has proxies, and every one of them enforces it'),
   enforcedBy: z.array(enforcing),
   notEnforcedBy: z.array(proxy),
 });
@@ -157,7 +157,12 @@ export function proxyRoutes({ store, clock, epoch, cursorAt }: Deps) {
           .map(({ id, name, mode, since }) => ({ id, name, mode: mode!, since: rfc3339(since!) }));
         const notEnforcedBy = edges.filter((edge) => !enforces(edge)).map(present);
         const described = describeEntry(entry) as { position: number; at: string; type: string };
-        return { ...described, enforced: notEnforcedBy.length === 0, enforcedBy, notEnforcedBy };
+        return {
+          ...described,
+          enforced: enforcedBy.length > 0 && notEnforcedBy.length === 0,
+          enforcedBy,
+          notEnforcedBy,
+        };
       },
     );
   };

@@ -95,8 +95,15 @@ export function createProxyStore(db: Database) {
         SELECT ${columns}, (SELECT min(r.at) FROM receipts r WHERE r.proxy_id = p.id AND r.position >= ${position}) AS since
         FROM proxies p WHERE p.account_name = ${account} ORDER BY p.name`),
 
-    /** Forgets receipts of what the log no longer has, but for each proxy's last. */
+    /**
+     * Forgets receipts of what the log no longer has, but for each proxy's last; and of those older than a day all
+     * but the last of an hour, so that "since" may be said an hour too late, and never too early.
+     */
     async prune(): Promise<void> {
+      await db.$executeRaw(sql`
+        DELETE FROM receipts r USING receipts n
+        WHERE r.at < clock_timestamp() - interval '1 day' AND n.proxy_id = r.proxy_id AND n.position > r.position
+          AND date_trunc('hour', n.at) = date_trunc('hour', r.at)`);
       await db.$executeRaw(sql`
         DELETE FROM receipts r USING proxies p, log_head h
         WHERE p.id = r.proxy_id AND r.position <= h.pruned AND r.position < p.applied`);

@@ -233,14 +233,19 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       alarmAt = Math.min(...(await Promise.all(alarms)));
     },
 
-    /** @throws Error while a list could not be published, or is so old that it should have been */
+    /** @throws DomainError `not-ready` while a list could not be published, or is so old that it should have been */
     requireHealthy(): void {
-      for (const [list, reason] of refused) throw new Error(`the list ${list} was not published: ${reason}`);
-      if (clock().getTime() >= alarmAt) throw new Error('lists have not been signed for half of their life');
+      for (const [list, reason] of refused) throw notReady(`the list ${list} was not published: ${reason}`);
+      if (clock().getTime() >= alarmAt)
+        throw notReady('lists have not been signed for half of their life: look at the log of the server');
     },
   };
 }
 
 function keyOf({ issuerId, scope }: Pick<CrlRecord, 'issuerId' | 'scope'>): string {
   return `${issuerId} ${scope}`;
+}
+
+function notReady(why: string): DomainError {
+  return new DomainError('not-ready', why, { retryAfter: 60 });
 }

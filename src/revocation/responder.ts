@@ -39,7 +39,8 @@ const renewAheadSeconds = 15 * day;
 const validSeconds = 3600;
 const reloadMs = 1000;
 const keepAnswerSeconds = 300;
-const mostKept = { answers: 100_000, serials: 200_000 };
+// Requests for one and the same certificate can be made in many ways: what is kept is limited in octets.
+const mostKept = { answerOctets: 64 * 1024 * 1024, serials: 200_000 };
 
 export type OcspResponder = ReturnType<typeof createResponder>;
 
@@ -56,7 +57,10 @@ type KeptAnswer = { answer: OcspAnswer; thisUpdate: Date; made: { key: string; k
 export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>) {
   const { clock, mayAnswer, issuers, open, findSerials } = deps;
   const serials = new LRUCache<string, KnownSerial>({ max: mostKept.serials });
-  const answers = new LRUCache<string, KeptAnswer>({ max: mostKept.answers });
+  const answers = new LRUCache<string, KeptAnswer>({
+    maxSize: mostKept.answerOctets,
+    sizeCalculation: ({ answer }, name) => answer.der.length + name.length,
+  });
   // Rises with every entry about a certificate: what was read before an entry must not be remembered after it.
   let changes = 0;
   const responders = new Map<string, Promise<Responder>>();
