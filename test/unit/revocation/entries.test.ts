@@ -1,0 +1,55 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { encodeCrlEntry } from '../../../src/pki/crl.js';
+import { createEntries, type Listed } from '../../../src/revocation/entries.js';
+
+type Known = Listed & { serialNumber: string };
+
+const listed = (position: number): Known => {
+  const serialNumber = `01${randomBytes(19).toString('hex')}`;
+  const reason = randomInt(2) === 0 ? 'unspecified' : 'keyCompromise';
+  const der = encodeCrlEntry({ serialNumber, revokedAt: new Date(position * 1000), reason });
+  return { serialNumber, position, der, until: randomInt(1, 1000), index: position * 7 };
+};
+
+const bytesOf = (known: Known[]): Buffer => Buffer.concat(known.map(({ der }) => der));
+
+describe('the entries of a list', () => {
+  it('are what a plain array of them would be, after any adding, removing and expiring; a view stays what it was', () => {
+    let [steps, views] = [0, 0];
+    for (let round = 0; round < 60; round++) {
+      const entries = createEntries();
+      let plain: Known[] = [];
+      const kept: { view: ReturnType<typeof entries.view>; bytes: Buffer }[] = [];
+      for (let position = 1; position <= 600; position++, steps++) {
+        const dice = randomInt(100);
+        if (dice < 70) {
+          const entry = listed(position);
+          entries.add(entry);
+          plain.push(entry);
+        } else if (dice < 92) {
+          const target = plain.length > 0 && dice < 88 ? plain[randomInt(plain.length)]!.position : position + 5;
+          expect(entries.remove(target)).toBe(plain.some((each) => each.position === target));
+          plain = plain.filter((each) => each.position !== target);
+        } else if (dice < 94) {
+          const now = randomInt(200);
+          const gone = plain.filter(({ until }) => until <= now).map(({ serialNumber }) => serialNumber);
+          expect(entries.expire(now).sort()).toEqual(gone.sort());
+          plain = plain.filter(({ until }) => until > now);
+        } else {
+          const after = dice < 97 ? 0 : randomInt(position);
+          const wanted = plain.filter((each) => each.position > after);
+          const view = entries.view(after);
+          expect([view.count, view.octets]).toEqual([wanted.length, bytesOf(wanted).length]);
+          expect(Buffer.concat(view.slices).equals(bytesOf(wanted))).toBe(true);
+          kept.push({ view, bytes: bytesOf(wanted) });
+          views++;
+        }
+      }
+      expect([...entries.indices()]).toEqual(plain.map(({ index }) => index));
+      expect(entries.size()).toBe(plain.length);
+      for (const { view, bytes } of kept) expect(Buffer.concat(view.slices).equals(bytes)).toBe(true);
+    }
+    console.log(`entries: steps=${steps} views=${views} differences=0`);
+  });
+});
