@@ -67,7 +67,14 @@ export function proxyRoutes({ store, clock, epoch, cursorAt }: Deps) {
         },
       },
       async (request, reply) => {
-        const { proxy: found, created } = await store.register(keyCaller(request).account, request.body.name, clock());
+        const { account, id: keyId } = keyCaller(request);
+        const { name } = request.body;
+        const { proxy: found, created } = await store.register(account, keyId, name, clock());
+        if (found.keyId !== keyId)
+          throw new DomainError(
+            'conflict',
+            `another key registered ${name}: DELETE /v1/proxies/${found.id} frees the name`,
+          );
         return reply.code(created ? 201 : 200).send(present(found));
       },
     );
@@ -126,9 +133,12 @@ export function proxyRoutes({ store, clock, epoch, cursorAt }: Deps) {
             { links: { snapshot: '/v1/revocations/snapshot' } },
           );
         const { id } = request.params;
+        const { account, id: keyId } = keyCaller(request);
         const confirmation = { position: Number(position), incarnation, mode };
-        const result = await store.confirm(keyCaller(request).account, id, confirmation);
+        const result = await store.confirm(account, keyId, id, confirmation);
         if (result === 'unknown') throw noProxy(id);
+        if (result === 'other-key')
+          throw new DomainError('forbidden', 'another key registered this proxy, and no other speaks for it');
         if (result === 'ahead')
           throw new DomainError('conflict', 'the log has not come to that cursor: confirm what you were given');
         return present(result);

@@ -6,6 +6,8 @@ import type { LogEntry } from '../log/reader.js';
 export type Proxy = {
   id: string;
   name: string;
+  /** The key that registered it: no other speaks for it. */
+  keyId: string;
   createdAt: Date;
   incarnation: string | null;
   mode: string | null;
@@ -23,14 +25,19 @@ export const staleSeconds = 15;
 
 export type ProxyStore = ReturnType<typeof createProxyStore>;
 
-const columns = sql`p.id, p.name, p.created_at AS "createdAt", p.incarnation, p.mode, p.applied, p.confirmed_at AS "confirmedAt",
+const columns = sql`p.id, p.name, p.key_id AS "keyId", p.created_at AS "createdAt", p.incarnation, p.mode, p.applied, p.confirmed_at AS "confirmedAt",
   (p.confirmed_at IS NULL OR p.confirmed_at < clock_timestamp() - ${staleSeconds} * interval '1 second') AS stale`;
 
 export function createProxyStore(db: Database) {
   return {
     /** The proxy of this name; made unless it is there. */
-    async register(account: string, name: string, at: Date): Promise<{ proxy: Proxy; created: boolean }> {
-      const data = { id: randomUUID(), accountName: account, name, createdAt: at };
+    async register(
+      account: string,
+      keyId: string,
+      name: string,
+      at: Date,
+    ): Promise<{ proxy: Proxy; created: boolean }> {
+      const data = { id: randomUUID(), accountName: account, keyId, name, createdAt: at };
       const { count } = await db.proxy.createMany({ data: [data], skipDuplicates: true });
       const [proxy] = await db.$queryRaw<Proxy[]>(
         sql`SELECT ${columns} FROM proxies p WHERE p.account_name = ${account} AND p.name = ${name}`,
@@ -52,14 +59,18 @@ export function createProxyStore(db: Database) {
      */
     confirm: (
       account: string,
+      keyId: string,
       id: string,
       { position, incarnation, mode }: { position: number; incarnation: string; mode: string },
-    ): Promise<Proxy | 'ahead' | 'unknown'> =>
+    ): Promise<Proxy | 'ahead' | 'unknown' | 'other-key'> =>
       db.$transaction(async (tx) => {
-        const [proxy] = await tx.$queryRaw<{ incarnation: string | null; applied: bigint | null; head: bigint }[]>(sql`
-          SELECT incarnation, applied, (SELECT position FROM log_head) AS head FROM proxies
+        const [proxy] = await tx.$queryRaw<
+          { keyId: string; incarnation: string | null; applied: bigint | null; head: bigint }[]
+        >(sql`
+          SELECT key_id AS "keyId", incarnation, applied, (SELECT position FROM log_head) AS head FROM proxies
           WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
         if (!proxy) return 'unknown';
+        if (proxy.keyId !== keyId) return 'other-key';
         if (position > Number(proxy.head)) return 'ahead';
         const isSame = proxy.incarnation === incarnation;
         if (!isSame) await tx.$executeRaw(sql`DELETE FROM receipts WHERE proxy_id = ${id}::uuid`);

@@ -121,6 +121,10 @@ describe.each(databaseKinds)('edges on %s', (kind) => {
     expect((await server.as(acme).post(path, { cursor, incarnation: 'x', mode: 'poll' })).status).toBe(404);
     expect((await server.as(acme).get(`/v1/revocations/${position}`)).status).toBe(404);
     expect((await server.as(acme).get('/v1/proxies')).body.items).toEqual([]);
+    // Whoever may read revocations cannot speak for a proxy of another key, nor take its name.
+    const auditor = server.as((await server.owner.post('/v1/api-keys', { role: 'auditor' })).body.key as string);
+    expect(problemOf(await auditor.post(path, { cursor, incarnation: 'run-2', mode: 'stream' }))).toBe('forbidden');
+    expect(problemOf(await auditor.post('/v1/proxies', { name: 'manual' }))).toBe('conflict');
     expect((await server.owner.send('DELETE', `/v1/proxies/${first.body.id as string}`)).status).toBe(204);
     expect((await applied(cursor)).status).toBe(404);
   });

@@ -83,6 +83,7 @@ CREATE TABLE "proxies" (
     "id" UUID NOT NULL,
     "account_name" TEXT NOT NULL,
     "name" TEXT NOT NULL,
+    "key_id" UUID NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "incarnation" TEXT,
     "mode" TEXT,
