@@ -15,7 +15,7 @@ function connection(isStuck = false) {
   const written: Buffer[] = [];
   let ended = false;
   const sink = {
-    write: (bytes: Buffer) => void written.push(bytes) === undefined,
+    write: (bytes: Buffer) => written.push(bytes) > 0,
     waiting: () => (isStuck ? written.reduce((sum, { length }) => sum + length, 0) : 0),
     end: () => void (ended = true),
   };
