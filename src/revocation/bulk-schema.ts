@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { instant, policyName, serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { attributeValue, instant, policyName, serialNumber, thingName, timestamp } from '../http/shapes.js';
 import { reason } from './revoke-schema.js';
 
 const filter = z
   .strictObject({
     thingNames: z.array(thingName).min(1).max(10_000),
-    group: z.string().min(1).max(256).describe('Things whose attribute "group" is this'),
+    group: attributeValue.describe('Things whose attribute "group" is this'),
     enrollment: z.uuid().describe('Things that this enrollment made'),
     policy: policyName.describe('Things that have this policy'),
-    issuedBefore: instant,
+    issuedBefore: instant.refine((text) => Date.parse(text) > 0, 'must be after 1970'),
     lineageOf: serialNumber.describe('Certificates with the key of this one, and everything renewed from them'),
   })
   .partial()

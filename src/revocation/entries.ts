@@ -17,6 +17,8 @@ type Chunk = {
   count: number;
   positions: Float64Array;
   until: Float64Array;
+  /** The least of `until`. */
+  firstUntil: number;
   indices: Float64Array;
   /** Where each entry ends in `der`. */
   ends: Uint32Array;
@@ -74,24 +76,23 @@ export function createEntries() {
       return true;
     },
 
-    /** Drops the entries whose time has passed. Returns their serial numbers. */
-    expire(now: number): string[] {
+    /** The serial numbers of entries whose time has passed. They stay: a clock that was wrong may be set right. */
+    expired(now: number): string[] {
       const gone: string[] = [];
-      for (let at = chunks.length - 1; at >= 0; at--) {
-        const chunk = chunks[at]!;
-        const before = gone.length;
+      for (const chunk of chunks) {
+        if (chunk.firstUntil > now) continue;
         for (let n = 0; n < chunk.count; n++) if (chunk.until[n]! <= now) gone.push(serialOf(chunk, n));
-        if (gone.length > before) replace(at, (each, n) => each.until[n]! > now);
       }
       return gone;
     },
 
-    /** What there is now, after a position. */
-    view(after = 0): EntriesView {
+    /** What there is now, after a position, but for what has expired by a time. */
+    view(after = 0, now = -Infinity): EntriesView {
       const slices: Buffer[] = [];
       let [octets, count] = [0, 0];
-      for (const chunk of chunks) {
-        if (chunk.positions[chunk.count - 1]! <= after) continue;
+      for (const stored of chunks) {
+        const chunk = stored.firstUntil > now ? stored : filtered(stored, (each, n) => each.until[n]! > now);
+        if (chunk.count === 0 || chunk.positions[chunk.count - 1]! <= after) continue;
         let first = 0;
         while (chunk.positions[first]! <= after) first++;
         const slice = chunk.der.subarray(first === 0 ? 0 : chunk.ends[first - 1], chunk.ends[chunk.count - 1]);
@@ -122,6 +123,7 @@ function emptyChunk(capacity: number): Chunk {
     count: 0,
     positions: new Float64Array(capacity),
     until: new Float64Array(capacity),
+    firstUntil: Infinity,
     indices: new Float64Array(capacity),
     ends: new Uint32Array(capacity),
     der: Buffer.allocUnsafeSlow(capacity * mostEntryOctets),
@@ -141,6 +143,7 @@ function append(chunk: Chunk, { position, der, until, index }: Listed): void {
   chunk.ends[n] = at + der.length;
   chunk.positions[n] = position;
   chunk.until[n] = until;
+  chunk.firstUntil = Math.min(chunk.firstUntil, until);
   chunk.indices[n] = index;
   chunk.count++;
 }

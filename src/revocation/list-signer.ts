@@ -49,16 +49,16 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
 
   const draft = async (issuer: Stored, signing: Issuer, record: CrlRecord, { entries }: List): Promise<Drafted> => {
     const header = headerOf(issuer, record);
-    if (!record.base) return write(signing, header, entries.view());
+    if (!record.base) return write(signing, header, entries.view(0, record.thisUpdate.getTime()));
     const after = Number(record.base.position);
     const added = entries.view(after);
     const removed = await store.departures(listOf(issuer), after, Number(record.position));
     return write(signing, header, withRemovals(added, removed));
   };
 
-  /** Drops what has expired by the time of a record, and notes that it did. */
-  const expire = ({ entries, gone }: List, { thisUpdate, base }: CrlRecord): void => {
-    if (!base) for (const serialNumber of entries.expire(thisUpdate.getTime())) gone.add(serialNumber);
+  /** Notes what has expired by the time of a record, and may leave the list. */
+  const noteExpired = ({ entries, gone }: List, { thisUpdate, base }: CrlRecord): void => {
+    if (!base) for (const serialNumber of entries.expired(thisUpdate.getTime())) gone.add(serialNumber);
   };
 
   // The registry must say what the log says before the first list is made of it.
@@ -86,7 +86,7 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
      */
     async sign(issuer: Stored, record: CrlRecord, list: List, previous: Buffer | undefined) {
       const signing = open(issuer);
-      expire(list, record);
+      noteExpired(list, record);
       const { gone } = list;
       list.gone = new Set();
       const undo = (): void => gone.forEach((serialNumber) => list.gone.add(serialNumber));
@@ -110,7 +110,6 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
     /** The bytes of a list that another instance signed. Undefined when they are not what this instance would sign. */
     async rewrite(issuer: Stored, record: CrlRecord, list: List): Promise<Buffer | undefined> {
       const signing = open(issuer);
-      expire(list, record);
       const { draft: drafted } = await draft(issuer, signing, record, list);
       if (!(await inSlices(signing.signer.verifyLong(drafted.tbs, record.signature)))) return undefined;
       return drafted.finish(record.signature);

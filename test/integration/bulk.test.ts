@@ -78,6 +78,8 @@ describe.each(databaseKinds)('revoking many on %s', (kind) => {
   it.each([
     ['neither dryRun nor expectedCount', { filter: { policy: 'sensor' }, reason: 'unspecified' }],
     ['both', { filter: { policy: 'sensor' }, reason: 'unspecified', dryRun: true, expectedCount: 1 }],
+    ['a group with a NUL', { filter: { group: 'a\0b' }, reason: 'unspecified', dryRun: true }],
+    ['the year 0', { filter: { issuedBefore: '0000-01-01T00:00:00Z' }, reason: 'unspecified', dryRun: true }],
     ['an empty filter', { filter: {}, reason: 'unspecified', dryRun: true }],
     ['an unknown member', { filter: { everything: true }, reason: 'unspecified', dryRun: true }],
     ['a proof without a lineage', { filter: { policy: 'sensor' }, reason: 'keyCompromise', dryRun: true, proof: 'x' }],

@@ -49,6 +49,24 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
     }
   });
 
+  it('a clock that was 200 days ahead for a while costs no revocation its place in the list', async () => {
+    const server = await startServer(kind);
+    try {
+      const device = await provision(server, (await enroll(server)).token, 'clock');
+      const path = `/crl/${issuerOf(device)}.crl`;
+      await server.owner.post(`/v1/certificates/${serialOf(device)}/revoke`, { reason: 'unspecified' });
+      const seen: boolean[] = [];
+      for (const days of [0, 200, -200]) {
+        server.advance(days * day);
+        await server.services.publisher.refresh();
+        seen.push((await fetchCrl(server, path)).serials.includes(serialOf(device)));
+      }
+      expect(seen).toEqual([true, false, true]);
+    } finally {
+      await server.stop();
+    }
+  });
+
   it('a registry that lost a revocation behind our back is noticed: 503, red readiness, and never an older list as new', async () => {
     const server = await startServer(kind);
     try {

@@ -34,8 +34,12 @@ describe('the entries of a list', () => {
         } else if (dice < 94) {
           const now = randomInt(200);
           const gone = plain.filter(({ until }) => until <= now).map(({ serialNumber }) => serialNumber);
-          expect(entries.expire(now).sort()).toEqual(gone.sort());
-          plain = plain.filter(({ until }) => until > now);
+          expect(entries.expired(now).sort()).toEqual(gone.sort());
+          const wanted = plain.filter(({ until }) => until > now);
+          const view = entries.view(0, now);
+          expect([view.count, view.octets]).toEqual([wanted.length, bytesOf(wanted).length]);
+          expect(Buffer.concat(view.slices).equals(bytesOf(wanted))).toBe(true);
+          kept.push({ view, bytes: bytesOf(wanted) });
         } else {
           const after = dice < 97 ? 0 : randomInt(position);
           const wanted = plain.filter((each) => each.position > after);
