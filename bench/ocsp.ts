@@ -1,4 +1,4 @@
-import { spawn, execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -15,6 +15,7 @@ import { createDatabase, startPostgres } from '../test/support/postgres.js';
 import { startBenchServer } from './authorize.js';
 import { prepareAccount } from './fleet.js';
 import { cpuSeconds, format } from './measure.js';
+import { createOpensslCa } from './openssl.js';
 
 const devices = 500;
 const turns = 3;
@@ -51,7 +52,7 @@ export async function benchOcsp(): Promise<string> {
     const signed = Array.from({ length: 20_000 }, (_, n) => pathOf(request(certIds[n % devices]!, randomBytes(16))));
     const ask = (name: string, prefix: string, paths: string[], pid: number, connections: number) =>
       getLoad(folder, name, prefix, paths, pid, connections);
-    const openssl = startOpenssl(folder, peerPort, serials, chainPem);
+    const openssl = startOpenssl(folder, peerPort, serials);
     const contenders = {
       'same route, constant answer': () => ask('constant', `${server.url}/bench/ocsp/`, cached, server.child.pid!, 32),
       'from the cache, 500 devices': () => ask('cached', `${server.url}/ocsp/`, cached, server.child.pid!, 32),
@@ -169,28 +170,8 @@ function certIdOf(serialNumber: string, chainPem: string): Buffer {
 }
 
 /** openssl's responder over a text database of as many certificates, under a CA of its own name: it answers, signed, every time. */
-function startOpenssl(folder: string, port: number, serials: string[], _chainPem: string) {
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.pem',
-      '-subj',
-      '/CN=bench',
-      '-days',
-      '30',
-    ],
-    { cwd: folder, stdio: 'ignore' },
-  );
+function startOpenssl(folder: string, port: number, serials: string[]) {
+  createOpensslCa(folder);
   writeFileSync(
     join(folder, 'index.txt'),
     serials.map((serial, n) => `V\t270101000000Z\t\t${serial.toUpperCase()}\tunknown\t/CN=d${n}\n`).join(''),

@@ -13,6 +13,7 @@ import { inSlices } from '../src/slices.js';
 import { createAuthority } from '../test/support/authority.js';
 import { deflateSync } from 'node:zlib';
 import { format } from './measure.js';
+import { createOpensslCa } from './openssl.js';
 
 const at = new Date('2026-11-21T00:00:00Z');
 const window = { thisUpdate: at, nextUpdate: new Date(at.getTime() + 7 * 86_400_000) };
@@ -122,23 +123,7 @@ function opensslGencrl(count: number): number {
   const folder = mkdtempSync(join(tmpdir(), 'thingward-gencrl-'));
   try {
     const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-keyout',
-      'ca.key',
-      '-out',
-      'ca.pem',
-      '-subj',
-      '/CN=bench',
-      '-days',
-      '30',
-    );
+    createOpensslCa(folder);
     writeFileSync(
       join(folder, 'ca.cnf'),
       '[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ncrlnumber=number\ndefault_md=sha256\ndefault_crl_days=7\n',
