@@ -8,6 +8,7 @@ import { auditRoutes } from './audit/routes.js';
 import { authzenRoutes } from './authorize/authzen-routes.js';
 import { decisionRoutes } from './authorize/decision-routes.js';
 import { authorizeRoutes } from './authorize/routes.js';
+import { awsRoutes } from './aws/routes.js';
 import { certificateRoutes } from './certificates/routes.js';
 import { certificateStatus } from './certificates/store.js';
 import type { Clock } from './clock.js';
@@ -98,6 +99,7 @@ async function mountFeatures(
     accounts,
     audit,
     authorize,
+    aws,
     bulk,
     certificates,
     compactLists,
@@ -137,7 +139,7 @@ async function mountFeatures(
     }),
   );
   await app.register(tokenRoutes({ service: tokens, failures, jwksMaxAgeSeconds, isLive: authorize.isLive }));
-  await app.register(thingRoutes(things));
+  await app.register(thingRoutes(things, aws.statusesOf));
   await app.register(
     selfRoutes(async ({ certificate }) => {
       const { thing } = certificate;
@@ -162,6 +164,7 @@ async function mountFeatures(
   await app.register(bulkRoutes({ service: bulk, cursorAt: log.cursorAt }));
   await app.register(proxyRoutes({ store: proxies, clock, epoch: log.epoch, cursorAt: log.cursorAt }));
   await app.register(compactRoutes(compactLists));
+  await app.register(awsRoutes(aws));
   await app.register(decisionRoutes(records.list));
   await app.register(
     pkiRoutes({

@@ -15,6 +15,7 @@ const lastSeenMs = 15_000;
 const pruneMs = 60_000;
 const listsMs = 60_000;
 const bulkMs = 5000;
+const mirrorMs = 500;
 const stopMs = 10_000;
 
 /** Runs the server until SIGTERM or SIGINT, which let the requests in progress finish. */
@@ -96,6 +97,7 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     repeat('going on with bulk revocations', bulkMs, services.bulk.resume),
     repeat('freeing names of deleted things', pruneMs, services.revoking.freeNames),
     repeat('pruning receipts', sweepMs, services.proxies.prune),
+    repeat('mirroring into AWS', mirrorMs, services.mirror.tick),
     repeat('forgetting old changes', pruneMs, async () =>
       services.snapshot.prune(addSeconds(systemClock(), -memorySeconds)),
     ),

@@ -10,10 +10,12 @@ import { createAuthorizeService } from './authorize/service.js';
 import { loadSnapshot } from './authorize/snapshot-store.js';
 import { createSnapshot } from './authorize/snapshot.js';
 import { createPrincipalStore } from './authorize/store.js';
+import { awsTuning, createAws, type AwsTuning } from './aws/services.js';
 import { createCertificateStore } from './certificates/store.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
 import type { Database, Others } from './db/client.js';
+import { isUniqueViolation } from './db/errors.js';
 import { openJwtKey } from './http/jwt.js';
 import { createIssuerService } from './issuers/service.js';
 import { createIssuerStore } from './issuers/store.js';
@@ -59,12 +61,13 @@ export type Resources = {
   sealer: Sealer;
   clock: Clock;
   onError(error: unknown): void;
+  aws?: AwsTuning;
 };
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** Wires every feature with plain function calls. The only place that knows them all. */
-export async function createServices({ config, db, others, sealer, clock, onError }: Resources) {
+export async function createServices({ config, db, others, sealer, clock, onError, aws = awsTuning }: Resources) {
   // What the log keeps true: filled below, before anybody asks.
   const snapshot = createSnapshot();
   const accountStore = createAccountStore(db, (work) => log.commit(work));
@@ -214,15 +217,25 @@ export async function createServices({ config, db, others, sealer, clock, onErro
     requirePolicies: policies.requireKnown,
     createReenroll: enrollments.createReenroll,
   });
+  const certificatePem = (der: Buffer) => encodePem('CERTIFICATE', der);
+  const mirroring = createAws(
+    {
+      ...{ db, commit, clock, audit: appendAudit, isUniqueViolation, encodePem: certificatePem, onError },
+      findThingId: async (account, name) => (await things.get(account, name)).id,
+      findPolicy: policies.findActiveOr,
+    },
+    aws,
+  );
   const presenter = createPresenter({
     clock,
     publicUrl: config.publicUrl,
     signing: issuers.signing,
     render: policies.render,
     firstTokens: tokens.first,
-    encodePem: (der) => encodePem('CERTIFICATE', der),
+    encodePem: certificatePem,
     crlUrlOf,
     encodePkcs12,
+    inAws: mirroring.aws.ofProvisioned,
   });
 
   const records = createRecordStore(db);
@@ -266,6 +279,7 @@ export async function createServices({ config, db, others, sealer, clock, onErro
     stream,
     feed: revoked.feed,
     ...revocation,
+    ...mirroring,
     things,
     tokenKeys,
     tokens,
@@ -277,7 +291,7 @@ export async function createServices({ config, db, others, sealer, clock, onErro
     /** Writes what waits to be written, and gives the lease back. */
     async close(): Promise<void> {
       stream.endAll();
-      await Promise.allSettled([lastSeen.flush(), recorder.flush()]);
+      await Promise.allSettled([lastSeen.flush(), recorder.flush(), mirroring.closeMirror()]);
       await log.close();
     },
   };

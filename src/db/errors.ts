@@ -8,3 +8,8 @@ export function isDataConflict(error: unknown): boolean {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return false;
   return ['P2002', 'P2003', 'P2034'].includes(error.code) || /Code: `(22|23|40)[0-9A-Z]{3}`/.test(error.message);
 }
+
+/** Whether a write failed because a unique index has its values already. */
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
+}

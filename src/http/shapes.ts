@@ -41,6 +41,14 @@ export const thing = z.object({
   createdAt: timestamp,
 });
 
+/** A thing in AWS IoT, where the account has a mirror there. */
+export const inAws = z.object({
+  thingArn: z.string(),
+  certificateId: z.string().optional().describe('SHA-256 of the newest certificate, as AWS names it'),
+  status: z.enum(['pending', 'active', 'failed', 'drifted']),
+  reason: z.string().optional().describe('What it waits for, or why it failed'),
+});
+
 export const issuedCertificate = z.object({
   serialNumber,
   fingerprint: z.string(),

@@ -116,6 +116,11 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
 
     find,
     findVersion,
+
+    /** A version of a policy, the active one unless another is named. @throws DomainError `not-found` */
+    async findActiveOr(account: string, name: string, version: number | undefined): Promise<StoredVersion> {
+      return findVersion(account, name, version ?? (await find(account, name)).activeVersion);
+    },
     list: store.list,
 
     /** @throws DomainError `unknown-policy` when the account lacks one of the names. */

@@ -30,6 +30,16 @@ export function isWithin(address: Address, { network, bits }: AddressRange): boo
   return true;
 }
 
+/** A range, its network without host bits, IPv6 in full. */
+export function formatRange({ network, bits }: AddressRange): string {
+  const words = network.map((word, index) => {
+    const left = Math.min(32, Math.max(0, bits - index * 32));
+    return left === 0 ? 0 : (word & (-1 << (32 - left))) >>> 0;
+  });
+  if (words.length === 1) return `${[24, 16, 8, 0].map((shift) => (words[0]! >>> shift) & 0xff).join('.')}/${bits}`;
+  return `${words.flatMap((word) => [word >>> 16, word & 0xffff].map((group) => group.toString(16))).join(':')}/${bits}`;
+}
+
 const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 const ipv4 = new RegExp(`^${octet}\\.${octet}\\.${octet}\\.${octet}$`);
 

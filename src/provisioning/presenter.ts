@@ -22,12 +22,14 @@ type Deps = {
   encodePem(der: Buffer): string;
   /** The URL of the list that a certificate is on. */
   crlUrlOf(der: Buffer): string;
+  /** How a thing stands in AWS; undefined while there is no mirror. */
+  inAws(provisioned: Provisioned): Promise<ProvisionAnswer['aws']>;
   encodePkcs12(key: NonNullable<Provisioned['privateKey']>, chain: Buffer[], name: string, password: string): Buffer;
 };
 
 /** Puts together what devices are told about themselves. */
 export function createPresenter(deps: Deps) {
-  const { clock, publicUrl, signing, render, firstTokens, encodePem, crlUrlOf, encodePkcs12 } = deps;
+  const { clock, publicUrl, signing, render, firstTokens, encodePem, crlUrlOf, encodePkcs12, inAws } = deps;
   const identity = async (thing: RegisteredThing, certificate: IssuedCertificate): Promise<RenewAnswer> => {
     const { chainPem, urls } = await signing(thing.account);
     const { account, name, thingType, attributes, policies } = thing;
@@ -59,10 +61,12 @@ export function createPresenter(deps: Deps) {
     /** The answer to a first boot: the identity, with tokens and private key where they belong to it. */
     async provisioned(result: Provisioned, request: ProvisionRequest): Promise<ProvisionAnswer> {
       const { thing, certificate, family } = result;
+      const aws = await inAws(result);
       return {
         ...(await identity(thing, certificate)),
         ...(await privateParts(result, request)),
         ...(family === undefined ? {} : { token: firstTokens(thing, certificate, family) }),
+        ...(aws ? { aws } : {}),
       };
     },
   };

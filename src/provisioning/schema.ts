@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   attributes,
+  inAws,
   issuedCertificate,
   links,
   renderedPolicy,
@@ -44,6 +45,7 @@ export const provisionAnswer = z.object({
   pkcs12: z.base64().optional(),
   token: tokenPair.optional(),
   policies: z.array(renderedPolicy),
+  aws: inAws.optional(),
   serverTime: timestamp,
   links,
 });

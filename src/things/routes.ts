@@ -3,14 +3,26 @@ import { rfc3339 } from '../clock.js';
 import { keyCaller, originOf, thingCaller, type ThingCaller } from '../http/callers.js';
 import { presentThing } from '../http/representations.js';
 import type { App } from '../http/route.js';
-import { pageOf, readCursor } from '../http/shapes.js';
+import { pageOf, readCursor, type inAws } from '../http/shapes.js';
 import * as schema from './schema.js';
 import type { ThingService } from './service.js';
 import type { ListedThing } from './store.js';
 
 const tags = ['things'];
 
-export function thingRoutes(service: ThingService) {
+/** How things stand in AWS, by their ids. */
+type InAws = (account: string, things: ListedThing[]) => Promise<Map<string, z.output<typeof inAws>>>;
+
+export function thingRoutes(service: ThingService, inAwsOf: InAws) {
+  const presentAll = async (things: ListedThing[]): Promise<z.output<typeof schema.fullThing>[]> => {
+    const inAws = things[0] ? await inAwsOf(things[0].account, things) : undefined;
+    return things.map((thing) => {
+      const aws = inAws?.get(thing.id);
+      return { ...present(thing), ...(aws ? { aws } : {}) };
+    });
+  };
+  const presentOne = async (thing: ListedThing) => (await presentAll([thing]))[0]!;
+
   return async (app: App) => {
     app.get(
       '/v1/things',
@@ -26,7 +38,13 @@ export function thingRoutes(service: ThingService) {
           readCursor(cursor, /^[A-Za-z0-9:_-]+$/),
           limit + 1,
         );
-        return pageOf(rows, limit, ({ name }) => name, present);
+        const page = pageOf(
+          rows,
+          limit,
+          ({ name }) => name,
+          (thing) => thing,
+        );
+        return { ...page, items: await presentAll(page.items) };
       },
     );
 
@@ -36,7 +54,7 @@ export function thingRoutes(service: ThingService) {
         config: { access: 'things:read' },
         schema: { summary: 'Read a thing', tags, params: schema.thingParams, response: { 200: schema.fullThing } },
       },
-      async (request) => present(await service.get(keyCaller(request).account, request.params.name)),
+      async (request) => presentOne(await service.get(keyCaller(request).account, request.params.name)),
     );
 
     app.patch(
@@ -53,7 +71,7 @@ export function thingRoutes(service: ThingService) {
       },
       async (request) => {
         const { account } = keyCaller(request);
-        return present(
+        return presentOne(
           await service.patchAttributes(account, request.params.name, request.body.attributes, originOf(request)),
         );
       },
@@ -73,7 +91,7 @@ export function thingRoutes(service: ThingService) {
       },
       async (request) => {
         const { account } = keyCaller(request);
-        return present(
+        return presentOne(
           await service.setPolicies(account, request.params.name, request.body.policies, originOf(request)),
         );
       },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   attributeName,
+  inAws,
   attributeValue,
   issuedCertificate,
   links,
@@ -20,6 +21,7 @@ export const fullThing = thing.extend({
   enrollment: z.uuid(),
   segment: segmentName.optional(),
   lastSeenAt: timestamp.optional(),
+  aws: inAws.optional(),
 });
 export const thingPage = page(fullThing);
 export const thingParams = z.strictObject({ name: thingName });
@@ -37,7 +39,7 @@ export const thingPolicies = z.strictObject({ policies: z.array(policyName).max(
 export const reenrollment = z.object({ enrollment: z.uuid(), token: z.string(), expiresAt: timestamp });
 
 export const self = z.object({
-  thing: fullThing.omit({ enrollment: true, lastSeenAt: true, segment: true }),
+  thing: fullThing.omit({ enrollment: true, lastSeenAt: true, segment: true, aws: true }),
   certificate: issuedCertificate,
   policies: z.array(renderedPolicy),
   serverTime: timestamp,

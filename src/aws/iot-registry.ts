@@ -1,0 +1,308 @@
+import { IoT } from '@aws-sdk/client-iot';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
+import type { AwsCall } from './calls.js';
+import { AwsFailure, toAwsFailure } from './failure.js';
+
+/** How to reach the AWS account of a mirror. */
+export type IotConnection = {
+  awsAccount: string;
+  region: string;
+  roleArn: string | undefined;
+  /** What the role's trust policy asks for: the account here, so that nobody can make us act on another's role. */
+  externalId: string;
+  endpoint: string | undefined;
+  stsEndpoint: string | undefined;
+  timeoutMs: number;
+};
+
+export type AwsThing = { name: string; type: string | undefined; attributes: Record<string, string> };
+export type AwsCertificateStatus = 'ACTIVE' | 'INACTIVE' | 'REVOKED';
+export type AwsCertificate = { id: string; arn: string; status: string; pem: string };
+/** One page of a list, and the token of the next. */
+export type AwsPage<Item> = { items: Item[]; next: string | undefined };
+
+type Send<Output> = (options: { abortSignal: AbortSignal }) => Promise<Output>;
+
+export type IotRegistry = ReturnType<typeof openIotRegistry>;
+
+const pageSize = 250;
+
+/**
+ * The IoT registry of one AWS account and region. Every call waits for its turn with `pace`, is made once, and
+ * fails as an AwsFailure: repeating is the saga's.
+ */
+export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall) => Promise<void>) {
+  const { region, endpoint, timeoutMs } = connection;
+  const transport = { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true };
+  const credentials = credentialsOf(connection);
+  const common = { region, credentials, maxAttempts: 1, requestHandler: transport };
+  const client = new IoT({ ...common, ...(endpoint === undefined ? {} : { endpoint }) });
+  let identity: Promise<void> | undefined;
+
+  /** Nothing is written before it is sure that the credentials are of the account that the mirror names. */
+  const requireAccount = (): Promise<void> => {
+    identity ??= checkAccount(connection, common).catch((error: unknown) => {
+      identity = undefined;
+      throw error;
+    });
+    return identity;
+  };
+
+  const call = async <Output>(name: AwsCall, send: Send<Output>): Promise<Output> => {
+    await requireAccount();
+    await pace(name);
+    try {
+      return await send({ abortSignal: AbortSignal.timeout(timeoutMs) });
+    } catch (error) {
+      throw toAwsFailure('iot', name, region, error);
+    }
+  };
+  /** Undefined instead of the failure `not-found`. */
+  const orUndefined = <Output>(work: Promise<Output>): Promise<Output | undefined> =>
+    work.catch((error: unknown) => {
+      if (error instanceof AwsFailure && error.kind === 'not-found') return undefined;
+      throw error;
+    });
+
+  const tell = (name: AwsCall, send: Send<unknown>): Promise<void> => call(name, send).then(() => undefined);
+  /** What is not there is as it should be. */
+  const tellIfThere = (name: AwsCall, send: Send<unknown>): Promise<void> =>
+    orUndefined(call(name, send)).then(() => undefined);
+
+  return {
+    close: (): void => client.destroy(),
+
+    createThing: ({ name: thingName, type, attributes }: AwsThing) =>
+      tell('CreateThing', (options) =>
+        client.createThing({ thingName, thingTypeName: type, attributePayload: { attributes } }, options),
+      ),
+
+    /** Makes a thing just so: attributes that are not named are taken away. */
+    updateThing: ({ name: thingName, type, attributes }: AwsThing) =>
+      tell('UpdateThing', (options) =>
+        client.updateThing(
+          {
+            thingName,
+            attributePayload: { attributes, merge: false },
+            ...(type === undefined ? { removeThingType: true } : { thingTypeName: type }),
+          },
+          options,
+        ),
+      ),
+
+    describeThing: async (thingName: string): Promise<AwsThing | undefined> => {
+      const found = await orUndefined(call('DescribeThing', (options) => client.describeThing({ thingName }, options)));
+      return found && { name: thingName, type: found.thingTypeName, attributes: found.attributes ?? {} };
+    },
+
+    deleteThing: (thingName: string) => tell('DeleteThing', (options) => client.deleteThing({ thingName }, options)),
+
+    createThingType: (thingTypeName: string) =>
+      tell('CreateThingType', (options) => client.createThingType({ thingTypeName }, options)),
+
+    createGroup: (thingGroupName: string) =>
+      tell('CreateThingGroup', (options) => client.createThingGroup({ thingGroupName }, options)),
+
+    addToGroup: (thingGroupName: string, thingName: string) =>
+      tell('AddThingToThingGroup', (options) => client.addThingToThingGroup({ thingGroupName, thingName }, options)),
+
+    /** Registers a certificate, under a registered CA when one is given. */
+    registerCertificate: async (
+      certificatePem: string,
+      status: AwsCertificateStatus,
+      caCertificatePem?: string,
+    ): Promise<{ id: string; arn: string }> => {
+      const input = { certificatePem, status };
+      const { certificateId, certificateArn } =
+        caCertificatePem === undefined
+          ? await call('RegisterCertificateWithoutCA', (options) => client.registerCertificateWithoutCA(input, options))
+          : await call('RegisterCertificate', (options) =>
+              client.registerCertificate({ ...input, caCertificatePem }, options),
+            );
+      return { id: certificateId!, arn: certificateArn! };
+    },
+
+    /** Registers a CA for devices that say where they connect to (SNI), which needs no proof of its key. */
+    registerCa: (caCertificate: string) =>
+      tell('RegisterCACertificate', (options) =>
+        client.registerCACertificate(
+          { caCertificate, certificateMode: 'SNI_ONLY', setAsActive: true, allowAutoRegistration: false },
+          options,
+        ),
+      ),
+
+    describeCertificate: async (certificateId: string): Promise<AwsCertificate | undefined> => {
+      const found = await orUndefined(
+        call('DescribeCertificate', (options) => client.describeCertificate({ certificateId }, options)),
+      );
+      const { certificateArn, status, certificatePem } = found?.certificateDescription ?? {};
+      return found && { id: certificateId, arn: certificateArn!, status: status!, pem: certificatePem! };
+    },
+
+    updateCertificate: (certificateId: string, newStatus: AwsCertificateStatus) =>
+      tell('UpdateCertificate', (options) => client.updateCertificate({ certificateId, newStatus }, options)),
+
+    deleteCertificate: (certificateId: string) =>
+      tell('DeleteCertificate', (options) => client.deleteCertificate({ certificateId }, options)),
+
+    attachPrincipal: (thingName: string, principal: string) =>
+      tell('AttachThingPrincipal', (options) =>
+        client.attachThingPrincipal({ thingName, principal, thingPrincipalType: 'EXCLUSIVE_THING' }, options),
+      ),
+
+    detachPrincipal: (thingName: string, principal: string) =>
+      tellIfThere('DetachThingPrincipal', (options) => client.detachThingPrincipal({ thingName, principal }, options)),
+
+    /** Undefined for a thing that is not there. */
+    listPrincipals: (thingName: string): Promise<string[] | undefined> =>
+      orUndefined(
+        all(async (nextToken) => {
+          const { principals = [], nextToken: next } = await call('ListThingPrincipals', (options) =>
+            client.listThingPrincipals({ thingName, nextToken, maxResults: pageSize }, options),
+          );
+          return { items: principals, next };
+        }),
+      ),
+
+    createPolicy: (policyName: string, policyDocument: string) =>
+      tell('CreatePolicy', (options) => client.createPolicy({ policyName, policyDocument }, options)),
+
+    /** Its active document; undefined for a policy that is not there. */
+    getPolicy: async (policyName: string): Promise<string | undefined> =>
+      (await orUndefined(call('GetPolicy', (options) => client.getPolicy({ policyName }, options))))?.policyDocument,
+
+    /** Adds a version and makes it the active one. */
+    createPolicyVersion: (policyName: string, policyDocument: string) =>
+      tell('CreatePolicyVersion', (options) =>
+        client.createPolicyVersion({ policyName, policyDocument, setAsDefault: true }, options),
+      ),
+
+    /** The versions that are not active, oldest first. */
+    listIdleVersions: async (policyName: string): Promise<string[]> => {
+      const { policyVersions = [] } = await call('ListPolicyVersions', (options) =>
+        client.listPolicyVersions({ policyName }, options),
+      );
+      const idle = policyVersions
+        .filter(({ isDefaultVersion }) => !isDefaultVersion)
+        .map(({ versionId }) => versionId!);
+      return idle.sort((one, other) => Number(one) - Number(other));
+    },
+
+    deletePolicyVersion: (policyName: string, policyVersionId: string) =>
+      tellIfThere('DeletePolicyVersion', (options) =>
+        client.deletePolicyVersion({ policyName, policyVersionId }, options),
+      ),
+
+    deletePolicy: (policyName: string) =>
+      tellIfThere('DeletePolicy', (options) => client.deletePolicy({ policyName }, options)),
+
+    attachPolicy: (policyName: string, target: string) =>
+      tell('AttachPolicy', (options) => client.attachPolicy({ policyName, target }, options)),
+
+    detachPolicy: (policyName: string, target: string) =>
+      tellIfThere('DetachPolicy', (options) => client.detachPolicy({ policyName, target }, options)),
+
+    /** The names of the policies of a certificate; undefined for a certificate that is not there. */
+    listAttachedPolicies: (target: string): Promise<string[] | undefined> =>
+      orUndefined(
+        all(async (marker) => {
+          const { policies = [], nextMarker } = await call('ListAttachedPolicies', (options) =>
+            client.listAttachedPolicies({ target, marker, pageSize }, options),
+          );
+          return { items: policies.map(({ policyName }) => policyName!), next: nextMarker };
+        }),
+      ),
+
+    listThings: async (nextToken: string | undefined): Promise<AwsPage<AwsThing>> => {
+      const { things = [], nextToken: next } = await call('ListThings', (options) =>
+        client.listThings({ nextToken, maxResults: pageSize }, options),
+      );
+      const items = things.map(({ thingName, thingTypeName, attributes = {} }) => ({
+        ...{ name: thingName!, type: thingTypeName, attributes },
+      }));
+      return { items, next };
+    },
+
+    listGroup: async (thingGroupName: string, nextToken: string | undefined): Promise<AwsPage<string>> => {
+      const page = await orUndefined(
+        call('ListThingsInThingGroup', (options) =>
+          client.listThingsInThingGroup({ thingGroupName, nextToken, maxResults: pageSize }, options),
+        ),
+      );
+      return { items: page?.things ?? [], next: page?.nextToken };
+    },
+
+    listCertificates: async (
+      marker: string | undefined,
+    ): Promise<AwsPage<{ id: string; arn: string; status: string }>> => {
+      const { certificates = [], nextMarker } = await call('ListCertificates', (options) =>
+        client.listCertificates({ marker, pageSize }, options),
+      );
+      const items = certificates.map(({ certificateId, certificateArn, status }) => ({
+        ...{ id: certificateId!, arn: certificateArn!, status: status! },
+      }));
+      return { items, next: nextMarker };
+    },
+
+    listPolicies: async (marker: string | undefined): Promise<AwsPage<string>> => {
+      const { policies = [], nextMarker } = await call('ListPolicies', (options) =>
+        client.listPolicies({ marker, pageSize }, options),
+      );
+      return { items: policies.map(({ policyName }) => policyName!), next: nextMarker };
+    },
+
+    /** What a policy is attached to. */
+    listTargets: (policyName: string): Promise<string[] | undefined> =>
+      orUndefined(
+        all(async (marker) => {
+          const { targets = [], nextMarker } = await call('ListTargetsForPolicy', (options) =>
+            client.listTargetsForPolicy({ policyName, marker, pageSize }, options),
+          );
+          return { items: targets, next: nextMarker };
+        }),
+      ),
+  };
+}
+
+async function all<Item>(list: (token: string | undefined) => Promise<AwsPage<Item>>): Promise<Item[]> {
+  const found: Item[] = [];
+  let token: string | undefined;
+  do {
+    const { items, next } = await list(token);
+    found.push(...items);
+    token = next;
+  } while (token !== undefined);
+  return found;
+}
+
+/** The role when there is one, with our own credentials to take it; else our own. */
+function credentialsOf({ roleArn, externalId, region, stsEndpoint }: IotConnection) {
+  if (roleArn === undefined) return fromNodeProviderChain();
+  return fromTemporaryCredentials({
+    params: { RoleArn: roleArn, ExternalId: externalId, RoleSessionName: `thingward-${externalId}`.slice(0, 64) },
+    clientConfig: { region, maxAttempts: 1, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) },
+  });
+}
+
+type StsOptions = ConstructorParameters<typeof STSClient>[0];
+
+/** @throws AwsFailure `account` when the credentials are those of another account */
+async function checkAccount(
+  { awsAccount, region, roleArn, stsEndpoint }: IotConnection,
+  common: NonNullable<StsOptions>,
+): Promise<void> {
+  // A role is one of the account that its ARN names: the settings hold the two against each other.
+  if (roleArn !== undefined) return;
+  const client = new STSClient({ ...common, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) });
+  try {
+    const { Account } = await client.send(new GetCallerIdentityCommand({}));
+    if (Account === awsAccount) return;
+    const message = `the credentials are of the AWS account ${Account}, not ${awsAccount}: correct one of them, then POST /v1/aws/retry`;
+    throw new AwsFailure('account', 'GetCallerIdentity', message);
+  } catch (error) {
+    throw error instanceof AwsFailure ? error : toAwsFailure('sts', 'GetCallerIdentity', region, error);
+  } finally {
+    client.destroy();
+  }
+}

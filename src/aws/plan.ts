@@ -1,0 +1,100 @@
+import { digestOf, toAwsThing } from './thing-shape.js';
+
+/** What the registry has of a thing, as far as AWS is to have it too. */
+export type MirroredThing = {
+  id: string;
+  account: string;
+  name: string;
+  thingType: string | null;
+  attributes: Record<string, string>;
+  policies: string[];
+  deleted: boolean;
+  certificates: MirroredCertificate[];
+};
+
+export type MirroredCertificate = {
+  fingerprint: string;
+  notAfter: Date;
+  revokedAt: Date | null;
+  reason: string | null;
+};
+
+/** A step of a saga and the state that it is to reach. */
+export type PlannedStep = { step: string; wanted: string };
+
+export type Plan = {
+  steps: PlannedStep[];
+  /** When time alone will ask for more. */
+  nextAt: Date | undefined;
+};
+
+type Options = {
+  thingGroup: string;
+  retentionMs: number;
+  /** The steps that were begun before, and what they reached: what AWS may have heard of. */
+  begun: ReadonlyMap<string, string | null>;
+  at: Date;
+};
+
+/**
+ * The steps that bring AWS where the registry is, in the order of doing: first what takes rights away, then what
+ * cleans up, then thing -> certificate -> policies -> principal -> group.
+ */
+export function planThing(thing: MirroredThing, { thingGroup, retentionMs, begun, at }: Options): Plan {
+  const isBegun = ({ fingerprint }: MirroredCertificate) => begun.has(`certificate:${fingerprint}`);
+  const isDeleted = ({ fingerprint }: MirroredCertificate) => begun.get(`certificate:${fingerprint}`) === 'deleted';
+  const live = thing.certificates.filter((each) => !isOver(each, at));
+  const over = thing.certificates.filter((each) => isOver(each, at) && isBegun(each) && !isDeleted(each));
+  const held = live.filter(({ revokedAt }) => revokedAt !== null);
+  const removal = (certificate: MirroredCertificate) => new Date(endOf(certificate).getTime() + retentionMs);
+  const steps = [
+    ...held.filter(isBegun).map(({ fingerprint }) => ({ step: `certificate:${fingerprint}`, wanted: 'INACTIVE' })),
+    ...over.map((certificate) => ({
+      step: `certificate:${certificate.fingerprint}`,
+      wanted: statusWhenOver(certificate),
+    })),
+    ...over.flatMap(({ fingerprint }) => [
+      { step: `policies:${fingerprint}`, wanted: '' },
+      { step: `principal:${fingerprint}`, wanted: 'detached' },
+    ]),
+    ...(thing.deleted ? deletion(begun) : presence(thing, live, thingGroup)),
+  ];
+  const removed = over.filter((certificate) => removal(certificate) <= at).map(({ fingerprint }) => fingerprint);
+  return {
+    steps: [...steps, ...removed.map((fingerprint) => ({ step: `certificate:${fingerprint}`, wanted: 'deleted' }))],
+    nextAt: earliest([...live.map(({ notAfter }) => notAfter), ...over.map(removal).filter((date) => date > at)]),
+  };
+}
+
+function presence(thing: MirroredThing, live: MirroredCertificate[], thingGroup: string): PlannedStep[] {
+  return [
+    { step: 'thing', wanted: digestOf(toAwsThing(thing)) },
+    ...live.flatMap(({ fingerprint, revokedAt }) => [
+      { step: `certificate:${fingerprint}`, wanted: revokedAt ? 'INACTIVE' : 'ACTIVE' },
+      { step: `policies:${fingerprint}`, wanted: [...thing.policies].sort().join(',') },
+      { step: `principal:${fingerprint}`, wanted: 'attached' },
+    ]),
+    { step: 'group', wanted: thingGroup },
+  ];
+}
+
+function deletion(begun: Options['begun']): PlannedStep[] {
+  return begun.has('thing') ? [{ step: 'thing', wanted: 'deleted' }] : [];
+}
+
+/** Revoked for good, superseded or expired: everything but held. */
+function isOver({ revokedAt, reason, notAfter }: MirroredCertificate, at: Date): boolean {
+  return notAfter <= at || (revokedAt !== null && reason !== 'certificateHold');
+}
+
+function statusWhenOver({ revokedAt, reason }: MirroredCertificate): string {
+  return revokedAt !== null && !['superseded', 'certificateHold'].includes(reason!) ? 'REVOKED' : 'INACTIVE';
+}
+
+function endOf({ revokedAt, reason, notAfter }: MirroredCertificate): Date {
+  return revokedAt !== null && reason !== 'certificateHold' && revokedAt < notAfter ? revokedAt : notAfter;
+}
+
+function earliest(dates: Date[]): Date | undefined {
+  return dates.reduce<Date | undefined>((first, date) => (first && first <= date ? first : date), undefined);
+}

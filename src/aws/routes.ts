@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import * as schema from './schema.js';
+import type { AwsService } from './service.js';
+
+const tags = ['aws'];
+
+export function awsRoutes(service: AwsService) {
+  const present = async (account: string): Promise<z.output<typeof schema.mirrorView>> => {
+    const { mirror, queue } = await service.view(account);
+    if (!mirror) return { mode: 'off', externalId: account };
+    const { roleArn, endpoint, stsEndpoint, trouble, blockedUntil, reconciledAt, ...settings } = mirror;
+    return {
+      ...settings,
+      externalId: account,
+      ...(roleArn === undefined ? {} : { roleArn }),
+      ...(endpoint === undefined ? {} : { endpoint }),
+      ...(stsEndpoint === undefined ? {} : { stsEndpoint }),
+      ...(queue
+        ? {
+            queue: {
+              ...{ pending: queue.pending, failed: queue.failed },
+              ...(queue.oldest ? { oldestPendingSince: rfc3339(queue.oldest) } : {}),
+            },
+          }
+        : {}),
+      ...(trouble ? { trouble: { ...trouble, ...(blockedUntil ? { retryAt: rfc3339(blockedUntil) } : {}) } } : {}),
+      ...(reconciledAt ? { reconciledAt: rfc3339(reconciledAt) } : {}),
+    };
+  };
+
+  return async (app: App) => {
+    app.get(
+      '/v1/aws',
+      {
+        config: { access: 'aws:write' },
+        schema: {
+          summary: 'The mirror in AWS IoT Core, and how it is doing',
+          tags,
+          response: { 200: schema.mirrorView },
+        },
+      },
+      async (request) => present(keyCaller(request).account),
+    );
+
+    app.put(
+      '/v1/aws',
+      {
+        config: { access: 'aws:write' },
+        schema: {
+          summary: 'Switch the mirror on, off, or to other settings',
+          tags,
+          body: z.union([schema.switchedOff, schema.mirrorSettings]),
+          response: { 200: schema.mirrorView },
+        },
+      },
+      async (request) => {
+        const caller = keyCaller(request);
+        const { body } = request;
+        if (body.mode === 'off') await service.switchOff(caller.account, originOf(request));
+        else await service.put(caller, body, originOf(request));
+        return present(caller.account);
+      },
+    );
+
+    app.post(
+      '/v1/aws/retry',
+      {
+        config: { access: 'aws:write' },
+        schema: { summary: 'Try again everything that failed', tags, response: { 202: schema.retried } },
+      },
+      async (request, reply) => {
+        const { account } = keyCaller(request);
+        return reply.code(202).send({ retried: await service.retry(account, undefined, originOf(request)) });
+      },
+    );
+
+    app.post(
+      '/v1/things/:name/aws/retry',
+      {
+        config: { access: 'aws:write' },
+        schema: {
+          summary: 'Try one thing again',
+          tags,
+          params: schema.thingParams,
+          response: { 202: schema.retried },
+        },
+      },
+      async (request, reply) => {
+        const { account } = keyCaller(request);
+        const retried = await service.retry(account, request.params.name, originOf(request));
+        return reply.code(202).send({ retried });
+      },
+    );
+
+    app.get(
+      '/v1/policies/:name/aws',
+      {
+        config: { access: 'policies:read' },
+        schema: {
+          summary: 'What AWS IoT gets of a policy, and what it cannot be told',
+          tags,
+          params: schema.policyParams,
+          querystring: schema.policyQuery,
+          response: { 200: schema.policyExport },
+        },
+      },
+      async (request) => {
+        const { params, query } = request;
+        const exported = await service.exportPolicy(keyCaller(request).account, params.name, query.version);
+        const { document } = exported;
+        return { ...exported, ...(document ? { characters: JSON.stringify(document).length } : {}) };
+      },
+    );
+  };
+}

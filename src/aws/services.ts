@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Commit, Database } from '../db/client.js';
+import type { PolicyVersion } from '../policy/compile.js';
+import { defaultRates, type AwsCall } from './calls.js';
+import type { IotRegistry, openIotRegistry } from './iot-registry.js';
+import { createMirror, type OpenMirror } from './mirror.js';
+import { createRateStore } from './rate-store.js';
+import { createSagaStore } from './saga-store.js';
+import { createAwsService } from './service.js';
+import { createSettingsStore, type Mirror } from './settings-store.js';
+
+type Deps = {
+  db: Database;
+  commit: Commit;
+  clock: Clock;
+  audit: AppendAudit;
+  isUniqueViolation(error: unknown): boolean;
+  encodePem(der: Buffer): string;
+  findThingId(account: string, name: string): Promise<string>;
+  findPolicy(account: string, name: string, version: number | undefined): Promise<PolicyVersion>;
+  onError(error: unknown): void;
+};
+
+/** What a test may have otherwise. */
+export type AwsTuning = {
+  concurrency: number;
+  timeoutMs: number;
+  pause(ms: number): Promise<void>;
+};
+
+export const awsTuning: AwsTuning = { concurrency: 16, timeoutMs: 10_000, pause: (ms) => wait(ms) };
+
+// Another instance may have changed the settings.
+const settingsMs = 1000;
+
+/** Wires the mirror. The SDK is loaded when the first mirror is switched on: most servers have none. */
+export function createAws(deps: Deps, tuning: AwsTuning) {
+  const { db, commit, clock, audit, encodePem, onError } = deps;
+  const settings = createSettingsStore(db);
+  const rates = createRateStore(db);
+  const store = createSagaStore(db, randomUUID());
+  const connections = createConnections({ settings, rates, clock, tuning });
+  const service = createAwsService({
+    ...{ commit, clock, audit, isUniqueViolation: deps.isUniqueViolation },
+    ...{ findThingId: deps.findThingId, findPolicy: deps.findPolicy },
+    store: settings,
+    sagas: store,
+    forget: connections.forget,
+  });
+  const { concurrency } = tuning;
+  const mirror = createMirror({
+    store,
+    settings,
+    rates,
+    open: connections.open,
+    encodePem,
+    clock,
+    onError,
+    concurrency,
+  });
+  return {
+    aws: service,
+    mirror,
+    mirrorQueue: store.queue,
+    async closeMirror(): Promise<void> {
+      await mirror.close();
+      connections.close();
+    },
+  };
+}
+
+type ConnectionDeps = {
+  settings: { find(account: string): Promise<Mirror | undefined> };
+  rates: { take(account: string, call: AwsCall, perSecond: number, at: Date): Promise<number> };
+  clock: Clock;
+  tuning: AwsTuning;
+};
+
+type Opened = OpenMirror & { readAt: number };
+
+/** The AWS accounts of the mirrors that are on, each opened once. */
+function createConnections({ settings, rates, clock, tuning }: ConnectionDeps) {
+  const opened = new Map<string, Opened>();
+  let loading: Promise<{ openIotRegistry: typeof openIotRegistry }> | undefined;
+
+  const connect = async (mirror: Mirror): Promise<IotRegistry> => {
+    loading ??= import('./iot-registry.js');
+    const { openIotRegistry: connectTo } = await loading;
+    const { account, awsAccount, region, roleArn, endpoint } = mirror;
+    const stsEndpoint = mirror.stsEndpoint ?? endpoint;
+    const place = { awsAccount, region, roleArn, externalId: account, endpoint, stsEndpoint };
+    return connectTo({ ...place, timeoutMs: tuning.timeoutMs }, async (call) => {
+      const ms = await rates.take(account, call, mirror.rates[call] ?? defaultRates[call], clock());
+      if (ms >= 1) await tuning.pause(ms);
+    });
+  };
+
+  const forget = (account: string): void => {
+    opened.get(account)?.iot.close();
+    opened.delete(account);
+  };
+
+  return {
+    forget,
+
+    /** Undefined when the mirror is off. */
+    async open(account: string): Promise<OpenMirror | undefined> {
+      const known = opened.get(account);
+      if (known && performance.now() - known.readAt < settingsMs) return known;
+      const mirror = await settings.find(account);
+      if (!mirror || mirror.mode === 'off') return void forget(account);
+      const readAt = performance.now();
+      const same = opened.get(account);
+      const isSame = same?.settings.updatedAt.getTime() === mirror.updatedAt.getTime();
+      const iot = same && isSame ? same.iot : await connect(mirror);
+      if (!isSame) same?.iot.close();
+      const fresh = { settings: mirror, iot, readAt };
+      opened.set(account, fresh);
+      return fresh;
+    },
+
+    close: (): void => [...opened.keys()].forEach(forget),
+  };
+}
