@@ -8,6 +8,7 @@ import { auditRoutes } from './audit/routes.js';
 import { authzenRoutes } from './authorize/authzen-routes.js';
 import { decisionRoutes } from './authorize/decision-routes.js';
 import { authorizeRoutes } from './authorize/routes.js';
+import { reconcileRoutes } from './aws/reconcile-routes.js';
 import { awsRoutes } from './aws/routes.js';
 import { certificateRoutes } from './certificates/routes.js';
 import { certificateStatus } from './certificates/store.js';
@@ -113,6 +114,7 @@ async function mountFeatures(
     provisioning,
     proxies,
     publisher,
+    reconciler,
     records,
     renewals,
     responder,
@@ -158,13 +160,14 @@ async function mountFeatures(
   await app.register(authorizeRoutes({ service: authorize, cursor: log.cursor }));
   await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
   await app.register(ocspRoutes(responder));
-  await app.register(revokeRoutes({ service: revoking, cursor: log.cursor }));
+  await app.register(revokeRoutes({ service: revoking, cursor: log.cursor, inAws: aws.follows }));
   await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch }));
   app.addHook('preClose', async () => stream.endAll());
   await app.register(bulkRoutes({ service: bulk, cursorAt: log.cursorAt }));
   await app.register(proxyRoutes({ store: proxies, clock, epoch: log.epoch, cursorAt: log.cursorAt }));
   await app.register(compactRoutes(compactLists));
   await app.register(awsRoutes(aws));
+  await app.register(reconcileRoutes({ ...reconciler, requireMirror: aws.requireMirror }));
   await app.register(decisionRoutes(records.list));
   await app.register(
     pkiRoutes({

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AwsTuning } from './aws/services.js';
 import { systemClock, type Clock } from './clock.js';
 import { ConfigError, parseSealingKey, type Config } from './config.js';
 import { openPostgres, type OpenDatabase } from './db/client.js';
@@ -21,6 +22,7 @@ export async function openResources(
   config: Config,
   clock: Clock = systemClock,
   onError: (error: unknown) => void = () => {},
+  aws?: AwsTuning,
 ): Promise<OpenResources> {
   const opening =
     config.databaseUrl === undefined
@@ -35,7 +37,15 @@ export async function openResources(
     await ensureLogHead(database.client);
     const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
     const { client: db, others } = database;
-    const services = await createServices({ config, db, others, sealer, clock, onError }).catch(explainSealing);
+    const services = await createServices({
+      config,
+      db,
+      others,
+      sealer,
+      clock,
+      onError,
+      ...(aws ? { aws } : {}),
+    }).catch(explainSealing);
     const close = async () => {
       await services.close();
       await database.close();

@@ -98,6 +98,7 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     repeat('freeing names of deleted things', pruneMs, services.revoking.freeNames),
     repeat('pruning receipts', sweepMs, services.proxies.prune),
     repeat('mirroring into AWS', mirrorMs, services.mirror.tick),
+    repeat('comparing with AWS', mirrorMs, services.reconciler.tick),
     repeat('forgetting old changes', pruneMs, async () =>
       services.snapshot.prune(addSeconds(systemClock(), -memorySeconds)),
     ),

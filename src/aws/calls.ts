@@ -24,6 +24,7 @@ export const defaultRates = {
   ListCertificates: 8,
   ListPolicies: 8,
   ListPolicyVersions: 8,
+  ListPrincipalThings: 10,
   ListTargetsForPolicy: 8,
   ListThingPrincipals: 10,
   ListThings: 10,

@@ -1,8 +1,7 @@
 import { IoT } from '@aws-sdk/client-iot';
-import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import type { AwsCall } from './calls.js';
 import { AwsFailure, toAwsFailure } from './failure.js';
+import { credentialsOf, requireAccount } from './iot-credentials.js';
 
 /** How to reach the AWS account of a mirror. */
 export type IotConnection = {
@@ -22,7 +21,8 @@ export type AwsCertificate = { id: string; arn: string; status: string; pem: str
 /** One page of a list, and the token of the next. */
 export type AwsPage<Item> = { items: Item[]; next: string | undefined };
 
-type Send<Output> = (options: { abortSignal: AbortSignal }) => Promise<Output>;
+type SendOptions = { abortSignal: AbortSignal };
+type Send<Output> = (options: SendOptions) => Promise<Output>;
 
 export type IotRegistry = ReturnType<typeof openIotRegistry>;
 
@@ -41,8 +41,8 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
   let identity: Promise<void> | undefined;
 
   /** Nothing is written before it is sure that the credentials are of the account that the mirror names. */
-  const requireAccount = (): Promise<void> => {
-    identity ??= checkAccount(connection, common).catch((error: unknown) => {
+  const requireIdentity = (): Promise<void> => {
+    identity ??= requireAccount(connection, common).catch((error: unknown) => {
       identity = undefined;
       throw error;
     });
@@ -50,7 +50,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
   };
 
   const call = async <Output>(name: AwsCall, send: Send<Output>): Promise<Output> => {
-    await requireAccount();
+    await requireIdentity();
     await pace(name);
     try {
       return await send({ abortSignal: AbortSignal.timeout(timeoutMs) });
@@ -65,6 +65,13 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
       throw error;
     });
 
+  /** Every item of a list; undefined when what it is about is not there. */
+  const listAll = <Output>(
+    name: AwsCall,
+    send: (token: string | undefined, options: SendOptions) => Promise<Output>,
+    toPage: (output: Output) => AwsPage<string>,
+  ): Promise<string[] | undefined> =>
+    orUndefined(all(async (token) => toPage(await call(name, (options) => send(token, options)))));
   const tell = (name: AwsCall, send: Send<unknown>): Promise<void> => call(name, send).then(() => undefined);
   /** What is not there is as it should be. */
   const tellIfThere = (name: AwsCall, send: Send<unknown>): Promise<void> =>
@@ -155,14 +162,19 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
       tellIfThere('DetachThingPrincipal', (options) => client.detachThingPrincipal({ thingName, principal }, options)),
 
     /** Undefined for a thing that is not there. */
-    listPrincipals: (thingName: string): Promise<string[] | undefined> =>
-      orUndefined(
-        all(async (nextToken) => {
-          const { principals = [], nextToken: next } = await call('ListThingPrincipals', (options) =>
-            client.listThingPrincipals({ thingName, nextToken, maxResults: pageSize }, options),
-          );
-          return { items: principals, next };
-        }),
+    listPrincipals: (thingName: string) =>
+      listAll(
+        'ListThingPrincipals',
+        (nextToken, options) => client.listThingPrincipals({ thingName, nextToken, maxResults: pageSize }, options),
+        ({ principals = [], nextToken: next }) => ({ items: principals, next }),
+      ),
+
+    /** The things that a certificate is attached to. */
+    listThingsOf: (principal: string) =>
+      listAll(
+        'ListPrincipalThings',
+        (nextToken, options) => client.listPrincipalThings({ principal, nextToken, maxResults: pageSize }, options),
+        ({ things = [], nextToken: next }) => ({ items: things, next }),
       ),
 
     createPolicy: (policyName: string, policyDocument: string) =>
@@ -204,14 +216,11 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
       tellIfThere('DetachPolicy', (options) => client.detachPolicy({ policyName, target }, options)),
 
     /** The names of the policies of a certificate; undefined for a certificate that is not there. */
-    listAttachedPolicies: (target: string): Promise<string[] | undefined> =>
-      orUndefined(
-        all(async (marker) => {
-          const { policies = [], nextMarker } = await call('ListAttachedPolicies', (options) =>
-            client.listAttachedPolicies({ target, marker, pageSize }, options),
-          );
-          return { items: policies.map(({ policyName }) => policyName!), next: nextMarker };
-        }),
+    listAttachedPolicies: (target: string) =>
+      listAll(
+        'ListAttachedPolicies',
+        (marker, options) => client.listAttachedPolicies({ target, marker, pageSize }, options),
+        ({ policies = [], nextMarker }) => ({ items: policies.map(({ policyName }) => policyName!), next: nextMarker }),
       ),
 
     listThings: async (nextToken: string | undefined): Promise<AwsPage<AwsThing>> => {
@@ -233,9 +242,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
       return { items: page?.things ?? [], next: page?.nextToken };
     },
 
-    listCertificates: async (
-      marker: string | undefined,
-    ): Promise<AwsPage<{ id: string; arn: string; status: string }>> => {
+    listCertificates: async (marker: string | undefined): Promise<AwsPage<Omit<AwsCertificate, 'pem'>>> => {
       const { certificates = [], nextMarker } = await call('ListCertificates', (options) =>
         client.listCertificates({ marker, pageSize }, options),
       );
@@ -253,14 +260,11 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
     },
 
     /** What a policy is attached to. */
-    listTargets: (policyName: string): Promise<string[] | undefined> =>
-      orUndefined(
-        all(async (marker) => {
-          const { targets = [], nextMarker } = await call('ListTargetsForPolicy', (options) =>
-            client.listTargetsForPolicy({ policyName, marker, pageSize }, options),
-          );
-          return { items: targets, next: nextMarker };
-        }),
+    listTargets: (policyName: string) =>
+      listAll(
+        'ListTargetsForPolicy',
+        (marker, options) => client.listTargetsForPolicy({ policyName, marker, pageSize }, options),
+        ({ targets = [], nextMarker }) => ({ items: targets, next: nextMarker }),
       ),
   };
 }
@@ -274,35 +278,4 @@ async function all<Item>(list: (token: string | undefined) => Promise<AwsPage<It
     token = next;
   } while (token !== undefined);
   return found;
-}
-
-/** The role when there is one, with our own credentials to take it; else our own. */
-function credentialsOf({ roleArn, externalId, region, stsEndpoint }: IotConnection) {
-  if (roleArn === undefined) return fromNodeProviderChain();
-  return fromTemporaryCredentials({
-    params: { RoleArn: roleArn, ExternalId: externalId, RoleSessionName: `thingward-${externalId}`.slice(0, 64) },
-    clientConfig: { region, maxAttempts: 1, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) },
-  });
-}
-
-type StsOptions = ConstructorParameters<typeof STSClient>[0];
-
-/** @throws AwsFailure `account` when the credentials are those of another account */
-async function checkAccount(
-  { awsAccount, region, roleArn, stsEndpoint }: IotConnection,
-  common: NonNullable<StsOptions>,
-): Promise<void> {
-  // A role is one of the account that its ARN names: the settings hold the two against each other.
-  if (roleArn !== undefined) return;
-  const client = new STSClient({ ...common, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) });
-  try {
-    const { Account } = await client.send(new GetCallerIdentityCommand({}));
-    if (Account === awsAccount) return;
-    const message = `the credentials are of the AWS account ${Account}, not ${awsAccount}: correct one of them, then POST /v1/aws/retry`;
-    throw new AwsFailure('account', 'GetCallerIdentity', message);
-  } catch (error) {
-    throw error instanceof AwsFailure ? error : toAwsFailure('sts', 'GetCallerIdentity', region, error);
-  } finally {
-    client.destroy();
-  }
 }

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
-import { addSeconds, createStopwatch, rfc3339, type Clock } from '../clock.js';
+import { addSeconds, rfc3339, type Clock } from '../clock.js';
+import type { Claims } from './claims.js';
 import { AwsFailure } from './failure.js';
 import type { IotRegistry } from './iot-registry.js';
 import { planThing, type PlannedStep } from './plan.js';
@@ -20,14 +21,12 @@ type Deps = {
   open(account: string): Promise<OpenMirror | undefined>;
   encodePem(der: Buffer): string;
   clock: Clock;
+  claims: Claims;
   onError(error: unknown): void;
   /** How many sagas of one account run side by side. */
   concurrency: number;
 };
 
-const claimSeconds = 120;
-/** No call begins when less than this is left of a claim: another instance could be at the saga before it ends. */
-const marginMs = 30_000;
 const probeSeconds = 300;
 const longestBackoffSeconds = 300;
 // Reads may be too early this often before what was done is doubted.
@@ -40,7 +39,7 @@ class Outdated extends Error {}
  * Carries things and policies to AWS, one persisted step at a time. Everything that waits, waits in the database:
  * any instance goes on with what another left.
  */
-export function createMirror({ store, settings, rates, open, encodePem, clock, onError, concurrency }: Deps) {
+export function createMirror({ store, settings, rates, open, encodePem, clock, claims, onError, concurrency }: Deps) {
   const busy = new Map<string, Promise<void>>();
   const counts = { done: 0, failed: 0 };
   let closing = false;
@@ -51,19 +50,16 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, o
     stored: StoredStep[],
     run: (step: PlannedStep, before: StoredStep | undefined) => Promise<StepResult | undefined>,
   ): Promise<void> => {
-    const age = createStopwatch();
-    let claimedFor = claimSeconds * 1000;
     const byStep = new Map(stored.map((step) => [step.step, step]));
     await store.writePlan(saga, [...new Map(steps.map((step) => [step.step, step])).values()]);
     for (const step of steps) {
       const before = byStep.get(step.step);
       if (before?.reached === step.wanted) continue;
-      if (closing || age() > claimedFor - marginMs) throw new Outdated();
+      if (closing) throw new Outdated();
       const result = await run(step, before);
       const at = clock();
-      claimedFor = age() + claimSeconds * 1000;
-      const newest = await store.reach(saga, step, result, at, addSeconds(at, claimSeconds));
-      byStep.set(step.step, { ...step, reached: step.wanted, result: result ?? before?.result ?? null });
+      const newest = await store.reach(saga, step, result, at);
+      byStep.set(step.step, { ...step, reached: step.wanted, result: result ?? before?.result ?? null, reachedAt: at });
       if (newest !== saga.change) throw new Outdated();
     }
   };
@@ -151,7 +147,7 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, o
     const worker = async (): Promise<void> => {
       while (!closing) {
         const at = clock();
-        const saga = await store.claim(account, at, addSeconds(at, claimSeconds));
+        const saga = await store.claim(account, at, claims.until());
         if (!saga) return;
         await run(saga);
       }
@@ -162,7 +158,7 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, o
   const probe = async (): Promise<void> => {
     const at = clock();
     for (const account of await settings.takeProbes(at, addSeconds(at, probeSeconds))) {
-      const saga = await store.claim(account, at, addSeconds(at, claimSeconds), { probing: true });
+      const saga = await store.claim(account, at, claims.until(), { probing: true });
       if (saga && (await run(saga))) await settings.unblock(account);
     }
   };
@@ -174,10 +170,11 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, o
     /** Begins whatever is due, of every account that is not being worked at. Called every moment. */
     async tick(): Promise<void> {
       if (closing) return;
-      await probe();
+      await claims.hold(probe);
       for (const account of await store.accountsDue(clock())) {
         if (busy.has(account)) continue;
-        const working = work(account)
+        const working = claims
+          .hold(() => work(account))
           .catch(onError)
           .finally(() => busy.delete(account));
         busy.set(account, working);

@@ -29,6 +29,15 @@ export const documentText = ({ document }: AwsExport): string => JSON.stringify(
 
 export const textDigest = (text: string): string => hash('sha256', text).slice(0, 32);
 
+/** A document without the spacing that it came with. */
+export function normalDocument(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}
+
 /** Whether two documents say the same, however they are spaced. */
 export function isSameDocument(one: string, other: string): boolean {
   try {

@@ -17,7 +17,14 @@ export type ClaimedSaga = {
 /** What a call said, kept with the step that made it. */
 export type StepResult = { certificateId?: string; certificateArn?: string };
 
-export type StoredStep = { step: string; wanted: string; reached: string | null; result: StepResult | null };
+export type StoredStep = {
+  step: string;
+  wanted: string;
+  reached: string | null;
+  result: StepResult | null;
+  /** When it was last reached, be it in doubt now or not. */
+  reachedAt: Date | string | null;
+};
 
 export type SagaStore = ReturnType<typeof createSagaStore>;
 
@@ -54,6 +61,14 @@ export function createSagaStore(db: Database, instance: string) {
       return row;
     },
 
+    /** Prolongs what this instance has claimed. */
+    async prolong(until: Date): Promise<void> {
+      await db.$executeRaw(sql`UPDATE aws_sagas SET claimed_until = ${until} WHERE claimed_by = ${instance}::uuid`);
+      await db.$executeRaw(
+        sql`UPDATE aws_reconciliations SET claimed_until = ${until} WHERE claimed_by = ${instance}::uuid AND status = 'running'`,
+      );
+    },
+
     /** A thing with its certificates and what was done for it. */
     async loadThing({ id, thingId }: ClaimedSaga): Promise<{ thing: MirroredThing; steps: StoredStep[] }> {
       const [row] = await db.$queryRaw<[ThingState]>(sql`
@@ -61,7 +76,7 @@ export function createSagaStore(db: Database, instance: string) {
             'attributes', t.attributes, 'policies', t.policies, 'deleted', t.deleted_at IS NOT NULL) AS thing,
           (SELECT jsonb_agg(jsonb_build_object('fingerprint', c.fingerprint, 'notAfter', c.not_after, 'revokedAt', c.revoked_at, 'reason', c.reason)
             ORDER BY c.created_at) FROM certificates c WHERE c.thing_id = t.id) AS certificates,
-          (SELECT jsonb_agg(jsonb_build_object('step', step, 'wanted', wanted, 'reached', reached, 'result', result))
+          (SELECT jsonb_agg(jsonb_build_object('step', step, 'wanted', wanted, 'reached', reached, 'result', result, 'reachedAt', reached_at))
             FROM aws_steps WHERE saga_id = ${id}::uuid) AS steps
         FROM things t WHERE t.id = ${thingId}::uuid`);
       const certificates = ((row.certificates ?? []) as Dated[]).map(({ notAfter, revokedAt, ...certificate }) => ({
@@ -110,16 +125,15 @@ export function createSagaStore(db: Database, instance: string) {
         ON CONFLICT (saga_id, step) DO UPDATE SET wanted = EXCLUDED.wanted WHERE aws_steps.wanted <> EXCLUDED.wanted`);
     },
 
-    /** Notes that a step is done, and prolongs the claim. Returns the newest change; undefined when the claim is lost. */
+    /** Notes that a step is done. Returns the newest change; undefined when the claim is lost. */
     async reach(
       saga: ClaimedSaga,
       { step, wanted }: PlannedStep,
       result: StepResult | undefined,
       at: Date,
-      until: Date,
     ): Promise<number | undefined> {
       const [row] = await db.$queryRaw<{ change: number }[]>(sql`
-        WITH s AS (UPDATE aws_sagas SET claimed_until = ${until}, attempts = 0, reason = NULL WHERE ${mine(saga)} RETURNING id, change)
+        WITH s AS (UPDATE aws_sagas SET attempts = 0, reason = NULL WHERE ${mine(saga)} RETURNING id, change)
         UPDATE aws_steps p SET reached = ${wanted}, reached_at = ${at}, reason = NULL,
           result = COALESCE(${result === undefined ? null : JSON.stringify(result)}::jsonb, p.result)
         FROM s WHERE p.saga_id = s.id AND p.step = ${step} RETURNING s.change`);

@@ -75,6 +75,24 @@ export const thingParams = z.strictObject({ name: thingName });
 export const policyParams = z.strictObject({ name: policyName });
 export const policyQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() });
 
+export const reconcileRequest = z.strictObject({ dryRun: z.boolean().default(false) }).nullish();
+export const reconcileParams = z.strictObject({ id: z.uuid() });
+export const reconciliation = z.object({
+  id: z.uuid(),
+  dryRun: z.boolean(),
+  status: z.enum(['running', 'done', 'failed']),
+  phase: z.enum(['things', 'certificates', 'policies', 'groups', 'attachments']),
+  progress: z.record(z.string(), z.int()).describe('What has been looked at, by phase; foreign is not ours'),
+  counts: z.record(z.string(), z.int()).describe('Differences by kind'),
+  findings: z
+    .array(z.object({ kind: z.string(), subject: z.string(), detail: z.string().optional() }))
+    .describe('The first thousand differences'),
+  reason: z.string().optional(),
+  startedAt: timestamp,
+  finishedAt: timestamp.optional(),
+});
+export const reconciliations = z.object({ items: z.array(reconciliation) });
+
 const fault = z.object({ statement: z.string().optional(), message: z.string() });
 
 export const policyExport = z.object({

@@ -146,6 +146,12 @@ export function createAwsService(deps: Deps) {
 
     statusesOf,
 
+    /** What is to be said of AWS where something was revoked. It never fails: what is revoked is revoked. */
+    async follows(account: string): Promise<{ aws?: { status: 'pending' } }> {
+      const mirror = await mirrorOn(account).catch(() => undefined);
+      return mirror ? { aws: { status: 'pending' } } : {};
+    },
+
     /** How a thing stands in AWS that has just been provisioned, or once more; a new one waits for its turn. */
     async ofProvisioned({ created, thing, certificate }: JustProvisioned): Promise<ThingInAws | undefined> {
       const mirror = await mirrorOn(thing.account);

@@ -5,9 +5,12 @@ import type { Clock } from '../clock.js';
 import type { Commit, Database } from '../db/client.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import { defaultRates, type AwsCall } from './calls.js';
+import { createClaims, type Claims } from './claims.js';
 import type { IotRegistry, openIotRegistry } from './iot-registry.js';
 import { createMirror, type OpenMirror } from './mirror.js';
 import { createRateStore } from './rate-store.js';
+import { createReconcileStore } from './reconcile-store.js';
+import { createReconciler } from './reconcile.js';
 import { createSagaStore } from './saga-store.js';
 import { createAwsService } from './service.js';
 import { createSettingsStore, type Mirror } from './settings-store.js';
@@ -41,8 +44,11 @@ export function createAws(deps: Deps, tuning: AwsTuning) {
   const { db, commit, clock, audit, encodePem, onError } = deps;
   const settings = createSettingsStore(db);
   const rates = createRateStore(db);
-  const store = createSagaStore(db, randomUUID());
-  const connections = createConnections({ settings, rates, clock, tuning });
+  const instance = randomUUID();
+  const store = createSagaStore(db, instance);
+  const { timeoutMs } = tuning;
+  const claims = createClaims({ clock, prolong: store.prolong, timeoutMs, onError });
+  const connections = createConnections({ settings, rates, clock, tuning, claims });
   const service = createAwsService({
     ...{ commit, clock, audit, isUniqueViolation: deps.isUniqueViolation },
     ...{ findThingId: deps.findThingId, findPolicy: deps.findPolicy },
@@ -56,17 +62,26 @@ export function createAws(deps: Deps, tuning: AwsTuning) {
     settings,
     rates,
     open: connections.open,
+    claims,
     encodePem,
     clock,
     onError,
     concurrency,
   });
+  const { open } = connections;
+  const reconciler = createReconciler({
+    store: createReconcileStore(db, instance),
+    ...{ open, clock, claims },
+    pause: tuning.pause,
+    onError,
+  });
   return {
     aws: service,
+    reconciler,
     mirror,
     mirrorQueue: store.queue,
     async closeMirror(): Promise<void> {
-      await mirror.close();
+      await Promise.all([mirror.close(), reconciler.close()]);
       connections.close();
     },
   };
@@ -77,12 +92,13 @@ type ConnectionDeps = {
   rates: { take(account: string, call: AwsCall, perSecond: number, at: Date): Promise<number> };
   clock: Clock;
   tuning: AwsTuning;
+  claims: Claims;
 };
 
 type Opened = OpenMirror & { readAt: number };
 
 /** The AWS accounts of the mirrors that are on, each opened once. */
-function createConnections({ settings, rates, clock, tuning }: ConnectionDeps) {
+function createConnections({ settings, rates, clock, tuning, claims }: ConnectionDeps) {
   const opened = new Map<string, Opened>();
   let loading: Promise<{ openIotRegistry: typeof openIotRegistry }> | undefined;
 
@@ -95,6 +111,7 @@ function createConnections({ settings, rates, clock, tuning }: ConnectionDeps) {
     return connectTo({ ...place, timeoutMs: tuning.timeoutMs }, async (call) => {
       const ms = await rates.take(account, call, mirror.rates[call] ?? defaultRates[call], clock());
       if (ms >= 1) await tuning.pause(ms);
+      claims.requireTime(call);
     });
   };
 

@@ -27,7 +27,7 @@ type Context = {
  */
 export async function runThingStep(planned: PlannedStep, context: Context): Promise<StepResult | undefined> {
   const { step, wanted } = planned;
-  const [kind, fingerprint = ''] = step.split(':');
+  const [kind = '', fingerprint = ''] = step.split(':');
   switch (kind) {
     case 'thing':
       return void (await (wanted === 'deleted' ? deleteThing(context) : putThing(context)));
@@ -53,7 +53,7 @@ async function putThing({ iot, thing, before, adopted }: Context): Promise<void>
     await withType(iot, wanted.type, () => iot.createThing(wanted));
   } catch (error) {
     if (!(error instanceof AwsFailure && error.kind === 'exists')) throw error;
-    await compareThing({ iot, thing, adopted }, error);
+    await compareThing({ iot, thing, adopted: adopted || Boolean(before?.reachedAt) }, error);
   }
 }
 

@@ -6,12 +6,21 @@ import type { RevocationReason } from '../pki/crl.js';
 import * as schema from './revoke-schema.js';
 import type { RevokeService, ThingRevocation } from './revoke-service.js';
 
-type Deps = { service: RevokeService; cursor(): string };
+type Deps = {
+  service: RevokeService;
+  cursor(): string;
+  /** What is to be said of AWS, which follows later; nothing while there is no mirror. */
+  inAws(account: string): Promise<{ aws?: { status: 'pending' } }>;
+};
 
 /** Revoking over the API. An answer means that every instance goes by it. */
-export function revokeRoutes({ service, cursor }: Deps) {
-  const present = ({ status, position, ...rest }: ThingRevocation): z.output<typeof schema.thingRevoked> => ({
+export function revokeRoutes({ service, cursor, inAws }: Deps) {
+  const present = async (
+    account: string,
+    { status, position, ...rest }: ThingRevocation,
+  ): Promise<z.output<typeof schema.thingRevoked>> => ({
     ...rest,
+    ...(await inAws(account)),
     status: status as 'active' | 'suspended' | 'revoked',
     ...(position === undefined ? {} : { position }),
     cursor: cursor(),
@@ -36,6 +45,7 @@ export function revokeRoutes({ service, cursor }: Deps) {
         const done = await service.revokeCertificate(account, serialNumber, request.body.reason, originOf(request));
         return {
           ...done,
+          ...(await inAws(account)),
           status: 'revoked' as const,
           reason: done.reason as RevocationReason,
           revokedAt: rfc3339(done.revokedAt),
@@ -57,7 +67,7 @@ export function revokeRoutes({ service, cursor }: Deps) {
       async (request) => {
         const { account } = keyCaller(request);
         const done = await service.releaseCertificate(account, request.params.serialNumber, originOf(request));
-        return { ...done, status: 'active' as const };
+        return { ...done, ...(await inAws(account)), status: 'active' as const };
       },
     );
 
@@ -71,7 +81,10 @@ export function revokeRoutes({ service, cursor }: Deps) {
           config: { access: 'certificates:revoke' },
           schema: { summary, tags: ['things'], params: schema.thingParams, response: { 200: schema.thingRevoked } },
         },
-        async (request) => present(await act(keyCaller(request).account, request.params.name, originOf(request))),
+        async (request) => {
+          const { account } = keyCaller(request);
+          return present(account, await act(account, request.params.name, originOf(request)));
+        },
       );
     }
 
@@ -90,7 +103,7 @@ export function revokeRoutes({ service, cursor }: Deps) {
       async (request) => {
         const { account } = keyCaller(request);
         const reason = request.body?.reason ?? 'unspecified';
-        return present(await service.revokeThing(account, request.params.name, reason, originOf(request)));
+        return present(account, await service.revokeThing(account, request.params.name, reason, originOf(request)));
       },
     );
 
@@ -131,7 +144,7 @@ export function revokeRoutes({ service, cursor }: Deps) {
       async (request) => {
         const { account, name } = thingCaller(request).certificate.thing;
         const reason = request.body?.reason ?? 'cessationOfOperation';
-        return present(await service.revokeThing(account, name, reason, originOf(request)));
+        return present(account, await service.revokeThing(account, name, reason, originOf(request)));
       },
     );
   };

@@ -4,6 +4,11 @@ import { reasonCodes, type RevocationReason } from '../pki/crl.js';
 
 export const reason = z.enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]]);
 
+const aws = z
+  .object({ status: z.literal('pending') })
+  .optional()
+  .describe('AWS IoT follows later, where there is a mirror');
+
 export const certificateParams = z.strictObject({ serialNumber });
 export const revocation = z.strictObject({ reason });
 export const revoked = z.object({
@@ -13,12 +18,14 @@ export const revoked = z.object({
   revokedAt: timestamp,
   position: z.int(),
   cursor: z.string(),
+  aws,
 });
 export const released = z.object({
   serialNumber,
   status: z.literal('active'),
   position: z.int(),
   cursor: z.string(),
+  aws,
 });
 
 export const thingParams = z.strictObject({ name: thingName });
@@ -30,4 +37,5 @@ export const thingRevoked = z.object({
   certificates: z.int(),
   position: z.int().optional(),
   cursor: z.string(),
+  aws,
 });

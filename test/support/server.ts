@@ -1,4 +1,5 @@
 import { buildApp } from '../../src/app.js';
+import { awsTuning, type AwsTuning } from '../../src/aws/services.js';
 import type { Clock } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
 import { openResources, type OpenResources } from '../../src/resources.js';
@@ -24,13 +25,19 @@ export type TestServer = OpenResources & {
 const joined: TestDatabase = { settings: {}, remove: () => {} };
 
 /** With `DATABASE_URL` among the settings, one more instance on that database, which needs `THINGWARD_OWNER_KEY`. */
-export async function startServer(kind: DatabaseKind, settings: Record<string, string> = {}): Promise<TestServer> {
+export async function startServer(
+  kind: DatabaseKind,
+  settings: Record<string, string> = {},
+  tuning: Partial<Omit<AwsTuning, 'pause'>> & { pause?: 'by the clock' } = {},
+): Promise<TestServer> {
   const database = settings['DATABASE_URL'] ? joined : await freshDatabase(kind);
   const port = await freePort();
   const config = loadConfig({ THINGWARD_PORT: String(port), LOG_LEVEL: 'silent', ...database.settings, ...settings });
   let offsetMs = 0;
   const clock: Clock = () => new Date(Date.now() + offsetMs);
-  const resources = await openResources(config, clock);
+  // Waiting for a call's turn can move the clock instead.
+  const pause = tuning.pause ? async (ms: number) => void (offsetMs += ms) : awsTuning.pause;
+  const resources = await openResources(config, clock, () => {}, { ...awsTuning, ...tuning, pause });
   const { accounts } = resources.services;
   const isThere = await accounts.exists('default');
   const ownerKey = isThere

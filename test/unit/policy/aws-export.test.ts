@@ -145,7 +145,8 @@ function ours({ action, text }: AwsRequest): { action: string; resource: string 
       return { action: 'subscribe', resource: `topic:${text}` };
     case 'Receive':
       return { action: 'receive', resource: `topic:${text}` };
-    default:
+    case 'Publish':
+    case 'RetainPublish':
       return { action: 'publish', resource: `topic:${text}` };
   }
 }

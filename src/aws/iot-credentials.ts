@@ -1,0 +1,35 @@
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
+import { AwsFailure, toAwsFailure } from './failure.js';
+import type { IotConnection } from './iot-registry.js';
+
+/** The role when there is one, with our own credentials to take it; else our own. */
+export function credentialsOf({ roleArn, externalId, region, stsEndpoint }: IotConnection) {
+  if (roleArn === undefined) return fromNodeProviderChain();
+  return fromTemporaryCredentials({
+    params: { RoleArn: roleArn, ExternalId: externalId, RoleSessionName: `thingward-${externalId}`.slice(0, 64) },
+    clientConfig: { region, maxAttempts: 1, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) },
+  });
+}
+
+type StsOptions = NonNullable<ConstructorParameters<typeof STSClient>[0]>;
+
+/** @throws AwsFailure `account` when the credentials are those of another account */
+export async function requireAccount(
+  { awsAccount, region, roleArn, stsEndpoint }: IotConnection,
+  common: StsOptions,
+): Promise<void> {
+  // A role is one of the account that its ARN names: the settings hold the two against each other.
+  if (roleArn !== undefined) return;
+  const client = new STSClient({ ...common, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) });
+  try {
+    const { Account } = await client.send(new GetCallerIdentityCommand({}));
+    if (Account === awsAccount) return;
+    const message = `the credentials are of the AWS account ${Account}, not ${awsAccount}: correct one of them, then POST /v1/aws/retry`;
+    throw new AwsFailure('account', 'GetCallerIdentity', message);
+  } catch (error) {
+    throw error instanceof AwsFailure ? error : toAwsFailure('sts', 'GetCallerIdentity', region, error);
+  } finally {
+    client.destroy();
+  }
+}
