@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
 import { auditRoutes } from './audit/routes.js';
+import { awsAuthorizerRoutes } from './authorize/dialects/aws-authorizer-routes.js';
 import { authzenRoutes } from './authorize/authzen-routes.js';
 import { decisionRoutes } from './authorize/decision-routes.js';
 import { authorizeRoutes } from './authorize/routes.js';
@@ -101,6 +102,7 @@ async function mountFeatures(
     audit,
     authorize,
     aws,
+    awsAuthorizer,
     bulk,
     certificates,
     compactLists,
@@ -159,6 +161,7 @@ async function mountFeatures(
   await app.register(segmentRoutes(segments));
   await app.register(authorizeRoutes({ service: authorize, cursor: log.cursor }));
   await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
+  await app.register(awsAuthorizerRoutes(awsAuthorizer));
   await app.register(ocspRoutes(responder));
   await app.register(revokeRoutes({ service: revoking, cursor: log.cursor, inAws: aws.follows }));
   await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch }));

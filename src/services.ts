@@ -2,6 +2,7 @@ import { createKeyCache } from './accounts/key-cache.js';
 import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { appendAudit, createAuditStore } from './audit/store.js';
+import { createAwsAuthorizer } from './authorize/dialects/aws-authorizer.js';
 import { createLastSeen } from './authorize/last-seen.js';
 import { createPrincipals } from './authorize/principals.js';
 import { createRecordStore } from './authorize/record-store.js';
@@ -262,6 +263,7 @@ export async function createServices({ config, db, others, sealer, clock, onErro
     accounts,
     audit: createAuditStore(db),
     authorize,
+    awsAuthorizer: createAwsAuthorizer({ holderOf: authorize.holderOf, placeOf: mirroring.aws.placeOf }),
     certificates,
     enrollments,
     issuers,

@@ -44,7 +44,16 @@ export function createKeyCache({ load, mayRemember }: Deps) {
   };
 }
 
-function toCaller({ id, account, permissions, expiresAt, bearer, enforcesCrl, followsFeed }: StoredApiKey): KeyCaller {
+function toCaller({
+  id,
+  account,
+  permissions,
+  expiresAt,
+  bearer,
+  enforcesCrl,
+  followsFeed,
+  inUrl,
+}: StoredApiKey): KeyCaller {
   return {
     kind: 'key',
     id,
@@ -54,5 +63,6 @@ function toCaller({ id, account, permissions, expiresAt, bearer, enforcesCrl, fo
     bearer,
     enforcesCrl,
     followsFeed,
+    inUrl,
   };
 }

@@ -7,6 +7,9 @@ export type Segment = { name: string; cidr: string; allowedProtocols: readonly s
 export type CompiledSegment = {
   /** True when a request comes from its addresses by one of its protocols; what is absent or malformed is outside. */
   holds(context: Context): boolean;
+  /** True for one of its protocols. */
+  speaks(protocol: string): boolean;
+  cidr: string;
   /** The traffic policy as answers show it, JSON. */
   limits: string;
 };
@@ -21,6 +24,8 @@ export function compileSegment({ cidr, allowedProtocols, trafficPolicy }: Segmen
   const ranges = [compileRange(cidr)];
   const protocols = new Set(allowedProtocols.flatMap((family) => families[family] ?? []));
   return {
+    cidr,
+    speaks: (protocol) => protocols.has(protocol),
     holds: (context) => protocols.has(protocolOf(context) ?? '') && isFrom(ranges, context) === true,
     limits: JSON.stringify(trafficPolicy),
   };

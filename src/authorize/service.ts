@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { KeyCaller } from '../http/callers.js';
-import type { CompiledStatement } from '../policy/compile.js';
+import type { CompiledStatement, PolicyVersion } from '../policy/compile.js';
 import type { Context } from '../policy/condition.js';
 import { decide } from '../policy/decide.js';
+import type { Principal } from '../policy/variables.js';
 import type { KnownPrincipal, Principals, Rights, TokenPrincipal } from './principals.js';
 import type { PrincipalForm, Question } from './schema.js';
+import type { CompiledSegment } from './segment.js';
 import type { Snapshot } from './snapshot.js';
 
 /** Why a request was denied, where no statement did. */
@@ -57,6 +59,18 @@ type Deps = {
 
 /** What a resolved principal is judged by. */
 type Subject = { thingId: string; account: string; name: string; rights: Rights; until: number; refresh: boolean };
+
+/** Who holds a token, with everything that decides about it. */
+export type Holder = {
+  thingId: string;
+  account: string;
+  name: string;
+  principal: Principal;
+  policies: PolicyVersion[];
+  segment: CompiledSegment | undefined;
+  /** Milliseconds until the token expires. */
+  left: number;
+};
 
 const noContext: Context = {};
 
@@ -190,6 +204,23 @@ export function createAuthorizeService(deps: Deps) {
       if (!mayAnswer()) throw noLease();
       const found = principals.byToken(token);
       return typeof judgeToken({ ...caller, bearer: true }, found, undefined, clock().getTime()) !== 'string';
+    },
+
+    /**
+     * Whose token it is, and what decides about its rights now; a refusal when it is good for nothing.
+     * @throws DomainError `not-ready`
+     */
+    holderOf(caller: KeyCaller, token: string): Holder | Refusal {
+      if (!mayAnswer()) throw noLease();
+      const now = clock().getTime();
+      const subject = judgeToken(caller, principals.byToken(token), undefined, now);
+      if (typeof subject === 'string') return subject;
+      const { thingId, account, name, rights, until } = subject;
+      seen(thingId, now);
+      const segment = rights.segment === null ? undefined : snapshot.segment(account, rights.segment);
+      if (rights.segment !== null && !segment) return 'outside-segment';
+      const { principal, policies } = rights;
+      return { thingId, account, name, principal, policies: snapshot.documents(policies), segment, left: until - now };
     },
 
     /** What is answered where one of many could not be decided. */

@@ -162,6 +162,10 @@ export function createSnapshot() {
       ));
     },
 
+    /** The active versions of a set. */
+    documents: ({ account, names }: PolicySet): PolicyVersion[] =>
+      names.flatMap((name) => accountOf(account).policies.get(name) ?? []),
+
     /** The active version of a policy. */
     policy: (account: string, name: string): PolicyVersion | undefined => accounts.get(account)?.policies.get(name),
 

@@ -6,16 +6,19 @@ import type { PolicyDocument } from '../policy/policy.js';
 import { AwsFailure } from './failure.js';
 import type { IotRegistry } from './iot-registry.js';
 
-/** Where documents are to hold. Without a mirror, anywhere. */
+/** Where documents are to hold. */
 export type AwsPlace = { awsAccount: string; region: string };
 
 // A policy has five versions at most, one of which is the active one.
 const mostIdle = 4;
 
-/** What AWS gets of a policy: sound, or refused. */
+/** What AWS gets of a policy: sound, or refused. Without a place, in the words of every account and region. */
 export function exportPolicy(document: PolicyDocument, account: string, place: AwsPlace | undefined): AwsExport {
-  const arn = arnPrefix(place ?? { awsAccount: '*', region: '*' });
-  return exportToAws(document, { arn, account, thingName: awsThingName, requireAttached: true });
+  const names = { account, thingName: awsThingName, requireAttached: true };
+  if (place) return exportToAws(document, { ...names, arn: arnPrefix(place) });
+  const exported = exportToAws(document, names);
+  const message = 'there is no mirror yet: * stands for the AWS account and the region';
+  return { ...exported, warnings: [...exported.warnings, { message }] };
 }
 
 /** `arn:aws:iot:eu-central-1:123456789012`, in the partition that the region is in. */

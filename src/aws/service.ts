@@ -146,6 +146,12 @@ export function createAwsService(deps: Deps) {
 
     statusesOf,
 
+    /** Where the resources of an account are in AWS: `arn:aws:iot:region:account`. */
+    async placeOf(account: string): Promise<string | undefined> {
+      const mirror = await mirrorOn(account);
+      return mirror && arnPrefix(mirror);
+    },
+
     /** What is to be said of AWS where something was revoked. It never fails: what is revoked is revoked. */
     async follows(account: string): Promise<{ aws?: { status: 'pending' } }> {
       const mirror = await mirrorOn(account).catch(() => undefined);

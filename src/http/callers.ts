@@ -18,6 +18,8 @@ export type KeyCaller = {
   enforcesCrl: boolean;
   /** Drops what an entry of the feed names, so its answers last longer. */
   followsFeed: boolean;
+  /** May stand in a URL, where nothing else can carry it. */
+  inUrl: boolean;
 };
 
 /** A device before its first boot is done: it holds an enrollment token, looked up by `tokenHash`. */
@@ -67,26 +69,47 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
   app.addHook('onRequest', (request, _reply, done) => {
     const { access } = request.routeOptions.config;
     if (access === undefined || access === 'public') return done();
+    const { credential, fromUrl } = requireCredential(request);
     const enter = (caller: Caller | undefined): void => {
       request.caller = caller ?? refuseUnknown(request, failures);
+      if (fromUrl) admitFromUrl(request.caller);
       admit(request.caller, access);
       done();
     };
-    const caller = resolve(requireCredential(request), lookup);
+    const caller = resolve(credential, lookup);
     if (caller instanceof Promise) caller.then(enter).catch(done);
     else enter(caller);
   });
 }
 
-function requireCredential(request: FastifyRequest): string {
-  const credential = readCredential(request.headers.authorization);
+function requireCredential(request: FastifyRequest): { credential: string; fromUrl: boolean } {
+  const sent = readCredential(request.headers.authorization);
+  const inUrl = sent === undefined ? keyInUrl(request) : undefined;
+  const credential = sent ?? inUrl;
   if (credential === undefined) {
     throw new DomainError(
       'missing-credential',
       'send Authorization: Bearer with an API key, enrollment or access token',
     );
   }
-  return credential;
+  return { credential, fromUrl: inUrl !== undefined };
+}
+
+/** `?key=` of the routes that other people's programs call, some of which can set no header. */
+function keyInUrl({ routeOptions, query }: FastifyRequest): string | undefined {
+  if (!routeOptions.url?.startsWith('/integrations/')) return undefined;
+  const { key } = query as { key?: unknown };
+  return typeof key === 'string' && key.startsWith('twk_') ? key : undefined;
+}
+
+/** URLs are logged by whatever they pass: only keys that can do little, and were made for it. */
+function admitFromUrl(caller: Caller): void {
+  const isMade = caller.kind === 'key' && caller.inUrl;
+  if (isMade && caller.permissions.size === 1 && caller.permissions.has('authorize:query')) return;
+  throw new DomainError(
+    'forbidden',
+    'only a key made with inUrl, whose sole permission is authorize:query, may stand in a URL: send it in a header',
+  );
 }
 
 function refuseUnknown(request: FastifyRequest, failures: FailureLimiter): never {

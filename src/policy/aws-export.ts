@@ -30,11 +30,13 @@ export type AwsDocument = { Version: '2012-10-17'; Statement: AwsStatement[] };
 export type AwsExport = { document?: AwsDocument; warnings: PolicyFault[]; refusals: PolicyFault[] };
 
 export type AwsExportOptions = AwsNames & {
-  /** `arn:aws:iot:eu-central-1:123456789012` */
-  arn: string;
+  /** `arn:aws:iot:eu-central-1:123456789012`; without it the document holds in every account and region. */
+  arn?: string | undefined;
   /** Every allow holds only for certificates that are attached to a thing: for all but custom authorizers. */
   requireAttached: boolean;
 };
+
+type Placed = AwsExportOptions & { arn: string };
 
 /** What AWS counts of a document, which has no white space here. */
 export const awsDocumentLimit = 2048;
@@ -46,7 +48,8 @@ type Reach = { actions: AwsAction[]; resources: string[] | Unsayable };
  * An AWS IoT policy that allows nothing that the policy does not: what AWS cannot say is left out of allows, and
  * denied more widely in denies.
  */
-export function exportToAws(policy: PolicyDocument, options: AwsExportOptions): AwsExport {
+export function exportToAws(policy: PolicyDocument, { arn, ...names }: AwsExportOptions): AwsExport {
+  const options = { ...names, arn: arn ?? anywhere };
   const warnings: PolicyFault[] = [];
   const warn = (statement: Statement, message: string) => warnings.push({ statement: statement.id, message });
   const allows = policy.statements
@@ -55,7 +58,11 @@ export function exportToAws(policy: PolicyDocument, options: AwsExportOptions): 
   const denies = policy.statements.filter(({ effect }) => effect === 'deny');
   denies.forEach((statement) => warnOfWidening(statement, options, warn));
   for (const filtersOf of [denyFilters, denyFiltersShortly]) {
-    const statements = merge([...denies.flatMap((each) => exportDeny(each, options, filtersOf)), ...allows]);
+    const statements = merge([
+      ...(arn === undefined ? [noSecondResource] : []),
+      ...denies.flatMap((each) => exportDeny(each, options, filtersOf)),
+      ...allows,
+    ]);
     const document: AwsDocument = {
       Version: '2012-10-17',
       Statement: statements.length > 0 ? statements : [saysNothing(options)],
@@ -69,19 +76,28 @@ export function exportToAws(policy: PolicyDocument, options: AwsExportOptions): 
   return { warnings, refusals: [{ message }] };
 }
 
+const anywhere = 'arn:aws:iot:*:*';
+
+// A `*` for the account could swallow the beginning of a topic that holds the end of a resource of ours.
+const noSecondResource: AwsStatement = {
+  Effect: 'Deny',
+  Action: ['iot:Connect', 'iot:Publish', 'iot:RetainPublish', 'iot:Receive', 'iot:Subscribe'],
+  Resource: ['client', 'topic', 'topicfilter'].map((type) => `${anywhere}:${type}/*:${type}/*`),
+};
+
 /** What closes a policy that cannot be said: everything is denied. */
 export function denyEverything(): AwsDocument {
   return { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: ['iot:*'], Resource: ['*'] }] };
 }
 
 /** AWS wants a statement; nobody can publish to the empty topic. */
-function saysNothing({ arn }: AwsExportOptions): AwsStatement {
+function saysNothing({ arn }: Placed): AwsStatement {
   return { Effect: 'Deny', Action: ['iot:Publish'], Resource: [`${arn}:topic/`] };
 }
 
 function exportAllow(
   statement: Statement,
-  options: AwsExportOptions,
+  options: Placed,
   warn: (statement: Statement, message: string) => void,
 ): AwsStatement[] {
   const { condition = {}, actions, resources } = statement;
@@ -104,12 +120,7 @@ function exportAllow(
   );
 }
 
-function allow(
-  Action: string[],
-  Resource: string[],
-  ranges: string[] | undefined,
-  { requireAttached }: AwsExportOptions,
-) {
+function allow(Action: string[], Resource: string[], ranges: string[] | undefined, { requireAttached }: Placed) {
   const attached = requireAttached ? { Bool: { 'iot:Connection.Thing.IsAttached': ['true'] } } : {};
   const sources = ranges ? { IpAddress: { 'aws:SourceIp': ranges } } : {};
   const Condition = { ...attached, ...sources };
@@ -121,7 +132,7 @@ function allow(
 }
 
 /** What an allow reaches in AWS, in full ARNs. */
-function allowed({ kind, levels }: ResourcePattern, named: string[], options: AwsExportOptions): Reach[] {
+function allowed({ kind, levels }: ResourcePattern, named: string[], options: Placed): Reach[] {
   if (kind === undefined) return [{ actions: [], resources: { unsayable: '* reaches every resource of the account' } }];
   if (kind !== 'topic' && kind !== 'client')
     return [{ actions: [], resources: { unsayable: `AWS IoT decides nothing about ${kind} resources` } }];
@@ -162,11 +173,7 @@ const mapped = [0, 0, 0xffff, 0];
 
 type FiltersOf = (levels: Level[], names: AwsNames) => string[];
 
-function exportDeny(
-  { actions, resources }: Statement,
-  options: AwsExportOptions,
-  filtersOf: FiltersOf,
-): AwsStatement[] {
+function exportDeny({ actions, resources }: Statement, options: Placed, filtersOf: FiltersOf): AwsStatement[] {
   return resources.flatMap((resource) => {
     const pattern = parseResource(resource);
     return [...deniedClients(pattern, actions, options), ...deniedTopics(pattern, actions, options, filtersOf)].map(
@@ -181,7 +188,7 @@ function exportDeny(
 
 type Denied = { actions: AwsAction[]; type: string; texts: string[] };
 
-function deniedClients({ kind, levels }: ResourcePattern, named: string[], options: AwsExportOptions): Denied[] {
+function deniedClients({ kind, levels }: ResourcePattern, named: string[], options: Placed): Denied[] {
   if (!reaches(kind, 'client') || !(named.includes('connect') || named.includes('*'))) return [];
   const text = kind === undefined ? '*' : (denyLevel(levels[0]!, options) ?? '*');
   return [{ actions: ['iot:Connect'], type: 'client', texts: [text] }];
@@ -190,7 +197,7 @@ function deniedClients({ kind, levels }: ResourcePattern, named: string[], optio
 function deniedTopics(
   { kind, levels }: ResourcePattern,
   named: string[],
-  options: AwsExportOptions,
+  options: Placed,
   filtersOf: FiltersOf,
 ): Denied[] {
   if (!reaches(kind, 'topic')) return [];
@@ -212,7 +219,7 @@ const reaches = (kind: ResourceKind | undefined, wanted: ResourceKind) => kind =
 
 function warnOfWidening(
   statement: Statement,
-  options: AwsExportOptions,
+  options: Placed,
   warn: (statement: Statement, message: string) => void,
 ): void {
   if (statement.condition) warn(statement, 'is denied always: AWS gets it without its conditions');

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { keyCaller } from '../../http/callers.js';
+import type { App } from '../../http/route.js';
+import type { AwsAuthorizer } from './aws-authorizer.js';
+
+const text = z.string().max(65_536);
+/** AWS may say more than is read here, now or later. */
+const event = z.looseObject({
+  token: text.optional(),
+  signatureVerified: z.boolean().optional(),
+  protocols: z.array(text).max(16).optional(),
+  protocolData: z
+    .looseObject({
+      mqtt: z
+        .looseObject({ username: text.optional(), password: text.optional(), clientId: text.optional() })
+        .optional(),
+      http: z.looseObject({ headers: z.record(z.string(), text).optional(), queryString: text.optional() }).optional(),
+      tls: z.looseObject({ serverName: text.optional() }).optional(),
+    })
+    .optional(),
+});
+
+const statement = z.object({
+  Effect: z.enum(['Allow', 'Deny']),
+  Action: z.array(z.string()),
+  Resource: z.array(z.string()),
+  Condition: z.record(z.string(), z.record(z.string(), z.array(z.string()))).optional(),
+});
+const response = z.object({
+  isAuthenticated: z.boolean(),
+  principalId: z.string().regex(/^[a-zA-Z0-9]{1,128}$/),
+  disconnectAfterInSeconds: z.int().min(300).max(86_400),
+  refreshAfterInSeconds: z.int().min(300).max(86_400),
+  policyDocuments: z.array(z.object({ Version: z.literal('2012-10-17'), Statement: z.array(statement) })).max(10),
+});
+
+/** `POST /integrations/aws-authorizer`: a Lambda passes the event on and the answer back. */
+export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
+  return async (app: App) => {
+    app.post(
+      '/integrations/aws-authorizer',
+      {
+        config: { access: 'authorize:query' },
+        schema: {
+          summary: "The answer of an AWS IoT custom authorizer; the key has to be made 'bearer'",
+          tags: ['integrations'],
+          querystring: z.looseObject({
+            key: z.string().optional().describe('A key made inUrl, where no header can be set'),
+          }),
+          body: event,
+          response: { 200: response },
+        },
+      },
+      async (request) => authorizer(keyCaller(request), request.body),
+    );
+  };
+}
