@@ -9,6 +9,7 @@ import { awsAuthorizerRoutes } from './authorize/dialects/aws-authorizer-routes.
 import { authzenRoutes } from './authorize/authzen-routes.js';
 import { decisionRoutes } from './authorize/decision-routes.js';
 import { authorizeRoutes } from './authorize/routes.js';
+import { importRoutes } from './aws/import-routes.js';
 import { reconcileRoutes } from './aws/reconcile-routes.js';
 import { awsRoutes } from './aws/routes.js';
 import { certificateRoutes } from './certificates/routes.js';
@@ -107,6 +108,7 @@ async function mountFeatures(
     certificates,
     compactLists,
     enrollments,
+    importer,
     issuers,
     listPem,
     log,
@@ -170,6 +172,7 @@ async function mountFeatures(
   await app.register(proxyRoutes({ store: proxies, clock, epoch: log.epoch, cursorAt: log.cursorAt }));
   await app.register(compactRoutes(compactLists));
   await app.register(awsRoutes(aws));
+  await app.register(importRoutes({ ...importer, requireMirror: aws.requireMirror }));
   await app.register(reconcileRoutes({ ...reconciler, requireMirror: aws.requireMirror }));
   await app.register(decisionRoutes(records.list));
   await app.register(

@@ -25,6 +25,8 @@ export type RegisteredCertificate = {
   /** SHA-256 of the DER, lower-case hex. */
   fingerprint: string;
   issuerId: string;
+  /** Somebody else issued it: it is on no list of ours. */
+  outsideLists: boolean;
   der: Buffer;
   notBefore: Date;
   notAfter: Date;

@@ -99,6 +99,7 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     repeat('pruning receipts', sweepMs, services.proxies.prune),
     repeat('mirroring into AWS', mirrorMs, services.mirror.tick),
     repeat('comparing with AWS', mirrorMs, services.reconciler.tick),
+    repeat('importing from AWS', mirrorMs, services.importer.tick),
     repeat('forgetting old changes', pruneMs, async () =>
       services.snapshot.prune(addSeconds(systemClock(), -memorySeconds)),
     ),

@@ -223,7 +223,7 @@ export async function createServices({ config, db, others, sealer, clock, onErro
     {
       ...{ db, commit, clock, audit: appendAudit, isUniqueViolation, encodePem: certificatePem, onError },
       findThingId: async (account, name) => (await things.get(account, name)).id,
-      findPolicy: policies.findActiveOr,
+      ...{ findPolicy: policies.findActiveOr, savePolicy: policies.createUnlessThere },
     },
     aws,
   );

@@ -68,7 +68,10 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
     const { thing, steps: stored } = await store.loadThing(saga);
     const begun = new Map(stored.map(({ step, reached }) => [step, reached]));
     const retentionMs = mirror.retentionDays * 86_400_000;
-    const plan = planThing(thing, { thingGroup: mirror.thingGroup, retentionMs, begun, at: clock() });
+    const plan = planThing(thing, {
+      ...{ thingGroup: mirror.thingGroup, retentionMs, begun, at: clock() },
+      keepsPolicies: saga.keepsPolicies,
+    });
     const results = new Map(stored.map(({ step, result }) => [step, result]));
     await runSteps(saga, plan.steps, stored, async (step, before) => {
       const result = await runThingStep(step, {
@@ -76,7 +79,7 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
         resultOf: (fingerprint) => results.get(`certificate:${fingerprint}`) ?? undefined,
         async certificate(fingerprint) {
           const { der, issuerDer } = await store.certificate(fingerprint);
-          return { pem: encodePem(der), issuerPem: encodePem(issuerDer) };
+          return { pem: encodePem(der), issuerPem: issuerDer.length > 0 ? encodePem(issuerDer) : undefined };
         },
         denying: () => store.denyingPolicies(saga.account),
       });

@@ -17,6 +17,8 @@ export type MirroredCertificate = {
   notAfter: Date;
   revokedAt: Date | null;
   reason: string | null;
+  /** Somebody else issued it. */
+  external: boolean;
 };
 
 /** A step of a saga and the state that it is to reach. */
@@ -31,6 +33,8 @@ export type Plan = {
 type Options = {
   thingGroup: string;
   retentionMs: number;
+  /** The policies of certificates that others issued are not ours to say. */
+  keepsPolicies: boolean;
   /** The steps that were begun before, and what they reached: what AWS may have heard of. */
   begun: ReadonlyMap<string, string | null>;
   at: Date;
@@ -40,7 +44,7 @@ type Options = {
  * The steps that bring AWS where the registry is, in the order of doing: first what takes rights away, then what
  * cleans up, then thing -> certificate -> policies -> principal -> group.
  */
-export function planThing(thing: MirroredThing, { thingGroup, retentionMs, begun, at }: Options): Plan {
+export function planThing(thing: MirroredThing, { thingGroup, retentionMs, keepsPolicies, begun, at }: Options): Plan {
   const isBegun = ({ fingerprint }: MirroredCertificate) => begun.has(`certificate:${fingerprint}`);
   const isDeleted = ({ fingerprint }: MirroredCertificate) => begun.get(`certificate:${fingerprint}`) === 'deleted';
   const live = thing.certificates.filter((each) => !isOver(each, at));
@@ -57,7 +61,7 @@ export function planThing(thing: MirroredThing, { thingGroup, retentionMs, begun
       { step: `policies:${fingerprint}`, wanted: '' },
       { step: `principal:${fingerprint}`, wanted: 'detached' },
     ]),
-    ...(thing.deleted ? deletion(begun) : presence(thing, live, thingGroup)),
+    ...(thing.deleted ? deletion(begun) : presence(thing, live, thingGroup, keepsPolicies)),
   ];
   const removed = over.filter((certificate) => removal(certificate) <= at).map(({ fingerprint }) => fingerprint);
   return {
@@ -66,12 +70,19 @@ export function planThing(thing: MirroredThing, { thingGroup, retentionMs, begun
   };
 }
 
-function presence(thing: MirroredThing, live: MirroredCertificate[], thingGroup: string): PlannedStep[] {
+function presence(
+  thing: MirroredThing,
+  live: MirroredCertificate[],
+  thingGroup: string,
+  keepsPolicies: boolean,
+): PlannedStep[] {
   return [
     { step: 'thing', wanted: digestOf(toAwsThing(thing)) },
-    ...live.flatMap(({ fingerprint, revokedAt }) => [
+    ...live.flatMap(({ fingerprint, revokedAt, external }) => [
       { step: `certificate:${fingerprint}`, wanted: revokedAt ? 'INACTIVE' : 'ACTIVE' },
-      { step: `policies:${fingerprint}`, wanted: [...thing.policies].sort().join(',') },
+      ...(keepsPolicies && external
+        ? []
+        : [{ step: `policies:${fingerprint}`, wanted: [...thing.policies].sort().join(',') }]),
       { step: `principal:${fingerprint}`, wanted: 'attached' },
     ]),
     { step: 'group', wanted: thingGroup },

@@ -7,8 +7,8 @@ import { compareAttachments } from './compare-attachments.js';
 import { compareCertificates, compareGroup, comparePolicies, compareThings } from './compare-lists.js';
 import type { Comparison } from './comparison.js';
 import { AwsFailure } from './failure.js';
-import type { IotRegistry } from './iot-registry.js';
 import type { OpenMirror } from './mirror.js';
+import { retrying } from './retrying.js';
 import { phases, type Finding, type Phase, type Reconciliation, type ReconcileStore } from './reconcile-store.js';
 
 type Deps = {
@@ -19,8 +19,6 @@ type Deps = {
   pause(ms: number): Promise<void>;
   onError(error: unknown): void;
 };
-
-const tries = 6;
 
 /** Compares AWS with the registry, list by list, a page at a time, and has sagas mend what differs. */
 export function createReconciler({ store, open, clock, claims, pause, onError }: Deps) {
@@ -126,24 +124,3 @@ const compareBy: Record<Phase, (comparison: Comparison) => Promise<void>> = {
   groups: compareGroup,
   attachments: compareAttachments,
 };
-
-/** The same calls, each tried again when its failure may pass. */
-function retrying(iot: IotRegistry, pause: (ms: number) => Promise<void>): IotRegistry {
-  const wrap =
-    (work: (...args: unknown[]) => unknown) =>
-    async (...args: unknown[]): Promise<unknown> => {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await work(...args);
-        } catch (error) {
-          const passes = error instanceof AwsFailure && ['transient', 'throttled', 'conflict'].includes(error.kind);
-          if (!passes || attempt === tries) throw error;
-          await pause(500 * 2 ** attempt);
-        }
-      }
-    };
-  const entries = Object.entries(iot) as [string, (...args: unknown[]) => unknown][];
-  return Object.fromEntries(
-    entries.map(([name, work]) => [name, name === 'close' ? work : wrap(work)]),
-  ) as unknown as IotRegistry;
-}

@@ -12,6 +12,8 @@ export type ClaimedSaga = {
   change: number;
   attempts: number;
   adopted: boolean;
+  /** Its policies in AWS are those that it came with. */
+  keepsPolicies: boolean;
 };
 
 /** What a call said, kept with the step that made it. */
@@ -33,7 +35,13 @@ type ThingState = {
   certificates: object[] | null;
   steps: StoredStep[] | null;
 };
-type Dated = { fingerprint: string; notAfter: string; revokedAt: string | null; reason: string | null };
+type Dated = {
+  fingerprint: string;
+  notAfter: string;
+  revokedAt: string | null;
+  reason: string | null;
+  external: boolean;
+};
 
 /** Sagas and their steps. Every write of a claimed saga is done only while the claim stands. */
 export function createSagaStore(db: Database, instance: string) {
@@ -57,7 +65,7 @@ export function createSagaStore(db: Database, instance: string) {
           WHERE s.account_name = ${account} AND m.mode <> 'off' AND (m.blocked_until IS NULL OR ${probing})
             AND s.due_at <= ${at} AND (s.claimed_until IS NULL OR s.claimed_until <= ${at})
           ORDER BY s.urgent DESC, s.due_at LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
-        RETURNING id, account_name AS account, thing_id AS "thingId", policy, change, attempts, adopted`);
+        RETURNING id, account_name AS account, thing_id AS "thingId", policy, change, attempts, adopted, keeps_policies AS "keepsPolicies"`);
       return row;
     },
 
@@ -67,6 +75,9 @@ export function createSagaStore(db: Database, instance: string) {
       await db.$executeRaw(
         sql`UPDATE aws_reconciliations SET claimed_until = ${until} WHERE claimed_by = ${instance}::uuid AND status = 'running'`,
       );
+      await db.$executeRaw(
+        sql`UPDATE aws_imports SET claimed_until = ${until} WHERE claimed_by = ${instance}::uuid AND status = 'running'`,
+      );
     },
 
     /** A thing with its certificates and what was done for it. */
@@ -74,7 +85,8 @@ export function createSagaStore(db: Database, instance: string) {
       const [row] = await db.$queryRaw<[ThingState]>(sql`
         SELECT jsonb_build_object('id', t.id, 'account', t.account_name, 'name', COALESCE(t.former_name, t.name), 'thingType', t.thing_type,
             'attributes', t.attributes, 'policies', t.policies, 'deleted', t.deleted_at IS NOT NULL) AS thing,
-          (SELECT jsonb_agg(jsonb_build_object('fingerprint', c.fingerprint, 'notAfter', c.not_after, 'revokedAt', c.revoked_at, 'reason', c.reason)
+          (SELECT jsonb_agg(jsonb_build_object('fingerprint', c.fingerprint, 'notAfter', c.not_after, 'revokedAt', c.revoked_at, 'reason', c.reason,
+            'external', c.crl_scope = 'external')
             ORDER BY c.created_at) FROM certificates c WHERE c.thing_id = t.id) AS certificates,
           (SELECT jsonb_agg(jsonb_build_object('step', step, 'wanted', wanted, 'reached', reached, 'result', result, 'reachedAt', reached_at))
             FROM aws_steps WHERE saga_id = ${id}::uuid) AS steps

@@ -93,6 +93,30 @@ export const reconciliation = z.object({
 });
 export const reconciliations = z.object({ items: z.array(reconciliation) });
 
+export const importRequest = reconcileRequest;
+export const importRun = z.object({
+  id: z.uuid(),
+  dryRun: z.boolean(),
+  status: z.enum(['running', 'done', 'failed']),
+  seen: z.int().describe('Things of AWS that were looked at'),
+  counts: z.record(z.string(), z.int()).describe('imported, known and skipped'),
+  items: z
+    .array(
+      z.object({
+        thing: z.string(),
+        result: z.enum(['imported', 'known', 'skipped']),
+        certificates: z.int(),
+        warnings: z.array(z.string()),
+      }),
+    )
+    .describe('The first thousand that were not known'),
+  policies: z.array(z.object({ awsName: z.string(), name: z.string().optional(), warnings: z.array(z.string()) })),
+  enrollment: z.uuid().optional().describe('What it brought, for filters and bulk revocations'),
+  reason: z.string().optional(),
+  startedAt: timestamp,
+  finishedAt: timestamp.optional(),
+});
+
 const fault = z.object({ statement: z.string().optional(), message: z.string() });
 
 export const policyExport = z.object({

@@ -3,9 +3,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Commit, Database } from '../db/client.js';
+import type { Origin } from '../origin.js';
 import type { PolicyVersion } from '../policy/compile.js';
+import type { PolicyDocument } from '../policy/policy.js';
 import { defaultRates, type AwsCall } from './calls.js';
 import { createClaims, type Claims } from './claims.js';
+import { createImportStore } from './import-store.js';
+import { createImporter } from './import.js';
 import type { IotRegistry, openIotRegistry } from './iot-registry.js';
 import { createMirror, type OpenMirror } from './mirror.js';
 import { createRateStore } from './rate-store.js';
@@ -24,6 +28,8 @@ type Deps = {
   encodePem(der: Buffer): string;
   findThingId(account: string, name: string): Promise<string>;
   findPolicy(account: string, name: string, version: number | undefined): Promise<PolicyVersion>;
+  /** Saves a policy unless there is one of that name. */
+  savePolicy(account: string, document: PolicyDocument, origin: Origin): Promise<void>;
   onError(error: unknown): void;
 };
 
@@ -75,13 +81,18 @@ export function createAws(deps: Deps, tuning: AwsTuning) {
     pause: tuning.pause,
     onError,
   });
+  const importer = createImporter({
+    store: createImportStore(db, commit, audit, instance),
+    ...{ open, clock, claims, pause: tuning.pause, onError, savePolicy: deps.savePolicy },
+  });
   return {
     aws: service,
+    importer,
     reconciler,
     mirror,
     mirrorQueue: store.queue,
     async closeMirror(): Promise<void> {
-      await Promise.all([mirror.close(), reconciler.close()]);
+      await Promise.all([mirror.close(), reconciler.close(), importer.close()]);
       connections.close();
     },
   };

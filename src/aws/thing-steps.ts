@@ -16,7 +16,8 @@ type Context = {
   before: StoredStep | undefined;
   /** What the step that registered a certificate was told. */
   resultOf(fingerprint: string): StepResult | undefined;
-  certificate(fingerprint: string): Promise<{ pem: string; issuerPem: string }>;
+  /** A certificate and its issuer's, which is not known of those that others issued. */
+  certificate(fingerprint: string): Promise<{ pem: string; issuerPem: string | undefined }>;
   /** The policies of the account that deny something. */
   denying(): Promise<string[]>;
 };
@@ -138,8 +139,9 @@ async function registerCertificate(
     return { certificateId: found.id, certificateArn: found.arn };
   }
   try {
-    if (withCa) await iot.registerCa(issuerPem).catch(ignoring('exists'));
-    const { id, arn } = await iot.registerCertificate(pem, wanted, withCa ? issuerPem : undefined);
+    const caPem = withCa ? issuerPem : undefined;
+    if (caPem !== undefined) await iot.registerCa(caPem).catch(ignoring('exists'));
+    const { id, arn } = await iot.registerCertificate(pem, wanted, caPem);
     return { certificateId: id, certificateArn: arn };
   } catch (error) {
     if (!(error instanceof AwsFailure && error.kind === 'exists')) throw error;
@@ -183,15 +185,15 @@ async function deleteCertificate({ iot, resultOf }: Context, fingerprint: string
  * what only allows goes first, what denies comes before what allows, and denies that are over go last.
  */
 async function putPolicies(context: Context, fingerprint: string, policies: string[]): Promise<void> {
-  const { iot, before, resultOf, denying } = context;
+  const { iot, before, adopted, resultOf, denying } = context;
   const arn = resultOf(fingerprint)?.certificateArn;
   // Without an ARN, AWS never had the certificate.
   if (arn === undefined) return;
   const wanted = policies.map(awsPolicyName);
-  // Only for the first attempt is it sure that nothing is attached.
-  const attached = before ? ((await iot.listAttachedPolicies(arn)) ?? []) : [];
+  // Only for the first attempt for what we made is it sure that nothing is attached.
+  const attached = before || adopted ? ((await iot.listAttachedPolicies(arn)) ?? []) : [];
   const [over, missing] = [except(attached, wanted), except(wanted, attached)];
-  const denies = before && over.length + missing.length > 1 ? (await denying()).map(awsPolicyName) : [];
+  const denies = attached.length > 0 && over.length + missing.length > 1 ? (await denying()).map(awsPolicyName) : [];
   for (const name of except(over, denies)) await iot.detachPolicy(name, arn);
   for (const name of [...within(missing, denies), ...except(missing, denies)]) await iot.attachPolicy(name, arn);
   for (const name of within(over, denies)) await iot.detachPolicy(name, arn);

@@ -3,7 +3,17 @@ import { rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { keyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
-import { instant, page, pageOf, pageQuery, readCursor, serialNumber, thingName, timestamp } from '../http/shapes.js';
+import {
+  instant,
+  outsideLists,
+  page,
+  pageOf,
+  pageQuery,
+  readCursor,
+  serialNumber,
+  thingName,
+  timestamp,
+} from '../http/shapes.js';
 import type { HeldCertificate } from '../registry.js';
 import type { CertificateFilter, CertificateStatus } from './store.js';
 
@@ -19,6 +29,7 @@ const certificate = z.object({
   createdAt: timestamp,
   revokedAt: timestamp.optional(),
   reason: z.string().optional(),
+  outsideLists,
   pem: z.string(),
 });
 const query = pageQuery.extend({
@@ -54,6 +65,7 @@ export function certificateRoutes({ clock, encodePem, statusOf, find, list }: De
     createdAt: rfc3339(row.createdAt),
     ...(row.revokedAt === null ? {} : { revokedAt: rfc3339(row.revokedAt) }),
     ...(row.reason === null ? {} : { reason: row.reason }),
+    ...(row.outsideLists ? { outsideLists: true as const } : {}),
     pem: encodePem(row.der),
   });
 

@@ -135,12 +135,17 @@ export function certificateStatus({ revokedAt, reason, notAfter }: HeldCertifica
 }
 
 type Holder = Parameters<typeof toRegisteredThing>[0] & { account: { status: string } };
-type Row = Omit<HeldCertificate, 'thing' | 'accountActive' | 'der'> & { der: Uint8Array; thing: Holder };
+type Row = Omit<HeldCertificate, 'thing' | 'accountActive' | 'der' | 'outsideLists'> & {
+  der: Uint8Array;
+  thing: Holder;
+  crlScope: string;
+};
 
 function toHeldCertificate(row: Row): HeldCertificate {
   const { serialNumber, fingerprint, issuerId, notBefore, notAfter, createdAt, firstUsedAt, revokedAt, reason } = row;
   return {
     ...{ serialNumber, fingerprint, issuerId, notBefore, notAfter, createdAt, firstUsedAt, revokedAt, reason },
+    outsideLists: row.crlScope === 'external',
     der: Buffer.from(row.der),
     thing: toRegisteredThing(row.thing),
     accountActive: row.thing.account.status === 'active',

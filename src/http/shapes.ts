@@ -83,6 +83,14 @@ export const context = z.strictObject({
   qos: z.number().optional(),
 });
 
+/** Of certificates that were not issued here. */
+export const outsideLists = z
+  .literal(true)
+  .optional()
+  .describe(
+    'Issued elsewhere: no CRL and no OCSP answer of ours names it; authorize, introspection, the feed and AWS do',
+  );
+
 /** A place in the log: `epoch:position`. */
 export const logCursor = z.string().regex(/^[0-9a-f-]{36}:\d{1,15}$/, 'must be a cursor: epoch:position');
 

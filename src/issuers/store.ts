@@ -27,6 +27,9 @@ export type ListSettings = Pick<
   'listSuperseded' | 'shards' | 'deltaList' | 'distributionPoint' | 'listMaxAge'
 >;
 
+/** Certificates that others issued stand under an issuer that signs nothing: no authority of ours. */
+const ours = { kind: { not: 'external' } };
+
 export type IssuerStore = ReturnType<typeof createIssuerStore>;
 
 export function createIssuerStore(db: Database) {
@@ -40,7 +43,7 @@ export function createIssuerStore(db: Database) {
     /** The unexpired authorities of an account, the newest first. */
     async unexpired(account: string, at: Date): Promise<StoredIssuer[]> {
       const rows = await db.issuer.findMany({
-        where: { accountName: account, notAfter: { gt: at } },
+        where: { accountName: account, notAfter: { gt: at }, ...ours },
         orderBy: [{ createdAt: 'desc' }, { kind: 'asc' }, { id: 'asc' }],
       });
       return rows.map(toStoredIssuer);
@@ -48,7 +51,7 @@ export function createIssuerStore(db: Database) {
 
     /** Every unexpired authority of every account. */
     async allUnexpired(at: Date): Promise<StoredIssuer[]> {
-      return (await db.issuer.findMany({ where: { notAfter: { gt: at } } })).map(toStoredIssuer);
+      return (await db.issuer.findMany({ where: { notAfter: { gt: at }, ...ours } })).map(toStoredIssuer);
     },
 
     /** Changes settings, inside a transaction. */
@@ -57,7 +60,7 @@ export function createIssuerStore(db: Database) {
     },
 
     async find(id: string): Promise<StoredIssuer | undefined> {
-      const row = await db.issuer.findUnique({ where: { id } });
+      const row = await db.issuer.findUnique({ where: { id, ...ours } });
       return row ? toStoredIssuer(row) : undefined;
     },
 

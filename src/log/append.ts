@@ -44,8 +44,9 @@ export const appendLog: AppendLog = async (tx, at, entries) => {
 export const keepAfterExpiryMs = 8 * 86_400_000;
 
 function lastMattersAt(at: Date, payload: Json): number {
-  const { notAfter } = payload as { notAfter?: string };
-  return Math.max(at.getTime(), notAfter === undefined ? 0 : Date.parse(notAfter));
+  const { notAfter, scope } = payload as { notAfter?: string; scope?: string };
+  // What others issued is on no list, and may be valid for decades.
+  return Math.max(at.getTime(), notAfter === undefined || scope === 'external' ? 0 : Date.parse(notAfter));
 }
 
 /** Cuts off the beginning of the log that matters to nobody any more. Returns how far it is gone. */

@@ -46,6 +46,34 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
     return found;
   };
 
+  /** Saves a new policy; its version 1 is active at once. @throws DomainError `invalid-policy`, `policy-exists` */
+  const create = async (
+    account: string,
+    input: unknown,
+    origin: Origin,
+  ): Promise<{ name: string; version: number; activeVersion: number }> => {
+    const document = requireSound(input);
+    const { name } = document;
+    await store.transaction(async (tx) => {
+      const at = clock();
+      if (!(await store.insertFirst(tx, account, [document], at, origin.actor)))
+        throw new DomainError(
+          'policy-exists',
+          `there is a policy ${name}: add a version to it, or choose another name`,
+        );
+      await audit(tx, {
+        at,
+        account,
+        origin,
+        action: 'policy.create',
+        target: `policy:${name}`,
+        detail: { document },
+      });
+      await log(tx, at, [activation(account, name, 1, document)]);
+    });
+    return { name, version: 1, activeVersion: 1 };
+  };
+
   return {
     /** Gives a new account its built-in policies. Returns what the log has to tell of them. */
     async seed(tx: Transaction, account: string, settings: BuiltInSettings, at: Date): Promise<NewLogEntry[]> {
@@ -54,32 +82,11 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
       return documents.map((document) => activation(account, document.name, 1, document));
     },
 
-    /** Saves a new policy; its version 1 is active at once. @throws DomainError `invalid-policy`, `policy-exists` */
-    async create(
-      account: string,
-      input: unknown,
-      origin: Origin,
-    ): Promise<{ name: string; version: number; activeVersion: number }> {
-      const document = requireSound(input);
-      const { name } = document;
-      await store.transaction(async (tx) => {
-        const at = clock();
-        if (!(await store.insertFirst(tx, account, [document], at, origin.actor)))
-          throw new DomainError(
-            'policy-exists',
-            `there is a policy ${name}: add a version to it, or choose another name`,
-          );
-        await audit(tx, {
-          at,
-          account,
-          origin,
-          action: 'policy.create',
-          target: `policy:${name}`,
-          detail: { document },
-        });
-        await log(tx, at, [activation(account, name, 1, document)]);
-      });
-      return { name, version: 1, activeVersion: 1 };
+    create,
+
+    /** The same, unless there is one of that name. */
+    async createUnlessThere(account: string, document: PolicyDocument, origin: Origin): Promise<void> {
+      if (!(await store.find(account, document.name))) await create(account, document, origin);
     },
 
     /** Saves another version, which is not active yet. @throws DomainError `invalid-policy`, `not-found` */

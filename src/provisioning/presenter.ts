@@ -6,8 +6,8 @@ import type { ProvisionAnswer, RenewAnswer } from './routes.js';
 import type { ProvisionRequest } from './schema.js';
 import type { Provisioned } from './service.js';
 
-type Authority = { chainPem: string; chainDer: Buffer[]; urls: { ocsp: string } };
-type IssuedCertificate = Provisioned['certificate'];
+type Authority = { chainPem: string; chainDer: Buffer[]; urls: { crl: string; ocsp: string } };
+type IssuedCertificate = Provisioned['certificate'] & { outsideLists?: boolean };
 
 type Deps = {
   clock: Clock;
@@ -31,7 +31,10 @@ type Deps = {
 export function createPresenter(deps: Deps) {
   const { clock, publicUrl, signing, render, firstTokens, encodePem, crlUrlOf, encodePkcs12, inAws } = deps;
   const identity = async (thing: RegisteredThing, certificate: IssuedCertificate): Promise<RenewAnswer> => {
-    const { chainPem, urls } = await signing(thing.account);
+    const authority = await signing(thing.account);
+    const { urls } = authority;
+    // Of what others issued, neither the chain nor a list is known here.
+    const [chainPem, crl] = certificate.outsideLists ? ['', urls.crl] : [authority.chainPem, crlUrlOf(certificate.der)];
     const { account, name, thingType, attributes, policies } = thing;
     const type = thingType ?? undefined;
     return {
@@ -39,7 +42,7 @@ export function createPresenter(deps: Deps) {
       certificate: presentCertificate({ ...certificate, pem: encodePem(certificate.der), chainPem }),
       policies: await render(policies, { account, thing: { name, type, attributes }, certificate }),
       serverTime: rfc3339(clock()),
-      links: presentLinks(publicUrl, { crl: crlUrlOf(certificate.der), ocsp: urls.ocsp }),
+      links: presentLinks(publicUrl, { crl, ocsp: urls.ocsp }),
     };
   };
 

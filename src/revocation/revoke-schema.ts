@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { outsideLists, serialNumber, thingName, timestamp } from '../http/shapes.js';
 import { reasonCodes, type RevocationReason } from '../pki/crl.js';
 
 export const reason = z.enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]]);
@@ -19,6 +19,7 @@ export const revoked = z.object({
   position: z.int(),
   cursor: z.string(),
   aws,
+  outsideLists,
 });
 export const released = z.object({
   serialNumber,
@@ -26,6 +27,7 @@ export const released = z.object({
   position: z.int(),
   cursor: z.string(),
   aws,
+  outsideLists,
 });
 
 export const thingParams = z.strictObject({ name: thingName });

@@ -20,7 +20,18 @@ type Deps = {
 };
 
 /** A certificate that is revoked, where in the log that stands, and the cursor of that place. */
-export type Revoked = { serialNumber: string; reason: string; revokedAt: Date; position: number; cursor: string };
+export type Revoked = {
+  serialNumber: string;
+  reason: string;
+  revokedAt: Date;
+  position: number;
+  cursor: string;
+  /** Somebody else issued it: no list of ours names it. */
+  outsideLists?: true;
+};
+
+/** What is to be said of certificates that others issued. */
+const outside = (crlScope: string): { outsideLists?: true } => (crlScope === 'external' ? { outsideLists: true } : {});
 
 /** What became of a thing. */
 export type ThingRevocation = { name: string; status: string; certificates: number; position: number | undefined };
@@ -59,9 +70,10 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
     ]);
   };
 
-  const answerOf = ({ serialNumber, reason, revokedAt, revokedPosition }: LockedCertificate): Revoked => {
+  const answerOf = ({ serialNumber, reason, revokedAt, revokedPosition, crlScope }: LockedCertificate): Revoked => {
     const position = Number(revokedPosition ?? 0);
-    return { serialNumber, reason: reason!, revokedAt: revokedAt!, position, cursor: cursorAt(position) };
+    const answer = { serialNumber, reason: reason!, revokedAt: revokedAt!, position, cursor: cursorAt(position) };
+    return { ...answer, ...outside(crlScope) };
   };
 
   const lockHolder = async (tx: Transaction, account: string, serialNumber: string, at: Date) => {
@@ -137,7 +149,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
       account: string,
       serialNumber: string,
       origin: Origin,
-    ): Promise<{ serialNumber: string; position: number; cursor: string }> =>
+    ): Promise<{ serialNumber: string; position: number; cursor: string; outsideLists?: true }> =>
       commit(async (tx) => {
         const at = clock();
         const { thing, certificate } = await lockHolder(tx, account, serialNumber, at);
@@ -161,7 +173,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
           detail: { serialNumber },
         });
         const position = Number(await log(tx, at, [releasedEntry({ account, thingName: thing.name }, certificate)]));
-        return { serialNumber, position, cursor: cursorAt(position) };
+        return { serialNumber, position, cursor: cursorAt(position), ...outside(certificate.crlScope) };
       }),
 
     /**

@@ -24,6 +24,11 @@ export type TestServer = OpenResources & {
 // The database of another server: its settings name it, and the other removes it.
 const joined: TestDatabase = { settings: {}, remove: () => {} };
 
+/** What goes wrong in the background is part of many tests; `TEST_ERRORS=1` shows it. */
+const complain = (error: unknown): void => {
+  if (process.env['TEST_ERRORS']) console.error(error);
+};
+
 /** With `DATABASE_URL` among the settings, one more instance on that database, which needs `THINGWARD_OWNER_KEY`. */
 export async function startServer(
   kind: DatabaseKind,
@@ -37,7 +42,7 @@ export async function startServer(
   const clock: Clock = () => new Date(Date.now() + offsetMs);
   // Waiting for a call's turn can move the clock instead.
   const pause = tuning.pause ? async (ms: number) => void (offsetMs += ms) : awsTuning.pause;
-  const resources = await openResources(config, clock, () => {}, { ...awsTuning, ...tuning, pause });
+  const resources = await openResources(config, clock, complain, { ...awsTuning, ...tuning, pause });
   const { accounts } = resources.services;
   const isThere = await accounts.exists('default');
   const ownerKey = isThere

@@ -1,0 +1,69 @@
+import type { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import type { Origin } from '../origin.js';
+import type { ImportRun } from './import-store.js';
+import * as schema from './schema.js';
+
+type Deps = {
+  requireMirror(account: string): Promise<unknown>;
+  start(account: string, dryRun: boolean, origin: Origin): Promise<ImportRun>;
+  get(account: string, id: string): Promise<ImportRun>;
+};
+
+const tags = ['aws'];
+
+/** Taking over a fleet that AWS has already. */
+export function importRoutes({ requireMirror, start, get }: Deps) {
+  return async (app: App) => {
+    app.post(
+      '/v1/aws/import',
+      {
+        config: { access: 'aws:write' },
+        schema: {
+          summary: 'Take over the things that AWS has, with their certificates; dryRun only tells',
+          tags,
+          body: schema.importRequest,
+          response: { 202: schema.importRun },
+        },
+      },
+      async (request, reply) => {
+        const { account } = keyCaller(request);
+        await requireMirror(account);
+        const run = await start(account, request.body?.dryRun ?? false, originOf(request));
+        return reply.code(202).header('location', `/v1/aws/import/${run.id}`).send(present(run));
+      },
+    );
+
+    app.get(
+      '/v1/aws/import/:id',
+      {
+        config: { access: 'aws:write' },
+        schema: {
+          summary: 'How far an import has come, and what it takes',
+          tags,
+          params: schema.reconcileParams,
+          response: { 200: schema.importRun },
+        },
+      },
+      async (request) => present(await get(keyCaller(request).account, request.params.id)),
+    );
+  };
+}
+
+function present({
+  reason,
+  enrollmentId,
+  startedAt,
+  finishedAt,
+  ...run
+}: ImportRun): z.output<typeof schema.importRun> {
+  return {
+    ...run,
+    ...(enrollmentId === null ? {} : { enrollment: enrollmentId }),
+    ...(reason === null ? {} : { reason }),
+    startedAt: rfc3339(startedAt),
+    ...(finishedAt ? { finishedAt: rfc3339(finishedAt) } : {}),
+  };
+}

@@ -1,0 +1,243 @@
+import { hash, randomUUID, X509Certificate } from 'node:crypto';
+import type { Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
+import { importFromAws } from '../policy/aws-import.js';
+import type { PolicyDocument } from '../policy/policy.js';
+import type { Claims } from './claims.js';
+import { pagesOf } from './comparison.js';
+import { AwsFailure } from './failure.js';
+import type { ImportedItem, ImportRun, ImportStore, NewCertificate, NewThing } from './import-store.js';
+import type { AwsThing, IotRegistry } from './iot-registry.js';
+import type { OpenMirror } from './mirror.js';
+import { retrying } from './retrying.js';
+import { ownerAttribute, policyPrefix } from './thing-shape.js';
+
+type Deps = {
+  store: ImportStore;
+  open(account: string): Promise<OpenMirror | undefined>;
+  clock: Clock;
+  claims: Claims;
+  pause(ms: number): Promise<void>;
+  onError(error: unknown): void;
+  /** Saves a policy unless there is one of that name. */
+  savePolicy(account: string, document: PolicyDocument, origin: Origin): Promise<void>;
+};
+
+type Taking = {
+  run: ImportRun;
+  iot: IotRegistry;
+  place: { region: string; awsAccount: string };
+  policies: Map<string, string | undefined>;
+};
+
+const thingName = /^[A-Za-z0-9:_-]{1,128}$/;
+const thingType = /^[A-Za-z0-9_-]{1,64}$/;
+const attributeName = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+
+/** Takes over things that AWS has and the registry has not, with their certificates, and their policies as far as they can be said. */
+export function createImporter({ store, open, clock, claims, pause, onError, savePolicy }: Deps) {
+  let closing = false;
+  let working: Promise<void> | undefined;
+
+  /** Our name for a policy of AWS; undefined when nothing of it can be said. */
+  const takePolicy = async ({ run, iot, place, policies }: Taking, awsName: string): Promise<string | undefined> => {
+    if (policies.has(awsName)) return policies.get(awsName);
+    const wanted = `aws-${awsName.replace(/[^A-Za-z0-9_-]/g, '-')}`.slice(0, 64);
+    const { document, warnings } = importFromAws(wanted, (await iot.getPolicy(awsName)) ?? '', place);
+    if (document && !run.dryRun) await savePolicy(run.account, document, run.origin);
+    const said = warnings.map(({ statement, message }) =>
+      statement === undefined ? message : `${statement}: ${message}`,
+    );
+    run.policies.push({ awsName, ...(document ? { name: wanted } : {}), warnings: said });
+    policies.set(awsName, document && wanted);
+    return document && wanted;
+  };
+
+  const takeCertificate = async (taking: Taking, arn: string, warnings: string[]) => {
+    const id = arn.split(':cert/')[1];
+    const found = id === undefined ? undefined : await taking.iot.describeCertificate(id);
+    if (!found) return void warnings.push(`the principal ${arn} is no certificate that can be read`);
+    if (found.status !== 'ACTIVE' && found.status !== 'INACTIVE')
+      return void warnings.push(`the certificate ${id} is ${found.status}, and left out`);
+    const certificate = readCertificate(found.pem, {
+      certificateId: found.id,
+      certificateArn: arn,
+      active: found.status === 'ACTIVE',
+    });
+    if (typeof certificate === 'string') return void warnings.push(`the certificate ${id} is left out: ${certificate}`);
+    const names = (await taking.iot.listAttachedPolicies(arn)) ?? [];
+    const policies = [];
+    for (const name of names.filter((each) => !each.startsWith(policyPrefix)))
+      policies.push(await takePolicy(taking, name));
+    return {
+      certificate,
+      policies: policies.filter((name) => name !== undefined),
+      unsaid: policies.length > policies.filter(Boolean).length,
+    };
+  };
+
+  const takeThing = async (taking: Taking, found: AwsThing): Promise<ImportedItem> => {
+    const { run, iot } = taking;
+    const unfit = whyUnfit(found);
+    const skipped = (why: string): ImportedItem => ({
+      thing: found.name,
+      result: 'skipped',
+      certificates: 0,
+      warnings: [why],
+    });
+    if (unfit !== undefined) return skipped(unfit);
+    const warnings: string[] = [];
+    const thing: NewThing = {
+      name: found.name,
+      thingType: found.type ?? null,
+      attributes: found.attributes,
+      policies: [],
+      certificates: [],
+    };
+    const policies = new Set<string>();
+    for (const arn of (await iot.listPrincipals(found.name)) ?? []) {
+      const taken = await takeCertificate(taking, arn, warnings);
+      if (!taken) continue;
+      thing.certificates.push(taken.certificate);
+      taken.policies.forEach((name) => policies.add(name));
+      if (taken.unsaid)
+        warnings.push(`a policy of the certificate ${taken.certificate.certificateId} cannot be said here`);
+    }
+    thing.policies = [...policies].slice(0, 20);
+    if (thing.certificates.length === 0) return skipped(warnings[0] ?? 'it has no certificate');
+    if (!run.dryRun) {
+      try {
+        run.enrollmentId ??= await store.enrollment(run, clock());
+        await store.insert(run, run.enrollmentId, thing, clock());
+      } catch (error) {
+        if (!store.isConflict(error)) throw error;
+        return skipped('its name, its key or the serial number of its certificate is taken here');
+      }
+    }
+    return { thing: found.name, result: 'imported', certificates: thing.certificates.length, warnings };
+  };
+
+  const take = async (run: ImportRun): Promise<void> => {
+    const mirror = await open(run.account);
+    if (!mirror) return store.finish(run, 'failed', 'the mirror was switched off', clock());
+    const { region, awsAccount } = mirror.settings;
+    const taking = {
+      run,
+      iot: retrying(mirror.iot, pause),
+      place: { region, awsAccount },
+      policies: new Map<string, string | undefined>(),
+    };
+    // Begun again after a crash, what was taken is known by now.
+    Object.assign(run, { seen: 0, counts: {}, items: [], policies: [] });
+    for await (const things of pagesOf(taking.iot.listThings)) {
+      const known = await store.knownNames(
+        run.account,
+        things.map(({ name }) => name),
+      );
+      for (const thing of things) {
+        const isKnown = known.has(thing.name) || thing.attributes[ownerAttribute] !== undefined;
+        note(
+          run,
+          isKnown
+            ? { thing: thing.name, result: 'known', certificates: 0, warnings: [] }
+            : await takeThing(taking, thing),
+        );
+        if (closing || (run.seen % 20 === 0 && !(await store.save(run)))) return;
+      }
+      if (!(await store.save(run))) return;
+    }
+    await store.finish(run, 'done', null, clock());
+  };
+
+  const work = async (): Promise<void> => {
+    for (;;) {
+      const run = closing ? undefined : await store.claim(clock(), claims.until());
+      if (!run) return;
+      await take(run).catch(async (error: unknown) => {
+        if (!(error instanceof AwsFailure)) onError(error);
+        const reason =
+          error instanceof AwsFailure ? error.message : 'something failed here, not in AWS: the log has it';
+        await store.finish(run, 'failed', reason, clock());
+      });
+    }
+  };
+
+  return {
+    /** Begins to take a fleet over, or to tell what would be. @throws DomainError `conflict` while another runs */
+    async start(account: string, dryRun: boolean, origin: Origin): Promise<ImportRun> {
+      const id = randomUUID();
+      if (!(await store.start({ id, account, dryRun, origin, at: clock() })))
+        throw new DomainError('conflict', 'an import is running: wait for it');
+      return (await store.find(account, id))!;
+    },
+
+    /** @throws DomainError `not-found` */
+    async get(account: string, id: string): Promise<ImportRun> {
+      const run = await store.find(account, id);
+      if (!run) throw new DomainError('not-found', `there is no import ${id}`);
+      return run;
+    },
+
+    /** Goes on with whatever nobody is at. Called now and then. */
+    async tick(): Promise<void> {
+      if (closing || working) return;
+      working = claims
+        .hold(work)
+        .catch(onError)
+        .finally(() => (working = undefined));
+    },
+
+    async settled(): Promise<void> {
+      while (working) await working;
+    },
+
+    async close(): Promise<void> {
+      closing = true;
+      await working;
+    },
+  };
+}
+
+function note(run: ImportRun, item: ImportedItem): void {
+  run.seen++;
+  run.counts[item.result] = (run.counts[item.result] ?? 0) + 1;
+  // Those to look at come before the thousandth; of the others there may be many.
+  if (item.result !== 'known') run.items.push(item);
+}
+
+/** Why a thing cannot be taken without losing something of it. */
+function whyUnfit({ name, type, attributes }: AwsThing): string | undefined {
+  if (!thingName.test(name)) return 'its name has characters that names here have not';
+  if (type !== undefined && !thingType.test(type)) return 'its thing type has characters that types here have not';
+  const odd = Object.keys(attributes).find(
+    (key) => !attributeName.test(key) || attributes[key]!.length > 256 || attributes[key] === '',
+  );
+  if (odd !== undefined) return `its attribute ${odd} cannot be kept here: rename or shorten it`;
+  const room = type === undefined ? 3 : 50;
+  if (Object.keys(attributes).length >= room)
+    return `it has ${room} attributes, and AWS takes no more: leave room for ${ownerAttribute}, or give it a thing type`;
+  return undefined;
+}
+
+/** A certificate that somebody else issued; a text saying why it cannot be taken. */
+function readCertificate(
+  pem: string,
+  known: Pick<NewCertificate, 'certificateId' | 'certificateArn' | 'active'>,
+): NewCertificate | string {
+  try {
+    const certificate = new X509Certificate(pem);
+    const serialNumber = certificate.serialNumber.toLowerCase().padStart(40, '0');
+    const [notBefore, notAfter] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
+    if (serialNumber.length > 40) return 'its serial number is longer than RFC 5280 allows';
+    if (!(notBefore < notAfter)) return 'it was never valid';
+    const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
+    return {
+      ...{ serialNumber, fingerprint: hash('sha256', certificate.raw), der: certificate.raw, notBefore, notAfter },
+      spkiSha256: hash('sha256', spki, 'buffer'),
+      ...known,
+    };
+  } catch (error) {
+    return `it cannot be read (${(error as Error).message})`;
+  }
+}
