@@ -1,4 +1,5 @@
 import { cpus } from 'node:os';
+import { benchAws } from './aws.js';
 import { benchAuthorize } from './authorize.js';
 import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
@@ -21,6 +22,7 @@ const sections: Record<string, () => Promise<string>> = {
   compact: benchCompact,
   push: benchPush,
   ocsp: benchOcsp,
+  aws: benchAws,
 };
 
 // All of them, or those that are named: npm run bench -- engine servers

@@ -21,6 +21,7 @@ import { installCallers, type CallerLookup } from './http/callers.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
 import { createMetrics, healthRoutes } from './http/health.js';
+import { addMirrorMetrics } from './http/mirror-metrics.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
 import { issuerRoutes } from './issuers/routes.js';
@@ -83,6 +84,8 @@ export async function buildApp(resources: AppResources): Promise<App> {
   endUnusedConnections(app);
   installProblems(app);
   const metrics = createMetrics();
+  const { mirror, mirrorQueue } = resources.services;
+  addMirrorMetrics(metrics.registry, { queue: () => mirrorQueue(), counts: mirror.counts }, resources.clock);
   observeRequests(app, metrics);
   const failures = createFailureLimiter(config.failedCredentialsPerMinute);
   installCallers(app, callerLookup(resources.services), failures);

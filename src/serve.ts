@@ -16,6 +16,7 @@ const pruneMs = 60_000;
 const listsMs = 60_000;
 const bulkMs = 5000;
 const mirrorMs = 500;
+const progressMs = 10_000;
 const stopMs = 10_000;
 
 /** Runs the server until SIGTERM or SIGINT, which let the requests in progress finish. */
@@ -42,6 +43,7 @@ export async function serve(config: Config): Promise<void> {
   });
   const onChoreError = (error: unknown, chore: string) => logger.error({ err: error }, `${chore} failed`);
   const timers = startChores(resources, onChoreError);
+  timers.push(tellOfMirror(resources, logger));
   resources.services.publisher.refresh().catch((error: unknown) => onChoreError(error, 'signing lists anew'));
   app.server.maxConnections = 20_000;
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
@@ -80,6 +82,20 @@ async function pingDatabase(db: Database): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A long queue is long work: the log says how it shrinks. */
+function tellOfMirror({ services }: OpenResources, logger: ReturnType<typeof createLogger>): NodeJS.Timeout {
+  let before = 0;
+  const tell = async (): Promise<void> => {
+    const { done } = services.mirror.counts;
+    const ran = done - before;
+    before = done;
+    if (ran === 0) return;
+    const { pending, failed } = await services.mirrorQueue();
+    logger.info({ pending, failed, ran }, `mirroring into AWS: ${pending} to go, ${failed} failed`);
+  };
+  return setInterval(() => void tell().catch(() => {}), progressMs).unref();
 }
 
 function startChores({ services }: OpenResources, onError: (error: unknown, chore: string) => void): NodeJS.Timeout[] {

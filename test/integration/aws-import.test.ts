@@ -221,6 +221,11 @@ describe.each(databaseKinds)('an import that meets trouble, on %s', (kind) => {
       reason: expect.stringContaining('iot:ListThingPrincipals'),
     });
     failing = false;
-    expect(await importFleet(server, false)).toMatchObject({ status: 'done', seen: 7, counts: { skipped: 7 } });
+    const done = await importFleet(server, false);
+    expect(done).toMatchObject({ status: 'done', seen: 7, counts: { skipped: 7 } });
+    const compared = await reconcile(server);
+    const { body } = await server.owner.post('/v1/accounts', { name: 'acme' });
+    for (const path of [`/v1/aws/import/${done.id}`, `/v1/aws/reconcile/${compared.id}`])
+      expect((await server.as(body.ownerKey).get(path)).status, path).toBe(404);
   });
 });

@@ -44,6 +44,9 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
     expect(body.trouble).toMatchObject({ call: 'AttachPolicy', reason: expect.stringContaining('iot:AttachPolicy') });
     expect(body.trouble.reason).toContain('POST /v1/aws/retry');
     expect(body.queue.pending + body.queue.failed).toBeGreaterThan(20);
+    const metrics = (await server.as(undefined).get('/metrics')).text;
+    expect(metrics).toMatch(/^thingward_aws_queue_depth\{status="failed"\} [1-9]/m);
+    expect(metrics).toMatch(/^thingward_aws_queue_age_seconds \d/m);
     const calls = fake.calls.length;
     for (let n = 0; n < 5; n++) await tick();
     expect(fake.calls.length, 'blocked').toBe(calls);
