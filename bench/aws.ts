@@ -48,13 +48,14 @@ export async function benchAws(): Promise<string> {
       .output()
       .split('\n')
       .filter((line) => line.includes('mirroring into AWS')).length;
+    const calls = fake.calls.length / things;
     const compared = await compare(owner);
     return [
       `### ${format(things)} things into AWS IoT`,
       '',
       ...lines,
       '',
-      `${format(things)} things in ${seconds.toFixed(0)} s, ${cpuMs.toFixed(1)} ms of CPU and ${(fake.calls.length / things).toFixed(2)} calls a thing;`,
+      `${format(things)} things in ${seconds.toFixed(0)} s, ${cpuMs.toFixed(1)} ms of CPU and ${calls.toFixed(2)} calls a thing;`,
       `${progress} lines of progress in the log. Compared with AWS in ${compared.seconds.toFixed(0)} s: ${compared.differences} differences, RSS ${rssOf(pid)} MB.`,
     ].join('\n');
   } finally {
