@@ -81,7 +81,11 @@ const connection = new Set([
 /** What an error of the SDK means. `service` is `iot` or `sts`. */
 export function toAwsFailure(service: string, call: string, region: string, error: unknown): AwsFailure {
   const { name = '', code = '', message = '', resourceId, $metadata } = error as SdkError;
-  const said = [name, message].filter(Boolean).join(': ').slice(0, 500);
+  const said = [name, message]
+    .filter(Boolean)
+    .join(': ')
+    .replace(/\p{Cc}/gu, ' ')
+    .slice(0, 500);
   const permission = `${service}:${call}`;
   if (missingPermission.has(name))
     return new AwsFailure(

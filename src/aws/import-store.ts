@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { AppendAudit } from '../audit/store.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
+import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 
 /** What became, or would become, of a thing in AWS. */
@@ -55,9 +56,10 @@ export type NewCertificate = {
   active: boolean;
 };
 
-export type ImportStore = ReturnType<typeof createImportStore>;
+/** Things that are kept word by word. The others are counted. */
+export const mostItems = 1000;
 
-const mostItems = 1000;
+export type ImportStore = ReturnType<typeof createImportStore>;
 
 export function createImportStore(db: Database, commit: Commit, audit: AppendAudit, instance: string) {
   /** Certificates that others issued have an issuer that signs nothing and has no lists. */
@@ -132,7 +134,7 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
     async save({ id, seen, counts, items, policies }: ImportRun): Promise<boolean> {
       const saved = await db.$executeRaw(sql`
         UPDATE aws_imports SET seen = ${seen}, counts = ${JSON.stringify(counts)}::jsonb,
-          items = ${JSON.stringify(items.slice(0, mostItems))}::jsonb, policies = ${JSON.stringify(policies)}::jsonb
+          items = ${JSON.stringify(items)}::jsonb, policies = ${JSON.stringify(policies)}::jsonb
         WHERE id = ${id}::uuid AND claimed_by = ${instance}::uuid`);
       return saved > 0;
     },
@@ -174,12 +176,15 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
         return id;
       }),
 
-    /** Writes a thing with its certificates, known to the mirror as it is in AWS. Fails as a whole on anything that is taken. */
+    /** Writes a thing with its certificates, known to the mirror as it is in AWS. Fails as a whole on anything that is taken. @throws DomainError `bad-key` */
     insert: (run: ImportRun, enrollmentId: string, thing: NewThing, at: Date): Promise<void> =>
       commit(async (tx) => {
         const { account, origin } = run;
         const thingId = randomUUID();
         const { name, thingType, attributes, policies } = thing;
+        const keys = thing.certificates.map(({ spkiSha256 }) => new Uint8Array(spkiSha256));
+        if ((await tx.barredKey.count({ where: { spkiSha256: { in: keys } } })) > 0)
+          throw new DomainError('bad-key', 'the key of its certificate was revoked as compromised');
         const issuerId = await externalIssuer(tx, account, at);
         await tx.thing.create({
           data: {

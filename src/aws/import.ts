@@ -7,7 +7,14 @@ import type { PolicyDocument } from '../policy/policy.js';
 import type { Claims } from './claims.js';
 import { pagesOf } from './comparison.js';
 import { AwsFailure } from './failure.js';
-import type { ImportedItem, ImportRun, ImportStore, NewCertificate, NewThing } from './import-store.js';
+import {
+  mostItems,
+  type ImportedItem,
+  type ImportRun,
+  type ImportStore,
+  type NewCertificate,
+  type NewThing,
+} from './import-store.js';
 import type { AwsThing, IotRegistry } from './iot-registry.js';
 import type { OpenMirror } from './mirror.js';
 import { retrying } from './retrying.js';
@@ -20,16 +27,22 @@ type Deps = {
   claims: Claims;
   pause(ms: number): Promise<void>;
   onError(error: unknown): void;
-  /** Saves a policy unless there is one of that name. */
-  savePolicy(account: string, document: PolicyDocument, origin: Origin): Promise<void>;
+  /** Saves a policy; false when there is one of that name that says something else. */
+  savePolicy(account: string, document: PolicyDocument, origin: Origin): Promise<boolean>;
 };
 
 type Taking = {
   run: ImportRun;
   iot: IotRegistry;
   place: { region: string; awsAccount: string };
-  policies: Map<string, string | undefined>;
+  policies: Map<string, TakenPolicy>;
 };
+
+/** Our name for a policy of AWS, if anything of it can be said; and whether something that it denies is lost. */
+type TakenPolicy = { name: string | undefined; losesDeny: boolean };
+type TakenCertificate = { certificate: NewCertificate; policies: TakenPolicy[] };
+
+const mostPolicies = 20;
 
 const thingName = /^[A-Za-z0-9:_-]{1,128}$/;
 const thingType = /^[A-Za-z0-9_-]{1,64}$/;
@@ -40,82 +53,74 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
   let closing = false;
   let working: Promise<void> | undefined;
 
-  /** Our name for a policy of AWS; undefined when nothing of it can be said. */
-  const takePolicy = async ({ run, iot, place, policies }: Taking, awsName: string): Promise<string | undefined> => {
-    if (policies.has(awsName)) return policies.get(awsName);
+  const takePolicy = async ({ run, iot, place, policies }: Taking, awsName: string): Promise<TakenPolicy> => {
+    const known = policies.get(awsName);
+    if (known) return known;
     const wanted = `aws-${awsName.replace(/[^A-Za-z0-9_-]/g, '-')}`.slice(0, 64);
-    const { document, warnings } = importFromAws(wanted, (await iot.getPolicy(awsName)) ?? '', place);
-    if (document && !run.dryRun) await savePolicy(run.account, document, run.origin);
+    const { document, denies, warnings } = importFromAws(wanted, (await iot.getPolicy(awsName)) ?? '', place);
     const said = warnings.map(({ statement, message }) =>
       statement === undefined ? message : `${statement}: ${message}`,
     );
-    run.policies.push({ awsName, ...(document ? { name: wanted } : {}), warnings: said });
-    policies.set(awsName, document && wanted);
-    return document && wanted;
+    const isTaken = document && !run.dryRun && !(await savePolicy(run.account, document, run.origin));
+    if (isTaken) said.push(`there is a policy ${wanted} that says something else: things come without it`);
+    const name = document && !isTaken ? wanted : undefined;
+    run.policies.push({ awsName, ...(name === undefined ? {} : { name }), warnings: said });
+    const taken = { name, losesDeny: name === undefined && denies };
+    policies.set(awsName, taken);
+    return taken;
   };
 
-  const takeCertificate = async (taking: Taking, arn: string, warnings: string[]) => {
+  const takeCertificate = async (taking: Taking, arn: string): Promise<TakenCertificate | string> => {
     const id = arn.split(':cert/')[1];
     const found = id === undefined ? undefined : await taking.iot.describeCertificate(id);
-    if (!found) return void warnings.push(`the principal ${arn} is no certificate that can be read`);
+    if (!found) return `the principal ${arn} is no certificate that can be read`;
     if (found.status !== 'ACTIVE' && found.status !== 'INACTIVE')
-      return void warnings.push(`the certificate ${id} is ${found.status}, and left out`);
-    const certificate = readCertificate(found.pem, {
-      certificateId: found.id,
-      certificateArn: arn,
-      active: found.status === 'ACTIVE',
-    });
-    if (typeof certificate === 'string') return void warnings.push(`the certificate ${id} is left out: ${certificate}`);
-    const names = (await taking.iot.listAttachedPolicies(arn)) ?? [];
-    const policies = [];
-    for (const name of names.filter((each) => !each.startsWith(policyPrefix)))
-      policies.push(await takePolicy(taking, name));
-    return {
-      certificate,
-      policies: policies.filter((name) => name !== undefined),
-      unsaid: policies.length > policies.filter(Boolean).length,
-    };
+      return `the certificate ${id} is ${found.status}, and left out`;
+    const known = { certificateId: found.id, certificateArn: arn, active: found.status === 'ACTIVE' };
+    const certificate = readCertificate(found.pem, known);
+    if (typeof certificate === 'string') return `the certificate ${id} is left out: ${certificate}`;
+    const policies: TakenPolicy[] = [];
+    for (const name of (await taking.iot.listAttachedPolicies(arn)) ?? [])
+      if (!name.startsWith(policyPrefix)) policies.push(await takePolicy(taking, name));
+    return { certificate, policies };
   };
 
   const takeThing = async (taking: Taking, found: AwsThing): Promise<ImportedItem> => {
     const { run, iot } = taking;
-    const unfit = whyUnfit(found);
-    const skipped = (why: string): ImportedItem => ({
-      thing: found.name,
-      result: 'skipped',
-      certificates: 0,
-      warnings: [why],
+    const item = (result: ImportedItem['result'], certificates: number, warnings: string[]) => ({
+      ...{ thing: found.name, result, certificates, warnings },
     });
-    if (unfit !== undefined) return skipped(unfit);
-    const warnings: string[] = [];
+    const unfit = whyUnfit(found);
+    if (unfit !== undefined) return item('skipped', 0, [unfit]);
+    const all: (TakenCertificate | string)[] = [];
+    for (const arn of (await iot.listPrincipals(found.name)) ?? []) all.push(await takeCertificate(taking, arn));
+    const [taken, warnings] = [
+      all.filter((each) => typeof each === 'object'),
+      all.filter((each) => typeof each === 'string'),
+    ];
+    if (taken.length === 0) return item('skipped', 0, [warnings[0] ?? 'it has no certificate']);
+    const policies = commonPolicies(taken);
+    if (typeof policies === 'string') warnings.push(policies);
     const thing: NewThing = {
-      name: found.name,
-      thingType: found.type ?? null,
-      attributes: found.attributes,
-      policies: [],
-      certificates: [],
+      ...{ name: found.name, thingType: found.type ?? null, attributes: found.attributes },
+      policies: typeof policies === 'string' ? [] : policies,
+      certificates: taken.map(({ certificate }) => certificate),
     };
-    const policies = new Set<string>();
-    for (const arn of (await iot.listPrincipals(found.name)) ?? []) {
-      const taken = await takeCertificate(taking, arn, warnings);
-      if (!taken) continue;
-      thing.certificates.push(taken.certificate);
-      taken.policies.forEach((name) => policies.add(name));
-      if (taken.unsaid)
-        warnings.push(`a policy of the certificate ${taken.certificate.certificateId} cannot be said here`);
+    const refusal = run.dryRun ? undefined : await write(run, thing);
+    return refusal === undefined ? item('imported', taken.length, warnings) : item('skipped', 0, [refusal]);
+  };
+
+  /** Why it was not written, if it was not. */
+  const write = async (run: ImportRun, thing: NewThing): Promise<string | undefined> => {
+    try {
+      run.enrollmentId ??= await store.enrollment(run, clock());
+      await store.insert(run, run.enrollmentId, thing, clock());
+      return undefined;
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'bad-key') return error.message;
+      if (!store.isConflict(error)) throw error;
+      return 'its name, its key or the serial number of its certificate is taken here';
     }
-    thing.policies = [...policies].slice(0, 20);
-    if (thing.certificates.length === 0) return skipped(warnings[0] ?? 'it has no certificate');
-    if (!run.dryRun) {
-      try {
-        run.enrollmentId ??= await store.enrollment(run, clock());
-        await store.insert(run, run.enrollmentId, thing, clock());
-      } catch (error) {
-        if (!store.isConflict(error)) throw error;
-        return skipped('its name, its key or the serial number of its certificate is taken here');
-      }
-    }
-    return { thing: found.name, result: 'imported', certificates: thing.certificates.length, warnings };
   };
 
   const take = async (run: ImportRun): Promise<void> => {
@@ -126,7 +131,7 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
       run,
       iot: retrying(mirror.iot, pause),
       place: { region, awsAccount },
-      policies: new Map<string, string | undefined>(),
+      policies: new Map<string, TakenPolicy>(),
     };
     // Begun again after a crash, what was taken is known by now.
     Object.assign(run, { seen: 0, counts: {}, items: [], policies: [] });
@@ -203,7 +208,17 @@ function note(run: ImportRun, item: ImportedItem): void {
   run.seen++;
   run.counts[item.result] = (run.counts[item.result] ?? 0) + 1;
   // Those to look at come before the thousandth; of the others there may be many.
-  if (item.result !== 'known') run.items.push(item);
+  if (item.result !== 'known' && run.items.length < mostItems) run.items.push(item);
+}
+
+/** The policies that a thing gets here, where they are the thing's and not the certificate's; a text saying why it gets none. */
+function commonPolicies(certificates: TakenCertificate[]): string[] | string {
+  const sets = certificates.map(({ policies }) => policies.flatMap(({ name }) => name ?? []).sort());
+  if (certificates.some(({ policies }) => policies.some(({ losesDeny }) => losesDeny)))
+    return 'a policy of it that denies something cannot be said here: it gets none';
+  if (new Set(sets.map((names) => names.join(','))).size > 1)
+    return 'its certificates have different policies, and here a thing has one set: it gets none';
+  return sets[0]!.length > mostPolicies ? `it has more than ${mostPolicies} policies: it gets none` : sets[0]!;
 }
 
 /** Why a thing cannot be taken without losing something of it. */

@@ -124,7 +124,7 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
   /** What a failure means for the saga. */
   const settle = async (saga: ClaimedSaga, error: unknown): Promise<void> => {
     const at = clock();
-    if (error instanceof Outdated) return store.defer({ ...saga, attempts: 0 }, at, null);
+    if (error instanceof Outdated) return store.defer(saga, at, null);
     if (!(error instanceof AwsFailure)) {
       onError(error);
       return store.defer(saga, backoff(saga, at), 'something failed here, not in AWS: the log has it');

@@ -1,6 +1,9 @@
 import { sql, type Database } from '../db/client.js';
 import type { AwsCall } from './calls.js';
 
+// A clock that was ahead must not keep everybody waiting for as long as it was.
+const mostWaiting = 256;
+
 export type RateStore = ReturnType<typeof createRateStore>;
 
 /** Turns of calls, given out evenly to all instances together: a token bucket that holds one token. */
@@ -11,7 +14,7 @@ export function createRateStore(db: Database) {
       const [row] = await db.$queryRaw<[{ ms: number }]>(sql`
         INSERT INTO aws_rates (account_name, call, next_at) VALUES (${account}, ${call}, ${at}::timestamptz + ${1 / perSecond} * interval '1 second')
         ON CONFLICT (account_name, call) DO UPDATE
-          SET next_at = GREATEST(aws_rates.next_at, ${at}::timestamptz) + ${1 / perSecond} * interval '1 second'
+          SET next_at = GREATEST(LEAST(aws_rates.next_at, ${at}::timestamptz + ${mostWaiting / perSecond + 10} * interval '1 second'), ${at}::timestamptz) + ${1 / perSecond} * interval '1 second'
         RETURNING (EXTRACT(EPOCH FROM next_at - ${at}::timestamptz) * 1000)::float8 AS ms`);
       return Math.max(0, row.ms - 1000 / perSecond);
     },

@@ -48,6 +48,8 @@ export type Known = {
   reached: string | null;
   subject: string;
   isIdle: boolean;
+  /** Of a thing. */
+  name?: string;
 };
 
 /** A thing to compare the attachments of. */
@@ -59,7 +61,9 @@ export type AttachedThing = {
 
 export type ReconcileStore = ReturnType<typeof createReconcileStore>;
 
-const mostFindings = 1000;
+/** Differences that are kept word by word. The others are counted. */
+export const mostFindings = 1000;
+const keepDays = 90;
 // Nothing is in the works: what AWS has now should be what is wanted.
 const idle = sql`s.claimed_by IS NULL AND s.change = s.mirrored AND s.status IN ('active', 'drifted', 'gone')`;
 
@@ -104,10 +108,9 @@ export function createReconcileStore(db: Database, instance: string) {
 
     /** Notes how far it is. False when the claim is lost. */
     async save({ id, phase, progress, findings, counts }: Reconciliation): Promise<boolean> {
-      const kept = findings.slice(0, mostFindings);
       const saved = await db.$executeRaw(sql`
         UPDATE aws_reconciliations SET phase = ${phase}, progress = ${JSON.stringify(progress)}::jsonb, counts = ${JSON.stringify(counts)}::jsonb,
-          findings = ${JSON.stringify(kept)}::jsonb
+          findings = ${JSON.stringify(findings)}::jsonb
         WHERE id = ${id}::uuid AND claimed_by = ${instance}::uuid`);
       return saved > 0;
     },
@@ -121,6 +124,8 @@ export function createReconcileStore(db: Database, instance: string) {
       await db.$executeRaw(sql`
         UPDATE aws_reconciliations SET status = ${status}, reason = ${reason}, finished_at = ${at}, claimed_until = NULL
         WHERE id = ${id}::uuid AND claimed_by = ${instance}::uuid`);
+      await db.$executeRaw(sql`
+        DELETE FROM aws_reconciliations WHERE account_name = ${account} AND started_at < ${at}::timestamptz - ${keepDays} * interval '1 day'`);
       // A failed one is not tried again at once either.
       await db.$executeRaw(sql`UPDATE aws_mirrors SET reconciled_at = ${at} WHERE account_name = ${account}`);
     },
@@ -130,7 +135,7 @@ export function createReconcileStore(db: Database, instance: string) {
       return db.$queryRaw<Known[]>(sql`
         UPDATE aws_steps p SET seen_by = ${id}::uuid FROM aws_sagas s, things t
         WHERE p.saga_id = s.id AND p.step = 'thing' AND s.account_name = ${account} AND t.id = s.thing_id AND s.thing_id::text = ANY(${ids})
-        RETURNING p.saga_id AS "sagaId", p.step, p.wanted, p.reached, t.id AS subject, ${idle} AS "isIdle"`);
+        RETURNING p.saga_id AS "sagaId", p.step, p.wanted, p.reached, t.id AS subject, COALESCE(t.former_name, t.name) AS name, ${idle} AS "isIdle"`);
     },
 
     /** The same of certificates, by what AWS calls them. */
@@ -173,6 +178,7 @@ export function createReconcileStore(db: Database, instance: string) {
         FROM aws_steps p JOIN aws_sagas s ON s.id = p.saga_id LEFT JOIN things t ON t.id = s.thing_id
         WHERE s.account_name = ${account} AND p.step LIKE ${steps} AND p.reached = p.wanted AND p.reached NOT IN ('deleted', 'REVOKED', 'INACTIVE')
           AND p.seen_by IS DISTINCT FROM ${id}::uuid AND p.reached_at < ${startedAt} AND s.claimed_by IS NULL AND s.status IN ('active', 'failed')
+          AND t.deleted_at IS NULL
         ORDER BY p.saga_id LIMIT ${limit}`);
     },
 

@@ -9,7 +9,14 @@ import type { Comparison } from './comparison.js';
 import { AwsFailure } from './failure.js';
 import type { OpenMirror } from './mirror.js';
 import { retrying } from './retrying.js';
-import { phases, type Finding, type Phase, type Reconciliation, type ReconcileStore } from './reconcile-store.js';
+import {
+  mostFindings,
+  phases,
+  type Finding,
+  type Phase,
+  type Reconciliation,
+  type ReconcileStore,
+} from './reconcile-store.js';
 
 type Deps = {
   store: ReconcileStore;
@@ -114,7 +121,7 @@ function note({ findings, counts }: Reconciliation, finding: Finding): void {
   const { kind, subject } = finding;
   if (findings.some((known) => known.kind === kind && known.subject === subject)) return;
   counts[kind] = (counts[kind] ?? 0) + 1;
-  findings.push(finding);
+  if (findings.length < mostFindings) findings.push(finding);
 }
 
 const compareBy: Record<Phase, (comparison: Comparison) => Promise<void>> = {

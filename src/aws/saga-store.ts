@@ -28,6 +28,10 @@ export type StoredStep = {
   reachedAt: Date | string | null;
 };
 
+/** What waits to be tried again waits for minutes: longer, and the clock was ahead when that was written. */
+const misdated = (at: Date) =>
+  sql`s.status IN ('pending', 'drifted') AND s.due_at > ${at}::timestamptz + interval '15 minutes'`;
+
 export type SagaStore = ReturnType<typeof createSagaStore>;
 
 type ThingState = {
@@ -52,7 +56,8 @@ export function createSagaStore(db: Database, instance: string) {
     async accountsDue(at: Date): Promise<string[]> {
       const rows = await db.$queryRaw<{ account: string }[]>(sql`
         SELECT m.account_name AS account FROM aws_mirrors m
-        WHERE m.mode <> 'off' AND EXISTS (SELECT 1 FROM aws_sagas s WHERE s.account_name = m.account_name AND s.due_at <= ${at})`);
+        WHERE m.mode <> 'off' AND EXISTS (
+          SELECT 1 FROM aws_sagas s WHERE s.account_name = m.account_name AND (s.due_at <= ${at} OR ${misdated(at)}))`);
       return rows.map(({ account }) => account);
     },
 
@@ -63,7 +68,8 @@ export function createSagaStore(db: Database, instance: string) {
         WHERE id = (
           SELECT s.id FROM aws_sagas s JOIN aws_mirrors m ON m.account_name = s.account_name
           WHERE s.account_name = ${account} AND m.mode <> 'off' AND (m.blocked_until IS NULL OR ${probing})
-            AND s.due_at <= ${at} AND (s.claimed_until IS NULL OR s.claimed_until <= ${at})
+            AND (s.due_at <= ${at} OR ${misdated(at)})
+            AND (s.claimed_until IS NULL OR s.claimed_until <= ${at} OR s.claimed_until > ${at}::timestamptz + interval '5 minutes')
           ORDER BY s.urgent DESC, s.due_at LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
         RETURNING id, account_name AS account, thing_id AS "thingId", policy, change, attempts, adopted, keeps_policies AS "keepsPolicies"`);
       return row;
@@ -196,10 +202,11 @@ export function createSagaStore(db: Database, instance: string) {
         WHERE aws_sagas.id = doubted.id AND status <> 'failed'`);
     },
 
-    /** Why policies of an account are not mirrored, when one of these has failed for good. */
+    /** Why one of these policies of an account is not in AWS at all, when that has failed for good. */
     async failedPolicy(account: string, policies: string[]): Promise<string | undefined> {
+      const isThere = { steps: { some: { reached: { not: null } } } };
       const row = await db.awsSaga.findFirst({
-        where: { accountName: account, policy: { in: policies }, status: 'failed' },
+        where: { accountName: account, policy: { in: policies }, status: 'failed', NOT: isThere },
       });
       return row ? `the policy ${row.policy} is not in AWS: ${row.reason}` : undefined;
     },

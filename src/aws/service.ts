@@ -95,8 +95,8 @@ export function createAwsService(deps: Deps) {
     },
 
     /**
-     * Switches a mirror on, or to other settings; then everything of the account is compared with them.
-     * @throws DomainError `forbidden`, `conflict` when another account mirrors into the same place
+     * Switches a mirror on, or to other settings, by which everything of the account is planned anew.
+     * @throws DomainError `forbidden`, `conflict` when another account mirrors into the same place, or this one into another
      */
     async put(caller: Caller, settings: MirrorSettings, origin: Origin): Promise<void> {
       requireAllowed(caller, settings);
@@ -106,6 +106,11 @@ export function createAwsService(deps: Deps) {
         const at = clock();
         await store.put(tx, account, settings, at);
         const moved = before && (before.awsAccount !== settings.awsAccount || before.region !== settings.region);
+        if (moved && before.mode !== 'off')
+          throw new DomainError(
+            'conflict',
+            `the mirror is in ${before.awsAccount} in ${before.region}, where everything would stay as it is: switch it off first`,
+          );
         if (moved) await store.forget(tx, account);
         await store.enqueueAll(tx, account, at);
         const detail: Json = JSON.parse(JSON.stringify({ before: before && plain(before), after: settings })) as Json;

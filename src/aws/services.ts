@@ -28,8 +28,8 @@ type Deps = {
   encodePem(der: Buffer): string;
   findThingId(account: string, name: string): Promise<string>;
   findPolicy(account: string, name: string, version: number | undefined): Promise<PolicyVersion>;
-  /** Saves a policy unless there is one of that name. */
-  savePolicy(account: string, document: PolicyDocument, origin: Origin): Promise<void>;
+  /** Saves a policy; false when there is one of that name that says something else. */
+  savePolicy(account: string, document: PolicyDocument, origin: Origin): Promise<boolean>;
   onError(error: unknown): void;
 };
 

@@ -97,7 +97,8 @@ export function createSettingsStore(db: Database) {
     /** Blocked mirrors whose time has come to be tried with one saga; only one instance gets each. */
     async takeProbes(at: Date, until: Date): Promise<string[]> {
       const rows = await db.$queryRaw<{ account: string }[]>(sql`
-        UPDATE aws_mirrors SET blocked_until = ${until} WHERE blocked_until <= ${at} AND mode <> 'off' RETURNING account_name AS account`);
+        UPDATE aws_mirrors SET blocked_until = ${until}
+        WHERE (blocked_until <= ${at} OR blocked_until > ${at}::timestamptz + interval '15 minutes') AND mode <> 'off' RETURNING account_name AS account`);
       return rows.map(({ account }) => account);
     },
 

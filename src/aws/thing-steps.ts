@@ -202,9 +202,15 @@ async function putPolicies(context: Context, fingerprint: string, policies: stri
 const within = (names: string[], others: string[]) => names.filter((name) => others.includes(name));
 const except = (names: string[], others: string[]) => names.filter((name) => !others.includes(name));
 
-async function putPrincipal({ iot, thing, resultOf }: Context, fingerprint: string, attached: boolean): Promise<void> {
+async function putPrincipal(
+  { iot, thing, before, adopted, resultOf }: Context,
+  fingerprint: string,
+  attached: boolean,
+): Promise<void> {
   const arn = resultOf(fingerprint)?.certificateArn;
   if (arn === undefined) return;
+  // What was attached in another way than ours stays so: AWS would refuse the second.
+  if (adopted && attached && !before && (await iot.listPrincipals(thing.name))?.includes(arn)) return;
   await (attached ? iot.attachPrincipal(thing.name, arn) : iot.detachPrincipal(thing.name, arn));
 }
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { isDeepStrictEqual } from 'node:util';
 import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
@@ -84,9 +85,13 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
 
     create,
 
-    /** The same, unless there is one of that name. */
-    async createUnlessThere(account: string, document: PolicyDocument, origin: Origin): Promise<void> {
-      if (!(await store.find(account, document.name))) await create(account, document, origin);
+    /** The same, unless it is there. False when there is one of that name whose active version says something else. */
+    async createUnlessThere(account: string, document: PolicyDocument, origin: Origin): Promise<boolean> {
+      const present = await store.find(account, document.name);
+      if (!present) await create(account, document, origin);
+      if (!present) return true;
+      const active = await findVersion(account, document.name, present.activeVersion);
+      return isDeepStrictEqual(active.document.statements, document.statements);
     },
 
     /** Saves another version, which is not active yet. @throws DomainError `invalid-policy`, `not-found` */

@@ -2,8 +2,11 @@ import { formatRange, parseRange } from './address.js';
 import { readPolicy, type PolicyDocument, type PolicyFault, type Statement } from './policy.js';
 import { lintPolicy } from './lint.js';
 
-/** A policy made from a document of AWS IoT, as far as it can be said; `warnings` say what is missing of allows, or wider in denies. */
-export type AwsImport = { document?: PolicyDocument; warnings: PolicyFault[] };
+/**
+ * A policy made from a document of AWS IoT, as far as it can be said; `warnings` say what is missing of allows, or wider
+ * in denies. Without a document, `denies` says that something denied is lost: then its holder must not get others.
+ */
+export type AwsImport = { document?: PolicyDocument; denies: boolean; warnings: PolicyFault[] };
 
 type OneOrMany = string | string[];
 /** Where the document holds. */
@@ -30,19 +33,20 @@ const types: Record<AwsAction, string> = {
 export function importFromAws(name: string, text: string, place: Place): AwsImport {
   const warnings: PolicyFault[] = [];
   const inputs = readStatements(text);
-  if (!inputs) return { warnings: [{ message: 'it is not a policy document' }] };
+  if (!inputs) return { denies: true, warnings: [{ message: 'it is not a policy document' }] };
+  const denies = inputs.some(({ Effect }) => Effect !== 'Allow');
   const ids = new Set<string>();
   const statements = inputs.flatMap((input, index) => {
     const id = freshId(ids, input.Sid, index);
     const warn = (message: string) => warnings.push({ statement: id, message });
-    return input.Effect === 'Deny' ? importDeny(input, id, warn) : importAllow(withPlace(input, place), id, warn);
+    return input.Effect !== 'Allow' ? importDeny(input, id, warn) : importAllow(withPlace(input, place), id, warn);
   });
-  if (statements.length === 0) return { warnings: [...warnings, { message: 'nothing of it can be said' }] };
+  if (statements.length === 0) return { denies, warnings: [...warnings, { message: 'nothing of it can be said' }] };
   const { document, faults } = readPolicy({ name, statements });
   const errors = document ? lintPolicy(document).filter(({ level }) => level === 'error') : [];
   return document && faults.length + errors.length === 0
-    ? { document, warnings }
-    : { warnings: [...warnings, ...faults, ...errors.map(({ message }) => ({ message }))] };
+    ? { document, denies, warnings }
+    : { denies, warnings: [...warnings, ...faults, ...errors.map(({ message }) => ({ message }))] };
 }
 
 function readStatements(text: string): AwsInput[] | undefined {

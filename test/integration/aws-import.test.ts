@@ -1,8 +1,10 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePem } from '../../src/pki/certificate.js';
+import { createAuthority } from '../support/authority.js';
 import { databaseKinds } from '../support/databases.js';
 import { startFakeIot, type FakeIot } from '../support/fake-iot.js';
-import { assertion, assertionType, thumbprint } from '../support/fleet.js';
+import { assertion, assertionType, provision, thumbprint } from '../support/fleet.js';
 import { converge, mirrorInto, reconcile } from '../support/mirror.js';
 import { awsEnvironment, startMoto, type Moto } from '../support/moto.js';
 import { csrPem, newKey } from '../support/csr.js';
@@ -227,5 +229,42 @@ describe.each(databaseKinds)('an import that meets trouble, on %s', (kind) => {
     const { body } = await server.owner.post('/v1/accounts', { name: 'acme' });
     for (const path of [`/v1/aws/import/${done.id}`, `/v1/aws/reconcile/${compared.id}`])
       expect((await server.as(body.ownerKey).get(path)).status, path).toBe(404);
+  });
+
+  it('never takes a certificate that the registry has, and gives no policies where certificates differ', async () => {
+    const acme = server.as((await server.owner.post('/v1/accounts', { name: 'acme-2' })).body.ownerKey);
+    const enrollment = await acme.post('/v1/enrollments', { thingNamePattern: '*', maxUses: 5 });
+    const { answer } = await provision(server, enrollment.body.token, 'theirs');
+    const put = (thing: string, pem: string, policies: string[]) => {
+      const id = createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
+      fake.things.set(thing, { attributes: {}, type: undefined });
+      fake.certificates.set(id, { pem, status: 'ACTIVE', policies: new Set(policies), thing });
+    };
+    const say = (name: string, resource: string) =>
+      fake.policies.set(name, {
+        versions: [
+          {
+            id: '1',
+            document: JSON.stringify({ Statement: [{ Effect: 'Allow', Action: 'iot:Publish', Resource: resource }] }),
+          },
+        ],
+        ...{ active: '1', count: 1 },
+      });
+    say('one', 'arn:aws:iot:eu-central-1:123456789012:topic/one');
+    say('two', 'arn:aws:iot:eu-central-1:123456789012:topic/two');
+    put('stolen', answer.body.certificate.pem, ['one']);
+    for (const policies of [['one'], ['one', 'two']]) {
+      const { root } = await createAuthority('elsewhere', 'ec-p256', server.now());
+      put('double', encodePem('CERTIFICATE', root.certificateDer), policies);
+    }
+    const { items } = await importFleet(server, false);
+    const of = (name: string) => items.find(({ thing }: any) => thing === name);
+    expect(of('stolen')).toMatchObject({ result: 'skipped', warnings: [expect.stringContaining('is taken here')] });
+    expect(of('double')).toMatchObject({
+      result: 'imported',
+      certificates: 2,
+      warnings: [expect.stringContaining('different policies')],
+    });
+    expect((await server.owner.get('/v1/things/double')).body.policies).toEqual([]);
   });
 });

@@ -236,6 +236,7 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
     await server.owner.send('DELETE', '/v1/things/pump-1');
     await converge(server);
     expect(iot('list-things').things.map(({ thingName }: any) => thingName)).not.toContain('pump-1');
+    expect((await reconcile(server)).counts, 'a deleted thing is missed by nobody').toEqual({});
     server.advance(31 * 86_400);
     await converge(server);
     expect(iot('list-certificates').certificates).toHaveLength(1);

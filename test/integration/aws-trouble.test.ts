@@ -131,6 +131,11 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
     expect((await acme.send('PUT', '/v1/aws', { ...settings, region: 'eu-west-1', roleArn })).body.externalId).toBe(
       'acme',
     );
+    // What is in the old place would stay as it is: that has to be said.
+    const moved = { ...settings, region: 'eu-west-2', roleArn };
+    expect((await acme.send('PUT', '/v1/aws', moved)).body.detail).toContain('switch it off first');
+    await acme.send('PUT', '/v1/aws', { mode: 'off' });
+    expect((await acme.send('PUT', '/v1/aws', moved)).status).toBe(200);
   });
 
   it("leaves somebody else's thing of the same name alone, and says what to do", async () => {

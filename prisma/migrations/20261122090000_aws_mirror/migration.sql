@@ -54,7 +54,8 @@ CREATE TABLE "aws_sagas" (
 );
 CREATE UNIQUE INDEX "aws_sagas_thing_id_key" ON "aws_sagas" ("thing_id");
 CREATE UNIQUE INDEX "aws_sagas_account_name_policy_key" ON "aws_sagas" ("account_name", "policy");
-CREATE INDEX "aws_sagas_due_idx" ON "aws_sagas" ("account_name", "urgent" DESC, "due_at") WHERE "due_at" IS NOT NULL;
+CREATE INDEX "aws_sagas_turn_idx" ON "aws_sagas" ("account_name", "urgent" DESC, "due_at") WHERE "due_at" IS NOT NULL;
+CREATE INDEX "aws_sagas_due_idx" ON "aws_sagas" ("account_name", "due_at") WHERE "due_at" IS NOT NULL;
 CREATE INDEX "aws_sagas_status_idx" ON "aws_sagas" ("account_name", "status", "id");
 
 -- The steps of a saga: what is wanted, and what AWS was last seen to have. A step is written before its first call.
