@@ -4,9 +4,9 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import { importFromAws } from '../policy/aws-import.js';
 import type { PolicyDocument } from '../policy/policy.js';
+import { createBackground } from './background.js';
 import type { Claims } from './claims.js';
 import { pagesOf } from './comparison.js';
-import { AwsFailure } from './failure.js';
 import {
   mostItems,
   type ImportedItem,
@@ -43,6 +43,7 @@ type TakenPolicy = { name: string | undefined; losesDeny: boolean };
 type TakenCertificate = { certificate: NewCertificate; policies: TakenPolicy[] };
 
 const mostPolicies = 20;
+const saveEvery = 20;
 
 const thingName = /^[A-Za-z0-9:_-]{1,128}$/;
 const thingType = /^[A-Za-z0-9_-]{1,64}$/;
@@ -50,9 +51,6 @@ const attributeName = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 /** Takes over things that AWS has and the registry has not, with their certificates, and their policies as far as they can be said. */
 export function createImporter({ store, open, clock, claims, pause, onError, savePolicy }: Deps) {
-  let closing = false;
-  let working: Promise<void> | undefined;
-
   const takePolicy = async ({ run, iot, place, policies }: Taking, awsName: string): Promise<TakenPolicy> => {
     const known = policies.get(awsName);
     if (known) return known;
@@ -148,25 +146,18 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
             ? { thing: thing.name, result: 'known', certificates: 0, warnings: [] }
             : await takeThing(taking, thing),
         );
-        if (closing || (run.seen % 20 === 0 && !(await store.save(run)))) return;
+        background.requireMore(run.seen % saveEvery > 0 || (await store.save(run)));
       }
-      if (!(await store.save(run))) return;
+      background.requireMore(await store.save(run));
     }
     await store.finish(run, 'done', null, clock());
   };
 
-  const work = async (): Promise<void> => {
-    for (;;) {
-      const run = closing ? undefined : await store.claim(clock(), claims.until());
-      if (!run) return;
-      await take(run).catch(async (error: unknown) => {
-        if (!(error instanceof AwsFailure)) onError(error);
-        const reason =
-          error instanceof AwsFailure ? error.message : 'something failed here, not in AWS: the log has it';
-        await store.finish(run, 'failed', reason, clock());
-      });
-    }
-  };
+  const background = createBackground<ImportRun>({
+    ...{ claims, onError, work: take },
+    claim: (until) => store.claim(clock(), until),
+    fail: (run, reason) => store.finish(run, 'failed', reason, clock()),
+  });
 
   return {
     /** Begins to take a fleet over, or to tell what would be. @throws DomainError `conflict` while another runs */
@@ -185,22 +176,9 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
     },
 
     /** Goes on with whatever nobody is at. Called now and then. */
-    async tick(): Promise<void> {
-      if (closing || working) return;
-      working = claims
-        .hold(work)
-        .catch(onError)
-        .finally(() => (working = undefined));
-    },
-
-    async settled(): Promise<void> {
-      while (working) await working;
-    },
-
-    async close(): Promise<void> {
-      closing = true;
-      await working;
-    },
+    tick: async (): Promise<void> => background.tick(),
+    settled: background.settled,
+    close: background.close,
   };
 }
 

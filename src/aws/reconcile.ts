@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { systemOrigin, type Origin } from '../origin.js';
+import { createBackground } from './background.js';
 import type { Claims } from './claims.js';
 import { compareAttachments } from './compare-attachments.js';
 import { compareCertificates, compareGroup, comparePolicies, compareThings } from './compare-lists.js';
 import type { Comparison } from './comparison.js';
-import { AwsFailure } from './failure.js';
 import type { OpenMirror } from './mirror.js';
 import { retrying } from './retrying.js';
 import {
@@ -29,9 +29,6 @@ type Deps = {
 
 /** Compares AWS with the registry, list by list, a page at a time, and has sagas mend what differs. */
 export function createReconciler({ store, open, clock, claims, pause, onError }: Deps) {
-  let closing = false;
-  let working: Promise<void> | undefined;
-
   const compare = async (run: Reconciliation): Promise<void> => {
     const mirror = await open(run.account);
     if (!mirror) return store.finish(run, 'failed', 'the mirror was switched off', clock());
@@ -42,7 +39,7 @@ export function createReconciler({ store, open, clock, claims, pause, onError }:
       async advance(count, foreign = 0) {
         run.progress[run.phase] = (run.progress[run.phase] ?? 0) + count;
         if (foreign > 0) run.progress.foreign = (run.progress.foreign ?? 0) + foreign;
-        if (closing || !(await store.save(run))) throw new Stopped();
+        background.requireMore(await store.save(run));
       },
     };
     for (const phase of phases.slice(phases.indexOf(run.phase))) {
@@ -53,20 +50,11 @@ export function createReconciler({ store, open, clock, claims, pause, onError }:
     await store.finish(run, 'done', null, clock());
   };
 
-  const work = async (): Promise<void> => {
-    for (;;) {
-      const at = clock();
-      const run = closing ? undefined : await store.claim(at, claims.until());
-      if (!run) return;
-      await compare(run).catch(async (error: unknown) => {
-        if (error instanceof Stopped) return;
-        if (!(error instanceof AwsFailure)) onError(error);
-        const reason =
-          error instanceof AwsFailure ? error.message : 'something failed here, not in AWS: the log has it';
-        await store.finish(run, 'failed', reason, clock());
-      });
-    }
-  };
+  const background = createBackground<Reconciliation>({
+    ...{ claims, onError, work: compare },
+    claim: (until) => store.claim(clock(), until),
+    fail: (run, reason) => store.finish(run, 'failed', reason, clock()),
+  });
 
   const start = async (account: string, dryRun: boolean, origin: Origin): Promise<string | undefined> => {
     const id = randomUUID();
@@ -95,27 +83,14 @@ export function createReconciler({ store, open, clock, claims, pause, onError }:
 
     /** Begins what the timers ask for, and goes on with whatever nobody is at. Called now and then. */
     async tick(): Promise<void> {
-      if (closing || working) return;
       for (const account of await store.accountsDue(clock())) await start(account, false, systemOrigin);
-      working ??= claims
-        .hold(work)
-        .catch(onError)
-        .finally(() => (working = undefined));
+      background.tick();
     },
 
-    async settled(): Promise<void> {
-      while (working) await working;
-    },
-
-    async close(): Promise<void> {
-      closing = true;
-      await working;
-    },
+    settled: background.settled,
+    close: background.close,
   };
 }
-
-/** The server stops, or another instance is at it: whoever takes it up begins its phase again. */
-class Stopped extends Error {}
 
 function note({ findings, counts }: Reconciliation, finding: Finding): void {
   const { kind, subject } = finding;

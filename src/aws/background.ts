@@ -1,0 +1,62 @@
+import type { Claims } from './claims.js';
+import { AwsFailure } from './failure.js';
+
+type Deps<Run> = {
+  claims: Claims;
+  /** The next run that nobody is at, claimed until then. */
+  claim(until: Date): Promise<Run | undefined>;
+  /** Resolves when it is done, or has to stop. */
+  work(run: Run): Promise<void>;
+  fail(run: Run, reason: string): Promise<void>;
+  onError(error: unknown): void;
+};
+
+export type Background = ReturnType<typeof createBackground>;
+
+/** Long work that is kept in the database: whichever instance looks next goes on with what nobody is at. */
+export function createBackground<Run>({ claims, claim, work, fail, onError }: Deps<Run>) {
+  let closing = false;
+  let working: Promise<void> | undefined;
+
+  const workAll = async (): Promise<void> => {
+    for (;;) {
+      const run = closing ? undefined : await claim(claims.until());
+      if (!run) return;
+      await work(run).catch(async (error: unknown) => {
+        if (error instanceof Stopped) return;
+        if (!(error instanceof AwsFailure)) onError(error);
+        const reason =
+          error instanceof AwsFailure ? error.message : 'something failed here, not in AWS: the log has it';
+        await fail(run, reason);
+      });
+    }
+  };
+
+  return {
+    /** @throws Stopped when the server stops, or the claim is lost */
+    requireMore(saved: boolean): void {
+      if (closing || !saved) throw new Stopped();
+    },
+
+    /** Called now and then. */
+    tick(): void {
+      if (closing || working) return;
+      working = claims
+        .hold(workAll)
+        .catch(onError)
+        .finally(() => (working = undefined));
+    },
+
+    async settled(): Promise<void> {
+      while (working) await working;
+    },
+
+    async close(): Promise<void> {
+      closing = true;
+      await working;
+    },
+  };
+}
+
+/** Another instance is at it, or will be: it begins again where the last progress was saved. */
+class Stopped extends Error {}
