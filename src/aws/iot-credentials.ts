@@ -4,11 +4,17 @@ import { AwsFailure, toAwsFailure } from './failure.js';
 import type { IotConnection } from './iot-registry.js';
 
 /** The role when there is one, with our own credentials to take it; else our own. */
-export function credentialsOf({ roleArn, externalId, region, stsEndpoint }: IotConnection) {
+export function credentialsOf({ roleArn, externalId, region, stsEndpoint, timeoutMs }: IotConnection) {
   if (roleArn === undefined) return fromNodeProviderChain();
+  const transport = { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true };
   return fromTemporaryCredentials({
     params: { RoleArn: roleArn, ExternalId: externalId, RoleSessionName: `thingward-${externalId}`.slice(0, 64) },
-    clientConfig: { region, maxAttempts: 1, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) },
+    clientConfig: {
+      region,
+      maxAttempts: 1,
+      requestHandler: transport,
+      ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }),
+    },
   });
 }
 

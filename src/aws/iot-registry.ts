@@ -53,7 +53,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
     await requireIdentity();
     await pace(name);
     try {
-      return await send({ abortSignal: AbortSignal.timeout(timeoutMs) });
+      return await inTime(send, timeoutMs);
     } catch (error) {
       throw toAwsFailure('iot', name, region, error);
     }
@@ -267,6 +267,15 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
         ({ targets = [], nextMarker }) => ({ items: targets, next: nextMarker }),
       ),
   };
+}
+
+/** The SDK gives up a request when it is told to, but not everything that it does before one. */
+async function inTime<Output>(send: Send<Output>, timeoutMs: number): Promise<Output> {
+  const abortSignal = AbortSignal.timeout(timeoutMs);
+  const late = new Promise<never>((_, reject) => {
+    abortSignal.addEventListener('abort', () => reject(abortSignal.reason as Error), { once: true });
+  });
+  return Promise.race([send({ abortSignal }), late]);
 }
 
 async function all<Item>(list: (token: string | undefined) => Promise<AwsPage<Item>>): Promise<Item[]> {
