@@ -85,8 +85,7 @@ describe.each(databaseKinds)('every fault of AWS, on %s', (kind) => {
     expect([fake.things.size, fake.certificates.size]).toEqual([names.length, names.length]);
     const queue = (await server.owner.get('/v1/aws')).body.queue;
     expect(queue).toMatchObject({ pending: 0, failed: 0 });
-    const soonest = tooSoon(fake.calls);
-    expect(soonest).toEqual([]);
+    expect(tooMany(fake.calls)).toEqual([]);
     const calls = fake.calls.length - before;
     const found = await reconcile(server);
     expect(found).toMatchObject({ status: 'done', counts: {} });
@@ -96,18 +95,26 @@ describe.each(databaseKinds)('every fault of AWS, on %s', (kind) => {
   }, 900_000);
 });
 
-/** The second fault has no call to meet when the first lets the call succeed. */
+/**
+ * The second fault has no call to meet when the first lets the call succeed; a policy that was attached, although
+ * nobody heard of it, is found attached.
+ */
 function isOnce([one, two]: Trouble[]): boolean {
-  return one!.call === two?.call && ['slow', 'exists'].includes(one!.fault);
+  const succeeds = ['slow', 'exists', ...(one!.call === 'AttachPolicy' ? ['after'] : [])];
+  return one!.call === two?.call && succeeds.includes(one!.fault);
 }
 
-/** Calls that came before their turn: a bucket that holds one token. */
-function tooSoon(calls: FakeIot['calls']): object[] {
+/**
+ * Calls beyond what a second, or ten, may hold. Turns are given out evenly; one more may arrive at either end of a
+ * window, because a call takes a moment to get there.
+ */
+function tooMany(calls: FakeIot['calls']): object[] {
   return awsCalls.flatMap((call) => {
     const times = calls.filter((each) => each.call === call).map(({ at }) => at);
-    const least = 1000 / defaultRates[call] - 1.5;
-    return times.flatMap((at, n) =>
-      n > 0 && at - times[n - 1]! < least ? [{ call, n, gap: at - times[n - 1]! }] : [],
-    );
+    return [1, 10].flatMap((seconds) => {
+      const most = seconds * defaultRates[call] + 2;
+      const isOver = (at: number, n: number) => n >= most && at - times[n - most]! < seconds * 1000;
+      return times.filter(isOver).map((at) => ({ call, seconds, at }));
+    });
   });
 }
