@@ -3,6 +3,7 @@ import type { AppendAudit } from '../audit/store.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
 import { DomainError } from '../errors.js';
+import { isFree } from './claims-sql.js';
 import type { Origin } from '../origin.js';
 
 /** What became, or would become, of a thing in AWS. */
@@ -125,7 +126,7 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
     async claim(at: Date, until: Date): Promise<ImportRun | undefined> {
       const [taken] = await db.$queryRaw<{ id: string }[]>(sql`
         UPDATE aws_imports SET claimed_by = ${instance}::uuid, claimed_until = ${until} WHERE id = (
-          SELECT id FROM aws_imports WHERE status = 'running' AND (claimed_until IS NULL OR claimed_until <= ${at})
+          SELECT id FROM aws_imports WHERE status = 'running' AND ${isFree(at)}
           LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id`);
       return taken && toRun(await db.awsImport.findUniqueOrThrow({ where: { id: taken.id } }));
     },

@@ -127,7 +127,14 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
           : await call('RegisterCertificate', (options) =>
               client.registerCertificate({ ...input, caCertificatePem }, options),
             );
-      return { id: certificateId!, arn: certificateArn! };
+      // Without these nothing could be attached, and the certificate would seem to be done.
+      if (!certificateId || !certificateArn)
+        throw new AwsFailure(
+          'transient',
+          'RegisterCertificate',
+          'RegisterCertificate: AWS did not name the certificate',
+        );
+      return { id: certificateId, arn: certificateArn };
     },
 
     /** Registers a CA for devices that say where they connect to (SNI), which needs no proof of its key. */

@@ -1,4 +1,5 @@
 import { sql, type Database } from '../db/client.js';
+import { isFree } from './claims-sql.js';
 import type { Origin } from '../origin.js';
 
 export const phases = ['things', 'certificates', 'policies', 'groups', 'attachments'] as const;
@@ -101,7 +102,7 @@ export function createReconcileStore(db: Database, instance: string) {
     async claim(at: Date, until: Date): Promise<Reconciliation | undefined> {
       const [taken] = await db.$queryRaw<{ id: string }[]>(sql`
         UPDATE aws_reconciliations SET claimed_by = ${instance}::uuid, claimed_until = ${until} WHERE id = (
-          SELECT id FROM aws_reconciliations WHERE status = 'running' AND (claimed_until IS NULL OR claimed_until <= ${at})
+          SELECT id FROM aws_reconciliations WHERE status = 'running' AND ${isFree(at)}
           LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id`);
       return taken && toReconciliation(await db.awsReconciliation.findUniqueOrThrow({ where: { id: taken.id } }));
     },
@@ -191,7 +192,7 @@ export function createReconcileStore(db: Database, instance: string) {
       }
       await db.$executeRaw(sql`
         WITH s AS (UPDATE aws_sagas SET change = change + 1, status = CASE WHEN status = 'active' THEN 'drifted' ELSE status END, reason = ${reason},
-          due_at = '1970-01-01Z', pending_since = COALESCE(pending_since, now()), urgent = true WHERE id = ANY(${sagaIds}::uuid[]) RETURNING id)
+          due_at = '1970-01-01Z', pending_since = COALESCE(pending_since, now()) WHERE id = ANY(${sagaIds}::uuid[]) RETURNING id)
         UPDATE aws_steps p SET reached = NULL FROM s WHERE p.saga_id = s.id AND p.reached IS DISTINCT FROM 'deleted'`);
     },
 

@@ -1,4 +1,5 @@
 import { sql, type Database } from '../db/client.js';
+import { isFree } from './claims-sql.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import type { MirroredThing, PlannedStep } from './plan.js';
 
@@ -69,7 +70,7 @@ export function createSagaStore(db: Database, instance: string) {
           SELECT s.id FROM aws_sagas s JOIN aws_mirrors m ON m.account_name = s.account_name
           WHERE s.account_name = ${account} AND m.mode <> 'off' AND (m.blocked_until IS NULL OR ${probing})
             AND (s.due_at <= ${at} OR ${misdated(at)})
-            AND (s.claimed_until IS NULL OR s.claimed_until <= ${at} OR s.claimed_until > ${at}::timestamptz + interval '5 minutes')
+            AND ${isFree(at)}
           ORDER BY s.urgent DESC, s.due_at LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
         RETURNING id, account_name AS account, thing_id AS "thingId", policy, change, attempts, adopted, keeps_policies AS "keepsPolicies"`);
       return row;

@@ -27,7 +27,8 @@ export function createSettingsStore(db: Database) {
 
     /** Locks the settings until the transaction ends. */
     async lock(tx: Transaction, account: string): Promise<Mirror | undefined> {
-      await tx.$queryRaw(sql`SELECT 1 FROM aws_mirrors WHERE account_name = ${account} FOR UPDATE`);
+      // The account, because the first settings have no row to lock yet.
+      await tx.$queryRaw(sql`SELECT 1 FROM accounts WHERE name = ${account} FOR NO KEY UPDATE`);
       const row = await tx.awsMirror.findUnique({ where: { accountName: account } });
       return row ? toMirror(row) : undefined;
     },
