@@ -11,7 +11,19 @@ import { awsAccount } from './moto.js';
  * detaching that takes effect later, pages, roles; and every fault that a network or AWS can have.
  */
 export type Fault =
-  'throttle' | '503' | '500' | 'refused' | 'before' | 'after' | 'slow' | 'not-found' | 'exists' | 'denied';
+  | 'throttle'
+  | '503'
+  | '500'
+  | 'refused'
+  | 'before'
+  | 'after'
+  | 'slow'
+  | 'not-found'
+  | 'exists'
+  | 'denied'
+  | 'html'
+  | 'empty'
+  | 'huge';
 
 export const faults: Fault[] = ['throttle', '503', '500', 'refused', 'before', 'after', 'slow', 'not-found', 'exists'];
 
@@ -99,6 +111,12 @@ async function answerWith(
 ): Promise<void> {
   if (fault === 'before') return;
   if (fault === 'refused') return void incoming.socket.destroy();
+  // What a proxy in between, or a broken server, might say.
+  if (fault === 'html')
+    return void answer.writeHead(502, { 'content-type': 'text/html' }).end('<html>bad gateway\0</html>');
+  if (fault === 'empty') return send(answer, {});
+  if (fault === 'huge')
+    return send(answer, new Refusal(500, 'InternalFailureException', { message: 'x\0'.repeat(100_000) }));
   const refusal = refusals[fault as keyof typeof refusals];
   if (refusal) return send(answer, refusal(call));
   const result = attempt(work);
