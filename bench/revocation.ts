@@ -35,7 +35,7 @@ function filled(count: number) {
   for (let n = 1; n <= count; n++) {
     const serialNumber = `4${randomBytes(20).toString('hex').slice(1)}`;
     const der = encodeCrlEntry({ serialNumber, revokedAt: at, reason: 'keyCompromise' });
-    entries.add({ position: n, der, until: Infinity, index: n });
+    entries.add({ position: n, der, until: Infinity, date: at.getTime(), index: n });
   }
   return entries;
 }
@@ -93,6 +93,7 @@ export async function benchLists(): Promise<string> {
           revokedAt: at,
           reason: 'unspecified',
         }),
+        date: at.getTime(),
         until: Infinity,
         index: position,
       });

@@ -13,6 +13,9 @@ export type LintedCrl = {
   maxSeconds: number;
 };
 
+/** What every entry of a list is held to: `latest` is the thisUpdate in DER. */
+type EntryRules = { delta: boolean; latest: Buffer };
+
 type Span = { tag: number; start: number; end: number; next: number };
 
 /** What stands in a list: whether it has an entry of the serial number between two offsets of some bytes. */
@@ -54,7 +57,8 @@ export function* lintCrl({
   const revoked = fields.length === 7 ? fields[5] : undefined;
   must(fields.length === (entries > 0 ? 7 : 6), 'revokedCertificates must be absent when empty, and only then');
   requireExtensions(bytes, fields.at(-1)!, issuer, header);
-  return yield* indexEntries(bytes, revoked, entries, isDelta(header));
+  const rules = { delta: isDelta(header), latest: der.time(header.thisUpdate) };
+  return yield* indexEntries(bytes, revoked, entries, rules);
 }
 
 /** Throws when `next` lacks an entry of the list `previous` that `mayBeGone` does not know of. @throws Error */
@@ -99,7 +103,7 @@ function* indexEntries(
   bytes: Buffer,
   entries: Span | undefined,
   count: number,
-  delta: boolean,
+  rules: EntryRules,
 ): Generator<void, CrlIndex> {
   // Open addressing over the offsets of entries, by the last octets of serial numbers, which are random.
   const mask = (1 << Math.ceil(Math.log2(count * 2 + 2))) - 1;
@@ -114,7 +118,7 @@ function* indexEntries(
   };
   let seen = 0;
   for (let at = entries?.start ?? 0; entries && at < entries.end; at += 2 + bytes[at + 1]!) {
-    requireEntry(bytes, at, entries.end, delta);
+    requireEntry(bytes, at, entries.end, rules);
     const slot = slotOf(bytes, at + serialAt, at + serialAt + bytes[at + serialAt - 1]!);
     must(table[slot] === 0, 'a serial number twice');
     table[slot] = at;
@@ -131,7 +135,7 @@ function lastOctets(bytes: Buffer, start: number, end: number): number {
 }
 
 /** SEQUENCE { serial number, date, reason? }, the headers of two octets each. */
-function requireEntry(bytes: Buffer, at: number, listEnd: number, delta: boolean): void {
+function requireEntry(bytes: Buffer, at: number, listEnd: number, { delta, latest }: EntryRules): void {
   const end = at + 2 + bytes[at + 1]!;
   const octets = bytes[at + 3]!;
   must(bytes[at] === der.tags.sequence && bytes[at + 1]! < 0x80 && end <= listEnd, 'shape of an entry');
@@ -142,6 +146,8 @@ function requireEntry(bytes: Buffer, at: number, listEnd: number, delta: boolean
   const isUtcTime = bytes[date] === der.tags.utcTime && bytes[date + 1] === 13;
   const isGeneralizedTime = bytes[date] === der.tags.generalizedTime && bytes[date + 1] === 15;
   must((isUtcTime || isGeneralizedTime) && bytes[dateEnd - 1] === 0x5a, 'date of an entry');
+  // Readers ignore what is revoked in their future, and take thisUpdate for the present.
+  must(der.compareTimes(bytes, date, latest, 0) <= 0, 'date of an entry after thisUpdate');
   if (dateEnd === end) return;
   // The only extension is a reason; its code is the last octet.
   must(bytes[dateEnd] === der.tags.sequence && bytes[dateEnd + 1] === 12, 'extensions of an entry');

@@ -40,6 +40,14 @@ export function encodeCrlEntry({ serialNumber, revokedAt, reason }: CrlEntry): B
   return der.sequence(serial, der.time(revokedAt), reasonExtensions[reason]);
 }
 
+/** An encoded entry with its date, or with `latest` where that is earlier (a Time in DER). */
+export function entryUpTo(entry: Buffer, latest: Buffer): Buffer {
+  // SEQUENCE { INTEGER, Time, ... }: the headers have two octets each.
+  const date = 4 + entry[3]!;
+  if (der.compareTimes(entry, date, latest, 0) <= 0) return entry;
+  return der.sequence(entry.subarray(2, date), latest, entry.subarray(date + 2 + entry[date + 1]!));
+}
+
 const reasonExtensions = Object.fromEntries(
   Object.entries({ ...reasonCodes, removeFromCRL: 8 }).map(([reason, code]) => [
     reason,

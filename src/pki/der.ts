@@ -117,6 +117,32 @@ export function generalizedTime(at: Date): Buffer {
   return encode(tags.generalizedTime, Buffer.from(`${digits}Z`, 'latin1'));
 }
 
+/**
+ * Which of two times in DER is the later, each from where its tag is: negative, 0 or positive, as for a sort.
+ * It makes no object, for lists of millions.
+ */
+export function compareTimes(a: Buffer, atA: number, b: Buffer, atB: number): number {
+  const centuries = centuryAt(a, atA) - centuryAt(b, atB);
+  if (centuries !== 0) return centuries;
+  const fromA = yearAt(a, atA);
+  const fromB = yearAt(b, atB);
+  return a.compare(b, fromB, fromB + dateDigits, fromA, fromA + dateDigits);
+}
+
+// From the two digits of the year in its century to the seconds.
+const dateDigits = 12;
+
+function yearAt(bytes: Buffer, at: number): number {
+  return at + (bytes[at] === tags.utcTime ? 2 : 4);
+}
+
+// RFC 5280 §4.1.2.5.1: a UTCTime from 50 on belongs to the last century.
+function centuryAt(bytes: Buffer, at: number): number {
+  const first = bytes[at + 2]! - 0x30;
+  if (bytes[at] === tags.utcTime) return first >= 5 ? 19 : 20;
+  return first * 10 + bytes[at + 3]! - 0x30;
+}
+
 function twoDigits(value: number): string {
   return value < 10 ? `0${value}` : String(value);
 }

@@ -7,11 +7,17 @@ import { oids } from './oid.js';
 import { createSerialNumber } from './serial-number.js';
 import { signed, type Signer } from './signer.js';
 
+/** What requests may name an issuer by. */
+export const ocspHashes = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
+
+export type OcspHash = (typeof ocspHashes)[number];
+
 /** A certificate as a request names it: its issuer by two hashes, and its serial number (RFC 6960 §4.1.1). */
 export type CertId = {
   /** To be repeated in the answer, byte for byte. */
   bytes: Buffer;
-  hash: 'sha1' | 'sha256';
+  /** Undefined for a hash that is not known here: it names no issuer of ours. */
+  hash: OcspHash | undefined;
   /** Hashes of the issuer's name and key, lower-case hex. */
   issuerName: string;
   issuerKey: string;
@@ -27,9 +33,10 @@ export type CertStatus =
 /** Who signs answers for an issuer: a key of its own with a certificate of that issuer. */
 export type Responder = { issuer: Issuer; certificateDer: Buffer; notAfter: Date; signer: Signer };
 
-const mostCertIds = 100;
-// RFC 9654 §2.1: a nonce of 0 or more than 128 octets is malformed; what we repeat has 1 to 32.
-const nonceOctets = { most: 128, repeated: 32 };
+/** Nobody who asks has shown who he is: the work of one request is limited. */
+export const mostCertIds = 20;
+// RFC 9654 §2.1: a nonce of 0 or more than 128 octets is malformed.
+const mostNonceOctets = 128;
 
 /** Reads a request. Its signature, if it has one, is not looked at. Undefined when it is malformed. */
 export function parseOcspRequest(bytes: Buffer): OcspRequest | undefined {
@@ -39,10 +46,10 @@ export function parseOcspRequest(bytes: Buffer): OcspRequest | undefined {
     const parts = der
       .members(tbs, der.tags.sequence)
       .filter(({ tag }) => tag !== der.constructed(0) && tag !== der.constructed(1));
-    const certIds = der.members(parts[0], der.tags.sequence).map(readCertId);
+    const requests = der.members(parts[0], der.tags.sequence);
     const nonce = parts[1] && readNonce(parts[1]);
-    if (certIds.length === 0 || certIds.length > mostCertIds || nonce === 'malformed') return undefined;
-    return { certIds, nonce };
+    if (requests.length === 0 || requests.length > mostCertIds || nonce === 'malformed') return undefined;
+    return { certIds: requests.map(readCertId), nonce };
   } catch (error) {
     if (error instanceof DomainError) return undefined;
     throw error;
@@ -53,15 +60,13 @@ function readCertId(request: der.Value): CertId {
   const [certId] = der.members(request, der.tags.sequence);
   const [algorithm, issuerName, issuerKey, serial] = der.members(certId, der.tags.sequence);
   const [id] = der.members(algorithm, der.tags.sequence);
-  const hashName = id?.bytes.equals(oids.sha1) ? 'sha1' : id?.bytes.equals(oids.sha256) ? 'sha256' : undefined;
-  if (!hashName) throw new DomainError('bad-csr', 'a hash that is neither SHA-1 nor SHA-256');
   const digits = der
     .contentOf(serial, der.tags.integer)
     .toString('hex')
     .replace(/^(00)+/, '');
   return {
     bytes: certId!.bytes,
-    hash: hashName,
+    hash: ocspHashes.find((each) => id?.bytes.equals(oids[each])),
     issuerName: der.contentOf(issuerName, der.tags.octetString).toString('hex'),
     issuerKey: der.contentOf(issuerKey, der.tags.octetString).toString('hex'),
     serialNumber: digits.padStart(40, '0'),
@@ -74,8 +79,7 @@ function readNonce(extensions: der.Value): Buffer | 'malformed' | undefined {
     const parts = der.members(each, der.tags.sequence);
     if (!parts[0]?.bytes.equals(oids.ocspNonce)) continue;
     const nonce = der.contentOf(der.readOne(der.contentOf(parts.at(-1), der.tags.octetString)), der.tags.octetString);
-    if (nonce.length === 0 || nonce.length > nonceOctets.most) return 'malformed';
-    return nonce.length <= nonceOctets.repeated ? nonce : undefined;
+    return nonce.length === 0 || nonce.length > mostNonceOctets ? 'malformed' : nonce;
   }
   return undefined;
 }
@@ -83,7 +87,7 @@ function readNonce(extensions: der.Value): Buffer | 'malformed' | undefined {
 /** How a request names an issuer: hashes of its subject and of its key's bits. */
 export function issuerHashes(
   issuer: Pick<Issuer, 'subject' | 'signer'>,
-  algorithm: 'sha1' | 'sha256',
+  algorithm: OcspHash,
 ): { name: string; key: string } {
   return { name: hash(algorithm, issuer.subject), key: hash(algorithm, issuer.signer.publicKey.subjectPublicKey) };
 }

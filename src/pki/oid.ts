@@ -49,5 +49,8 @@ export const oids = {
   data: der.oid('1.2.840.113549.1.7.1'),
   pkcs8ShroudedKeyBag: der.oid('1.2.840.113549.1.12.10.1.2'),
   certBag: der.oid('1.2.840.113549.1.12.10.1.3'),
+  // Hashes: RFC 5754 §2
   sha256: der.oid('2.16.840.1.101.3.4.2.1'),
+  sha384: der.oid('2.16.840.1.101.3.4.2.2'),
+  sha512: der.oid('2.16.840.1.101.3.4.2.3'),
 } as const;

@@ -11,6 +11,8 @@ export type ReadCrl = {
   number: bigint;
   isDelta: boolean;
   serialNumbers: Set<string>;
+  /** The latest revocationDate in it. */
+  lastRevocation: Date | undefined;
   isSignedBy(key: KeyObject): boolean;
 };
 
@@ -37,7 +39,9 @@ export function readCrl(bytes: Buffer): ReadCrl {
   const fields = der.members(tbs, der.tags.sequence);
   const [, , issuer, thisUpdate, nextUpdate] = fields;
   const hasEntries = fields[5]?.tag === der.tags.sequence;
-  const entries = hasEntries ? der.members(fields[5], der.tags.sequence) : [];
+  const entries = (hasEntries ? der.members(fields[5], der.tags.sequence) : []).map((entry) =>
+    der.members(entry, der.tags.sequence),
+  );
   const extensions = readExtensions(fields.at(-1)!, der.constructed(0));
   const number = extensions.get(oids.crlNumber.toString('hex'));
   if (!number) throw new Error('the list has no number');
@@ -47,7 +51,8 @@ export function readCrl(bytes: Buffer): ReadCrl {
     nextUpdate: readTime(nextUpdate!),
     number: BigInt(`0x${der.contentOf(der.readOne(number), der.tags.integer).toString('hex')}`),
     isDelta: extensions.has(oids.deltaCrlIndicator.toString('hex')),
-    serialNumbers: new Set(entries.map((entry) => readSerial(der.members(entry, der.tags.sequence)[0]!))),
+    serialNumbers: new Set(entries.map(([serial]) => readSerial(serial!))),
+    lastRevocation: latestOf(entries.map(([, date]) => readTime(date!))),
     isSignedBy,
   };
 }
@@ -98,6 +103,10 @@ function readExtensions(field: der.Value, tag: number): Map<string, Buffer> {
       return [parts[0]!.bytes.toString('hex'), der.contentOf(parts.at(-1), der.tags.octetString)];
     }),
   );
+}
+
+function latestOf(dates: Date[]): Date | undefined {
+  return dates.reduce<Date | undefined>((latest, date) => (latest && latest > date ? latest : date), undefined);
 }
 
 function readSerial(value: der.Value): string {

@@ -1,3 +1,6 @@
+import { entryUpTo } from '../pki/crl.js';
+import { time } from '../pki/der.js';
+
 /** One entry of a list, encoded. */
 export type Listed = {
   /** Where in the log the entry stands: the order of the list, and what the entry is known by. */
@@ -5,6 +8,8 @@ export type Listed = {
   der: Uint8Array;
   /** Stands in lists signed before this, in milliseconds since 1970. */
   until: number;
+  /** The date in the entry, in milliseconds since 1970. */
+  date: number;
   /** The certificate's place in its issuer's compact lists. */
   index: number;
 };
@@ -19,6 +24,8 @@ type Chunk = {
   until: Float64Array;
   /** The least of `until`. */
   firstUntil: number;
+  /** No date in the entries is later. */
+  lastDate: number;
   indices: Float64Array;
   /** Where each entry ends in `der`. */
   ends: Uint32Array;
@@ -86,8 +93,8 @@ export function createEntries() {
       return gone;
     },
 
-    /** What there is now, after a position, but for what has expired by a time. */
-    view(after = 0, now = -Infinity): EntriesView {
+    /** What there is now, after a position, but for what has expired by a time; no entry dated later than `latest`. */
+    view(after = 0, now = -Infinity, latest?: Date): EntriesView {
       const slices: Buffer[] = [];
       let [octets, count] = [0, 0];
       for (const stored of chunks) {
@@ -95,7 +102,7 @@ export function createEntries() {
         if (chunk.count === 0 || chunk.positions[chunk.count - 1]! <= after) continue;
         let first = 0;
         while (chunk.positions[first]! <= after) first++;
-        const slice = chunk.der.subarray(first === 0 ? 0 : chunk.ends[first - 1], chunk.ends[chunk.count - 1]);
+        const slice = sliceOf(chunk, first, latest);
         slices.push(slice);
         octets += slice.length;
         count += chunk.count - first;
@@ -124,10 +131,21 @@ function emptyChunk(capacity: number): Chunk {
     positions: new Float64Array(capacity),
     until: new Float64Array(capacity),
     firstUntil: Infinity,
+    lastDate: -Infinity,
     indices: new Float64Array(capacity),
     ends: new Uint32Array(capacity),
     der: Buffer.allocUnsafeSlow(capacity * mostEntryOctets),
   };
+}
+
+/** The entries of a chunk from one on. Only a clock that was ahead dates any after `latest`. */
+function sliceOf({ der, ends, count, lastDate }: Chunk, first: number, latest: Date | undefined): Buffer {
+  const from = first === 0 ? 0 : ends[first - 1]!;
+  if (!latest || lastDate <= latest.getTime()) return der.subarray(from, ends[count - 1]);
+  const limit = time(latest);
+  const entries: Buffer[] = [];
+  for (let n = first, at = from; n < count; at = ends[n++]!) entries.push(entryUpTo(der.subarray(at, ends[n]), limit));
+  return Buffer.concat(entries);
 }
 
 // SEQUENCE { INTEGER, ... }: both headers have two octets.
@@ -136,7 +154,7 @@ function serialOf({ der, ends }: Chunk, n: number): string {
   return der.toString('hex', at + 4, at + 4 + der[at + 3]!);
 }
 
-function append(chunk: Chunk, { position, der, until, index }: Listed): void {
+function append(chunk: Chunk, { position, der, until, date, index }: Listed): void {
   const n = chunk.count;
   const at = n === 0 ? 0 : chunk.ends[n - 1]!;
   chunk.der.set(der, at);
@@ -144,6 +162,7 @@ function append(chunk: Chunk, { position, der, until, index }: Listed): void {
   chunk.positions[n] = position;
   chunk.until[n] = until;
   chunk.firstUntil = Math.min(chunk.firstUntil, until);
+  chunk.lastDate = Math.max(chunk.lastDate, date);
   chunk.indices[n] = index;
   chunk.count++;
 }
@@ -156,6 +175,7 @@ function filtered(chunk: Chunk, keep: (chunk: Chunk, n: number) => boolean): Chu
       position: chunk.positions[n]!,
       der: chunk.der.subarray(n === 0 ? 0 : chunk.ends[n - 1], chunk.ends[n]),
       until: chunk.until[n]!,
+      date: chunk.lastDate,
       index: chunk.indices[n]!,
     });
   }

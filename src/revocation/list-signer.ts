@@ -3,6 +3,7 @@ import { draftCrl, encodeCrlEntry, type CrlDraft, type CrlHeader } from '../pki/
 import { lintCrl, requireNothingDropped } from '../pki/crl-lint.js';
 import type { Issuer } from '../pki/issuer.js';
 import { inSlices } from '../slices.js';
+import { backdatedSeconds, revocationDateOf } from './backdating.js';
 import type { EntriesView } from './entries.js';
 import type { List, ListOf } from './lists.js';
 import type { CrlRecord, Departure } from './store.js';
@@ -26,7 +27,7 @@ type Deps<Stored extends StoredIssuer> = {
 
 type Drafted = { draft: CrlDraft; header: CrlHeader; entries: number };
 
-const mostSeconds = 180 * 86_400;
+const mostSeconds = 180 * 86_400 + backdatedSeconds;
 
 /** Writes lists: the same bytes for the same record, on every instance. */
 export function createListSigner<Stored extends StoredIssuer>({ clock, open, crlUrl, store }: Deps<Stored>) {
@@ -49,16 +50,16 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
 
   const draft = async (issuer: Stored, signing: Issuer, record: CrlRecord, { entries }: List): Promise<Drafted> => {
     const header = headerOf(issuer, record);
-    if (!record.base) return write(signing, header, entries.view(0, record.thisUpdate.getTime()));
+    if (!record.base) return write(signing, header, entries.view(0, record.signedAt.getTime(), record.thisUpdate));
     const after = Number(record.base.position);
-    const added = entries.view(after);
+    const added = entries.view(after, -Infinity, record.thisUpdate);
     const removed = await store.departures(listOf(issuer), after, Number(record.position));
-    return write(signing, header, withRemovals(added, removed));
+    return write(signing, header, withRemovals(added, removed, record.thisUpdate));
   };
 
   /** Notes what has expired by the time of a record, and may leave the list. */
-  const noteExpired = ({ entries, gone }: List, { thisUpdate, base }: CrlRecord): void => {
-    if (!base) for (const serialNumber of entries.expired(thisUpdate.getTime())) gone.add(serialNumber);
+  const noteExpired = ({ entries, gone }: List, { signedAt, base }: CrlRecord): void => {
+    if (!base) for (const serialNumber of entries.expired(signedAt.getTime())) gone.add(serialNumber);
   };
 
   // The registry must say what the log says before the first list is made of it.
@@ -126,9 +127,9 @@ function* copy(slices: Buffer[], into: Buffer): Generator<void, void> {
   }
 }
 
-function withRemovals({ slices, octets, count }: EntriesView, departures: Departure[]): EntriesView {
+function withRemovals({ slices, octets, count }: EntriesView, departures: Departure[], thisUpdate: Date): EntriesView {
   const removals = departures.map(({ serialNumber, at }) =>
-    encodeCrlEntry({ serialNumber, revokedAt: at, reason: 'removeFromCRL' }),
+    encodeCrlEntry({ serialNumber, revokedAt: revocationDateOf(at, thisUpdate), reason: 'removeFromCRL' }),
   );
   const more = removals.reduce((sum, { length }) => sum + length, 0);
   return { slices: [...slices, ...removals], octets: octets + more, count: count + removals.length };

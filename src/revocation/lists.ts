@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache';
 import { keepAfterExpiryMs } from '../log/append.js';
 import type { LogEntry } from '../log/reader.js';
 import { encodeCrlEntry, type RevocationReason } from '../pki/crl.js';
-import { createEntries, type Entries } from './entries.js';
+import { revocationDateOf } from './backdating.js';
+import { createEntries, type Entries, type Listed } from './entries.js';
 
 /** What a list is about. `complete` and the numbers of shards are scopes; a delta is made of the complete one. */
 export type ListOf = { issuerId: string; account: string; scope: string; listSuperseded: boolean };
@@ -116,6 +117,13 @@ function change(list: List, { listSuperseded }: ListOf, { type, payload, positio
   );
 }
 
-function listed({ position, notAfter, index, ...entry }: ListedCertificate) {
-  return { position, index, der: encodeCrlEntry(entry), until: notAfter.getTime() + keepAfterExpiryMs };
+function listed({ position, notAfter, index, ...entry }: ListedCertificate): Listed {
+  const revokedAt = revocationDateOf(entry.revokedAt);
+  return {
+    position,
+    index,
+    der: encodeCrlEntry({ ...entry, revokedAt }),
+    until: notAfter.getTime() + keepAfterExpiryMs,
+    date: revokedAt.getTime(),
+  };
 }

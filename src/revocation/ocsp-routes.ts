@@ -1,32 +1,32 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { App } from '../http/route.js';
 import type { OcspAnswer, OcspResponder } from './responder.js';
 
 const tags = ['public key infrastructure'];
 const requestBytes = 16 * 1024;
+const requestType = 'application/ocsp-request';
 
 /** OCSP by POST and GET (RFC 6960 §A.1). Whatever is asked, the answer is an OCSP response. */
 export function ocspRoutes({ answer, recall }: OcspResponder) {
+  const answerBody = async (request: FastifyRequest, reply: FastifyReply) => {
+    const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+    const name = body.toString('latin1');
+    return send(reply, recall(name) ?? (await answer(body, name)), false);
+  };
+
   return async (app: App) => {
+    // What is posted here is a request, whatever it is called: curl and wget call it a form.
+    app.removeAllContentTypeParsers();
     app.addContentTypeParser(
-      'application/ocsp-request',
+      [requestType, '*'],
       { parseAs: 'buffer', bodyLimit: requestBytes },
       (_request, body, done) => done(null, body),
     );
 
-    app.post(
-      '/ocsp',
-      {
-        config: { access: 'public' },
-        bodyLimit: requestBytes,
-        schema: { summary: 'OCSP: is this certificate good?', tags, consumes: ['application/ocsp-request'] },
-      },
-      async (request, reply) => {
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-        const name = body.toString('latin1');
-        return send(reply, recall(name) ?? (await answer(body, name)), false);
-      },
-    );
+    const summary = 'OCSP: is this certificate good?';
+    const post = { config: { access: 'public' as const }, bodyLimit: requestBytes };
+    app.post('/ocsp', { ...post, schema: { summary, tags, consumes: [requestType] } }, answerBody);
+    app.post('/ocsp/', { ...post, schema: { hide: true } }, answerBody);
 
     app.get(
       '/ocsp/*',
@@ -43,10 +43,14 @@ export function ocspRoutes({ answer, recall }: OcspResponder) {
   };
 }
 
-/** The request in a path. Clients escape it, or do not, or put a slash too many before it. What is no base64 is no request. */
+/**
+ * The request in a path. Clients escape it, or do not, write base64 or base64url, leave its end off, or put a slash
+ * too many before it. What is neither base64 is no request.
+ */
 function requestIn(path: string): Buffer {
-  const base64 = path.replace(/^\/+/, '').replaceAll(' ', '+');
-  return /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? Buffer.from(base64, 'base64') : Buffer.alloc(0);
+  // A request begins with an M: a slash before it belongs to the path.
+  const letters = path.replace(/^\/+/, '').replaceAll(' ', '+');
+  return /^[A-Za-z0-9+/_-]+={0,2}$/.test(letters) ? Buffer.from(letters, 'base64') : Buffer.alloc(0);
 }
 
 /** Caches may keep an answer, and must ask whether it is still the one, as with lists. */

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Issuer } from '../pki/issuer.js';
+import { thisUpdateOf } from './backdating.js';
 import { createListSigner, RefusedList } from './list-signer.js';
 import type { List, ListOf, Lists } from './lists.js';
 import type { CrlRecord, RevocationStore } from './store.js';
@@ -68,13 +69,13 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
     return { issuerId: id, account, listSuperseded, scope: scope === 'delta' ? 'complete' : scope };
   };
 
-  const isDue = ({ kind }: Stored, { thisUpdate, nextUpdate, signature }: CrlRecord): boolean => {
+  const isDue = ({ kind }: Stored, { signedAt, nextUpdate, signature }: CrlRecord): boolean => {
     const now = clock();
     return (
       signature.length === 0 ||
-      now >= addSeconds(thisUpdate, lifetimes[kind].resign) ||
+      now >= addSeconds(signedAt, lifetimes[kind].resign) ||
       now >= nextUpdate ||
-      now < addSeconds(thisUpdate, -clockSkewSeconds)
+      now < addSeconds(signedAt, -clockSkewSeconds)
     );
   };
 
@@ -104,9 +105,11 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       const record: CrlRecord = {
         ...before,
         number: before.number + 1n,
-        thisUpdate: at,
+        signedAt: at,
+        // Number 1 is the place of a list that was never signed.
+        thisUpdate: thisUpdateOf(at, before.number > 1n ? before.thisUpdate : undefined),
         nextUpdate: addSeconds(at, lifetimes[issuer.kind].valid),
-        sameSecond: before.thisUpdate.getTime() === at.getTime(),
+        sameSecond: before.signedAt.getTime() === at.getTime(),
         position: BigInt(log.position()),
       };
       const signed = await signer.sign(issuer, record, list, kept.get(key)?.der);
@@ -176,8 +179,8 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
     if (list.lastChange > Number(complete.position)) return undefined;
     if (before?.number === complete.number) return recall(issuer, before, list);
     const { der: _, maxAge: __, ...rest } = complete;
-    const isYoung = before?.base && complete.thisUpdate < addSeconds(before.base.at, deltaBaseSeconds);
-    const base = isYoung ? before.base : { ...complete, at: complete.thisUpdate };
+    const isYoung = before?.base && complete.signedAt < addSeconds(before.base.at, deltaBaseSeconds);
+    const base = isYoung ? before.base : { ...complete, at: complete.signedAt };
     const record = { ...rest, scope: 'delta', url: null, base, signature: Buffer.alloc(0) };
     const signed = await signer.sign(issuer, record, list, undefined);
     const next = { ...record, signature: signed.signature };

@@ -9,6 +9,7 @@ import {
   encodeOcspResponse,
   issuerHashes,
   issueResponder,
+  ocspHashes,
   parseOcspRequest,
   unsignedResponses,
   type CertId,
@@ -16,6 +17,7 @@ import {
   type Responder,
 } from '../pki/ocsp.js';
 import { createSigner, generateKeys } from '../pki/signer.js';
+import { backdatedSeconds, revocationDateOf, thisUpdateOf } from './backdating.js';
 
 /** What the registry has of a serial number under an issuer. */
 export type KnownSerial = { serialNumber: string; revokedAt: Date | null; reason: string | null };
@@ -38,7 +40,8 @@ const responderSeconds = 30 * day;
 const renewAheadSeconds = 15 * day;
 const validSeconds = 3600;
 const reloadMs = 1000;
-const keepAnswerSeconds = 300;
+// A reader whose clock is 55 minutes fast must find what is remembered still valid.
+const keepAnswerSeconds = 240;
 // Requests for one and the same certificate can be made in many ways: what is kept is limited in octets.
 const mostKept = { answerOctets: 64 * 1024 * 1024, serials: 200_000 };
 
@@ -48,7 +51,7 @@ export type OcspResponder = ReturnType<typeof createResponder>;
 export type OcspAnswer = { der: Buffer; cached?: { etag: string; lastModified: string; expires: string } };
 
 /** A signed answer, and what it was made of: it is good while each of these is what is known. */
-type KeptAnswer = { answer: OcspAnswer; thisUpdate: Date; made: { key: string; known: KnownSerial }[] };
+type KeptAnswer = { answer: OcspAnswer; signedAt: Date; made: { key: string; known: KnownSerial }[] };
 
 /**
  * Answers OCSP. What was read of the registry is remembered until an entry of the log is about it; what the
@@ -74,7 +77,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
     const fresh = new Map<string, Stored>();
     for (const stored of await issuers()) {
       const issuer = open(stored);
-      for (const algorithm of ['sha1', 'sha256'] as const) {
+      for (const algorithm of ocspHashes) {
         const { name, key } = issuerHashes(issuer, algorithm);
         fresh.set(keyOf(algorithm, name, key), stored);
       }
@@ -85,6 +88,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
 
   /** Finds an authority by the hashes of a request; reads the authorities again when it is not among them. */
   const findIssuer = async ({ hash, issuerName, issuerKey }: CertId): Promise<Stored | undefined> => {
+    if (!hash) return undefined;
     const key = keyOf(hash, issuerName, issuerKey);
     if (!known.has(key) && (loading || clock().getTime() - loadedAt >= reloadMs))
       await (loading ??= load().finally(() => (loading = undefined)));
@@ -94,7 +98,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
   const createFor = async (stored: Stored): Promise<Responder> => {
     const at = wholeSeconds(clock());
     const { privateKey } = await generateKeys('ec-p256');
-    const validity = { notBefore: addSeconds(at, -3600), notAfter: addSeconds(at, responderSeconds) };
+    const validity = { notBefore: addSeconds(at, -2 * backdatedSeconds), notAfter: addSeconds(at, responderSeconds) };
     return issueResponder(open(stored), validity, createSigner(privateKey));
   };
 
@@ -133,7 +137,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
     const kept = answers.get(request);
     if (!kept) return undefined;
     const now = clock();
-    const isYoung = now >= kept.thisUpdate && now < addSeconds(kept.thisUpdate, keepAnswerSeconds);
+    const isYoung = now >= kept.signedAt && now < addSeconds(kept.signedAt, keepAnswerSeconds);
     return isYoung && kept.made.every(({ key, known: made }) => serials.get(key) === made) ? kept.answer : undefined;
   };
 
@@ -182,33 +186,38 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
       const bySerial = await lookUp(stored.id, wanted);
       const responder = await responderOf(stored);
       requireLease();
-      const thisUpdate = wholeSeconds(clock());
-      const nextUpdate = addSeconds(thisUpdate, validSeconds);
+      const signedAt = wholeSeconds(clock());
+      const thisUpdate = thisUpdateOf(signedAt);
+      const nextUpdate = addSeconds(signedAt, validSeconds);
       const answered = parsed.certIds.map((certId, index) => ({
         certId,
-        status: statusOf(found[index]?.id === stored.id ? bySerial.get(certId.serialNumber) : undefined, stored),
+        status: statusOf(
+          found[index]?.id === stored.id ? bySerial.get(certId.serialNumber) : undefined,
+          stored,
+          thisUpdate,
+        ),
       }));
       const bytes = encodeOcspResponse(responder, answered, { thisUpdate, nextUpdate, nonce: parsed.nonce });
       // A nonce does not come again.
       if (parsed.nonce) return { der: bytes };
       const etag = `"${hash('sha256', bytes, 'base64url')}"`;
-      const cached = { etag, lastModified: thisUpdate.toUTCString(), expires: nextUpdate.toUTCString() };
+      const cached = { etag, lastModified: signedAt.toUTCString(), expires: nextUpdate.toUTCString() };
       const answer = { der: bytes, cached };
       const made = wanted.flatMap((serialNumber) => {
         const found = bySerial.get(serialNumber);
         return found ? [{ key: keyOfSerial(stored.id, serialNumber), known: found }] : [];
       });
       // Who is unknown may be provisioned any moment, which the log does not tell.
-      if (made.length === parsed.certIds.length) answers.set(requestName, { answer, thisUpdate, made });
+      if (made.length === parsed.certIds.length) answers.set(requestName, { answer, signedAt, made });
       return answer;
     },
   };
 }
 
 // INVARIANT: good is said of what was issued, and of nothing else.
-function statusOf(known: KnownSerial | undefined, { listSuperseded }: StoredIssuer): CertStatus {
+function statusOf(known: KnownSerial | undefined, { listSuperseded }: StoredIssuer, thisUpdate: Date): CertStatus {
   if (!known) return { status: 'unknown' };
   const { revokedAt, reason } = known;
   if (!revokedAt || (reason === 'superseded' && !listSuperseded)) return { status: 'good' };
-  return { status: 'revoked', revokedAt, reason: reason as RevocationReason };
+  return { status: 'revoked', revokedAt: revocationDateOf(revokedAt, thisUpdate), reason: reason as RevocationReason };
 }

@@ -7,7 +7,7 @@ type List = {
   issuerId: string;
   scope: string;
   number: bigint;
-  thisUpdate: Date;
+  signedAt: Date;
   nextUpdate: Date;
   sameSecond: boolean;
   /** Seconds that caches may keep it without asking. */
@@ -105,7 +105,7 @@ function answerFromCache(
   now: Date,
 ): boolean {
   const etag = `"${lists.map(({ issuerId: id, scope, number }) => `${id}-${scope}-${number}`).join('+')}-${extension}"`;
-  const modified = new Date(Math.max(...lists.map(({ thisUpdate }) => thisUpdate.getTime()))).toUTCString();
+  const modified = new Date(Math.max(...lists.map(({ signedAt }) => signedAt.getTime()))).toUTCString();
   const ends = Math.min(...lists.map(({ nextUpdate }) => nextUpdate.getTime()));
   const wanted = Math.min(...lists.map(({ maxAge }) => maxAge));
   const maxAge = Math.max(0, Math.min(wanted, Math.floor((ends - now.getTime()) / 1000)));

@@ -12,11 +12,14 @@ export type CrlRecord = {
   url: string | null;
   number: bigint;
   position: bigint;
+  /** When it was signed: our own timers and caches count from here. */
+  signedAt: Date;
+  /** What the list says instead, an hour or less before. */
   thisUpdate: Date;
   nextUpdate: Date;
   /** Empty until it was first signed. */
   signature: Buffer;
-  /** Another list had this thisUpdate before, so that the time alone does not tell them apart. */
+  /** Another list had this signedAt before, so that the time alone does not tell them apart. */
   sameSecond: boolean;
   base: { number: bigint; position: bigint; at: Date } | null;
 };
@@ -191,7 +194,9 @@ type Row = NonNullable<Awaited<ReturnType<Database['crl']['findUnique']>>>;
 
 function toRecord({ baseNumber, basePosition, basedAt, signature, ...row }: Row): CrlRecord {
   const base = baseNumber === null ? null : { number: baseNumber, position: basePosition!, at: basedAt! };
-  return { ...row, signature: Buffer.from(signature), base };
+  // The version before this one wrote no signedAt, and leaves an old one where it signs a list again.
+  const signedAt = row.signedAt && row.signedAt > row.thisUpdate ? row.signedAt : row.thisUpdate;
+  return { ...row, signedAt, signature: Buffer.from(signature), base };
 }
 
 function baseColumns(base: CrlRecord['base']) {

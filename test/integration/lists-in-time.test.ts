@@ -110,7 +110,8 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
       const path = `/crl/${issuerOf(device)}.crl`;
       await server.services.publisher.refresh();
       const { der } = await fetchCrl(server, path);
-      const signedAt = new X509Crl(der).thisUpdate.getTime();
+      // Dated back an hour.
+      const signedAt = new X509Crl(der).thisUpdate.getTime() + 3_600_000;
       const travel = (seconds: number) => server.advance((signedAt - server.now().getTime()) / 1000 + seconds);
       const ready = async () => (await fetch(`${server.url}/readyz`)).status;
       // The table refuses new lists from here on, as a broken disk or key would make it.

@@ -48,4 +48,22 @@ describe('der', () => {
     expect(hex(der.namedBits(0))).toBe('03020780');
     expect(hex(der.namedBits(5, 6))).toBe('03020106');
   });
+
+  it('says which of two times is the later, in both forms and over centuries', () => {
+    const days = [
+      0,
+      Date.UTC(1999, 11, 31),
+      Date.UTC(2000, 0, 1),
+      Date.UTC(2026, 10, 28, 12),
+      Date.UTC(2026, 10, 28, 13),
+    ];
+    const dates = [...days, Date.UTC(2049, 11, 31, 23, 59, 59), Date.UTC(2050, 0, 1), Date.UTC(2151, 5, 5)];
+    for (const one of dates) {
+      for (const other of dates) {
+        const bytes = Buffer.concat([der.nullValue(), der.time(new Date(other))]);
+        const sign = Math.sign(der.compareTimes(der.time(new Date(one)), 0, bytes, 2));
+        expect(sign, `${one} ${other}`).toBe(Math.sign(one - other));
+      }
+    }
+  });
 });

@@ -23,8 +23,8 @@ describe('the lint before a list is published', () => {
     other = (await createAuthority('other', 'ec-p256', now)).issuing;
   });
 
-  const entry = () =>
-    encodeCrlEntry({ serialNumber: `01${randomBytes(19).toString('hex')}`, revokedAt: now, reason: 'keyCompromise' });
+  const entry = (revokedAt = now) =>
+    encodeCrlEntry({ serialNumber: `01${randomBytes(19).toString('hex')}`, revokedAt, reason: 'keyCompromise' });
 
   function list(entries: Buffer[], given: CrlHeader = header, by = issuer): Buffer {
     const bytes = Buffer.concat(entries);
@@ -56,6 +56,10 @@ describe('the lint before a list is published', () => {
     expect(() => lint(list([one], { ...header, baseNumber: 1n }), 1)).toThrow('extensions');
     const future = { ...header, thisUpdate: new Date(now.getTime() + 1000) };
     expect(() => lint(list([one], future), 1, future)).toThrow('thisUpdate');
+    for (const later of [now.getTime() + 1000, Date.UTC(2049, 11, 31), Date.UTC(2050, 0, 1)])
+      expect(() => lint(list([one, entry(new Date(later))]), 2)).toThrow('after thisUpdate');
+    for (const earlier of [now.getTime(), now.getTime() - 1000, Date.UTC(1999, 11, 31), 0])
+      expect(() => lint(list([one, entry(new Date(earlier))]), 2)).not.toThrow();
     const long = { ...header, nextUpdate: new Date(now.getTime() + 9 * 86_400_000) };
     expect(() => lint(list([one], long), 1, long)).toThrow('nextUpdate');
   });

@@ -1,16 +1,22 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { encodeCrlEntry } from '../../../src/pki/crl.js';
+import { encodeCrlEntry, type RevocationReason } from '../../../src/pki/crl.js';
 import { createEntries, type Listed } from '../../../src/revocation/entries.js';
 
-type Known = Listed & { serialNumber: string };
+type Known = Listed & { serialNumber: string; reason: RevocationReason };
 
 const listed = (position: number): Known => {
   const serialNumber = `01${randomBytes(19).toString('hex')}`;
   const reason = randomInt(2) === 0 ? 'unspecified' : 'keyCompromise';
-  const der = encodeCrlEntry({ serialNumber, revokedAt: new Date(position * 1000), reason });
-  return { serialNumber, position, der, until: randomInt(1, 1000), index: position * 7 };
+  const date = position * 1000;
+  const der = encodeCrlEntry({ serialNumber, revokedAt: new Date(date), reason });
+  return { serialNumber, reason, position, der, until: randomInt(1, 1000), date, index: position * 7 };
 };
+
+const datedUpTo = (known: Known, latest: Date): Known => ({
+  ...known,
+  der: encodeCrlEntry({ ...known, revokedAt: new Date(Math.min(known.date, latest.getTime())) }),
+});
 
 const bytesOf = (known: Known[]): Buffer => Buffer.concat(known.map(({ der }) => der));
 
@@ -42,8 +48,9 @@ describe('the entries of a list', () => {
           kept.push({ view, bytes: bytesOf(wanted) });
         } else {
           const after = dice < 97 ? 0 : randomInt(position);
-          const wanted = plain.filter((each) => each.position > after);
-          const view = entries.view(after);
+          const latest = new Date(randomInt(position * 2) * 1000);
+          const wanted = plain.filter((each) => each.position > after).map((each) => datedUpTo(each, latest));
+          const view = entries.view(after, -Infinity, latest);
           expect([view.count, view.octets]).toEqual([wanted.length, bytesOf(wanted).length]);
           expect(Buffer.concat(view.slices).equals(bytesOf(wanted))).toBe(true);
           kept.push({ view, bytes: bytesOf(wanted) });
