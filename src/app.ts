@@ -21,6 +21,7 @@ import { installCallers, type CallerLookup } from './http/callers.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
 import { createMetrics, healthRoutes } from './http/health.js';
+import { zoneDataVersion } from './policy/zone.js';
 import { addMirrorMetrics } from './http/mirror-metrics.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
@@ -186,7 +187,7 @@ async function mountFeatures(
       encodePem: listPem,
     }),
   );
-  await app.register(healthRoutes({ metrics, checkReady }));
+  await app.register(healthRoutes({ metrics, checkReady, zoneData: zoneDataVersion() }));
   await app.register(docsRoutes());
 }
 

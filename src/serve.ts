@@ -5,6 +5,7 @@ import type { Database } from './db/client.js';
 import { DomainError } from './errors.js';
 import { createLogger } from './logging.js';
 import { systemOrigin } from './origin.js';
+import { noticeOldZones } from './policies/zone-notice.js';
 import { openResources, type OpenResources } from './resources.js';
 
 const keyReloadMs = 30_000;
@@ -17,6 +18,7 @@ const listsMs = 60_000;
 const bulkMs = 5000;
 const mirrorMs = 500;
 const progressMs = 10_000;
+const zoneNoticeMs = 86_400_000;
 const stopMs = 10_000;
 
 /** Runs the server until SIGTERM or SIGINT, which let the requests in progress finish. */
@@ -43,7 +45,9 @@ export async function serve(config: Config): Promise<void> {
   });
   const onChoreError = (error: unknown, chore: string) => logger.error({ err: error }, `${chore} failed`);
   const timers = startChores(resources, onChoreError);
-  timers.push(tellOfMirror(resources, logger));
+  const noticeZones = () => noticeOldZones((fields, message) => logger.warn(fields, message), systemClock);
+  noticeZones();
+  timers.push(tellOfMirror(resources, logger), setInterval(noticeZones, zoneNoticeMs).unref());
   resources.services.publisher.refresh().catch((error: unknown) => onChoreError(error, 'signing lists anew'));
   app.server.maxConnections = 20_000;
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {

@@ -146,6 +146,7 @@ export function createAuthorizeService(deps: Deps) {
       resource,
       context: asked,
       at: now,
+      horizon: cap,
     });
     const refusal = reason === 'statement' ? undefined : reason;
     return { allowed, refusal, statement, validUntil: Math.min(cap, changesAt), refresh, limits: segment?.limits };

@@ -1,5 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import type { LogEntry } from '../log/reader.js';
-import { compilePolicies, type CompiledPolicies, type PolicyVersion } from '../policy/compile.js';
+import { compilePolicy, type CompiledPolicies, type CompiledPolicy, type PolicyVersion } from '../policy/compile.js';
 import { compileSegment, type CompiledSegment, type Segment } from './segment.js';
 
 /** What the log says of a thing, or of its certificates, within the time that anything issued before may live. */
@@ -23,10 +24,12 @@ export type ThingRights = {
 /** Why a certificate is no longer good; a release clears it. */
 export type CertificateChange = { at: Date; reason: string | undefined };
 
-/** The active policies under some names, compiled when first asked for, and again after one of them changed. */
+/** The active policies under some names. It holds no more than the names: each version is compiled once for all sets. */
 export type PolicySet = {
   readonly account: string;
   readonly names: readonly string[];
+  readonly key: string;
+  /** What the names stand for, until one of them changes. */
   compiled: CompiledPolicies | undefined;
 };
 
@@ -41,10 +44,15 @@ export type SnapshotContents = {
 export type Snapshot = ReturnType<typeof createSnapshot>;
 
 type Account = {
-  policies: Map<string, PolicyVersion>;
+  policies: Map<string, ActivePolicy>;
   segments: Map<string, CompiledSegment>;
-  sets: Map<string, PolicySet>;
+  /** One object for equal names, while they are asked about. */
+  sets: LRUCache<string, PolicySet>;
 };
+
+type ActivePolicy = PolicyVersion & { compiled: CompiledPolicy | undefined };
+
+const mostSets = 1000;
 
 /** The name of a thing among all accounts. */
 export const thingKey = (account: string, name: string): string => `${account}/${name}`;
@@ -61,7 +69,11 @@ export function createSnapshot() {
   const accountOf = (name: string): Account => {
     const known = accounts.get(name);
     if (known) return known;
-    const fresh: Account = { policies: new Map(), segments: new Map(), sets: new Map() };
+    const fresh: Account = {
+      policies: new Map(),
+      segments: new Map(),
+      sets: new LRUCache({ max: mostSets, dispose: forget }),
+    };
     accounts.set(name, fresh);
     return fresh;
   };
@@ -83,8 +95,14 @@ export function createSnapshot() {
 
   const activate = (account: string, policy: PolicyVersion): void => {
     const { policies, sets } = accountOf(account);
-    policies.set(policy.name, policy);
-    for (const set of sets.values()) if (set.names.includes(policy.name)) set.compiled = undefined;
+    policies.set(policy.name, { ...policy, compiled: undefined });
+    // INVARIANT: no set keeps what is no longer active, and no set that is not here keeps anything.
+    for (const set of sets.values()) if (set.names.includes(policy.name)) forget(set);
+  };
+
+  const policiesOf = ({ account, names }: PolicySet): ActivePolicy[] => {
+    const { policies } = accountOf(account);
+    return names.flatMap((name) => policies.get(name) ?? []);
   };
 
   const apply = (entry: LogEntry): void => {
@@ -122,10 +140,11 @@ export function createSnapshot() {
 
     /** Replaces everything. */
     load({ policies, segments, recent }: SnapshotContents): void {
+      for (const { sets } of accounts.values()) sets.clear();
       accounts = new Map();
       things = new Map();
       certificates = new Map();
-      for (const { account, ...policy } of policies) accountOf(account).policies.set(policy.name, policy);
+      for (const { account, ...policy } of policies) activate(account, policy);
       for (const { account, ...segment } of segments)
         accountOf(account).segments.set(segment.name, compileSegment(segment));
       recent.forEach(apply);
@@ -145,31 +164,51 @@ export function createSnapshot() {
 
     segment: (account: string, name: string): CompiledSegment | undefined => accounts.get(account)?.segments.get(name),
 
-    /** The set of an account's policies under these names; one object for equal names, to be kept. */
+    /** The set of an account's policies under these names, in their order, each once. */
     policySet(account: string, names: readonly string[]): PolicySet {
       const { sets } = accountOf(account);
-      const key = names.join(' ');
+      const distinct = [...new Set(names)];
+      const key = distinct.join(' ');
       const known = sets.get(key);
       if (known) return known;
-      const set = { account, names, compiled: undefined };
+      const set = { account, names: distinct, key, compiled: undefined };
       sets.set(key, set);
       return set;
     },
 
     compiled(set: PolicySet): CompiledPolicies {
-      return (set.compiled ??= compilePolicies(
-        set.names.flatMap((name) => accountOf(set.account).policies.get(name) ?? []),
-      ));
+      if (set.compiled) return set.compiled;
+      const { sets } = accountOf(set.account);
+      // It may have been dropped meanwhile, and another one made for the same names.
+      const kept = sets.get(set.key) ?? set;
+      if (kept === set) sets.set(set.key, set);
+      return (kept.compiled ??= policiesOf(set).map((policy) => (policy.compiled ??= compilePolicy(policy))));
     },
 
     /** The active versions of a set. */
-    documents: ({ account, names }: PolicySet): PolicyVersion[] =>
-      names.flatMap((name) => accountOf(account).policies.get(name) ?? []),
+    documents: (set: PolicySet): PolicyVersion[] => policiesOf(set),
 
     /** The active version of a policy. */
     policy: (account: string, name: string): PolicyVersion | undefined => accounts.get(account)?.policies.get(name),
 
     /** How much is held, for metrics and benchmarks. */
-    size: () => ({ things: things.size, certificates: certificates.size, accounts: accounts.size }),
+    size: () => {
+      const held = [...accounts.values()];
+      return {
+        things: things.size,
+        certificates: certificates.size,
+        accounts: accounts.size,
+        policySets: held.reduce((sum, { sets }) => sum + sets.size, 0),
+        compiledPolicies: held.reduce((sum, { policies }) => sum + compiledIn(policies), 0),
+      };
+    },
   };
+}
+
+function compiledIn(policies: Map<string, ActivePolicy>): number {
+  return [...policies.values()].filter(({ compiled }) => compiled !== undefined).length;
+}
+
+function forget(set: PolicySet): void {
+  set.compiled = undefined;
 }

@@ -27,10 +27,13 @@ export function createMetrics() {
 
 const tags = ['operations'];
 const status = z.object({ status: z.literal('ok') });
+const ready = status.extend({
+  zoneData: z.string().describe('The release of the IANA time zone database that policies use'),
+});
 
-type Deps = { metrics: Metrics; checkReady(): Promise<void> };
+type Deps = { metrics: Metrics; checkReady(): Promise<void>; zoneData: string };
 
-export function healthRoutes({ metrics, checkReady }: Deps) {
+export function healthRoutes({ metrics, checkReady, zoneData }: Deps) {
   return async (app: App) => {
     app.get(
       '/healthz',
@@ -47,7 +50,7 @@ export function healthRoutes({ metrics, checkReady }: Deps) {
       {
         config: { access: 'public' },
         logLevel: 'warn',
-        schema: { summary: 'The server can do its work', tags, response: { 200: status } },
+        schema: { summary: 'The server can do its work', tags, response: { 200: ready } },
       },
       async (request) => {
         try {
@@ -58,7 +61,7 @@ export function healthRoutes({ metrics, checkReady }: Deps) {
           if (error instanceof DomainError) throw error;
           throw new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
         }
-        return { status: 'ok' as const };
+        return { status: 'ok' as const, zoneData };
       },
     );
 

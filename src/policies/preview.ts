@@ -8,6 +8,7 @@ import { explain } from '../policy/explain.js';
 import { parsePolicy } from '../policy/policy.js';
 import { probesOf } from '../policy/probe.js';
 import { createPrincipal, type Principal, type Variables } from '../policy/variables.js';
+import { zoneDataVersion } from '../policy/zone.js';
 import type { BlastRadius, Simulated, Simulation } from './schema.js';
 import type { CarryingThing, PolicyStore } from './store.js';
 
@@ -69,10 +70,11 @@ export function createPolicyPreview({ store, clock, recentDecisions, validitySec
       const registered = thing.account === undefined || thing.account === account ? real.get(thing.name) : undefined;
       const policies = given ?? (registered?.policies ?? []).flatMap((name) => active.get(name) ?? []);
       const principal = createPrincipal(variablesOf(account, thing, registered));
-      const query = { action, resource, context, at: at === undefined ? clock().getTime() : Date.parse(at) };
+      const asked = at === undefined ? clock().getTime() : Date.parse(at);
+      const query = { action, resource, context, at: asked, horizon: asked + validitySeconds * 1000 };
       decisions.push(answer(policies, principal, query));
     }
-    return { decisions };
+    return { zoneData: zoneDataVersion(), decisions };
   };
 
   const answer = (policies: PolicyVersion[], principal: Principal, query: Query): Simulated['decisions'][number] => {

@@ -90,6 +90,7 @@ export const simulation = z.strictObject({
 });
 
 export const simulated = z.object({
+  zoneData: z.string().describe('The release of the IANA time zone database that was used'),
   decisions: z.array(
     outcome.extend({
       policy: z.string().optional(),

@@ -1,17 +1,20 @@
 import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from './action.js';
 import { compileCondition, type CompiledCondition } from './condition.js';
 import { createTrie, insert, insertWhole, type Trie } from './path-trie.js';
-import type { PolicyDocument, Statement } from './policy.js';
+import type { Condition, PolicyDocument, Statement } from './policy.js';
 import { parseResource, type ResourcePattern } from './resource.js';
+import { compileTimeWindows, type TimeWindows } from './time-window.js';
 import { variablesOf, type Variable } from './variables.js';
 
-/** A statement, ready to be asked. `order` is its place among all statements of the policies together. */
+/** A statement, ready to be asked. `order` is its place in its policy. */
 export type CompiledStatement = {
   /** `sensor@3` */
   policy: string;
   id: string;
   order: number;
   denies: boolean;
+  /** The actions that it is about, where its table does not say so; undefined for any. */
+  actions: ReadonlySet<string> | undefined;
   condition: CompiledCondition | undefined;
 };
 
@@ -24,56 +27,87 @@ export type Index = {
   /** Those with `*`: any resource. */
   always: CompiledStatement[];
   /** Denies that hold whatever the resource when the variable has no fitting value. */
-  unfit: { variable: Variable; statements: CompiledStatement[] }[];
+  unfit: Map<string, { variable: Variable; statements: CompiledStatement[] }>;
 };
 
 /** What decides one action. */
 export type ActionTable = { kind: ResourceKind; allows: Index; denies: Index };
 
-/** The policies of a thing, all statements together, compiled once and asked often. */
-export type CompiledPolicies = {
+/**
+ * One version of a policy, compiled once and asked often. It is no larger than the document: the actions on
+ * endpoints, of which there can be any number, share a table.
+ */
+export type CompiledPolicy = {
+  /** By the actions that have a kind of resource of their own. */
   actions: ReadonlyMap<string, ActionTable>;
-  /** For actions on endpoints that no statement names. */
-  otherEndpoints: ActionTable;
+  endpoints: ActionTable;
 };
+
+/** The policies of a thing: of several statements that decide alike, the first policy's is named. */
+export type CompiledPolicies = readonly CompiledPolicy[];
 
 export type PolicyVersion = { name: string; version: number; document: PolicyDocument };
 
 /** Compiles policies that were parsed. @throws RangeError for documents that were not */
 export function compilePolicies(policies: readonly PolicyVersion[]): CompiledPolicies {
-  const statements = policies.flatMap(({ name, version, document }) =>
-    document.statements.map((statement) => ({ policy: `${name}@${version}`, statement })),
-  );
-  const actions = new Map<string, ActionTable>();
-  for (const kind of resourceKinds) for (const action of actionsOfKind(kind)) actions.set(action, createTable(kind));
-  for (const action of statements.flatMap(({ statement }) => statement.actions)) {
-    if (kindOfAction(action) === 'endpoint' && !actions.has(action)) actions.set(action, createTable('endpoint'));
-  }
-  const compiled = { actions, otherEndpoints: createTable('endpoint') };
-  statements.forEach(({ policy, statement }, order) => addStatement(compiled, statement, { policy, order }));
+  return policies.map(compilePolicy);
+}
+
+/** @throws RangeError for a document that was not parsed */
+export function compilePolicy({ name, version, document }: PolicyVersion): CompiledPolicy {
+  const tables = namedActions.map(([action, kind]) => [action, createTable(kind)] as const);
+  const compiled = { actions: new Map(tables), endpoints: createTable('endpoint') };
+  const conditions = createConditions();
+  document.statements.forEach((statement, order) => {
+    const condition = statement.condition && conditions(statement.condition);
+    addStatement(compiled, statement, { policy: `${name}@${version}`, order, condition });
+  });
   return compiled;
 }
 
-type MutablePolicies = { actions: Map<string, ActionTable>; otherEndpoints: ActionTable };
+const namedActions = resourceKinds.flatMap((kind) => actionsOfKind(kind).map((action) => [action, kind] as const));
 
-function addStatement(
-  compiled: MutablePolicies,
-  { id, effect, actions, resources, condition }: Statement,
-  place: { policy: string; order: number },
-): void {
-  const denies = effect === 'deny';
-  const entry = { ...place, id, denies, condition: condition && compileCondition(condition) };
-  const patterns = resources.map(parseResource);
-  for (const table of tablesOf(compiled, actions, denies)) {
-    for (const pattern of patterns) addPattern(table, pattern, entry);
-  }
+/** Compiles conditions; statements with the same time windows share them. */
+function createConditions(): (condition: Condition) => CompiledCondition {
+  const known = new Map<string, TimeWindows>();
+  const windowsOf = (windows: NonNullable<Condition['timeWindows']>): TimeWindows => {
+    const key = JSON.stringify(windows);
+    const present = known.get(key);
+    if (present) return present;
+    const compiled = compileTimeWindows(windows);
+    known.set(key, compiled);
+    return compiled;
+  };
+  return (condition) => compileCondition(condition, windowsOf);
 }
 
-/** The tables that a statement stands in. What may not be received may not be subscribed to either. */
-function tablesOf({ actions, otherEndpoints }: MutablePolicies, named: string[], denies: boolean): Set<ActionTable> {
-  if (named.includes('*')) return new Set([...actions.values(), otherEndpoints]);
-  const reached = denies && named.includes('receive') ? [...named, 'subscribe'] : named;
-  return new Set(reached.map((action) => actions.get(action)!));
+type Place = Pick<CompiledStatement, 'policy' | 'order' | 'condition'>;
+
+function addStatement(
+  { actions: tables, endpoints }: CompiledPolicy,
+  { id, effect, actions, resources }: Statement,
+  place: Place,
+): void {
+  const denies = effect === 'deny';
+  const patterns = [...new Set(resources)].map(parseResource);
+  const any = actions.includes('*');
+  const entry = { ...place, id, denies, actions: undefined };
+  for (const [action, table] of tables) {
+    if (any || actions.includes(action) || (denies && isReceiving(action, actions)))
+      addPatterns(table, patterns, entry);
+  }
+  const others = actions.filter((action) => kindOfAction(action) === 'endpoint');
+  if (any) addPatterns(endpoints, patterns, entry);
+  else if (others.length > 0) addPatterns(endpoints, patterns, { ...entry, actions: new Set(others) });
+}
+
+/** What may not be received may not be subscribed to either. */
+function isReceiving(action: string, denied: string[]): boolean {
+  return action === 'subscribe' && denied.includes('receive');
+}
+
+function addPatterns(table: ActionTable, patterns: ResourcePattern[], entry: CompiledStatement): void {
+  for (const pattern of patterns) addPattern(table, pattern, entry);
 }
 
 function addPattern(table: ActionTable, { kind, levels }: ResourcePattern, entry: CompiledStatement): void {
@@ -89,17 +123,14 @@ function addPattern(table: ActionTable, { kind, levels }: ResourcePattern, entry
 
 function addUnfit({ unfit }: Index, variables: Variable[], entry: CompiledStatement): void {
   for (const variable of variables) {
-    const present = unfit.find((known) => isSame(known.variable, variable));
-    if (present) present.statements.push(entry);
-    else unfit.push({ variable, statements: [entry] });
+    const key = `${variable.of} ${variable.attribute ?? ''}`;
+    const present = unfit.get(key);
+    if (!present) unfit.set(key, { variable, statements: [entry] });
+    else if (present.statements.at(-1) !== entry) present.statements.push(entry);
   }
 }
 
-function isSame(one: Variable, other: Variable): boolean {
-  return one.of === other.of && one.attribute === other.attribute;
-}
-
 function createTable(kind: ResourceKind): ActionTable {
-  const createIndex = (): Index => ({ empty: true, trie: createTrie(), always: [], unfit: [] });
+  const createIndex = (): Index => ({ empty: true, trie: createTrie(), always: [], unfit: new Map() });
   return { kind, allows: createIndex(), denies: createIndex() };
 }

@@ -24,11 +24,16 @@ export type CompiledCondition = {
 /** One member of a condition: true, false, or undefined when its input is absent or malformed. */
 export type Member = { name: string; holds(context: Context, principal: Principal): boolean | undefined };
 
+type WindowsOf = (windows: NonNullable<Condition['timeWindows']>) => TimeWindows;
+
 /** @throws RangeError for an unknown time zone or a range that is none */
-export function compileCondition(condition: Condition): CompiledCondition {
+export function compileCondition(
+  condition: Condition,
+  windowsOf: WindowsOf = (windows) => compileTimeWindows(windows),
+): CompiledCondition {
   const { timeWindows, sourceCidrs, protocols: named, attributes, retain, qos } = condition;
   return {
-    timeWindows: timeWindows && compileTimeWindows(timeWindows),
+    timeWindows: timeWindows && windowsOf(timeWindows),
     members: [
       ...(sourceCidrs ? [fromSource(sourceCidrs)] : []),
       ...(named ? [byProtocol(named)] : []),

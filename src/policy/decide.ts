@@ -1,18 +1,24 @@
 import { kindOfAction, type ResourceKind } from './action.js';
-import type { ActionTable, CompiledPolicies, CompiledStatement, Index } from './compile.js';
+import type { CompiledPolicies, CompiledStatement, Index } from './compile.js';
 import { failingMember, type Context } from './condition.js';
 import { createLevels, type Levels } from './levels.js';
 import { contain, literalAt, match, matchWhole, overlap } from './path-trie.js';
 import { readQuery } from './resource.js';
 import { valueOf, type Principal } from './variables.js';
 
-/** What is asked. `at` is in milliseconds since 1970. */
-export type Query = { action: string; resource: string; context: Context; at: number };
+/**
+ * What is asked. Instants are in milliseconds since 1970. Nobody uses the answer after `horizon`: no change is
+ * looked for beyond it.
+ */
+export type Query = { action: string; resource: string; context: Context; at: number; horizon?: number };
 
 export type DecisionReason =
   'statement' | 'no-matching-statement' | 'outside-time-window' | 'malformed-resource' | 'binding-mismatch';
 
-/** The answer. `statement` is there when one decided; until `changesAt` (exclusive) time alone does not change the answer. */
+/**
+ * The answer. `statement` is there when one decided; until `changesAt` (exclusive), or the horizon, time alone does
+ * not change the answer.
+ */
 export type Decision = {
   allowed: boolean;
   reason: DecisionReason;
@@ -23,7 +29,9 @@ export type Decision = {
 type Search = {
   principal: Principal;
   context: Context;
+  action: string;
   at: number;
+  horizon: number;
   /** The first in order of the allows, and of the denies, that hold. */
   allow: CompiledStatement | undefined;
   deny: CompiledStatement | undefined;
@@ -36,7 +44,9 @@ type Search = {
 const search: Search = {
   principal: { attributes: {}, account: '', name: '', type: '', serialNumber: '', fitting: new Map() },
   context: {},
+  action: '',
   at: 0,
+  horizon: Infinity,
   allow: undefined,
   deny: undefined,
   missedWindow: false,
@@ -51,31 +61,37 @@ const session = createLevels();
  */
 export function decide(policies: CompiledPolicies, principal: Principal, query: Query): Decision {
   const { action, resource, context } = query;
-  const table = policies.actions.get(action) ?? (kindOfAction(action) && policies.otherEndpoints);
-  if (!table || !readQuery(action, table.kind, resource, asked)) return refuse('malformed-resource', Infinity);
+  const kind = kindOfAction(action);
+  if (!kind || !readQuery(action, kind, resource, asked)) return refuse('malformed-resource', Infinity);
   search.principal = principal;
   search.context = context;
   search.at = query.at;
+  search.horizon = query.horizon ?? Infinity;
   search.changesAt = Infinity;
-  if (table.kind === 'topic' && context.clientId !== undefined && !mayConnect(policies, context.clientId))
+  if (kind === 'topic' && context.clientId !== undefined && !mayConnect(policies, context.clientId))
     return refuse('binding-mismatch', search.changesAt);
-  ask(table, action === 'subscribe', asked);
+  ask(policies, action, asked);
   return conclude();
 }
 
 /** Whether the client id of a session is one that the principal may connect with. */
 function mayConnect(policies: CompiledPolicies, clientId: string): boolean {
   if (!readQuery('connect', 'client', `client:${clientId}`, session)) return false;
-  ask(policies.actions.get('connect')!, false, session);
+  ask(policies, 'connect', session);
   return search.deny === undefined && search.allow !== undefined;
 }
 
-function ask({ kind, denies, allows }: ActionTable, subscribes: boolean, levels: Levels): void {
+function ask(policies: CompiledPolicies, action: string, levels: Levels): void {
+  search.action = action;
   search.allow = undefined;
   search.deny = undefined;
   search.missedWindow = false;
-  if (!denies.empty) lookUpDenies(denies, kind, subscribes, levels);
-  if (!allows.empty) lookUpAllows(allows, kind, subscribes, levels);
+  const subscribes = action === 'subscribe';
+  for (const { actions, endpoints } of policies) {
+    const { kind, denies, allows } = actions.get(action) ?? endpoints;
+    if (!denies.empty) lookUpDenies(denies, kind, subscribes, levels);
+    if (!allows.empty) lookUpAllows(allows, kind, subscribes, levels);
+  }
 }
 
 function conclude(): Decision {
@@ -91,7 +107,7 @@ function refuse(reason: DecisionReason, changesAt: number): Decision {
 
 function lookUpDenies({ trie, always, unfit }: Index, kind: ResourceKind, subscribes: boolean, levels: Levels): void {
   consider(always);
-  for (const { variable, statements } of unfit) {
+  for (const { variable, statements } of unfit.values()) {
     if (valueOf(variable, search.principal) === undefined) consider(statements);
   }
   if (kind === 'client' || kind === 'endpoint') matchWhole(trie, levels, search.principal, consider);
@@ -118,24 +134,26 @@ const dollar = 0x24;
 
 function consider(statements: CompiledStatement[]): void {
   for (const statement of statements) {
+    if (statement.actions !== undefined && !statement.actions.has(search.action)) continue;
     if (statement.condition !== undefined && !holds(statement)) continue;
     if (statement.denies) search.deny = first(search.deny, statement);
     else search.allow = first(search.allow, statement);
   }
 }
 
+/** Policies are asked in order: what an earlier one said stays. */
 function first(one: CompiledStatement | undefined, other: CompiledStatement): CompiledStatement {
-  return one !== undefined && one.order <= other.order ? one : other;
+  return one !== undefined && (one.policy !== other.policy || one.order <= other.order) ? one : other;
 }
 
 function holds({ condition, denies }: CompiledStatement): boolean {
   if (!condition) return true;
-  const { context, principal, at } = search;
+  const { context, principal, at, horizon } = search;
   if (failingMember(condition, denies, context, principal)) return false;
   const { timeWindows } = condition;
   if (!timeWindows) return true;
   // Every window whose other conditions hold could change the answer at its next edge.
-  search.changesAt = Math.min(search.changesAt, timeWindows.nextEdge(at));
+  search.changesAt = Math.min(search.changesAt, timeWindows.nextEdge(at, horizon));
   if (timeWindows.holdsAt(at)) return true;
   if (!denies) search.missedWindow = true;
   return false;

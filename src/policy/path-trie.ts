@@ -4,12 +4,14 @@ import { fill, type Principal, type Template } from './variables.js';
 
 /** A set of patterns over levels, each leading to entries. */
 export type Trie<Entry> = {
-  /** Where a level must be this text. */
-  literals: Map<string, Trie<Entry>> | undefined;
-  /** The same while they are few: comparing them is quicker than cutting the level out to look it up. */
+  /** Where a level must be this text, while such are few: comparing them is quicker than cutting the level out to look it up. */
   few: { text: string; next: Trie<Entry> }[] | undefined;
+  /** The same once they are many; then `few` is empty. */
+  literals: Map<string, Trie<Entry>> | undefined;
   /** Where a level must be what these stand for. */
-  templates: { template: Template; next: Trie<Entry> }[] | undefined;
+  templates: Templated<Entry>[] | undefined;
+  /** These by their text, once they are many, so that a thousand are added in a thousand steps. */
+  templatesByText: Map<string, Templated<Entry>> | undefined;
   /** Where a level may be anything: `+`. */
   any: Trie<Entry> | undefined;
   /** What is reached when the path ends here. */
@@ -18,14 +20,17 @@ export type Trie<Entry> = {
   rest: Entry[] | undefined;
 };
 
+type Templated<Entry> = { template: Template; next: Trie<Entry> };
+
 /** Called with every list of entries that a path reaches. */
 export type Visit<Entry> = (entries: Entry[]) => void;
 
 export function createTrie<Entry>(): Trie<Entry> {
   return {
-    literals: undefined,
     few: undefined,
+    literals: undefined,
     templates: undefined,
+    templatesByText: undefined,
     any: undefined,
     ends: undefined,
     rest: undefined,
@@ -36,10 +41,15 @@ export function createTrie<Entry>(): Trie<Entry> {
 export function insert<Entry>(trie: Trie<Entry>, levels: readonly Level[], entry: Entry): void {
   let node = trie;
   for (const level of levels) {
-    if (level === '#') return void (node.rest ??= []).push(entry);
+    if (level === '#') return void addOnce((node.rest ??= []), entry);
     node = descend(node, level);
   }
-  (node.ends ??= []).push(entry);
+  addOnce((node.ends ??= []), entry);
+}
+
+/** Statements are added one after another: one that names a pattern twice stands there once. */
+function addOnce<Entry>(entries: Entry[], entry: Entry): void {
+  if (entries.at(-1) !== entry) entries.push(entry);
 }
 
 function descend<Entry>(node: Trie<Entry>, level: Level, exact = false): Trie<Entry> {
@@ -47,23 +57,38 @@ function descend<Entry>(node: Trie<Entry>, level: Level, exact = false): Trie<En
   if (typeof level === 'string') {
     return descendLiteral(node, level);
   }
-  const templates = (node.templates ??= []);
-  const present = templates.find(({ template }) => template.text === level.text);
-  if (present) return present.next;
-  const next = createTrie<Entry>();
-  templates.push({ template: level, next });
-  return next;
+  return descendTemplate(node, level);
 }
 
 const fewest = 4;
 
+function descendTemplate<Entry>(node: Trie<Entry>, template: Template): Trie<Entry> {
+  const templates = (node.templates ??= []);
+  const present = node.templatesByText
+    ? node.templatesByText.get(template.text)
+    : templates.find((known) => known.template.text === template.text);
+  if (present) return present.next;
+  const added = { template, next: createTrie<Entry>() };
+  templates.push(added);
+  if (node.templatesByText) node.templatesByText.set(template.text, added);
+  else if (templates.length > fewest)
+    node.templatesByText = new Map(templates.map((known) => [known.template.text, known]));
+  return added.next;
+}
+
 function descendLiteral<Entry>(node: Trie<Entry>, text: string): Trie<Entry> {
-  const literals = (node.literals ??= new Map<string, Trie<Entry>>());
-  const present = literals.get(text);
+  const present = literalAt(node, text, 0, text.length);
   if (present) return present;
   const next = createTrie<Entry>();
-  literals.set(text, next);
-  node.few = literals.size > fewest ? undefined : [...literals].map(([known, trie]) => ({ text: known, next: trie }));
+  if (node.literals) {
+    node.literals.set(text, next);
+    return next;
+  }
+  (node.few ??= []).push({ text, next });
+  if (node.few.length > fewest) {
+    node.literals = new Map(node.few.map((known) => [known.text, known.next]));
+    node.few = undefined;
+  }
   return next;
 }
 
@@ -74,7 +99,8 @@ export function literalAt<Entry>(
   start: number,
   end: number,
 ): Trie<Entry> | undefined {
-  if (!few) return literals?.get(text.slice(start, end));
+  if (literals) return literals.get(text.slice(start, end));
+  if (!few) return undefined;
   for (const { text: known, next } of few) if (isText(text, start, end, known)) return next;
   return undefined;
 }
@@ -82,7 +108,7 @@ export function literalAt<Entry>(
 /** Adds an entry under a whole text, for names that have no levels and no wildcards. */
 export function insertWhole<Entry>(trie: Trie<Entry>, level: Level, entry: Entry): void {
   const node = descend(trie, level, true);
-  (node.ends ??= []).push(entry);
+  addOnce((node.ends ??= []), entry);
 }
 
 /** Visits the entries of a whole text. */
@@ -127,13 +153,11 @@ export function match<Entry>(
 ): void {
   if (isDone(node, levels, level, visit)) return;
   if (node.any) match(node.any, levels, level + 1, principal, visit);
-  const { literals, templates } = node;
+  const { templates } = node;
   const start = startOfLevel(levels, level);
   const end = levels.ends[level]!;
-  if (literals) {
-    const next = literalAt(node, levels.text, start, end);
-    if (next) match(next, levels, level + 1, principal, visit);
-  }
+  const literal = literalAt(node, levels.text, start, end);
+  if (literal) match(literal, levels, level + 1, principal, visit);
   if (!templates) return;
   // An index, because an iterator costs as much as a comparison here.
   for (let index = 0; index < templates.length; index++) {
@@ -172,7 +196,7 @@ function descendByText<Entry>(
 ): void {
   const start = startOfLevel(levels, level);
   const end = levels.ends[level]!;
-  const literal = node.literals && literalAt(node, levels.text, start, end);
+  const literal = literalAt(node, levels.text, start, end);
   if (literal) walk(literal, levels, level + 1, principal, visit);
   if (!node.templates) return;
   for (const { template, next } of node.templates) {
@@ -188,15 +212,19 @@ function overlapAny<Entry>(
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
-  for (const [text, next] of node.literals ?? []) {
+  for (const [text, next] of literalsOf(node)) {
     if (level > 0 || !text.startsWith('$')) overlap(next, levels, level + 1, principal, visit);
   }
   for (const { next } of node.templates ?? []) overlap(next, levels, level + 1, principal, visit);
 }
 
+function literalsOf<Entry>({ few, literals }: Trie<Entry>): Iterable<[string, Trie<Entry>]> {
+  return literals ?? few?.map(({ text, next }): [string, Trie<Entry>] => [text, next]) ?? [];
+}
+
 function everything<Entry>(node: Trie<Entry>, visit: Visit<Entry>): void {
   if (node.ends) visit(node.ends);
-  for (const next of node.literals?.values() ?? []) everythingBelow(next, visit);
+  for (const [, next] of literalsOf(node)) everythingBelow(next, visit);
   for (const { next } of node.templates ?? []) everythingBelow(next, visit);
   if (node.any) everythingBelow(node.any, visit);
 }

@@ -4,6 +4,7 @@ import { kindOfAction, type ResourceKind } from './action.js';
 import { compileCondition, compileRange, protocols } from './condition.js';
 import { parseResource } from './resource.js';
 import { days } from './time-window.js';
+import { spellZone } from './zone.js';
 
 const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time from 00:00 to 23:59');
 const timeWindow = z
@@ -11,7 +12,7 @@ const timeWindow = z
     from: time,
     to: time.or(z.literal('24:00')),
     days: z.array(z.enum(days)).min(1),
-    timeZone: z.string().max(64),
+    timeZone: z.string().max(64).overwrite(spellZone),
   })
   .refine(({ from, to }) => from !== to, 'must not begin and end at the same time: 00:00 to 24:00 is the whole day');
 
