@@ -1,47 +1,47 @@
 #!/usr/bin/env node
-import { AgentError } from './agent/errors.js';
-import { ConfigError, loadConfig } from './config.js';
-import { DomainError } from './errors.js';
+import { CommanderError } from 'commander';
+import { createProgram } from './cli/program.js';
 
-const usage = `usage: thingward <command>
+const exitCodes = { failed: 1, usage: 2 };
+// By name, so that an agent on a small device loads no more than the agent.
+const expected = ['ConfigError', 'DomainError', 'AgentError'];
 
-  serve                      run the server (settings come from the environment, see .env.example)
-  agent <command>            the device side: thingward agent --help
-  revocation verify URL      look at a server's lists, OCSP and feed from outside
-  owner-key [ACCOUNT]        make a new owner key for an account whose owner lost theirs
-  rotate-token-key           publish a new key for access tokens; it signs ten minutes later
-  restored                   run once after restoring a backup: begins a new epoch
-`;
-
-// Each command loads only what it needs: an agent on a small device has no use for a database.
-async function run([command, ...rest]: string[]): Promise<void> {
-  switch (command) {
-    case 'serve':
-      return (await import('./serve.js')).serve(loadConfig());
-    case 'agent':
-      return (await import('./agent/cli.js')).runAgent(rest);
-    case 'revocation':
-      return (await import('./observer/cli.js')).runRevocation(rest);
-    case 'owner-key':
-      return (await import('./operator-commands.js')).ownerKey(loadConfig(), rest[0] ?? 'default');
-    case 'rotate-token-key':
-      return (await import('./operator-commands.js')).rotateTokenKey(loadConfig());
-    case 'restored':
-      return (await import('./operator-commands.js')).newEpoch(loadConfig());
-    case undefined:
-    case 'help':
-    case '--help':
-      return void process.stdout.write(usage);
-    default:
-      throw new ConfigError(`there is no command ${command}\n\n${usage}`);
-  }
+async function run(given: string[]): Promise<void> {
+  const asksVersion = given.includes('-V') || given.includes('--version');
+  await createProgram().parseAsync(asksVersion ? ['version'] : given, { from: 'user' });
 }
 
-run(process.argv.slice(2)).catch((error: unknown) => {
-  const expected = error instanceof ConfigError || error instanceof DomainError || error instanceof AgentError;
-  const text = expected ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`thingward: ${text}\n`);
-  process.exitCode = 1;
+const args = process.argv.slice(2);
+
+run(args).catch((error: unknown) => {
+  // Help was asked for, or there was no command: it has been printed.
+  if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) return;
+  process.stderr.write(`thingward: ${textOf(error)}\n`);
+  process.exitCode = error instanceof CommanderError ? exitCodes.usage : exitCodes.failed;
   // Whatever is still open must not keep a failed start alive.
-  setTimeout(() => process.exit(1), 1000).unref();
+  setTimeout(() => process.exit(), 1000).unref();
 });
+
+function textOf(error: unknown): string {
+  if (error instanceof CommanderError) return `${lineOf(error.message)}; see: ${helpFor(args)}`;
+  if (!(error instanceof Error)) return String(error);
+  return expected.includes(error.name) ? error.message : (error.stack ?? error.message);
+}
+
+/** Commander's message in one line. */
+function lineOf(message: string): string {
+  return message.replace('error: ', '').replaceAll('\n', ' ').replace(/\.$/, '');
+}
+
+/** The command that prints the help of what was asked for. */
+function helpFor(given: string[]): string {
+  let command = createProgram();
+  const path = ['thingward'];
+  for (const name of given) {
+    const next = command.commands.find((each) => each.name() === name);
+    if (!next) break;
+    path.push(name);
+    command = next;
+  }
+  return [...path, '--help'].join(' ');
+}

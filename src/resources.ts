@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { AwsTuning } from './aws/services.js';
 import { systemClock, type Clock } from './clock.js';
 import { ConfigError, parseSealingKey, type Config } from './config.js';
 import { openPostgres, type OpenDatabase } from './db/client.js';
 import { openEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
+import { summarize, type DatabaseSummary } from './db/summary.js';
 import { ensureLogHead } from './log/append.js';
 import { createSealer } from './sealing.js';
 import type { Services } from './services.js';
@@ -14,9 +15,11 @@ import type { Services } from './services.js';
 /** Everything that the program runs on, open and migrated. */
 export type OpenResources = { database: OpenDatabase; services: Services; migrated: string[]; close(): Promise<void> };
 
+type Start = { config: Config; clock: Clock; onError(error: unknown): void; aws?: AwsTuning | undefined };
+
 /**
- * Opens the database that the settings name, brings it up to date and builds the services on it.
- * @throws ConfigError
+ * Opens the database that the settings name, making it where there is none, brings it up to date and builds the
+ * services on it. @throws ConfigError
  */
 export async function openResources(
   config: Config,
@@ -24,13 +27,42 @@ export async function openResources(
   onError: (error: unknown) => void = () => {},
   aws?: AwsTuning,
 ): Promise<OpenResources> {
-  const opening =
-    config.databaseUrl === undefined
-      ? openEmbeddedIn(config)
-      : openPostgres(config.databaseUrl, config.databasePoolSize);
   // The embedded engine is compiled off this thread; meanwhile this one reads the rest of the program.
-  const [database, { createServices }] = await Promise.all([opening, import('./services.js')]);
+  const [database] = await Promise.all([openDatabase(config), loadServices()]);
+  return build(database, { config, clock, onError, aws });
+}
+
+/**
+ * The same on a database that is there and holds a Thingward: nothing is made or changed before `agree` has seen which
+ * one it is and resolved. @throws ConfigError, also when there is none
+ */
+export async function openExisting(
+  config: Config,
+  agree: (database: DatabaseSummary, client: OpenDatabase['client']) => Promise<void>,
+): Promise<OpenResources> {
+  if (config.databaseUrl === undefined) requireEmbedded(config.dataDir);
+  const database = await openDatabase(config);
   try {
+    await agree(await summarize(database), database.client);
+  } catch (error) {
+    await database.session.end();
+    await database.close();
+    throw error;
+  }
+  return build(database, { config, clock: systemClock, onError: () => {} });
+}
+
+const loadServices = () => import('./services.js');
+
+function openDatabase(config: Config): Promise<OpenDatabase> {
+  return config.databaseUrl === undefined
+    ? openEmbeddedIn(config)
+    : openPostgres(config.databaseUrl, config.databasePoolSize);
+}
+
+async function build(database: OpenDatabase, { config, clock, onError, aws }: Start): Promise<OpenResources> {
+  try {
+    const { createServices } = await loadServices();
     const connected = database.client.$connect();
     const migrated = await migrate(database.session).finally(database.session.end);
     await connected;
@@ -55,6 +87,13 @@ export async function openResources(
     await database.close();
     throw error;
   }
+}
+
+function requireEmbedded(dataDir: string): void {
+  if (existsSync(join(dataDir, 'postgresql', 'PG_VERSION'))) return;
+  throw new ConfigError(
+    `there is no Thingward database in ${resolve(dataDir)}: run this where the server runs, or set THINGWARD_DATA_DIR or DATABASE_URL as the server has them`,
+  );
 }
 
 // An empty data folder gets its key now, before the database in it exists; one whose key is gone never gets another.

@@ -43,7 +43,7 @@ const tokenMarginSeconds = 60;
  * again after success it does nothing. @throws AgentError
  */
 export async function provision(options: ProvisionOptions): Promise<Identity> {
-  const folder = openFolder(options.out);
+  const folder = openFolder(options.out, { create: true });
   const present = folder.certificate();
   if (present) return identityOf(folder.requireIdentity().state, present);
   const csr = encodeCsr(folder.deviceKey());

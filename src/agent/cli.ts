@@ -1,107 +1,121 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { accessToken, AgentError, provision, renew, type Identity } from './agent.js';
+import { Command, InvalidArgumentError } from 'commander';
+import type { Identity } from './agent.js';
+import { AgentError } from './errors.js';
 
-const usage = `usage: thingward agent <command> --out DIR [--ca FILE]
+type Folder = { out: string; ca?: string };
 
-  provision   first boot: --server URL --enrollment TOKEN --name NAME [--type TYPE] [--attribute NAME=VALUE]...
-              makes DIR/device.key (0600), device.crt, chain.pem; safe to kill and run again
-  token       print an access token that is good now
-  renew       renew the certificate when two thirds of its life are over; --force: at once
-  run         stay, and keep certificate and token fresh
-
-  --ca FILE   trust only these certificates (PEM); with them the clock of this machine may be wrong
-  --enrollment-file FILE reads the token from a file, so that it does not stand in the list of processes
-`;
-
-const options = {
-  out: { type: 'string' },
-  ca: { type: 'string' },
-  server: { type: 'string' },
-  enrollment: { type: 'string' },
-  'enrollment-file': { type: 'string' },
-  name: { type: 'string' },
-  type: { type: 'string' },
-  attribute: { type: 'string', multiple: true },
-  force: { type: 'boolean' },
-  help: { type: 'boolean' },
-} satisfies ParseArgsConfig['options'];
-
-type Values = ReturnType<typeof parse>['values'];
+type ProvisionFlags = Folder & {
+  server: string;
+  enrollment?: string;
+  enrollmentFile?: string;
+  name: string;
+  type?: string;
+  attribute?: Record<string, string>;
+};
 
 const checkMs = 60_000;
 
-/** The `thingward agent` command. @throws AgentError with what to do next */
-export async function runAgent(args: string[]): Promise<void> {
-  const { values, positionals } = parse(args);
-  const [command] = positionals;
-  if (values.help || command === undefined) return print(usage);
-  const common = {
-    out: required(values, 'out'),
-    ...(values.ca === undefined ? {} : { ca: readFileSync(values.ca, 'utf8') }),
-  };
-  switch (command) {
-    case 'provision':
-      return print(provisionedText(await provision({ ...common, ...provisionValues(values) }), common.out));
-    case 'token':
-      return print(`${await accessToken(common)}\n`);
-    case 'renew': {
-      const { renewed, serialNumber, notAfter } = await renew({ ...common, force: values.force ?? false });
-      return print(
-        `${renewed ? 'renewed' : 'not due yet'}: certificate ${serialNumber} is good until ${notAfter.toISOString()}\n`,
-      );
-    }
-    case 'run':
-      return stay(common);
-    default:
-      throw new AgentError(`there is no agent command ${command}\n\n${usage}`);
+// The agent itself is loaded when a command runs: help needs none of it.
+const agent = () => import('./agent.js');
+
+/** The `thingward agent` commands. They throw AgentError with what to do next. */
+export function agentCommand(): Command {
+  return new Command('agent')
+    .description('the device side: an identity on first boot, kept fresh')
+    .addCommand(provisionCommand())
+    .addCommand(
+      onFolder('token', 'print an access token that is good now').action(async (flags: Folder) =>
+        print(`${await (await agent()).accessToken(folderOf(flags))}\n`),
+      ),
+    )
+    .addCommand(
+      onFolder('renew', 'renew the certificate when two thirds of its life are over')
+        .option('--force', 'renew at once')
+        .action(renewNow),
+    )
+    .addCommand(onFolder('run', 'stay, and keep certificate and token fresh').action(stay));
+}
+
+function onFolder(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .requiredOption('--out <dir>', 'the folder with device.key, device.crt and chain.pem')
+    .option('--ca <file>', 'trust only these certificates (PEM); with them the clock of this machine may be wrong')
+    .addHelpText('after', `\nExample:\n  thingward agent ${name} ${examples[name]}`);
+}
+
+const examples: Record<string, string> = {
+  provision: '--server https://things.example.com --enrollment-file token.txt --name pump-17 --out ./pump-17',
+  token: '--out ./pump-17',
+  renew: '--out ./pump-17 --force',
+  run: '--out ./pump-17',
+};
+
+function provisionCommand(): Command {
+  return onFolder('provision', 'first boot: makes the key, gets the certificate; safe to kill and run again')
+    .requiredOption('--server <url>', 'the server')
+    .requiredOption('--name <name>', 'the name of this device')
+    .option('--enrollment <token>', 'the enrollment token, twe_...')
+    .option('--enrollment-file <file>', 'a file with it, so that it does not stand in the list of processes')
+    .option('--type <type>', 'the type of this device')
+    .option('--attribute <name=value>', 'an attribute; may be repeated', addAttribute)
+    .action(provisionNow);
+}
+
+function addAttribute(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('write NAME=VALUE.');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
+async function provisionNow({ server, name, type, attribute, ...flags }: ProvisionFlags): Promise<void> {
+  const { provision } = await agent();
+  const enrollment = enrollmentOf(flags);
+  const wanted = { server, enrollment, name, thingType: type, attributes: attribute };
+  print(provisionedText(await provision({ ...folderOf(flags), ...wanted }), flags.out));
+}
+
+function enrollmentOf({ enrollment, enrollmentFile }: Pick<ProvisionFlags, 'enrollment' | 'enrollmentFile'>): string {
+  if (enrollmentFile !== undefined && enrollment === undefined) return readText(enrollmentFile).trim();
+  if (enrollmentFile === undefined && enrollment !== undefined) return enrollment;
+  throw new AgentError('give --enrollment TOKEN or --enrollment-file FILE: one of them');
+}
+
+function folderOf({ out, ca }: Folder): Folder {
+  return { out, ...(ca === undefined ? {} : { ca: readText(ca) }) };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new AgentError(`${file} cannot be read: ${(error as Error).message}`);
   }
 }
 
-async function stay(common: { out: string; ca?: string }): Promise<void> {
+async function renewNow({ force = false, ...flags }: Folder & { force?: boolean }): Promise<void> {
+  const { renew } = await agent();
+  const { renewed, serialNumber, notAfter } = await renew({ ...folderOf(flags), force });
+  const what = renewed ? 'renewed' : 'not due yet';
+  print(`${what}: certificate ${serialNumber} is good until ${notAfter.toISOString()}\n`);
+}
+
+async function stay(flags: Folder): Promise<void> {
+  const { accessToken, renew } = await agent();
+  const folder = folderOf(flags);
   print('keeping certificate and token fresh; stop with Ctrl-C\n');
   for (;;) {
     try {
-      const { renewed, serialNumber } = await renew(common);
+      const { renewed, serialNumber } = await renew(folder);
       if (renewed) print(`renewed: certificate ${serialNumber}\n`);
-      await accessToken(common);
+      await accessToken(folder);
     } catch (error) {
       process.stderr.write(`thingward agent: ${(error as Error).message}; trying again in a minute\n`);
     }
     await sleep(checkMs);
   }
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true, strict: true });
-  } catch (error) {
-    throw new AgentError(`${(error as Error).message}\n\n${usage}`);
-  }
-}
-
-function provisionValues(values: Values) {
-  const file = values['enrollment-file'];
-  return {
-    server: required(values, 'server'),
-    enrollment: file === undefined ? required(values, 'enrollment') : readFileSync(file, 'utf8').trim(),
-    name: required(values, 'name'),
-    thingType: values.type,
-    attributes: values.attribute && Object.fromEntries(values.attribute.map(attributeOf)),
-  };
-}
-
-function attributeOf(text: string): [string, string] {
-  const at = text.indexOf('=');
-  if (at < 1) throw new AgentError(`--attribute ${text}: write NAME=VALUE`);
-  return [text.slice(0, at), text.slice(at + 1)];
-}
-
-function required(values: Values, name: 'out' | 'server' | 'enrollment' | 'name'): string {
-  const value = values[name];
-  if (value === undefined) throw new AgentError(`--${name} is missing\n\n${usage}`);
-  return value;
 }
 
 function provisionedText({ thingName, account, serialNumber, notAfter }: Identity, out: string): string {

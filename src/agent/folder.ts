@@ -30,10 +30,10 @@ export type Folder = ReturnType<typeof openFolder>;
 /**
  * The agent's files. Each is replaced as a whole and reaches the disk before the next step, so that a
  * kill at any moment leaves the old or the new: `device.key`, `device.crt`, `chain.pem`, `agent.json`,
- * `token.json`, and `next.key`, `next.crt` during a renewal.
+ * `token.json`, and `next.key`, `next.crt` during a renewal. The folder is made only with `create`.
  */
-export function openFolder(path: string) {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+export function openFolder(path: string, { create = false } = {}) {
+  if (create) mkdirSync(path, { recursive: true, mode: 0o700 });
   const at = (name: string) => join(path, name);
   const read = (name: string): string | undefined =>
     existsSync(at(name)) ? readFileSync(at(name), 'utf8') : undefined;

@@ -21,6 +21,8 @@ export type Json = Prisma.InputJsonValue;
 /** An open database: the client, a way to run migrations on it, and its end. */
 export type OpenDatabase = {
   kind: 'embedded' | 'postgresql';
+  /** Where it is, for people: host and database, or the folder. */
+  place: string;
   client: Database;
   session: SqlSession;
   /** What it takes to keep up with others; absent where nobody else writes. */
@@ -72,6 +74,7 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
   };
   return {
     kind: 'postgresql',
+    place: `database ${connection.database} on ${connection.host}:${connection.port}`,
     client,
     session,
     others: { client: following, listen: (channel, onNotification) => listen(url, channel, onNotification) },

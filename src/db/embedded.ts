@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { tryLock } from 'fs-native-extensions';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
@@ -38,7 +38,7 @@ export async function openEmbedded(
     await pglite.close();
     unlock();
   };
-  return { kind: 'embedded', client, session, close };
+  return { kind: 'embedded', place: `embedded database in ${resolve(directory)}`, client, session, close };
 }
 
 // INVARIANT: the lock is held before the first byte of the database is read, and dies with the process.

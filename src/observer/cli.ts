@@ -1,29 +1,30 @@
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { systemClock } from '../clock.js';
-import { ConfigError } from '../config.js';
-import { verifyRevocation } from './verify.js';
 
-const usage = `usage: thingward revocation verify URL [--account NAME] [--key twk_...]
+type Flags = { account: string; key?: string };
 
-Looks at a server from outside: are its lists and OCSP answers signed, fresh and of one mind?
-With a key that has revocations:read, also: is everything that the feed says is revoked in a list?
-`;
+/** The `thingward revocation` commands. */
+export function observerCommand(): Command {
+  const verify = new Command('verify')
+    .description('look at a server from outside: are its lists and OCSP answers signed, fresh, and do they agree?')
+    .argument('<url>', 'the server, such as https://things.example.com')
+    .option('--account <name>', 'whose lists', 'default')
+    .option('--key <twk_...>', 'an API key with revocations:read: the feed is compared with the lists too')
+    .addHelpText(
+      'after',
+      '\nEnds with 1 when there is a finding.\n\nExamples:\n  thingward revocation verify https://things.example.com\n  thingward revocation verify https://things.example.com --account acme --key twk_...',
+    )
+    .action(runVerify);
+  return new Command('revocation').description('look at what a server says about revocation').addCommand(verify);
+}
 
-/** Runs `thingward revocation ...`. Ends with 1 when there is a finding. @throws ConfigError */
-export async function runRevocation(args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { account: { type: 'string', default: 'default' }, key: { type: 'string' }, help: { type: 'boolean' } },
-  });
-  const [verb, url, ...more] = positionals;
-  if (values.help) return void process.stdout.write(usage);
-  if (verb !== 'verify' || !url || more.length > 0) throw new ConfigError(usage.trimEnd());
+async function runVerify(url: string, { account, key }: Flags): Promise<void> {
+  const { verifyRevocation } = await import('./verify.js');
   let checks = 0;
   const findings = await verifyRevocation({
     url: url.replace(/\/+$/, ''),
-    account: values.account,
-    key: values.key,
+    account,
+    key,
     clock: systemClock,
     report(holds, what) {
       checks++;

@@ -10,9 +10,13 @@ export function runShell(script: string, cwd: string, env: Record<string, string
   return run('bash', ['-euo', 'pipefail', '-c', script], cwd, env);
 }
 
-/** Runs `thingward ARGS...` with the built program. */
-export function runThingward(args: string[], env: Record<string, string> = {}): Promise<ShellResult> {
-  return run(process.execPath, [resolve('dist/main.js'), ...args], process.cwd(), env);
+/** Runs `thingward ARGS...` with the built program, without a terminal. */
+export function runThingward(
+  args: string[],
+  env: Record<string, string> = {},
+  cwd = process.cwd(),
+): Promise<ShellResult> {
+  return run(process.execPath, [resolve('dist/main.js'), ...args], cwd, env);
 }
 
 function run(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<ShellResult> {

@@ -1,0 +1,70 @@
+import { Command } from 'commander';
+import { agentCommand } from '../agent/cli.js';
+import { observerCommand } from '../observer/cli.js';
+import { versionText } from './version.js';
+
+const yesFlag = ['-y, --yes', 'do not ask: for scripts, which have no terminal'] as const;
+
+/**
+ * The whole command line. Unknown flags and surplus arguments are refused, and each command loads what it needs only
+ * when it runs: help starts nothing, and an agent on a small device has no use for a database.
+ */
+export function createProgram(): Command {
+  const program = new Command('thingward')
+    .description('Device identity and policy for edge fleets.')
+    .option('-V, --version', 'print the version of the program and of its time zone data')
+    .addHelpText(
+      'after',
+      '\nSettings come from the environment: see .env.example.\nExamples:\n  thingward serve\n  thingward agent provision --help',
+    );
+  for (const command of [serveCommand(), agentCommand(), observerCommand(), ...operatorCommands(), versionCommand()])
+    program.addCommand(command);
+  return throwing(program);
+}
+
+/** Makes a command and those below it throw what is wrong, for main.ts to say, instead of ending the process. */
+function throwing(command: Command): Command {
+  command.exitOverride().configureOutput({ outputError: () => {} });
+  command.commands.forEach(throwing);
+  return command;
+}
+
+function serveCommand(): Command {
+  return new Command('serve')
+    .description('run the server')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  thingward serve\n  THINGWARD_DATA_DIR=/var/lib/thingward thingward serve\n  DATABASE_URL=postgresql://db/thingward THINGWARD_KEY_FILE=/run/secrets/key thingward serve',
+    )
+    .action(async () => (await import('../serve.js')).serve(await config()));
+}
+
+function versionCommand(): Command {
+  return new Command('version')
+    .description('print the version of the program and of its time zone data')
+    .addHelpText('after', '\nExample:\n  thingward version')
+    .action(async () => void process.stdout.write(await versionText()));
+}
+
+const config = async () => (await import('../config.js')).loadConfig();
+const commands = () => import('../operator-commands.js');
+
+function operatorCommands(): Command[] {
+  return [
+    new Command('owner-key')
+      .description('make a new owner key for an account whose owner lost theirs')
+      .argument('[account]', 'the account', 'default')
+      .addHelpText('after', '\nExamples:\n  thingward owner-key\n  thingward owner-key acme')
+      .action(async (account: string) => (await commands()).ownerKey(await config(), account)),
+    new Command('rotate-token-key')
+      .description('publish a new key for access tokens; it signs ten minutes later')
+      .option(...yesFlag)
+      .addHelpText('after', '\nExample:\n  thingward rotate-token-key --yes')
+      .action(async (flags: { yes?: true }) => (await commands()).rotateTokenKey(await config(), flags)),
+    new Command('restored')
+      .description('run once after restoring a backup: begins a new epoch')
+      .option(...yesFlag)
+      .addHelpText('after', '\nExample:\n  thingward restored --yes')
+      .action(async (flags: { yes?: true }) => (await commands()).restored(await config(), flags)),
+  ];
+}
