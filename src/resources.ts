@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { AwsTuning } from './aws/services.js';
-import { systemClock, type Clock } from './clock.js';
+import { createStopwatch, systemClock, type Clock, type Stopwatch } from './clock.js';
 import { ConfigError, parseSealingKey, type Config } from './config.js';
 import { openPostgres, type OpenDatabase } from './db/client.js';
 import { openEmbedded } from './db/embedded.js';
@@ -15,7 +15,13 @@ import type { Services } from './services.js';
 /** Everything that the program runs on, open and migrated. */
 export type OpenResources = { database: OpenDatabase; services: Services; migrated: string[]; close(): Promise<void> };
 
-type Start = { config: Config; clock: Clock; onError(error: unknown): void; aws?: AwsTuning | undefined };
+type Start = {
+  config: Config;
+  clock: Clock;
+  stopwatch(): Stopwatch;
+  onError(error: unknown): void;
+  aws?: AwsTuning | undefined;
+};
 
 /**
  * Opens the database that the settings name, making it where there is none, brings it up to date and builds the
@@ -26,10 +32,11 @@ export async function openResources(
   clock: Clock = systemClock,
   onError: (error: unknown) => void = () => {},
   aws?: AwsTuning,
+  stopwatch: () => Stopwatch = createStopwatch,
 ): Promise<OpenResources> {
   // The embedded engine is compiled off this thread; meanwhile this one reads the rest of the program.
   const [database] = await Promise.all([openDatabase(config), loadServices()]);
-  return build(database, { config, clock, onError, aws });
+  return build(database, { config, clock, stopwatch, onError, aws });
 }
 
 /**
@@ -49,7 +56,7 @@ export async function openExisting(
     await database.close();
     throw error;
   }
-  return build(database, { config, clock: systemClock, onError: () => {} });
+  return build(database, { config, clock: systemClock, stopwatch: createStopwatch, onError: () => {} });
 }
 
 const loadServices = () => import('./services.js');
@@ -60,7 +67,10 @@ function openDatabase(config: Config): Promise<OpenDatabase> {
     : openPostgres(config.databaseUrl, config.databasePoolSize);
 }
 
-async function build(database: OpenDatabase, { config, clock, onError, aws }: Start): Promise<OpenResources> {
+async function build(
+  database: OpenDatabase,
+  { config, clock, stopwatch, onError, aws }: Start,
+): Promise<OpenResources> {
   try {
     const { createServices } = await loadServices();
     const connected = database.client.$connect();
@@ -75,6 +85,7 @@ async function build(database: OpenDatabase, { config, clock, onError, aws }: St
       others,
       sealer,
       clock,
+      stopwatch,
       onError,
       ...(aws ? { aws } : {}),
     }).catch(explainSealing);

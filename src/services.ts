@@ -3,17 +3,15 @@ import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { appendAudit, createAuditStore } from './audit/store.js';
 import { createAwsAuthorizer } from './authorize/dialects/aws-authorizer.js';
-import { createLastSeen } from './authorize/last-seen.js';
 import { createPrincipals } from './authorize/principals.js';
-import { createRecordStore } from './authorize/record-store.js';
-import { createRecorder } from './authorize/recorder.js';
 import { createAuthorizeService } from './authorize/service.js';
+import { createDecisionRecords } from './authorize/services.js';
 import { loadSnapshot } from './authorize/snapshot-store.js';
 import { createSnapshot } from './authorize/snapshot.js';
 import { createPrincipalStore } from './authorize/store.js';
 import { awsTuning, createAws, type AwsTuning } from './aws/services.js';
 import { createCertificateStore } from './certificates/store.js';
-import type { Clock } from './clock.js';
+import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
 import type { Database, Others } from './db/client.js';
 import { isUniqueViolation } from './db/errors.js';
@@ -61,6 +59,8 @@ export type Resources = {
   others?: Others | undefined;
   sealer: Sealer;
   clock: Clock;
+  /** Measures leases. */
+  stopwatch: () => Stopwatch;
   onError(error: unknown): void;
   aws?: AwsTuning;
 };
@@ -68,7 +68,8 @@ export type Resources = {
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** Wires every feature with plain function calls. The only place that knows them all. */
-export async function createServices({ config, db, others, sealer, clock, onError, aws = awsTuning }: Resources) {
+export async function createServices(resources: Resources) {
+  const { config, db, others, sealer, clock, onError, aws = awsTuning } = resources;
   // What the log keeps true: filled below, before anybody asks.
   const snapshot = createSnapshot();
   const accountStore = createAccountStore(db, (work) => log.commit(work));
@@ -86,6 +87,7 @@ export async function createServices({ config, db, others, sealer, clock, onErro
   const log = await followLog({
     db,
     others,
+    stopwatch: resources.stopwatch,
     onError,
     async load() {
       const { epoch, position, ...contents } = await loadSnapshot(db, clock());
@@ -239,9 +241,7 @@ export async function createServices({ config, db, others, sealer, clock, onErro
     inAws: mirroring.aws.ofProvisioned,
   });
 
-  const records = createRecordStore(db);
-  const lastSeen = createLastSeen(records.noteSeen);
-  const recorder = createRecorder(records.insert);
+  const { records, lastSeen, recorder } = createDecisionRecords(db);
   const authorize = createAuthorizeService({
     clock,
     snapshot,

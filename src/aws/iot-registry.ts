@@ -13,6 +13,8 @@ export type IotConnection = {
   endpoint: string | undefined;
   stsEndpoint: string | undefined;
   timeoutMs: number;
+  /** Aborts when the time of a call is up. */
+  limit(ms: number): AbortSignal;
 };
 
 export type AwsThing = { name: string; type: string | undefined; attributes: Record<string, string> };
@@ -33,7 +35,7 @@ const pageSize = 250;
  * fails as an AwsFailure: repeating is the saga's.
  */
 export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall) => Promise<void>) {
-  const { region, endpoint, timeoutMs } = connection;
+  const { region, endpoint, timeoutMs, limit } = connection;
   const transport = { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true };
   const credentials = credentialsOf(connection);
   const common = { region, credentials, maxAttempts: 1, requestHandler: transport };
@@ -53,7 +55,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
     await requireIdentity();
     await pace(name);
     try {
-      return await inTime(send, timeoutMs);
+      return await inTime(send, limit(timeoutMs));
     } catch (error) {
       throw toAwsFailure('iot', name, region, error);
     }
@@ -277,8 +279,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
 }
 
 /** The SDK gives up a request when it is told to, but not everything that it does before one. */
-async function inTime<Output>(send: Send<Output>, timeoutMs: number): Promise<Output> {
-  const abortSignal = AbortSignal.timeout(timeoutMs);
+async function inTime<Output>(send: Send<Output>, abortSignal: AbortSignal): Promise<Output> {
   const late = new Promise<never>((_, reject) => {
     abortSignal.addEventListener('abort', () => reject(abortSignal.reason as Error), { once: true });
   });

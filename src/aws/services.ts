@@ -37,10 +37,17 @@ type Deps = {
 export type AwsTuning = {
   concurrency: number;
   timeoutMs: number;
+  /** Aborts when the time of a call is up. */
+  limit(ms: number): AbortSignal;
   pause(ms: number): Promise<void>;
 };
 
-export const awsTuning: AwsTuning = { concurrency: 16, timeoutMs: 10_000, pause: (ms) => wait(ms) };
+export const awsTuning: AwsTuning = {
+  concurrency: 16,
+  timeoutMs: 10_000,
+  limit: (ms) => AbortSignal.timeout(ms),
+  pause: (ms) => wait(ms),
+};
 
 // Another instance may have changed the settings.
 const settingsMs = 1000;
@@ -119,7 +126,7 @@ function createConnections({ settings, rates, clock, tuning, claims }: Connectio
     const { account, awsAccount, region, roleArn, endpoint } = mirror;
     const stsEndpoint = mirror.stsEndpoint ?? endpoint;
     const place = { awsAccount, region, roleArn, externalId: account, endpoint, stsEndpoint };
-    return connectTo({ ...place, timeoutMs: tuning.timeoutMs }, async (call) => {
+    return connectTo({ ...place, timeoutMs: tuning.timeoutMs, limit: tuning.limit }, async (call) => {
       const ms = await rates.take(account, call, mirror.rates[call] ?? defaultRates[call], clock());
       if (ms >= 1) await tuning.pause(ms);
       claims.requireTime(call);

@@ -19,6 +19,8 @@ export type FollowOptions = {
   /** Told of what went wrong; it is tried again. */
   onError?: (error: Error) => void;
   fetch?: typeof fetch;
+  /** A monotonic clock, in milliseconds; by default the one of this machine. */
+  now?: () => number;
 };
 
 /** How the server is followed now. */
@@ -42,6 +44,7 @@ export type Revocations = Awaited<ReturnType<typeof followRevocations>>;
 export async function followRevocations(options: FollowOptions) {
   const { server, key, name, onRevoked, onReload, onError = () => {} } = options;
   const send = options.fetch ?? fetch;
+  const now = options.now ?? (() => performance.now());
   const incarnation = randomUUID();
   const ended = new AbortController();
   const set = createRevokedSet();
@@ -84,11 +87,11 @@ export async function followRevocations(options: FollowOptions) {
   };
 
   const confirmAll = async (): Promise<void> => {
-    while (cursor !== confirmed.cursor || performance.now() - confirmed.at >= confirmEveryMs) {
-      const now = { cursor, at: performance.now() };
+    while (cursor !== confirmed.cursor || now() - confirmed.at >= confirmEveryMs) {
+      const applied = { cursor, at: now() };
       const body = JSON.stringify({ cursor, incarnation, mode: mode === 'poll' ? 'poll' : 'stream' });
       await ask(`/v1/proxies/${proxy.id}/applied`, { method: 'POST', body });
-      confirmed = now;
+      confirmed = applied;
     }
   };
 
@@ -101,7 +104,7 @@ export async function followRevocations(options: FollowOptions) {
       .finally(() => (confirming = undefined)));
 
   const reload = async (): Promise<void> => {
-    const sent = performance.now();
+    const sent = now();
     const snapshot = (await (await ask('/v1/revocations/snapshot')).json()) as FeedSnapshot;
     set.load(snapshot);
     hear(sent, snapshot.cursor);
@@ -110,7 +113,7 @@ export async function followRevocations(options: FollowOptions) {
 
   const poll = async (): Promise<void> => {
     for (let more = true; more;) {
-      const sent = performance.now();
+      const sent = now();
       const response = await ask(`/v1/revocations?after=${cursor}&limit=1000`);
       const page = (await response.json()) as { cursor: string; entries: FeedEntry[]; next?: string };
       page.entries.forEach(apply);
@@ -133,7 +136,7 @@ export async function followRevocations(options: FollowOptions) {
         clearTimeout(watch);
         watch = setTimeout(() => broken.abort(), distrustMs);
         mode = 'stream';
-        if (event === 'head') hear(performance.now(), (JSON.parse(data) as { cursor: string }).cursor);
+        if (event === 'head') hear(now(), (JSON.parse(data) as { cursor: string }).cursor);
         else {
           const entry = JSON.parse(data) as FeedEntry;
           apply(entry);
@@ -148,7 +151,7 @@ export async function followRevocations(options: FollowOptions) {
 
   const pollForAWhile = async (): Promise<void> => {
     mode = 'poll';
-    for (const until = performance.now() + pollForMs; performance.now() < until;) {
+    for (const until = now() + pollForMs; now() < until;) {
       await poll();
       await pause(pollEveryMs, undefined, { signal: ended.signal });
     }
@@ -185,7 +188,7 @@ export async function followRevocations(options: FollowOptions) {
     /** `suspended` or `revoked`; undefined for a thing that is neither. */
     thingStatus: set.statusOf,
     /** False when the server was not heard of for 15 seconds: refuse what you can afford to refuse. */
-    isTrusted: (): boolean => performance.now() - heardAt < distrustMs,
+    isTrusted: (): boolean => now() - heardAt < distrustMs,
     cursor: (): string => cursor,
     mode: (): Mode => mode,
     proxyId: proxy.id,

@@ -1,4 +1,4 @@
-import { createStopwatch } from '../clock.js';
+import type { Stopwatch } from '../clock.js';
 import type { Commit, Database, Others, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { logChannel } from './append.js';
@@ -9,6 +9,8 @@ type Deps = {
   db: Database;
   /** Absent where no other instance can write. */
   others: Others | undefined;
+  /** Measures leases. */
+  stopwatch: () => Stopwatch;
   load(): Promise<{ epoch: string; position: number }>;
   apply(entry: LogEntry): void;
   onError(error: unknown): void;
@@ -19,10 +21,10 @@ export type Log = Awaited<ReturnType<typeof followLog>>;
 const reachAtMostMs = 250;
 
 /** Follows the log from now on: what was committed is applied here, and on every other instance, before it is acknowledged. */
-export async function followLog({ db, others, load, apply, onError }: Deps) {
+export async function followLog({ db, others, stopwatch, load, apply, onError }: Deps) {
   const reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
   const leases: Leases = others
-    ? await joinInstances({ db: others.client, reader, stopwatch: createStopwatch, onError })
+    ? await joinInstances({ db: others.client, reader, stopwatch, onError })
     : soleInstance(reader);
   const stopListening = await others?.listen(logChannel, leases.hint);
 

@@ -148,6 +148,7 @@ describe('the agent, killed at random moments and run again', () => {
     }
     expect((await server.owner.get(`/v1/enrollments/${id}`)).body.uses).toBe(devices);
     expect((await server.owner.get(`/v1/things?enrollment=${id}`)).body.items).toHaveLength(devices);
+    expect(kills).toBeGreaterThan(0);
     console.log(`agent kill loop: devices=${devices} kills=${kills} extra things=0`);
   });
 });

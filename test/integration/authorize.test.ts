@@ -188,8 +188,9 @@ describe.each(databaseKinds)('authorize on %s', (kind) => {
   it('atLeast: 503 for a cursor that the log has not reached, 409 for one of another epoch, 400 for none', async () => {
     const { cursor } = await ask(proxy, { thingName: 'pump-1' }, telemetry);
     const [epoch, position] = cursor.split(':') as [string, string];
+    const hasty = server.as(server.ownerKey, 'impatient');
     const at = (atLeast: string) =>
-      proxy.post('/v1/authorize', {
+      hasty.post('/v1/authorize', {
         principal: { thingName: 'pump-1' },
         action: 'publish',
         resource: telemetry,

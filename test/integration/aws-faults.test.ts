@@ -51,8 +51,20 @@ describe.each(databaseKinds)('every fault of AWS, on %s', (kind) => {
   const troubles = createTroubles();
   beforeAll(async () => {
     Object.assign(process.env, awsEnvironment);
-    server = await startServer(kind, {}, { concurrency: 1, timeoutMs: 40, pause: 'by the clock' });
-    fake = await startFakeIot({ faultFor: troubles.faultFor, now: () => server.now().getTime(), pageSize: 200 });
+    // The time of a call is up when the fake has decided to say nothing: one call is made at a time.
+    let expire = (): void => {};
+    const limit = (): AbortSignal => {
+      const controller = new AbortController();
+      expire = () => controller.abort(new DOMException('the call took too long', 'TimeoutError'));
+      return controller.signal;
+    };
+    server = await startServer(kind, {}, { concurrency: 1, limit, pause: 'by the clock' });
+    fake = await startFakeIot({
+      faultFor: troubles.faultFor,
+      now: () => server.now().getTime(),
+      onSilence: () => expire(),
+      pageSize: 200,
+    });
     await server.owner.send('PUT', '/v1/aws', mirrorInto(fake.url));
     await converge(server);
   });

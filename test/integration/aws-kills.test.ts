@@ -100,7 +100,7 @@ describe.each(databaseKinds)('killed between the steps of a saga, on %s', (kind)
 });
 
 async function until(done: () => Promise<boolean>, what: string): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 6000; tries++) {
     if (await done()) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -19,7 +19,7 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
       faultFor: (call): Fault | undefined => (call === denied ? 'denied' : undefined),
       pageSize: 3,
     });
-    server = await startServer(kind, {}, { pause: 'by the clock', timeoutMs: 2000 });
+    server = await startServer(kind, {}, { pause: 'by the clock' });
     ({ token } = await enroll(server));
   });
   afterEach(async () => {

@@ -17,9 +17,9 @@ describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'a PostgreS
       THINGWARD_OWNER_KEY: ownerKey,
     };
     const program = await startProgram(settings);
-    const owner = createClient(program.url, ownerKey);
+    const owner = createClient(program.url, ownerKey, 'impatient');
     const { token } = (await owner.post('/v1/enrollments', { thingNamePattern: '*', maxUses: 100 })).body;
-    const agent = createClient(program.url, token);
+    const agent = createClient(program.url, token, 'impatient');
     expect((await agent.post('/v1/provision', { thingName: 'before', csr: csrPem() })).status).toBe(201);
     await postgres.stop();
     for (const answer of [

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { followRevocations, openGapList, openStatusList, type Revocations } from '../../src/edge/client.js';
 import type { FeedEntry } from '../../src/edge/revoked-set.js';
+import { sql } from '../../src/db/client.js';
 import { beginEpoch } from '../../src/log/append.js';
 import { problemOf } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';
@@ -14,8 +15,8 @@ import { startServer, type TestServer } from '../support/server.js';
 const serialOf = ({ answer }: Device): string => answer.body.certificate.serialNumber as string;
 const fingerprintOf = ({ answer }: Device): string => answer.body.certificate.fingerprint as string;
 
-async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
-  for (const end = performance.now() + ms; !(await holds());) {
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + 300_000; !(await holds());) {
     if (performance.now() > end) throw new Error(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -138,7 +139,9 @@ describe.each(databaseKinds)('edges on %s', (kind) => {
     await confirm();
     const by = async () => (await receipt(position)).enforcedBy.map(({ name }: { name: string }) => name) as string[];
     expect(await by()).toContain('silent');
-    await new Promise((resolve) => setTimeout(resolve, 15_500));
+    await server.database.client.$executeRaw(
+      sql`UPDATE proxies SET confirmed_at = confirmed_at - interval '15.5 seconds' WHERE name = 'silent'`,
+    );
     expect(await by()).not.toContain('silent');
     expect((await receipt(position)).notEnforcedBy).toContainEqual(
       expect.objectContaining({ name: 'silent', stale: true, position }),
@@ -169,7 +172,8 @@ describe.each(databaseKinds)('edges on %s', (kind) => {
     middle.listen(await freePort(), '127.0.0.1');
     await once(middle, 'listening');
     const url = `http://127.0.0.1:${(middle.address() as AddressInfo).port}`;
-    const edge = await follow('edge-poll', { server: url, onError: () => {} });
+    let at = 0;
+    const edge = await follow('edge-poll', { server: url, onError: () => {}, now: () => at });
     try {
       await until('it polls', () => edge.mode() === 'poll');
       const device = await newDevice();
@@ -182,17 +186,18 @@ describe.each(databaseKinds)('edges on %s', (kind) => {
       );
       expect(edge.isTrusted()).toBe(true);
       shut = true;
-      const closed = performance.now();
-      await until('it distrusts itself', () => !edge.isTrusted(), 20_000);
-      expect(performance.now() - closed).toBeGreaterThan(10_000);
+      at += 14_999;
+      expect(edge.isTrusted()).toBe(true);
+      at += 1;
+      expect(edge.isTrusted()).toBe(false);
       shut = false;
-      await until('it is trusted again', () => edge.isTrusted(), 20_000);
+      await until('it is trusted again', () => edge.isTrusted());
     } finally {
       await edge.close();
       middle.closeAllConnections();
       middle.close();
     }
-  }, 60_000);
+  });
 
   it('a restored backup makes it read a snapshot again', async () => {
     let reloads = 0;
@@ -200,9 +205,9 @@ describe.each(databaseKinds)('edges on %s', (kind) => {
     await server.database.client.$transaction(beginEpoch);
     const device = await newDevice();
     await revoke(device);
-    await until('it reads again', () => reloads > 1 && edge.isRevoked(fingerprintOf(device)) !== undefined, 20_000);
+    await until('it reads again', () => reloads > 1 && edge.isRevoked(fingerprintOf(device)) !== undefined);
     await edge.close();
-  }, 30_000);
+  });
 
   it('both compact lists say what the CRL says, by the index in the certificate, and change with it', async () => {
     const devices = await Promise.all(Array.from({ length: 30 }, newDevice));

@@ -15,7 +15,7 @@ type Entry = { position: number; family?: string };
 describe.skipIf(!databaseKinds.includes('postgresql'))(
   'a feed that 64 write with delays and rollbacks, and 8 read',
   () => {
-    it('misses nothing, repeats nothing and has one order for all', { timeout: 120_000 + entries * 50 }, async () => {
+    it('misses nothing, repeats nothing and has one order for all', { timeout: 900_000 + entries * 50 }, async () => {
       const server = await startServer('postgresql', { DATABASE_POOL_SIZE: '64' });
       try {
         const { client } = server.database;

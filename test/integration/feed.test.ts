@@ -66,7 +66,7 @@ describe.each(databaseKinds)('the feed on %s', (kind) => {
       }
     })().catch(() => undefined);
     const until = async (count: number) => {
-      for (let n = 0; n < 500 && events.length < count; n++) await new Promise((resolve) => setTimeout(resolve, 10));
+      for (let n = 0; n < 30_000 && events.length < count; n++) await new Promise((resolve) => setTimeout(resolve, 10));
       return events;
     };
     return { events, heads, until, ended, close: () => abort.abort() };
@@ -138,7 +138,7 @@ describe.each(databaseKinds)('the feed on %s', (kind) => {
     await stream.until(4);
     server.services.stream.head(server.services.log.position());
     // A head when the past was sent, and whenever the server tells it.
-    for (let n = 0; n < 500 && stream.heads.length < 2; n++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let n = 0; n < 30_000 && stream.heads.length < 2; n++) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(stream.heads.map(({ data }) => data.position)).toEqual([first.position + 1, second.position + 1]);
     stream.close();
     const third = await revokeNew('stream-3');

@@ -36,7 +36,7 @@ describeWith(withPostgres, 'two instances on one PostgreSQL behind NGINX', () =>
     programs = await Promise.all([startProgram(common), startProgram(common)]);
     nginx = startNginx(port);
     owner = createClient(url, ownerKey);
-    for (let n = 0; n < 100; n++) {
+    for (let n = 0; n < 6000; n++) {
       if ((await fetch(`${url}/readyz`).catch(() => undefined))?.status === 200) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -13,6 +13,7 @@ const day = 86_400;
 describe.each(databaseKinds)('time and lists on %s', (kind) => {
   it('a revoked certificate leaves the list only after it expired, one list later; its entry in the log goes with it', async () => {
     const server = await startServer(kind);
+    server.freeze();
     try {
       const token = (await enroll(server)).token;
       const device = await provision(server, token, 'ageing');
@@ -51,6 +52,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
 
   it('a clock that was 200 days ahead for a while costs no revocation its place in the list', async () => {
     const server = await startServer(kind);
+    server.freeze();
     try {
       const device = await provision(server, (await enroll(server)).token, 'clock');
       const path = `/crl/${issuerOf(device)}.crl`;
@@ -69,6 +71,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
 
   it('a registry that lost a revocation behind our back is noticed: 503, red readiness, and never an older list as new', async () => {
     const server = await startServer(kind);
+    server.freeze();
     try {
       const token = (await enroll(server)).token;
       const [one, two] = [await provision(server, token, 'tidy-1'), await provision(server, token, 'tidy-2')];
@@ -104,6 +107,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
 
   it('where signing fails, readiness is red at half of the life of a list, and no list leaves after its end', async () => {
     const server = await startServer(kind);
+    server.freeze();
     try {
       const token = (await enroll(server)).token;
       const device = await provision(server, token, 'frozen');
@@ -144,6 +148,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
 
   it('the name of a deleted thing is free after its last certificate has expired, and not before', async () => {
     const server = await startServer(kind);
+    server.freeze();
     try {
       const token = (await enroll(server)).token;
       const device = await provision(server, token, 'phoenix');

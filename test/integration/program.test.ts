@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,9 +14,19 @@ import { runShell, runThingward, userFolder } from '../support/shell.js';
 
 const newFolder = () => mkdtempSync(join(tmpdir(), 'thingward-program-'));
 const remove = (folder: string) => rmSync(folder, { recursive: true, force: true });
+/** A copy of what the start of a checkout needs, so that its build disturbs nobody who runs the built program. */
+function copyOfCheckout(): string {
+  const copy = newFolder();
+  for (const name of ['src', 'prisma', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'])
+    cpSync(name, join(copy, name), { recursive: true, filter: (path) => !path.includes('generated') });
+  symlinkSync(resolve('node_modules'), join(copy, 'node_modules'));
+  return copy;
+}
+
 const ownerKeyIn = (output: string) => /^ {2}(twk_\S{43})$/m.exec(output)?.[1];
 
 describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it', () => {
+  const checkout = copyOfCheckout();
   const data = newFolder();
   const user = userFolder();
   let output = '';
@@ -32,17 +42,18 @@ describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it',
       THINGWARD_PORT: String(port),
       THINGWARD_DATA_DIR: data,
     };
-    const child = spawn('npm', ['start'], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('npm', ['start'], { cwd: checkout, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     pid = child.pid!;
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    for (let n = 0; n < 1200 && !output.includes('First device'); n++)
+    for (let n = 0; n < 6000 && !output.includes('First device'); n++)
       await new Promise((resolve) => setTimeout(resolve, 100));
   });
   afterAll(() => {
     process.kill(-pid, 'SIGKILL');
     user.remove();
     remove(data);
+    remove(checkout);
   });
 
   it('prints the address, the owner key, and three commands that work as printed', async () => {

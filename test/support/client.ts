@@ -9,8 +9,20 @@ export type Client = {
   post(path: string, body?: unknown): Promise<Answer>;
 };
 
-export function createClient(url: string, token: string | undefined): Client {
-  const send: Client['send'] = async (method, path, body, headers = {}) => {
+/** How often a client asks again that was told to. `impatient` ones never do. */
+export type Patience = 'patient' | 'impatient';
+const mostRepeats = 30;
+
+/** As a well-made client it does what Retry-After says where the server is not ready, so that a slow machine fails no test. */
+export function createClient(url: string, token: string | undefined, patience: Patience = 'patient'): Client {
+  const send: Client['send'] = async (...call) => {
+    for (let repeats = patience === 'patient' ? mostRepeats : 0; ; repeats--) {
+      const answer = await sendOnce(...call);
+      if (repeats <= 0 || answer.status !== 503 || problemOf(answer) !== 'not-ready') return answer;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Number(answer.headers.get('retry-after'))));
+    }
+  };
+  const sendOnce: Client['send'] = async (method, path, body, headers = {}) => {
     const raw = typeof body === 'string' || body instanceof Uint8Array;
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };

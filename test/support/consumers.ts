@@ -47,7 +47,7 @@ export async function createStage() {
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    for (let tries = 0; tries < 200; tries++) {
+    for (let tries = 0; tries < 6000; tries++) {
       const socket = connectTcp(port, '127.0.0.1');
       const isOpen = await Promise.race([
         once(socket, 'connect').then(() => true),
@@ -81,7 +81,7 @@ export async function createStage() {
       });
       socket.on('error', end);
       socket.on('close', end);
-      setTimeout(end, 5000).unref();
+      setTimeout(end, 120_000).unref();
     });
   }
 

@@ -33,12 +33,15 @@ type Options = {
   /** What goes wrong with a call. */
   faultFor?: (call: string, subject: string) => Fault | undefined;
   now?: () => number;
+  /** Told of every call that will never be answered, once it had its effect if it has one. */
+  onSilence?: () => void;
   pageSize?: number;
 };
 
 export async function startFakeIot({
   faultFor = () => undefined,
   now = () => performance.now(),
+  onSilence = () => {},
   pageSize = 5,
 }: Options = {}) {
   const state = createState(pageSize);
@@ -68,9 +71,9 @@ export async function startFakeIot({
     const subject = subjectOf(names, body, principal);
     calls.push({ call, at: now(), subject });
     settleDetached();
-    return answerWith(faultFor(call, subject), call, incoming, answer, () =>
-      work(names, { query: url.searchParams, body, principal }),
-    );
+    const fault = faultFor(call, subject);
+    await answerWith(fault, call, incoming, answer, () => work(names, { query: url.searchParams, body, principal }));
+    if (fault === 'before' || fault === 'after') onSilence();
   };
 
   const server = createServer(

@@ -31,7 +31,7 @@ export async function startMoto(): Promise<Moto> {
     await ended;
   };
   for (let tries = 0; ; tries++) {
-    if (tries > 300 || child.exitCode !== null) throw new Error('moto_server did not start');
+    if (tries > 6000 || child.exitCode !== null) throw new Error('moto_server did not start');
     if (
       await fetch(`${url}/moto-api/`).then(
         ({ ok }) => ok,

@@ -74,7 +74,7 @@ function unprivileged(): { uid: number; gid: number } | undefined {
 }
 
 async function untilReady(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 6000; attempt++) {
     const client = new pg.Client({ connectionString: url });
     try {
       await client.connect();

@@ -11,7 +11,7 @@ export type Program = {
   kill(signal?: NodeJS.Signals): Promise<number | null>;
 };
 
-const startMs = 60_000;
+const startMs = 600_000;
 
 /** Runs the built program as `npm start` does and waits until it listens. @throws with what it printed when it ends before */
 export async function startProgram(settings: Record<string, string>): Promise<Program> {

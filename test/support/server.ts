@@ -1,10 +1,10 @@
 import { buildApp } from '../../src/app.js';
 import { awsTuning, type AwsTuning } from '../../src/aws/services.js';
-import type { Clock } from '../../src/clock.js';
+import { createStopwatch, type Clock, type Stopwatch } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
 import { openResources, type OpenResources } from '../../src/resources.js';
 import { systemOrigin } from '../../src/origin.js';
-import { createClient, type Client } from './client.js';
+import { createClient, type Client, type Patience } from './client.js';
 import { freshDatabase, type DatabaseKind, type TestDatabase } from './databases.js';
 import { freePort } from './ports.js';
 
@@ -14,15 +14,20 @@ export type TestServer = OpenResources & {
   ownerKey: string;
   /** Calls with the owner key. */
   owner: Client;
-  as(token: string | undefined): Client;
+  as(token: string | undefined, patience?: Patience): Client;
   /** Moves the server's clock by seconds. */
   advance(seconds: number): void;
+  /** Stops the server's clock: from now on nothing but `advance` moves it. */
+  freeze(): void;
   now(): Date;
   stop(): Promise<void>;
 };
 
 // The database of another server: its settings name it, and the other removes it.
 const joined: TestDatabase = { settings: {}, remove: () => {} };
+
+// The only instance of its database keeps its lease, however long the machine lets it wait for its turn.
+const endlessLease = (): Stopwatch => () => 0;
 
 /** What goes wrong in the background is part of many tests; `TEST_ERRORS=1` shows it. */
 const complain = (error: unknown): void => {
@@ -39,10 +44,17 @@ export async function startServer(
   const port = await freePort();
   const config = loadConfig({ THINGWARD_PORT: String(port), LOG_LEVEL: 'silent', ...database.settings, ...settings });
   let offsetMs = 0;
-  const clock: Clock = () => new Date(Date.now() + offsetMs);
+  let frozenAt: number | undefined;
+  const clock: Clock = () => new Date((frozenAt ?? Date.now()) + offsetMs);
   // Waiting for a call's turn can move the clock instead.
   const pause = tuning.pause ? async (ms: number) => void (offsetMs += ms) : awsTuning.pause;
-  const resources = await openResources(config, clock, complain, { ...awsTuning, ...tuning, pause });
+  const resources = await openResources(
+    config,
+    clock,
+    complain,
+    { ...awsTuning, ...tuning, pause },
+    database === joined ? createStopwatch : endlessLease,
+  );
   const { accounts } = resources.services;
   const isThere = await accounts.exists('default');
   const ownerKey = isThere
@@ -56,7 +68,7 @@ export async function startServer(
   });
   await app.listen({ host: config.host, port });
   const url = `http://127.0.0.1:${port}`;
-  const as = (token: string | undefined) => createClient(url, token);
+  const as = (token: string | undefined, patience?: Patience) => createClient(url, token, patience);
   return {
     ...resources,
     url,
@@ -64,6 +76,7 @@ export async function startServer(
     owner: as(ownerKey),
     as,
     advance: (seconds) => (offsetMs += seconds * 1000),
+    freeze: () => (frozenAt ??= Date.now()),
     now: clock,
     async stop() {
       await app.close();
