@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
@@ -26,6 +27,20 @@ export default tseslint.config(
       // Factories hold their verbs, so lines say little about them; branches and depth do.
       complexity: ['error', 14],
       'max-depth': ['error', 3],
+    },
+  },
+  {
+    // What comes from outside meets them; test/unit/expressions.test.ts asks a second checker.
+    files: ['src/**'],
+    plugins: { regexp },
+    rules: {
+      'regexp/no-super-linear-backtracking': ['error', { report: 'potential' }],
+      'regexp/no-super-linear-move': ['error', { report: 'potential' }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ThisExpression', message: 'functions and plain objects use no this' },
+        { selector: ':matches(NewExpression, CallExpression)[callee.name="RegExp"]', message: 'write a literal' },
+      ],
     },
   },
   {

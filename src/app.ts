@@ -26,7 +26,7 @@ import { addMirrorMetrics } from './http/mirror-metrics.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
 import { issuerRoutes } from './issuers/routes.js';
-import { encodePem } from './pki/certificate.js';
+import { encodeCertificate } from './pki/pem.js';
 import { policyRoutes } from './policies/routes.js';
 import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
 import { provisioningRoutes } from './provisioning/routes.js';
@@ -157,9 +157,8 @@ async function mountFeatures(
       return { ...identity, thing: { ...identity.thing, policies: thing.policies } };
     }),
   );
-  const certificatePem = (der: Buffer) => encodePem('CERTIFICATE', der);
   await app.register(
-    certificateRoutes({ clock, encodePem: certificatePem, statusOf: certificateStatus, ...certificates }),
+    certificateRoutes({ clock, encodePem: encodeCertificate, statusOf: certificateStatus, ...certificates }),
   );
   await app.register(auditRoutes(audit.list));
   await app.register(issuerRoutes(issuers));

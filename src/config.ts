@@ -3,10 +3,8 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const boundedInt = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
-const plainHttpUrl = z
-  .url({ protocol: /^http$/, error: 'must be an http: URL' })
-  .transform((url) => url.replace(/\/+$/, ''));
+const httpUrl = z.url({ protocol: /^https?$/ }).transform(withoutSlashes);
+const plainHttpUrl = z.url({ protocol: /^http$/, error: 'must be an http: URL' }).transform(withoutSlashes);
 const addresses = z
   .string()
   .transform((text) =>
@@ -179,6 +177,13 @@ export function parseSealingKey(text: string): Buffer {
     throw new ConfigError('THINGWARD_KEY must be 32 bytes in base64 or hex: `openssl rand -base64 32`');
   if (new Set(key).size < 8) throw new ConfigError('THINGWARD_KEY is not random: `openssl rand -base64 32`');
   return key;
+}
+
+/** A URL without the slashes at its end. */
+export function withoutSlashes(url: string): string {
+  let end = url.length;
+  while (url[end - 1] === '/') end--;
+  return url.slice(0, end);
 }
 
 function isAddressOrRange(text: string): boolean {

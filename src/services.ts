@@ -20,7 +20,8 @@ import { createIssuerService } from './issuers/service.js';
 import { createIssuerStore } from './issuers/store.js';
 import { appendLog, pruneLog } from './log/append.js';
 import { followLog } from './log/follow.js';
-import { crlUrlOf, encodePem, thingUri } from './pki/certificate.js';
+import { crlUrlOf, thingUri } from './pki/certificate.js';
+import { encodeCertificate } from './pki/pem.js';
 import { parseCsr } from './pki/csr.js';
 import { encodePkcs12 } from './pki/pkcs12.js';
 import { publicKeyOf } from './pki/public-key.js';
@@ -220,10 +221,9 @@ export async function createServices(resources: Resources) {
     requirePolicies: policies.requireKnown,
     createReenroll: enrollments.createReenroll,
   });
-  const certificatePem = (der: Buffer) => encodePem('CERTIFICATE', der);
   const mirroring = createAws(
     {
-      ...{ db, commit, clock, audit: appendAudit, isUniqueViolation, encodePem: certificatePem, onError },
+      ...{ db, commit, clock, audit: appendAudit, isUniqueViolation, encodePem: encodeCertificate, onError },
       findThingId: async (account, name) => (await things.get(account, name)).id,
       ...{ findPolicy: policies.findActiveOr, savePolicy: policies.createUnlessThere },
     },
@@ -235,7 +235,7 @@ export async function createServices(resources: Resources) {
     signing: issuers.signing,
     render: policies.render,
     firstTokens: tokens.first,
-    encodePem: certificatePem,
+    encodePem: encodeCertificate,
     crlUrlOf,
     encodePkcs12,
     inAws: mirroring.aws.ofProvisioned,

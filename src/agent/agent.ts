@@ -2,6 +2,7 @@ import { createHash, randomUUID, type KeyObject, type X509Certificate } from 'no
 import { SignJWT } from 'jose';
 import { numericDate, systemClock, type Clock } from '../clock.js';
 import { encodeCsr } from '../pki/csr-encode.js';
+import { readPem } from '../pki/pem.js';
 import { call } from './client.js';
 import type { Trust } from './connection.js';
 import { AgentError } from './errors.js';
@@ -89,9 +90,7 @@ export async function renew(options: AgentOptions & { force?: boolean }): Promis
   if (!options.force && !isRenewalDue(certificate, serverSeconds(options, state)))
     return { ...identityOf(state, certificate), renewed: false };
   const csr = encodeCsr(folder.nextKey());
-  const csrSha256 = createHash('sha256')
-    .update(Buffer.from(csr.replace(/-----[^-]+-----|\s/g, ''), 'base64'))
-    .digest('base64url');
+  const csrSha256 = createHash('sha256').update(readPem(csr)[0]!.der).digest('base64url');
   const answer = await withAssertion(options, folder, 'renew+jwt', { csr_sha256: csrSha256 }, (proof) =>
     call<CertificateAnswer>(
       state.links.renew,

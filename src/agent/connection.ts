@@ -3,6 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { BlockList, isIP } from 'node:net';
 import tls, { type TLSSocket } from 'node:tls';
+import { readPem } from '../pki/pem.js';
 import { AgentError } from './errors.js';
 
 export type Request = { method: 'GET' | 'POST'; headers?: Record<string, string>; body?: string };
@@ -58,15 +59,16 @@ function exchange(request: http.ClientRequest, body: string | undefined): Promis
 }
 
 /** A TLS connection whose certificate is right in everything but its dates, checked before a byte is sent. */
-function connectForgivingDates(url: URL, ca: string): Promise<TLSSocket> {
+async function connectForgivingDates(url: URL, ca: string): Promise<TLSSocket> {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const servername = isIP(host) ? {} : { servername: host };
+  const anchors = readAnchors(ca);
   return new Promise((resolve, reject) => {
     // OpenSSL tells only the last of several faults, so none of its verdict is used: the chain is walked below.
     const socket = tls.connect(
       { host, port: Number(url.port || 443), ...servername, rejectUnauthorized: false },
       () => {
-        if (isIssuedBy(socket.getPeerX509Certificate(), readPem(ca), host)) return resolve(socket);
+        if (isIssuedBy(socket.getPeerX509Certificate(), anchors, host)) return resolve(socket);
         socket.destroy();
         reject(new AgentError('the server certificate was not issued by the pinned CA for this name'));
       },
@@ -97,9 +99,9 @@ function signed(certificate: X509Certificate, issuer: X509Certificate): boolean 
   return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }
 
-function readPem(text: string): X509Certificate[] {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => new X509Certificate(block));
+function readAnchors(text: string): X509Certificate[] {
+  const certificates = readPem(text).filter(({ label }) => label === 'CERTIFICATE');
+  return certificates.map((block) => new X509Certificate(block.der));
 }
 
 const loopback = new BlockList();

@@ -7,10 +7,10 @@ const decided = new WeakMap<CompiledStatement, string>();
 
 /** The answer to one question, JSON. */
 export function replyTo(verdict: Verdict, cursor: string): string {
-  const { refusal, statement, refresh, limits } = verdict;
+  const { refusal, statement, refresh, limits, detail } = verdict;
   const beginning = statement ? decidedBy(statement) : `{"decision":"deny","reasons":["${refusal!}"]`;
   const validUntil = secondsOf(verdict.validUntil);
-  return `${beginning},"validUntil":"${validUntil}","cursor":"${cursor}"${refresh ? ',"refresh":true' : ''}${limits === undefined ? '}' : `,"limits":${limits}}`}`;
+  return `${beginning},"validUntil":"${validUntil}","cursor":"${cursor}"${refresh ? ',"refresh":true' : ''}${limits === undefined ? '' : `,"limits":${limits}`}${detail === undefined ? '}' : `,"detail":${JSON.stringify(detail)}}`}`;
 }
 
 function decidedBy(statement: CompiledStatement): string {

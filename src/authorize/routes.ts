@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify';
-import { keyCaller } from '../http/callers.js';
+import { DomainError } from '../errors.js';
+import { keyCaller, type KeyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { compileSchema } from '../http/schema-compiler.js';
 import { replyTo } from './reply.js';
@@ -20,6 +21,16 @@ export function authorizeRoutes({ service, cursor }: Deps) {
 
   const verdictsOf = (verdicts: (Verdict | Promise<Verdict>)[]): Promise<Verdict[]> =>
     Promise.all(verdicts.map((verdict) => Promise.resolve(verdict).catch(service.undecided)));
+
+  /** One of many. A certificate that cannot be read spoils its own answer alone; without a lease there is none at all. */
+  const ask = (caller: KeyCaller, question: schema.Question): Verdict | Promise<Verdict> => {
+    try {
+      return service.authorize(caller, question);
+    } catch (error) {
+      if (error instanceof DomainError && error.code === 'invalid-request') return service.undecided(error);
+      throw error;
+    }
+  };
 
   const sendBatch = (reply: FastifyReply, verdicts: Verdict[]): void => {
     const at = cursor();
@@ -65,7 +76,7 @@ export function authorizeRoutes({ service, cursor }: Deps) {
       },
       (request, reply) => {
         const caller = keyCaller(request);
-        const verdicts = request.body.requests.map((question) => service.authorize(caller, question));
+        const verdicts = request.body.requests.map((question) => ask(caller, question));
         if (!verdicts.some((verdict) => verdict instanceof Promise)) {
           sendBatch(reply, verdicts as Verdict[]);
           return undefined;

@@ -3,7 +3,13 @@ import { context, logCursor, thingName, timestamp } from '../http/shapes.js';
 
 const token = z.string().min(1).max(16_384);
 const fingerprint = z.string().regex(/^([0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$/, 'must be SHA-256 of the DER in hex');
-const certificatePem = z.string().min(1).max(32_768);
+const certificatePem = z
+  .string()
+  .min(1)
+  .max(32_768)
+  .describe(
+    'The client certificate as PEM (a chain may follow, text may surround it), percent-encoded PEM as NGINX, Envoy and AWS pass it on, or its DER in base64',
+  );
 
 /** Who is asked about: by one credential, and for a token the certificate that it came with. */
 export const principal = z.union([
@@ -31,6 +37,7 @@ export const answer = z.object({
   cursor: z.string(),
   refresh: z.literal(true).optional(),
   limits: z.record(z.string(), z.unknown()).optional(),
+  detail: z.string().optional().describe('In a batch, why this one could not be decided'),
 });
 
 export const batch = z.strictObject({ requests: z.array(question).max(1000) });

@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { KeyCaller } from '../http/callers.js';
+import { PemError, readCertificate } from '../pki/pem.js';
 import type { CompiledStatement, PolicyVersion } from '../policy/compile.js';
 import type { Context } from '../policy/condition.js';
 import { decide } from '../policy/decide.js';
@@ -40,6 +41,8 @@ export type Verdict = {
   refresh: boolean;
   /** The traffic policy of the thing's segment, JSON. */
   limits: string | undefined;
+  /** Why one of many could not be decided. */
+  detail?: string;
 };
 
 type Deps = {
@@ -172,7 +175,6 @@ export function createAuthorizeService(deps: Deps) {
     if (form.thingName !== undefined)
       return concludeKnown(caller, principals.byName(caller.account, form.thingName), true, question, now);
     const fingerprint = presentedFingerprint(form)!;
-    if (fingerprint === unreadable) return conclude(caller, 'unknown-principal', question, now);
     return concludeKnown(caller, principals.byFingerprint(fingerprint), false, question, now);
   };
 
@@ -194,7 +196,10 @@ export function createAuthorizeService(deps: Deps) {
   };
 
   return {
-    /** The verdict; a promise only when something has to be read. @throws DomainError `not-ready`, `epoch-changed` */
+    /**
+     * The verdict; a promise only when something has to be read.
+     * @throws DomainError `not-ready`, `epoch-changed`, `invalid-request` for a certificate that cannot be read
+     */
     authorize(caller: KeyCaller, question: Question): Verdict | Promise<Verdict> {
       if (question.atLeast === undefined) return decideNow(caller, question);
       return reach(question.atLeast).then(() => decideNow(caller, question));
@@ -224,8 +229,11 @@ export function createAuthorizeService(deps: Deps) {
       return { thingId, account, name, principal, policies: snapshot.documents(policies), segment, left: until - now };
     },
 
-    /** What is answered where one of many could not be decided. */
-    undecided: (): Verdict => refuse('cannot-decide', clock().getTime()),
+    /** What is answered where one of many could not be decided, with the reason where it is the caller's to know. */
+    undecided: (why: unknown): Verdict => ({
+      ...refuse('cannot-decide', clock().getTime()),
+      ...(why instanceof DomainError ? { detail: why.message } : {}),
+    }),
   };
 }
 
@@ -235,17 +243,26 @@ function refusalOf(certificate: string | undefined, status: string | undefined):
   return status === 'revoked' ? 'thing-revoked' : undefined;
 }
 
-const unreadable = 'unreadable';
-const onePem = /^\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*$/;
-
-/** The fingerprint of the certificate that came with a request, in lower-case hex. Nothing inside a PEM is believed. */
+/**
+ * The fingerprint of the certificate that came with a request, in lower-case hex. Nothing inside a PEM is believed.
+ * @throws DomainError `invalid-request` when the certificate cannot be read: a quiet deny would look like a decision
+ */
 function presentedFingerprint({ fingerprint, certificatePem }: PrincipalForm): string | undefined {
   if (fingerprint !== undefined)
     return fingerprint.length === 64 ? fingerprint.toLowerCase() : fingerprint.replaceAll(':', '').toLowerCase();
-  if (certificatePem === undefined) return undefined;
-  const base64 = onePem.exec(certificatePem)?.[1];
-  if (base64 === undefined) return unreadable;
-  return createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex');
+  return certificatePem === undefined ? undefined : hash('sha256', certificateIn(certificatePem));
+}
+
+function certificateIn(text: string): Buffer {
+  try {
+    return readCertificate(text);
+  } catch (error) {
+    if (!(error instanceof PemError)) throw error;
+    throw new DomainError(
+      'invalid-request',
+      `principal.certificatePem: ${error.message}; send the certificate as PEM, percent-encoded PEM, or its DER in base64`,
+    );
+  }
 }
 
 function noLease(): DomainError {

@@ -4,13 +4,9 @@ import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import type { AppendAudit } from '../audit/store.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import {
-  createCertificateIssuer,
-  encodePem,
-  type DeviceCertificate,
-  type DeviceCertificateRequest,
-} from '../pki/certificate.js';
+import { createCertificateIssuer, type DeviceCertificate, type DeviceCertificateRequest } from '../pki/certificate.js';
 import { issueIssuing, issueRoot, openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
+import { encodeCertificate } from '../pki/pem.js';
 import type { KeyType } from '../pki/public-key.js';
 import { createSigner, generateKeys } from '../pki/signer.js';
 import type { Sealer } from '../sealing.js';
@@ -229,5 +225,5 @@ function chainOf(issuers: StoredIssuer[]): StoredIssuer[] {
 }
 
 function pemOf(chain: Buffer[]): string {
-  return chain.map((der) => encodePem('CERTIFICATE', der)).join('');
+  return chain.map(encodeCertificate).join('');
 }

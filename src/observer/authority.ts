@@ -2,6 +2,7 @@ import { hash, randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
 import * as der from '../pki/der.js';
 import { keyIdentifier } from '../pki/issuer.js';
 import { oids } from '../pki/oid.js';
+import { readPem } from '../pki/pem.js';
 
 /** A certificate authority as an outsider knows it. */
 export type Authority = {
@@ -17,10 +18,10 @@ export type Authority = {
 
 /** The authorities of a PEM chain. @throws Error when it is none */
 export function readChain(pem: string): Authority[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g);
-  if (!blocks) throw new Error('there is no certificate in the chain');
+  const blocks = readPem(pem);
+  if (blocks.length === 0) throw new Error('there is no certificate in the chain');
   return blocks.map((block) => {
-    const certificate = new X509Certificate(block);
+    const certificate = new X509Certificate(block.der);
     const [tbs] = der.members(der.readOne(certificate.raw), der.tags.sequence);
     const fields = der.members(tbs, der.tags.sequence);
     const spki = der.members(fields[6], der.tags.sequence);

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { systemClock } from '../clock.js';
+import { withoutSlashes } from '../config.js';
 
 type Flags = { account: string; key?: string };
 
@@ -22,7 +23,7 @@ async function runVerify(url: string, { account, key }: Flags): Promise<void> {
   const { verifyRevocation } = await import('./verify.js');
   let checks = 0;
   const findings = await verifyRevocation({
-    url: url.replace(/\/+$/, ''),
+    url: withoutSlashes(url),
     account,
     key,
     clock: systemClock,

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { ConfigError } from '../config.js';
 import type { PublicJwk } from '../compact/signed-list.js';
 import { openGapList, openStatusList } from '../edge/compact.js';
+import { readPem } from '../pki/pem.js';
 import { readCrl, readOcsp, type ReadCrl } from '../pki/read.js';
 import { encodeOcspRequest, neverIssued, readChain, type Authority } from './authority.js';
 
@@ -109,7 +110,7 @@ export async function verifyRevocation({ url, account, key, clock, report }: Ver
       `list of ${id}: in the bundle, with number ${bundled?.number}`,
     );
     const pem = (await get(`/crl/${id}.pem`)).toString();
-    const same = readCrl(Buffer.from(pem.replace(/-----[A-Z0-9 ]+-----|\s/g, ''), 'base64'));
+    const same = readCrl(readPem(pem)[0]!.der);
     check(same.number >= crl.number, `list of ${id}: the same as PEM`);
     await within(`OCSP of ${id}`, async () => {
       await checkOcsp(issuer, [authority.serialNumber], 'good');
@@ -146,10 +147,7 @@ export async function verifyRevocation({ url, account, key, clock, report }: Ver
   const before = await snapshot();
   const prefix = account === 'default' ? '' : `/${account}`;
   const chain = readChain((await get(`/ca${prefix}/chain.pem`)).toString());
-  const bundle = (await get(`/crl${prefix}/bundle.pem`))
-    .toString()
-    .match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g)!
-    .map((pem) => readCrl(Buffer.from(pem.replace(/-----[A-Z0-9 ]+-----|\s/g, ''), 'base64')));
+  const bundle = readPem((await get(`/crl${prefix}/bundle.pem`)).toString()).map((block) => readCrl(block.der));
   const { keys } = JSON.parse((await get('/.well-known/jwks.json')).toString()) as { keys: PublicJwk[] };
   const listed = new Set<string>();
   for (const [at, authority] of chain.entries()) {

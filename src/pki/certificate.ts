@@ -44,16 +44,6 @@ export function thingUri(account: string, thingName: string): string {
   return `urn:thingward:${account}:${thingName}`;
 }
 
-/** DER as PEM (RFC 7468 §2), 64 columns, ending in a newline. */
-export function encodePem(label: 'CERTIFICATE' | 'X509 CRL', bytes: Uint8Array): string {
-  const lines = (
-    Buffer.from(bytes)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  ).join('\n');
-  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
-}
-
 /** The URL of the list that a certificate of ours is on, as its distribution point has it. */
 export function crlUrlOf(certificateDer: Buffer): string {
   const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);

@@ -101,6 +101,24 @@ function base128(arc: bigint): number[] {
   return octets;
 }
 
+const longestOid = 64;
+
+/** The dotted form of an OBJECT IDENTIFIER's content, to be shown. Of more than 64 octets only the size is told. */
+export function dottedOid(content: Buffer): string {
+  if (content.length > longestOid) return `an OID of ${content.length} octets`;
+  const arcs: bigint[] = [];
+  let arc = 0n;
+  for (const octet of content) {
+    arc = (arc << 7n) | BigInt(octet & 0x7f);
+    if (octet & 0x80) continue;
+    arcs.push(arc);
+    arc = 0n;
+  }
+  const [first = 0n, ...rest] = arcs;
+  const root = first < 80n ? first / 40n : 2n;
+  return [root, first - root * 40n, ...rest].join('.');
+}
+
 /** Time of RFC 5280 §4.1.2.5: UTCTime through 2049, GeneralizedTime after; no fractions. */
 export function time(at: Date): Buffer {
   const year = at.getUTCFullYear();
@@ -173,6 +191,17 @@ export function members(value: Value | undefined, tag: number): Value[] {
 export function contentOf(value: Value | undefined, tag: number): Buffer {
   if (value?.tag !== tag) throw malformed(`expected tag 0x${tag.toString(16)}`);
   return value.content;
+}
+
+/** Whether the bytes are one SEQUENCE whose members have just these tags; nothing deeper is looked at. */
+export function hasShape(bytes: Buffer, shape: readonly number[]): boolean {
+  try {
+    const values = members(readOne(bytes), tags.sequence);
+    return values.length === shape.length && values.every(({ tag }, index) => tag === shape[index]);
+  } catch (error) {
+    if (error instanceof DomainError) return false;
+    throw error;
+  }
 }
 
 function readAt(bytes: Buffer, at: number): Value {

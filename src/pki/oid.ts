@@ -15,6 +15,8 @@ export const oids = {
   sha256WithRsa: der.oid('1.2.840.113549.1.1.11'),
   sha384WithRsa: der.oid('1.2.840.113549.1.1.12'),
   sha512WithRsa: der.oid('1.2.840.113549.1.1.13'),
+  rsaPss: der.oid('1.2.840.113549.1.1.10'),
+  mgf1: der.oid('1.2.840.113549.1.1.8'),
   // Names: RFC 5280 §A.1
   organizationName: der.oid('2.5.4.10'),
   commonName: der.oid('2.5.4.3'),
@@ -33,6 +35,7 @@ export const oids = {
   authorityInfoAccess: der.oid('1.3.6.1.5.5.7.1.1'),
   ocsp: der.oid('1.3.6.1.5.5.7.48.1'),
   clientAuth: der.oid('1.3.6.1.5.5.7.3.2'),
+  netscapeCertType: der.oid('2.16.840.1.113730.1.1'),
   // OCSP: RFC 6960 §4.2, RFC 9654
   ocspSigning: der.oid('1.3.6.1.5.5.7.3.9'),
   ocspBasic: der.oid('1.3.6.1.5.5.7.48.1.1'),
@@ -43,6 +46,8 @@ export const oids = {
   issuerIndex: der.oid('2.25.197788101'),
   // PKCS#9, PKCS#7, PKCS#12: RFC 2985, RFC 2315, RFC 7292
   extensionRequest: der.oid('1.2.840.113549.1.9.14'),
+  /** The same by Microsoft, [MS-WCCE] §2.2.2.7.7. */
+  microsoftExtensions: der.oid('1.3.6.1.4.1.311.2.1.14'),
   friendlyName: der.oid('1.2.840.113549.1.9.20'),
   localKeyId: der.oid('1.2.840.113549.1.9.21'),
   x509Certificate: der.oid('1.2.840.113549.1.9.22.1'),

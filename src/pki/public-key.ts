@@ -22,10 +22,11 @@ const rsa = der.sequence(oids.rsaEncryption, der.nullValue());
  */
 export function parsePublicKey(spki: Buffer): PublicKey {
   const [algorithm, bits, ...rest] = der.members(der.readOne(spki), der.tags.sequence);
+  if (!algorithm) throw new DomainError('bad-csr', 'the public key is missing');
   const content = der.contentOf(bits, der.tags.bitString);
   if (content[0] !== 0 || rest.length > 0) throw new DomainError('bad-csr', 'the public key is not whole octets');
   const subjectPublicKey = content.subarray(1);
-  const { family, key } = importKey(algorithm!.bytes, subjectPublicKey);
+  const { family, key } = importKey(algorithm.bytes, subjectPublicKey);
   return { family, spki, subjectPublicKey, key };
 }
 
@@ -55,7 +56,37 @@ function importKey(algorithm: Buffer, key: Buffer): { family: KeyFamily; key: Ke
   if (algorithm.equals(ecP384)) return { family: 'ec-p384', key: importPoint('P-384', 48, key) };
   if (algorithm.equals(ed25519)) return { family: 'ed25519', key: importEd25519(key) };
   if (algorithm.equals(rsa)) return { family: 'rsa', key: importRsa(key) };
-  throw new DomainError('bad-key', 'use a P-256, P-384, Ed25519 or RSA key');
+  throw new DomainError('bad-key', `${whyNot(algorithm)}: use a P-256, P-384, Ed25519 or RSA key`);
+}
+
+const curveNames = new Map([
+  ['1.3.132.0.35', 'P-521'],
+  ['1.3.132.0.33', 'P-224'],
+  ['1.2.840.10045.3.1.1', 'P-192'],
+  ['1.3.132.0.10', 'secp256k1'],
+  ['1.3.36.3.3.2.8.1.1.7', 'brainpoolP256r1'],
+  ['1.3.36.3.3.2.8.1.1.11', 'brainpoolP384r1'],
+  ['1.3.36.3.3.2.8.1.1.13', 'brainpoolP512r1'],
+  ['1.2.156.10197.1.301', 'SM2'],
+]);
+const kindNames = new Map([
+  ['1.2.840.113549.1.1.10', 'RSA-PSS'],
+  ['1.3.101.113', 'Ed448'],
+  ['1.3.101.110', 'X25519'],
+  ['1.3.101.111', 'X448'],
+  ['1.2.840.10040.4.1', 'DSA'],
+]);
+
+/** Names a key algorithm that is not taken. */
+function whyNot(algorithm: Buffer): string {
+  const [id, parameters] = der.members(der.readOne(algorithm), der.tags.sequence);
+  const name = der.dottedOid(der.contentOf(id, der.tags.oid));
+  if (id!.bytes.equals(oids.rsaEncryption)) return 'the RSA key lacks the NULL parameters of RFC 3279 §2.3.1';
+  if (id!.bytes.equals(oids.ed25519)) return 'the Ed25519 key has parameters, which RFC 8410 §3 forbids';
+  if (!id!.bytes.equals(oids.ecPublicKey)) return `keys of the kind ${kindNames.get(name) ?? name} are not taken`;
+  if (parameters?.tag !== der.tags.oid) return 'the key does not name its curve, which RFC 5480 §2.1.1 asks for';
+  const curve = der.dottedOid(parameters.content);
+  return `the curve ${curveNames.get(curve) ?? curve} is not taken`;
 }
 
 // Keys come in as JWK: OpenSSL 3.0 takes several times longer to import DER.
@@ -86,7 +117,7 @@ function importJwk(jwk: JsonWebKey): KeyObject {
   try {
     return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
-    throw new DomainError('bad-key', 'the public key is not a point of its curve or not a key at all');
+    throw new DomainError('bad-key', 'the public key is not a point of its curve or not a key at all: make a new key');
   }
 }
 
@@ -104,7 +135,7 @@ const smallPrimes = oddPrimesBelow(752).reduce((product, prime) => product * pri
 /** Refuses moduli of the wrong size, with a small factor, or with primes so close that Fermat's method finds them. */
 function refuseWeakModulus(n: bigint): void {
   const bits = n.toString(2).length;
-  if (bits < 2048 || bits > 4096) throw new DomainError('bad-key', 'an RSA key needs 2048 to 4096 bits');
+  if (bits < 2048 || bits > 4096) throw new DomainError('bad-key', `the RSA key has ${bits} bits: use 2048 to 4096`);
   if (n % 2n === 0n || gcd(n, smallPrimes) !== 1n)
     throw new DomainError('bad-key', 'the RSA modulus has a small factor');
   let a = squareRoot(n);

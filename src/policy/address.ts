@@ -40,8 +40,8 @@ export function formatRange({ network, bits }: AddressRange): string {
   return `${words.flatMap((word) => [word >>> 16, word & 0xffff].map((group) => group.toString(16))).join(':')}/${bits}`;
 }
 
-const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
-const ipv4 = new RegExp(`^${octet}\\.${octet}\\.${octet}\\.${octet}$`);
+const ipv4 =
+  /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$/;
 
 function parseIpv4(text: string): Address | undefined {
   const match = ipv4.exec(text);

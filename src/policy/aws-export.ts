@@ -58,11 +58,10 @@ export function exportToAws(policy: PolicyDocument, { arn, ...names }: AwsExport
   const denies = policy.statements.filter(({ effect }) => effect === 'deny');
   denies.forEach((statement) => warnOfWidening(statement, options, warn));
   for (const filtersOf of [denyFilters, denyFiltersShortly]) {
-    const statements = merge([
-      ...(arn === undefined ? [noSecondResource] : []),
-      ...denies.flatMap((each) => exportDeny(each, options, filtersOf)),
-      ...allows,
-    ]);
+    const budget = withBudget(filtersOf);
+    const denied = denies.flatMap((each) => exportDeny(each, options, budget.filtersOf));
+    if (budget.isSpent()) continue;
+    const statements = merge([...(arn === undefined ? [noSecondResource] : []), ...denied, ...allows]);
     const document: AwsDocument = {
       Version: '2012-10-17',
       Statement: statements.length > 0 ? statements : [saysNothing(options)],
@@ -173,6 +172,21 @@ const mapped = [0, 0, 0xffff, 0];
 
 type FiltersOf = (levels: Level[], names: AwsNames) => string[];
 
+/** Makes filters as long as they can fit into a document of AWS: each has a character at least. */
+function withBudget(filtersOf: FiltersOf): { filtersOf: FiltersOf; isSpent(): boolean } {
+  const distinct = new Set<string>();
+  const isSpent = () => distinct.size > awsDocumentLimit;
+  return {
+    isSpent,
+    filtersOf(levels, names) {
+      if (isSpent()) return [];
+      const filters = filtersOf(levels, names);
+      for (const filter of filters) distinct.add(filter);
+      return filters;
+    },
+  };
+}
+
 function exportDeny({ actions, resources }: Statement, options: Placed, filtersOf: FiltersOf): AwsStatement[] {
   return resources.flatMap((resource) => {
     const pattern = parseResource(resource);
@@ -203,13 +217,13 @@ function deniedTopics(
   if (!reaches(kind, 'topic')) return [];
   const has = (...actions: string[]) => actions.some((action) => named.includes(action)) || named.includes('*');
   const topics = kind === undefined ? ['*'] : denyTopics(levels, options);
-  const filters = kind === undefined ? ['*'] : filtersOf(levels, options);
+  const filters = () => (kind === undefined ? ['*'] : filtersOf(levels, options));
   return [
     ...(has('publish') ? [{ actions: publishes, type: 'topic', texts: topics }] : []),
     ...(has('subscribe', 'receive')
       ? [
           { actions: ['iot:Receive'] as AwsAction[], type: 'topic', texts: topics },
-          { actions: ['iot:Subscribe'] as AwsAction[], type: 'topicfilter', texts: filters },
+          { actions: ['iot:Subscribe'] as AwsAction[], type: 'topicfilter', texts: filters() },
         ]
       : []),
   ];
@@ -235,12 +249,13 @@ function warnOfWidening(
 
 /** Statements that differ in their resources alone, as one. */
 function merge(statements: AwsStatement[]): AwsStatement[] {
-  const merged = new Map<string, AwsStatement>();
+  const merged = new Map<string, { statement: AwsStatement; resources: Set<string> }>();
   for (const statement of statements) {
     const { Resource, ...rest } = statement;
     const key = JSON.stringify(rest);
-    const present = merged.get(key);
-    merged.set(key, { ...statement, Resource: [...new Set([...(present?.Resource ?? []), ...Resource])] });
+    const { resources } = merged.get(key) ?? { resources: new Set<string>() };
+    for (const resource of Resource) resources.add(resource);
+    merged.set(key, { statement, resources });
   }
-  return [...merged.values()];
+  return [...merged.values()].map(({ statement, resources }) => ({ ...statement, Resource: [...resources] }));
 }

@@ -1,6 +1,8 @@
 import { formatRange, parseRange } from './address.js';
+import { matchesGlob } from './glob.js';
 import { readPolicy, type PolicyDocument, type PolicyFault, type Statement } from './policy.js';
 import { lintPolicy } from './lint.js';
+import { replaceVariables } from './variables.js';
 
 /**
  * A policy made from a document of AWS IoT, as far as it can be said; `warnings` say what is missing of allows, or wider
@@ -178,7 +180,7 @@ function denyResource(action: AwsAction, resource: string): string[] {
 /** The text with our variables; undefined when there is nothing like one of them. */
 function translate(text: string): string | undefined {
   let unknown = false;
-  const translated = text.replace(/\$\{([^}]*)\}/g, (_, name: string) => {
+  const translated = replaceVariables(text, (name) => {
     const attribute = /^iot:Connection\.Thing\.Attributes\[([A-Za-z][A-Za-z0-9_-]{0,63})\]$/.exec(name)?.[1];
     const known = variables[name] ?? (attribute === undefined ? undefined : `\${thing.attributes.${attribute}}`);
     unknown ||= known === undefined;
@@ -214,11 +216,7 @@ const list = (value: OneOrMany | undefined): string[] =>
 
 const matches = (named: string[], action: string): boolean => named.some((pattern) => isLike(pattern, `iot:${action}`));
 
-/** AWS's wildcards, in action names, whose case does not matter. */
+/** AWS's wildcards, in action names, whose case does not matter. Never a RegExp: one of many stars takes for ever. */
 function isLike(pattern: string, text: string): boolean {
-  const source = pattern
-    .replace(/[\\^$.+()[\]{}|]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`, 'i').test(text);
+  return matchesGlob(pattern.toLowerCase(), text.toLowerCase());
 }

@@ -92,6 +92,8 @@ export function denyTopics(levels: Level[], names: AwsNames): string[] {
   return minimal(open ? [text, `${text}/*`] : [text]);
 }
 
+const mostFilters = 4096;
+
 /**
  * Every filter whose topics can overlap those of a deny: each level literal or `+`, cut by `#` anywhere; also under
  * `$share/<group>/`. A subscription's own wildcards do not reach topics that begin with `$` (MQTT 5.0 §4.7.2).
@@ -105,6 +107,8 @@ export function denyFilters(levels: Level[], names: AwsNames): string[] {
   let prefixes = [''];
   const filters: string[] = [];
   texts.forEach((text, index) => {
+    // Each level doubles them. What is cut off here is longer than any document of AWS, and never sent.
+    if (filters.length > mostFilters) return;
     if (index > 0 || !literalFirst) filters.push(...prefixes.map((prefix) => `${prefix}#`));
     const options = text === '*' ? ['*'] : index === 0 && literalFirst ? [text!] : [text!, '+'];
     const joined = prefixes.flatMap((prefix) => options.map((option) => prefix + option));

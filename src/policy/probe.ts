@@ -36,9 +36,9 @@ function concrete(resource: string, kind: ResourceKind, action: string): string 
     return { topic: 'topic:x', client: 'client:x', endpoint: 'endpoint:x', http: 'http:GET /x' }[kind];
   if (kind === 'topic') return action === 'subscribe' ? resource : `topic:${fillWildcards(resource.slice(6))}`;
   if (kind !== 'http') return resource;
-  return resource
-    .replace(/^http:\* /, 'http:GET ')
-    .replace(/ \/(.*)$/, (_, path: string) => ` /${fillWildcards(path)}`);
+  const path = resource.indexOf(' /');
+  const method = resource.slice('http:'.length, path);
+  return `http:${method === '*' ? 'GET' : method} ${fillWildcards(resource.slice(path + 1))}`;
 }
 
 const fillWildcards = (path: string): string =>

@@ -2,7 +2,7 @@ import { resourceKinds, type ResourceKind } from './action.js';
 import { readRequest, readRequestPattern } from './http-path.js';
 import { readLevels, type Levels } from './levels.js';
 import { isTopic, isTopicFilter, stripShare } from './topic-filter.js';
-import { parseTemplate, type Template } from './variables.js';
+import { parseTemplate, replaceVariables, type Template } from './variables.js';
 
 /** One level of a topic filter or path; `+` any one, `#` any rest. */
 export type Level = string | Template;
@@ -23,7 +23,7 @@ export function parseResource(resource: string): ResourcePattern {
 
 function levelsOf(kind: ResourceKind, rest: string): string[] {
   // A variable stands for one level without a slash: x stands in for it while the form is judged.
-  const plain = rest.replace(/\$\{[^}]*\}/g, 'x');
+  const plain = replaceVariables(rest, () => 'x');
   switch (kind) {
     case 'topic':
       if (!isTopicFilter(plain))

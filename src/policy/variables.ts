@@ -25,7 +25,6 @@ export type Variable =
 /** Text with variables in it. `whole` when it is one variable and nothing else. */
 export type Template = { text: string; parts: readonly (string | Variable)[]; whole: Variable | undefined };
 
-const placeholder = /\$\{([^}]*)\}/;
 const fitting = /^(?!\.{1,2}$)[A-Za-z0-9:_.@-]{1,128}$/;
 const attributeName = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
@@ -65,13 +64,36 @@ export function valueOf(variable: Variable, principal: Principal): string | unde
 /** Text with its variables found; undefined when there are none. @throws RangeError for names that no variable has */
 export function parseTemplate(text: string): Template | undefined {
   if (!text.includes('${')) return undefined;
-  const parts = text.split(placeholder).map((part, index) => (index % 2 === 0 ? part : parseVariable(part)));
+  const parts = splitVariables(text).map((part, index) => (index % 2 === 0 ? part : parseVariable(part)));
   if (parts.some((part) => typeof part === 'string' && part.includes('${')))
     throw new RangeError('has a ${ without its }');
   const filled = parts.filter((part) => part !== '');
   const [only] = filled;
   const whole = filled.length === 1 && typeof only === 'object' ? only : undefined;
   return { text, parts: filled, whole };
+}
+
+/** The text with what stands for each `${name}` in it; a `${` without its `}` stays. */
+export function replaceVariables(text: string, replacement: (name: string) => string): string {
+  return splitVariables(text)
+    .map((part, index) => (index % 2 === 0 ? part : replacement(part)))
+    .join('');
+}
+
+/**
+ * Text, name, text, name, … text, cut at each `${name}`. By indexOf, because an expression looks for the `}` again
+ * from every `${`.
+ */
+function splitVariables(text: string): string[] {
+  const parts: string[] = [];
+  let at = 0;
+  for (;;) {
+    const start = text.indexOf('${', at);
+    const end = start < 0 ? -1 : text.indexOf('}', start);
+    if (end < 0) return [...parts, text.slice(at)];
+    parts.push(text.slice(at, start), text.slice(start + 2, end));
+    at = end + 1;
+  }
 }
 
 /** The text for one thing; undefined when a value is missing or unfit. */

@@ -1,7 +1,7 @@
 import { DomainError } from '../errors.js';
 import { isWithin } from './enrollment-schema.js';
 import type { StoredEnrollment } from './enrollment-store.js';
-import { matchesPattern } from './name-pattern.js';
+import { matchesGlob } from '../policy/glob.js';
 import type { ProvisionRequest } from './schema.js';
 
 /**
@@ -16,7 +16,7 @@ export function requireCovered(
   const refuse = (why: string) => {
     throw new DomainError('outside-enrollment', `${why}: ask for an enrollment that covers it`);
   };
-  if (!matchesPattern(enrollment.thingNamePattern, request.thingName))
+  if (!matchesGlob(enrollment.thingNamePattern, request.thingName))
     refuse(`the enrollment does not cover the name ${request.thingName}`);
   if (request.thingType !== undefined && request.thingType !== enrollment.thingType)
     refuse('the enrollment is for another thing type');

@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answer as answerShape } from '../../src/authorize/schema.js';
-import type { Client } from '../support/client.js';
+import { problemOf, type Client } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';
 import { enroll, pemOf, provision, type Device } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
@@ -97,12 +97,46 @@ describe.each(databaseKinds)('authorize on %s', (kind) => {
     ]) {
       expect((await ask(acme, principal, telemetry)).reasons, JSON.stringify(principal)).toEqual(['unknown-principal']);
     }
-    for (const principal of [
-      { thingName: 'nobody' },
-      { fingerprint: '0'.repeat(64) },
-      { certificatePem: 'no certificate' },
-    ])
+    for (const principal of [{ thingName: 'nobody' }, { fingerprint: '0'.repeat(64) }])
       expect((await ask(proxy, principal, telemetry)).reasons).toEqual(['unknown-principal']);
+  });
+
+  it('a certificate counts in every form in which proxies pass it on, alone and with a token', async () => {
+    const pem = pemOf(device);
+    const { chainPem } = device.answer.body.certificate;
+    for (const certificatePem of [
+      pem + chainPem,
+      encodeURIComponent(pem),
+      encodeURIComponent(pem + chainPem),
+      `Subject: CN=pump-1\r\n${pem.replaceAll('\n', '\r\n')}`,
+      pem.replaceAll('\n', ' '),
+      pem.replaceAll('\n', '\n\t'),
+      new X509Certificate(pem).raw.toString('base64'),
+      `:${new X509Certificate(pem).raw.toString('base64')}:`,
+    ])
+      for (const principal of [{ certificatePem }, { token: tokenOf(device), certificatePem }])
+        expect((await ask(proxy, principal, telemetry)).decision, certificatePem.slice(0, 60)).toBe('allow');
+  });
+
+  it('400 invalid-request for a certificate that cannot be read; in a batch it spoils its own answer alone', async () => {
+    const question = (principal: object) => ({ principal, action: 'publish', resource: telemetry });
+    const unreadable = ['no certificate', pemOf(device).slice(0, -30), pemOf(device).replace('MII', '%II')];
+    for (const certificatePem of unreadable)
+      for (const principal of [{ certificatePem }, { token: tokenOf(device), certificatePem }]) {
+        const answer = await proxy.post('/v1/authorize', question(principal));
+        expect([answer.status, problemOf(answer)], certificatePem).toEqual([400, 'invalid-request']);
+        expect(answer.body.detail).toMatch(/^principal\.certificatePem: .*send the certificate as PEM/);
+      }
+    const requests = [{ thingName: 'pump-1' }, { certificatePem: 'nope' }, { certificatePem: pemOf(device) }].map(
+      question,
+    );
+    const { status, body } = await proxy.post('/v1/authorize/batch', { requests });
+    expect(status).toBe(200);
+    expect(body.decisions.map(({ decision }: { decision: string }) => decision)).toEqual(['allow', 'deny', 'allow']);
+    expect(answerShape.strict().parse(body.decisions[1])).toMatchObject({
+      reasons: ['cannot-decide'],
+      detail: expect.stringMatching(/^principal\.certificatePem: it/),
+    });
   });
 
   it('an answer is good for five seconds, for a follower of the feed a minute, and never beyond its token or window', async () => {

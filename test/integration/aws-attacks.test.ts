@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePem } from '../../src/pki/certificate.js';
+import { encodePem } from '../../src/pki/pem.js';
 import { createAuthority } from '../support/authority.js';
 import { createClient } from '../support/client.js';
 import { databaseKinds, freshDatabase } from '../support/databases.js';

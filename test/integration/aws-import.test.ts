@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { encodePem } from '../../src/pki/certificate.js';
+import { encodePem } from '../../src/pki/pem.js';
 import { createAuthority } from '../support/authority.js';
 import { databaseKinds } from '../support/databases.js';
 import { startFakeIot, type FakeIot } from '../support/fake-iot.js';

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { reasonCodes, type RevocationReason } from '../../src/pki/crl.js';
 import { publicKeyOf, type KeyType } from '../../src/pki/public-key.js';
-import { encodePem } from '../../src/pki/certificate.js';
+import { encodePem } from '../../src/pki/pem.js';
 import { issueResponder } from '../../src/pki/ocsp.js';
 import { createSigner, generateKeys } from '../../src/pki/signer.js';
 import { issueCrl, createAuthority } from '../support/authority.js';

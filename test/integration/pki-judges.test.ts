@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { encodePem } from '../../src/pki/certificate.js';
+import { encodePem } from '../../src/pki/pem.js';
 import { parseCsr } from '../../src/pki/csr.js';
 import { encodePkcs12 } from '../../src/pki/pkcs12.js';
 import { parsePublicKey, type KeyType } from '../../src/pki/public-key.js';
