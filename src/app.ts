@@ -172,7 +172,7 @@ async function mountFeatures(
   await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch }));
   app.addHook('preClose', async () => stream.endAll());
   await app.register(bulkRoutes({ service: bulk, cursorAt: log.cursorAt }));
-  await app.register(proxyRoutes({ store: proxies, clock, epoch: log.epoch, cursorAt: log.cursorAt }));
+  await app.register(proxyRoutes({ store: proxies, clock, cursorAt: log.cursorAt }));
   await app.register(compactRoutes(compactLists));
   await app.register(awsRoutes(aws));
   await app.register(importRoutes({ ...importer, requireMirror: aws.requireMirror }));

@@ -109,7 +109,10 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     repeat('reading the token keys', keyReloadMs, services.tokenKeys.reload),
     repeat('sweeping', sweepMs, () => services.tokenStore.sweep(systemClock())),
     repeat('writing the sample of decisions', sampleMs, services.recorder.flush),
-    repeat('telling followers where the log stands', headMs, async () => services.stream.head(services.log.position())),
+    repeat('telling followers where the log stands', headMs, async () => {
+      // A follower takes a head for word that it is up to date: without a lease nobody here knows.
+      if (services.log.mayAnswer()) services.stream.head(services.log.position());
+    }),
     repeat('writing when things were last seen', lastSeenMs, services.lastSeen.flush),
     repeat('pruning the sample of decisions', pruneMs, services.records.prune),
     repeat('signing lists anew', listsMs, services.publisher.refresh),

@@ -38,7 +38,6 @@ import { createRenewalStore } from './provisioning/renewal-store.js';
 import { createProvisioningService } from './provisioning/service.js';
 import { createProvisioningStore } from './provisioning/store.js';
 import { createRevocation, createRevocationState } from './revocation/services.js';
-import { createStream } from './revocation/stream.js';
 import type { Sealer } from './sealing.js';
 import { lockRoom } from './segments/room-sql.js';
 import { createSegmentService } from './segments/service.js';
@@ -83,8 +82,11 @@ export async function createServices(resources: Resources) {
     verifyToken: (token) => tokens.readAccess(token),
     cacheSize: config.cacheSize,
   });
-  const stream = createStream((position) => log.cursorAt(position));
-  const revoked = createRevocationState(db, () => log.position());
+  const revoked = createRevocationState(db, {
+    position: () => log.position(),
+    cursorAt: (position) => log.cursorAt(position),
+  });
+  revoked.follow(keys);
   const log = await followLog({
     db,
     others,
@@ -92,19 +94,16 @@ export async function createServices(resources: Resources) {
     onError,
     async load() {
       const { epoch, position, ...contents } = await loadSnapshot(db, clock());
-      snapshot.load(contents);
-      principals.clear();
-      keys.clear();
-      revoked.clear();
-      stream.endAll();
-      return { epoch, position };
+      const install = (): void => {
+        snapshot.load(contents);
+        principals.clear();
+        revoked.clear();
+      };
+      return { epoch, position, install };
     },
     apply(entry) {
       snapshot.apply(entry);
       revoked.apply(entry);
-      if (entry.type === 'key') keys.forget(entry.account);
-      if (entry.type === 'issuer') issuers.forget(entry.account);
-      stream.push(entry);
     },
   });
   const { commit } = log;
@@ -121,6 +120,7 @@ export async function createServices(resources: Resources) {
     pkiUrl: config.pkiUrl,
     openShards: revoked.store.shards,
   });
+  revoked.follow(issuers);
   const policyStore = createPolicyStore(db, commit);
   const policies = createPolicyService({ store: policyStore, clock, audit: appendAudit, log: appendLog });
 
@@ -278,7 +278,7 @@ export async function createServices(resources: Resources) {
     renewals,
     segments,
     snapshot,
-    stream,
+    stream: revoked.stream,
     feed: revoked.feed,
     ...revocation,
     ...mirroring,
@@ -292,7 +292,7 @@ export async function createServices(resources: Resources) {
 
     /** Writes what waits to be written, and gives the lease back. */
     async close(): Promise<void> {
-      stream.endAll();
+      revoked.stream.endAll();
       await Promise.allSettled([lastSeen.flush(), recorder.flush(), mirroring.closeMirror()]);
       await log.close();
     },

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { KeyCaller } from '../http/callers.js';
+import type { LogEntry } from '../log/reader.js';
 import type { StoredApiKey } from './store.js';
 
 /** A key with the caller that it makes. */
@@ -36,8 +37,9 @@ export function createKeyCache({ load, mayRemember }: Deps) {
       keys.clear();
     },
 
-    /** Forgets the keys of an account that the log names. */
-    forget(account: string): void {
+    /** Forgets the keys of an account that an entry about keys names. */
+    apply({ type, account }: Pick<LogEntry, 'type' | 'account'>): void {
+      if (type !== 'key') return;
       drops++;
       for (const [hash, key] of keys) if (key.account === account) keys.delete(hash);
     },

@@ -56,6 +56,8 @@ export type Principals = ReturnType<typeof createPrincipals>;
 export function createPrincipals({ store, snapshot, position, clock, verifyToken, cacheSize }: Deps) {
   const tokens = new LRUCache<string, TokenPrincipal>({ max: cacheSize.tokens });
   const known = new LRUCache<string, KnownPrincipal>({ max: cacheSize.things, ttl: rememberMs, ttlResolution: 1000 });
+  // Rises when the log becomes another one: what was read before it has a position of the old one.
+  let history = 0;
   const loading = new Map<string, { position: number; principal: Promise<KnownPrincipal | undefined> }>();
 
   const toKnown = (row: RegisteredPrincipal, at: number): KnownPrincipal => {
@@ -93,13 +95,13 @@ export function createPrincipals({ store, snapshot, position, clock, verifyToken
   });
 
   const load = (key: string, read: () => Promise<RegisteredPrincipal | undefined>) => {
-    const at = position();
+    const [at, of] = [position(), history];
     const joined = loading.get(key);
     // Whoever joins a reading must not have been told of anything that it may lack.
     if (joined?.position === at) return joined.principal;
     const principal = read().then((row) => {
       const found = row && toKnown(row, at);
-      if (found) known.set(key, found);
+      if (found && of === history) known.set(key, found);
       return found;
     });
     loading.set(key, { position: at, principal });
@@ -158,6 +160,7 @@ export function createPrincipals({ store, snapshot, position, clock, verifyToken
 
     /** Forgets everything: what the log tells no longer follows what was remembered. */
     clear(): void {
+      history++;
       tokens.clear();
       known.clear();
       loading.clear();

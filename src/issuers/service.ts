@@ -12,6 +12,7 @@ import { createSigner, generateKeys } from '../pki/signer.js';
 import type { Sealer } from '../sealing.js';
 import { createIndexSource } from './index-block.js';
 import type { AppendLog } from '../log/append.js';
+import type { LogEntry } from '../log/reader.js';
 import type { Origin } from '../origin.js';
 import type { IssuerStore, ListSettings, StoredIssuer } from './store.js';
 
@@ -142,8 +143,13 @@ export function createIssuerService(deps: Deps) {
       return changed;
     },
 
-    /** Signs under other settings from the next certificate on. */
-    forget: (account: string): void => void signing.delete(account),
+    /** Signs under an account's new settings from the next certificate on. */
+    apply(entry: LogEntry): void {
+      if (entry.type === 'issuer') signing.delete(entry.account);
+    },
+
+    /** Forgets what was remembered of every account: the log is another one. */
+    clear: (): void => signing.clear(),
 
     /** @throws DomainError `not-found` for an account that is not there. */
     signing(account: string): Promise<SigningAuthority> {
@@ -151,7 +157,9 @@ export function createIssuerService(deps: Deps) {
       if (cached) return cached;
       const opened = openSigning(account);
       signing.set(account, opened);
-      opened.catch(() => signing.delete(account));
+      opened.catch(() => {
+        if (signing.peek(account) === opened) signing.delete(account);
+      });
       return opened;
     },
 
@@ -163,6 +171,8 @@ export function createIssuerService(deps: Deps) {
     unexpired,
     /** Every unexpired authority of every account. */
     all: (): Promise<StoredIssuer[]> => store.allUnexpired(clock()),
+    /** The same of one account: none for an account that is not there. */
+    inAccount: (account: string): Promise<StoredIssuer[]> => store.unexpired(account, clock()),
     open,
     urlsOf,
 

@@ -3,7 +3,7 @@ import type { Commit, Database, Others, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { logChannel } from './append.js';
 import { joinInstances, soleInstance, type Leases } from './leases.js';
-import { createLogReader, readLog, type LogEntry } from './reader.js';
+import { createLogReader, readLog, type LoadedLog, type LogEntry } from './reader.js';
 
 type Deps = {
   db: Database;
@@ -11,7 +11,7 @@ type Deps = {
   others: Others | undefined;
   /** Measures leases. */
   stopwatch: () => Stopwatch;
-  load(): Promise<{ epoch: string; position: number }>;
+  load(): Promise<LoadedLog>;
   apply(entry: LogEntry): void;
   onError(error: unknown): void;
 };

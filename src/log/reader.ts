@@ -10,10 +10,13 @@ export type LogPayload = Readonly<Record<string, unknown>>;
 /** Where the log stands, with what is new in it. */
 export type LogPage = { epoch: string; head: number; entries: LogEntry[] };
 
+/** A state that was read, and its place. `install` puts it in the place of the one before; nothing of that may be left. */
+export type LoadedLog = { epoch: string; position: number; install(): void };
+
 type Deps = {
   read(after: number): Promise<LogPage>;
-  /** Builds the state anew from the database; returns where it stands. */
-  load(): Promise<{ epoch: string; position: number }>;
+  /** Reads the state anew from the database, and says where it stands. */
+  load(): Promise<LoadedLog>;
   /** Changes the state by one entry. Synchronous: readers never see half of it. */
   apply(entry: LogEntry): void;
 };
@@ -22,10 +25,19 @@ export type LogReader = Awaited<ReturnType<typeof createLogReader>>;
 
 /** Follows the log in order, and knows how far it has come. */
 export async function createLogReader({ read, load, apply }: Deps) {
-  let state = await load();
-  let cursor = cursorOf(state);
+  let state = { epoch: '', position: 0 };
+  let cursor = '';
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
+
+  // INVARIANT: state and place change together: nobody sees one of this history and the other of the next.
+  const loadAnew = async (): Promise<void> => {
+    const { epoch, position, install } = await load();
+    install();
+    state = { epoch, position };
+    cursor = cursorOf(state);
+  };
+  await loadAnew();
 
   const advance = async (): Promise<void> => {
     for (;;) {
@@ -34,8 +46,7 @@ export async function createLogReader({ read, load, apply }: Deps) {
         page.epoch === state.epoch && (page.entries[0]?.position ?? state.position + 1) === state.position + 1;
       if (!follows || page.head < state.position) {
         // A restored backup, or entries that were pruned: what is in memory is of another history.
-        state = await load();
-        cursor = cursorOf(state);
+        await loadAnew();
         continue;
       }
       for (const entry of page.entries) {

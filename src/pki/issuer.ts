@@ -47,6 +47,18 @@ export function openIssuer(certificateDer: Buffer, validity: Validity, signer: S
   return issuerOf(certificateDer, subject, validity, signer);
 }
 
+/** What names an authority in OCSP requests: its subject, and the bits of its key. */
+export type AuthorityNames = { subject: Buffer; subjectPublicKey: Uint8Array };
+
+/** Reads the names of an authority from its certificate alone. */
+export function readAuthority(certificateDer: Buffer): AuthorityNames {
+  const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
+  const parts = der.members(tbs, der.tags.sequence);
+  const [, bits] = der.members(parts[6], der.tags.sequence);
+  // The first octet says how many bits are unused: none.
+  return { subject: parts[5]!.bytes, subjectPublicKey: der.contentOf(bits, der.tags.bitString).subarray(1) };
+}
+
 /** SHA-1 of the key's bits: method 1 of RFC 5280 §4.2.1.2. */
 export function keyIdentifier(subjectPublicKey: Uint8Array): Buffer {
   return hash('sha1', subjectPublicKey, 'buffer');

@@ -2,7 +2,15 @@ import { hash } from 'node:crypto';
 import { DomainError } from '../errors.js';
 import { reasonCodes, type RevocationReason } from './crl.js';
 import * as der from './der.js';
-import { authorityKeyId, extension, keyIdentifier, name, type Issuer, type Validity } from './issuer.js';
+import {
+  authorityKeyId,
+  extension,
+  keyIdentifier,
+  name,
+  type AuthorityNames,
+  type Issuer,
+  type Validity,
+} from './issuer.js';
 import { oids } from './oid.js';
 import { createSerialNumber } from './serial-number.js';
 import { signed, type Signer } from './signer.js';
@@ -86,10 +94,10 @@ function readNonce(extensions: der.Value): Buffer | 'malformed' | undefined {
 
 /** How a request names an issuer: hashes of its subject and of its key's bits. */
 export function issuerHashes(
-  issuer: Pick<Issuer, 'subject' | 'signer'>,
+  { subject, subjectPublicKey }: AuthorityNames,
   algorithm: OcspHash,
 ): { name: string; key: string } {
-  return { name: hash(algorithm, issuer.subject), key: hash(algorithm, issuer.signer.publicKey.subjectPublicKey) };
+  return { name: hash(algorithm, subject), key: hash(algorithm, subjectPublicKey) };
 }
 
 /** A certificate for a responder of `issuer`: it may sign OCSP answers, and nobody need check it (RFC 6960 §4.2.2.2). */

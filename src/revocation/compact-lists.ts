@@ -13,10 +13,9 @@ type Signer = { kid: string; alg: string; sign(bytes: Uint8Array): Buffer };
 type Deps = {
   clock: Clock;
   /** What an issuer has revoked, covering everything that was acknowledged before the call. @throws DomainError */
-  contents(issuerId: string): Promise<{ list: List }>;
+  contents<Result>(issuerId: string, take: (list: List) => Result): Promise<Result>;
   /** One more than the highest index that an issuer may have given out. */
   size(issuerId: string): Promise<number>;
-  position(): number;
   signer(): Signer;
   /** The issuer in the tokens, and where the list of a CA is. */
   tokenIssuer: string;
@@ -26,7 +25,14 @@ type Deps = {
 /** A signed list and what caches go by. */
 export type CompactList = { bytes: Buffer; etag: string; signedAt: Date; endsAt: Date };
 
-type Made = { lastChange: number; size: number; position: number; signedAt: Date; bitmap: Promise<Bitmap> } & {
+type Made = {
+  /** The contents that it was made from, while they are in memory, and where they last changed. */
+  list: WeakRef<List>;
+  lastChange: number;
+  size: number;
+  position: number;
+  signedAt: Date;
+  bitmap: Promise<Bitmap>;
   gaps?: Promise<CompactList>;
   status?: Promise<CompactList>;
 };
@@ -44,18 +50,28 @@ export function createCompactLists(deps: Deps) {
   const { clock, contents, signer } = deps;
   const made = new LRUCache<string, Made>({ max: 1000 });
 
-  const current = async (issuerId: string): Promise<Made> => {
-    const size = await deps.size(issuerId);
-    const { list } = await contents(issuerId);
+  /** What is known of a list while it says what the contents say, or what is made from them now. */
+  const madeFrom = (issuerId: string, list: List, size: number): Made => {
     const known = made.get(issuerId);
     const signedAt = wholeSeconds(clock());
     const isYoung = known && signedAt >= known.signedAt && signedAt < addSeconds(known.signedAt, remakeSeconds);
-    if (isYoung && known.lastChange === list.lastChange && known.size === size) return known;
+    const isSame = known?.list.deref() === list && known.lastChange === list.lastChange;
+    if (isYoung && isSame && known.size >= size) return known;
     // The indices are copied before anything else happens: what is revoked later is in the next list.
-    const bitmap = inSlices(bitmapOf(list.entries.indices(), size));
-    const fresh = { lastChange: list.lastChange, size, position: deps.position(), signedAt, bitmap };
+    const indices = list.entries.indices();
+    // A certificate may have been issued and revoked since the size was read.
+    const widest = indices.reduce((most, index) => Math.max(most, index + 1), size);
+    const bitmap = inSlices(bitmapOf(indices, widest));
+    const { lastChange } = list;
+    const from = { list: new WeakRef(list), lastChange, position: list.position() };
+    const fresh: Made = { ...from, size: widest, signedAt, bitmap };
     made.set(issuerId, fresh);
     return fresh;
+  };
+
+  const current = async (issuerId: string): Promise<Made> => {
+    const size = await deps.size(issuerId);
+    return contents(issuerId, (list) => madeFrom(issuerId, list, size));
   };
 
   const listOf = ({ lastChange, size, signedAt }: Made, bytes: Buffer, kind: string): CompactList => {

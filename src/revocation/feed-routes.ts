@@ -36,29 +36,28 @@ type Deps = { store: FeedStore; stream: Stream; clock(): Date; epoch(): string }
 
 /** What followers read: the log of their account, page by page or pushed, and the state that it leads to. */
 export function feedRoutes({ store, stream, clock, epoch }: Deps) {
-  /** The position in a cursor of this epoch. @throws DomainError `epoch-changed` */
-  const positionOf = (cursor: string | undefined): number | undefined => {
-    if (cursor === undefined) return undefined;
-    const [of, position] = cursor.split(':') as [string, string];
-    if (of === epoch()) return Number(position);
-    throw new DomainError(
-      'epoch-changed',
-      'the database was restored since this cursor was given: begin again from /v1/revocations/snapshot',
-      {
-        links: { snapshot: '/v1/revocations/snapshot' },
-      },
-    );
-  };
-
-  /** A page; without a cursor, from the oldest entry that there is. @throws DomainError `cursor-pruned` */
-  const read = async (account: string, after: number | undefined, limit: number): Promise<FeedPage> => {
-    const page = await store.page(account, after ?? 0, limit);
-    if (after === undefined || after >= page.pruned) return page;
-    throw new DomainError(
-      'cursor-pruned',
-      'entries after this cursor are no longer kept: begin again from /v1/revocations/snapshot',
-      { links: { snapshot: '/v1/revocations/snapshot' } },
-    );
+  /**
+   * A page; without a cursor, from the oldest entry that there is. Whether the cursor still leads anywhere is judged by
+   * the epoch and the beginning of the very log that the page was read from. @throws DomainError `epoch-changed`, `cursor-pruned`
+   */
+  const read = async (account: string, cursor: string | undefined, limit: number): Promise<FeedPage> => {
+    const [of, position] = (cursor ?? ':0').split(':') as [string, string];
+    const page = await store.page(account, Number(position), limit);
+    if (cursor === undefined) return page;
+    const links = { snapshot: '/v1/revocations/snapshot' };
+    if (of !== page.epoch)
+      throw new DomainError(
+        'epoch-changed',
+        'the database was restored since this cursor was given: begin again from /v1/revocations/snapshot',
+        { links },
+      );
+    if (Number(position) < page.pruned)
+      throw new DomainError(
+        'cursor-pruned',
+        'entries after this cursor are no longer kept: begin again from /v1/revocations/snapshot',
+        { links },
+      );
+    return page;
   };
 
   const present = ({ epoch: of, position, entries, more }: FeedPage, limit: number): z.output<typeof feedPage> => {
@@ -81,7 +80,7 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
       },
       async (request) => {
         const { after, limit } = request.query;
-        return present(await read(keyCaller(request).account, positionOf(after), limit), limit);
+        return present(await read(keyCaller(request).account, after, limit), limit);
       },
     );
 
@@ -112,7 +111,7 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
         const { account, id } = keyCaller(request);
         const last = request.headers['last-event-id'];
         const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
-        const first = await read(account, positionOf(given), 1000);
+        const first = await read(account, given, 1000);
         reply.hijack();
         const { raw } = reply;
         raw.writeHead(200, {
@@ -131,10 +130,14 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
         try {
           // Read on at least once after joining: what came in between is in no page so far and in no push.
           for (let page = first, joined = false; ; joined = true) {
+            // The cursors in the stream are of the log that is followed here.
+            if (page.epoch !== epoch()) return raw.destroy();
             for (const each of page.entries) raw.write(stream.entryBytes(each));
             if (raw.writableNeedDrain) await drained(raw);
+            if (raw.destroyed) return;
             if (joined && !page.more) return listener.live(page.position);
-            page = await store.page(account, page.position, 1000);
+            // A cursor, not a position: when the log is cut or becomes another one in between, the stream ends.
+            page = await read(account, `${first.epoch}:${page.position}`, 1000);
           }
         } catch (error) {
           request.log.error({ err: error, reqId: request.id }, 'a stream ended');

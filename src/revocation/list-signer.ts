@@ -5,7 +5,7 @@ import type { Issuer } from '../pki/issuer.js';
 import { inSlices } from '../slices.js';
 import { backdatedSeconds, revocationDateOf } from './backdating.js';
 import type { EntriesView } from './entries.js';
-import type { List, ListOf } from './lists.js';
+import type { List, ListedIssuer, ListOf } from './lists.js';
 import type { CrlRecord, Departure } from './store.js';
 
 /** A list that was made and is not to be published; the message says why. */
@@ -13,9 +13,7 @@ export class RefusedList extends Error {
   override readonly name = 'RefusedList';
 }
 
-type StoredIssuer = { id: string; account: string; listSuperseded: boolean; distributionPoint: boolean };
-
-type Deps<Stored extends StoredIssuer> = {
+type Deps<Stored extends ListedIssuer> = {
   clock: Clock;
   open(stored: Stored): Issuer;
   crlUrl(issuerId: string): string;
@@ -29,8 +27,10 @@ type Drafted = { draft: CrlDraft; header: CrlHeader; entries: number };
 
 const mostSeconds = 180 * 86_400 + backdatedSeconds;
 
+export type ListSigner<Stored extends ListedIssuer> = ReturnType<typeof createListSigner<Stored>>;
+
 /** Writes lists: the same bytes for the same record, on every instance. */
-export function createListSigner<Stored extends StoredIssuer>({ clock, open, crlUrl, store }: Deps<Stored>) {
+export function createListSigner<Stored extends ListedIssuer>({ clock, open, crlUrl, store }: Deps<Stored>) {
   const checked = new WeakSet<List>();
 
   const headerOf = (issuer: Stored, { number, thisUpdate, nextUpdate, url, base, scope }: CrlRecord): CrlHeader => ({
@@ -48,8 +48,10 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
     return { draft, header, entries: view.count };
   };
 
-  const draft = async (issuer: Stored, signing: Issuer, record: CrlRecord, { entries }: List): Promise<Drafted> => {
+  const draft = async (issuer: Stored, signing: Issuer, record: CrlRecord, list: List): Promise<Drafted> => {
     const header = headerOf(issuer, record);
+    const { entries } = list;
+    requireCovered(list, record);
     if (!record.base) return write(signing, header, entries.view(0, record.signedAt.getTime(), record.thisUpdate));
     const after = Number(record.base.position);
     const added = entries.view(after, -Infinity, record.thisUpdate);
@@ -86,12 +88,12 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
      * `undo` takes back that it counts as published. @throws RefusedList
      */
     async sign(issuer: Stored, record: CrlRecord, list: List, previous: Buffer | undefined) {
-      const signing = open(issuer);
       noteExpired(list, record);
       const { gone } = list;
       list.gone = new Set();
       const undo = (): void => gone.forEach((serialNumber) => list.gone.add(serialNumber));
       try {
+        const signing = open(issuer);
         const drafted = await draft(issuer, signing, record, list);
         const { tbs } = drafted.draft;
         const signature = await inSlices(signing.signer.signLong(tbs));
@@ -116,6 +118,13 @@ export function createListSigner<Stored extends StoredIssuer>({ clock, open, crl
       return drafted.finish(record.signature);
     },
   };
+}
+
+/** INVARIANT: what stands in the list now is what stood in it at the position of the record. No `await` parts this from the view. */
+function requireCovered(list: List, { position }: CrlRecord): void {
+  const at = Number(position);
+  if (list.lastChange <= at && at <= list.position()) return;
+  throw new Error(`the contents changed at ${list.lastChange} and are read to ${list.position()}: no list of ${at}`);
 }
 
 function* copy(slices: Buffer[], into: Buffer): Generator<void, void> {

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { keepAfterExpiryMs } from '../log/append.js';
 import type { LogEntry } from '../log/reader.js';
+import { DomainError } from '../errors.js';
 import { encodeCrlEntry, type RevocationReason } from '../pki/crl.js';
 import { revocationDateOf } from './backdating.js';
 import { createEntries, type Entries, type Listed } from './entries.js';
@@ -18,86 +18,183 @@ export type ListedCertificate = {
   index: number;
 };
 
-/** The present contents of a list. */
-export type List = {
-  entries: Entries;
-  /** Where in the log the last entry stands that this list must show. */
-  lastChange: number;
-  /** Serial numbers that were released, or superseded and not listed for it: these may leave the list. */
-  gone: Set<string>;
+/** An authority, with the settings that its lists follow. */
+export type ListedIssuer = {
+  id: string;
+  account: string;
+  listSuperseded: boolean;
+  deltaList: boolean;
+  /** Whether the complete list says which distribution point it is for. */
+  distributionPoint: boolean;
+  /** Seconds that caches may keep a list without asking. */
+  listMaxAge: number;
 };
 
-type Deps = {
+/**
+ * The contents of a list, as of a place in the log that it knows itself. After every `await` its user asks whether it
+ * `isLive`: a list that was retired hears nothing more of the log, and its work is discarded.
+ */
+export type List<Stored extends ListedIssuer = ListedIssuer> = {
+  /** The authority under the settings that the contents follow. Others retire the list. */
+  readonly issuer: Stored;
+  readonly of: ListOf;
+  readonly entries: Entries;
+  /** Where in the log the last entry stands that this list must show. */
+  lastChange: number;
+  /** Where in the log its account's authorities were last configured; known where there is a delta list. */
+  readonly configuredAt: number;
+  /** Serial numbers that were released, or superseded and not listed for it: these may leave the list. */
+  gone: Set<string>;
+  /** How far the log is applied to this list: it stands still once the list is retired. */
+  position(): number;
+  isLive(): boolean;
+};
+
+type Deps<Stored extends ListedIssuer> = {
+  /** An authority as it is now; undefined when there is none. */
+  findIssuer(id: string): Promise<Stored | undefined>;
   /** Certificates of a list that were revoked at or before a position and not released by it, in that order. */
   load(of: ListOf, upTo: number): AsyncGenerator<ListedCertificate[]>;
-  /** The last place up to a position that revoked or released anything in an account. */
+  /** The last place up to a position that revoked or released anything in an account, or configured its authorities. */
   lastChange(account: string, upTo: number): Promise<number>;
+  /** The last place up to a position that configured an account's authorities. */
+  lastConfigured(account: string, upTo: number): Promise<number>;
   /** How far the log is applied. */
   position(): number;
+  /** Lists that are kept when nobody uses them. */
+  most?: number;
+};
+
+type Slot<Stored extends ListedIssuer> = {
+  key: string;
+  issuerId: string;
+  scope: string;
+  /** How many work with the list: it is not evicted under them. */
+  users: number;
+  /** Where the log stood when the slot was given up. */
+  retiredAt: number | undefined;
+  list: List<Stored> | undefined;
+  /** Entries that came while the list was being loaded. */
+  waiting: LogEntry[];
+  loading: Promise<List<Stored>>;
 };
 
 const mostLists = 10_000;
 
-type Slot = ListOf & { list: List | undefined; waiting: LogEntry[]; loading: Promise<List> };
-
-export type Lists = ReturnType<typeof createLists>;
+export type Lists<Stored extends ListedIssuer> = ReturnType<typeof createLists<Stored>>;
 
 /** The contents of lists that were asked for: loaded once, then kept by the log. */
-export function createLists({ load, lastChange, position }: Deps) {
-  let slots = new LRUCache<string, Slot>({ max: mostLists });
+export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
+  const { findIssuer, load, lastChange, lastConfigured, position, most = mostLists } = deps;
+  // Least recently used first. A slot is here and in the index until it is retired, and never again.
+  const slots = new Map<string, Slot<Stored>>();
+  const byIssuer = new Map<string, Set<Slot<Stored>>>();
 
-  const fill = async (slot: Slot): Promise<List> => {
+  const retire = (slot: Slot<Stored>): void => {
+    if (slot.retiredAt !== undefined) return;
+    slot.retiredAt = position();
+    slots.delete(slot.key);
+    const siblings = byIssuer.get(slot.issuerId)!;
+    siblings.delete(slot);
+    if (siblings.size === 0) byIssuer.delete(slot.issuerId);
+  };
+
+  const evict = (): void => {
+    for (const slot of slots.values()) {
+      if (slots.size <= most) return;
+      if (slot.users === 0) retire(slot);
+    }
+  };
+
+  const fill = async (slot: Slot<Stored>): Promise<List<Stored>> => {
     const upTo = position();
-    const list: List = { entries: createEntries(), lastChange: await lastChange(slot.account, upTo), gone: new Set() };
-    for await (const page of load(slot, upTo)) for (const certificate of page) list.entries.add(listed(certificate));
+    // Read after the slot was registered: settings that change from here on retire it.
+    const issuer = await findIssuer(slot.issuerId);
+    if (!issuer) throw new DomainError('not-found', `there is no issuer ${slot.issuerId}`);
+    const { account, listSuperseded, deltaList } = issuer;
+    const list: List<Stored> = {
+      issuer,
+      of: { issuerId: slot.issuerId, account, scope: slot.scope, listSuperseded },
+      entries: createEntries(),
+      lastChange: await lastChange(account, upTo),
+      configuredAt: deltaList ? await lastConfigured(account, upTo) : 0,
+      gone: new Set(),
+      position: () => slot.retiredAt ?? position(),
+      isLive: () => slot.retiredAt === undefined,
+    };
+    for await (const page of load(list.of, upTo)) for (const certificate of page) list.entries.add(listed(certificate));
     // What was revoked again after `upTo` is not in the registry at its old place: the log's word about it follows.
-    for (const entry of slot.waiting) change(list, slot, entry);
+    for (const entry of slot.waiting) change(list, entry);
     slot.waiting = [];
     return (slot.list = list);
   };
 
-  const forget = (issuerId: string): void => {
-    for (const [key, slot] of [...slots.entries()]) if (slot.issuerId === issuerId) slots.delete(key);
+  const slotOf = (issuerId: string, scope: string): Slot<Stored> => {
+    const key = `${issuerId} ${scope}`;
+    const known = slots.get(key);
+    if (known) {
+      slots.delete(key);
+      slots.set(key, known);
+      return known;
+    }
+    const fresh = { key, issuerId, scope, users: 0, retiredAt: undefined, list: undefined, waiting: [] };
+    const slot = fresh as unknown as Slot<Stored>;
+    slots.set(key, slot);
+    byIssuer.set(issuerId, (byIssuer.get(issuerId) ?? new Set()).add(slot));
+    slot.loading = fill(slot);
+    slot.loading.catch(() => retire(slot));
+    return slot;
   };
 
   return {
-    /** The contents of a list; they change with the log. */
-    get(of: ListOf): Promise<List> {
-      const key = `${of.issuerId} ${of.scope} ${of.listSuperseded}`;
-      const known = slots.get(key);
-      if (known) return known.loading;
-      const slot = { ...of, list: undefined, waiting: [] } as unknown as Slot;
-      slots.set(key, slot);
-      slot.loading = fill(slot);
-      slot.loading.catch(() => slots.delete(key));
-      return slot.loading;
+    /**
+     * Works with the contents of a list, which is not evicted meanwhile. It may be retired: `work` asks after every
+     * `await`. Ask only for lists that have a record. @throws DomainError `not-found`
+     */
+    async use<Result>(
+      issuerId: string,
+      scope: string,
+      work: (list: List<Stored>) => Result | Promise<Result>,
+    ): Promise<Result> {
+      const slot = slotOf(issuerId, scope);
+      slot.users++;
+      try {
+        return await work(await slot.loading);
+      } finally {
+        slot.users--;
+        evict();
+      }
     },
 
     apply(entry: LogEntry): void {
-      if (entry.type === 'issuer') return forget(entry.payload['issuer'] as string);
+      const concerned = byIssuer.get(entry.payload['issuer'] as string) ?? [];
+      if (entry.type === 'issuer') for (const slot of concerned) retire(slot);
       if (entry.type !== 'certificate' && entry.type !== 'release') return;
-      for (const slot of slots.values()) {
-        if (slot.issuerId !== entry.payload['issuer'] || !isIn(slot, entry)) continue;
-        if (slot.list) change(slot.list, slot, entry);
+      for (const slot of concerned) {
+        if (!isIn(slot, entry)) continue;
+        if (slot.list) change(slot.list, entry);
         else slot.waiting.push(entry);
       }
     },
 
-    /** Forgets everything: the log is another one. */
+    /** Retires everything: the log is another one. */
     clear(): void {
-      slots = new LRUCache({ max: mostLists });
+      for (const slot of [...slots.values()]) retire(slot);
     },
+
+    /** How many lists are held. */
+    size: (): number => slots.size,
   };
 }
 
-function isIn({ scope }: ListOf, { payload }: LogEntry): boolean {
+function isIn({ scope }: { scope: string }, { payload }: LogEntry): boolean {
   return scope === 'complete' || scope === payload['scope'];
 }
 
-function change(list: List, { listSuperseded }: ListOf, { type, payload, position, at }: LogEntry): void {
+function change(list: List, { type, payload, position, at }: LogEntry): void {
   const { serialNumber, replaces, reason } = payload as { serialNumber: string; replaces?: number; reason: string };
   const removed = replaces !== undefined && list.entries.remove(replaces);
-  const shown = type === 'certificate' && (listSuperseded || reason !== 'superseded');
+  const shown = type === 'certificate' && (list.of.listSuperseded || reason !== 'superseded');
   if (removed || shown) list.lastChange = position;
   if (!shown) {
     list.gone.add(serialNumber);

@@ -37,10 +37,10 @@ const applied = z.strictObject({
   mode: word.describe('How it follows, such as stream or poll'),
 });
 
-type Deps = { store: ProxyStore; clock(): Date; epoch(): string; cursorAt(position: number): string };
+type Deps = { store: ProxyStore; clock(): Date; cursorAt(position: number): string };
 
 /** Edges say what they have applied, and admins read who enforces a revocation. */
-export function proxyRoutes({ store, clock, epoch, cursorAt }: Deps) {
+export function proxyRoutes({ store, clock, cursorAt }: Deps) {
   const present = ({ id, name, createdAt, stale, ...rest }: Proxy): z.output<typeof proxy> => ({
     ...{ id, name, createdAt: rfc3339(createdAt), stale },
     ...(rest.mode === null ? {} : { mode: rest.mode }),
@@ -126,19 +126,19 @@ export function proxyRoutes({ store, clock, epoch, cursorAt }: Deps) {
       async (request) => {
         const { cursor, incarnation, mode } = request.body;
         const [of, position] = cursor.split(':') as [string, string];
-        if (of !== epoch())
+        const { id } = request.params;
+        const { account, id: keyId } = keyCaller(request);
+        const confirmation = { epoch: of, position: Number(position), incarnation, mode };
+        const result = await store.confirm(account, keyId, id, confirmation);
+        if (result === 'unknown') throw noProxy(id);
+        if (result === 'other-key')
+          throw new DomainError('forbidden', 'another key registered this proxy, and no other speaks for it');
+        if (result === 'other-epoch')
           throw new DomainError(
             'epoch-changed',
             'the database was restored since this cursor was given: begin again from /v1/revocations/snapshot',
             { links: { snapshot: '/v1/revocations/snapshot' } },
           );
-        const { id } = request.params;
-        const { account, id: keyId } = keyCaller(request);
-        const confirmation = { position: Number(position), incarnation, mode };
-        const result = await store.confirm(account, keyId, id, confirmation);
-        if (result === 'unknown') throw noProxy(id);
-        if (result === 'other-key')
-          throw new DomainError('forbidden', 'another key registered this proxy, and no other speaks for it');
         if (result === 'ahead')
           throw new DomainError('conflict', 'the log has not come to that cursor: confirm what you were given');
         return present(result);

@@ -55,22 +55,24 @@ export function createProxyStore(db: Database) {
 
     /**
      * Notes that a proxy has applied the log up to a position. A new incarnation begins anew: what the one before
-     * had applied, it has forgotten. `ahead` says that the log has not come that far, and nothing was noted.
+     * had applied, it has forgotten. `ahead` says that the log has not come that far, `other-epoch` that it is another
+     * one; nothing was noted then.
      */
     confirm: (
       account: string,
       keyId: string,
       id: string,
-      { position, incarnation, mode }: { position: number; incarnation: string; mode: string },
-    ): Promise<Proxy | 'ahead' | 'unknown' | 'other-key'> =>
+      { epoch, position, incarnation, mode }: { epoch: string; position: number; incarnation: string; mode: string },
+    ): Promise<Proxy | 'ahead' | 'unknown' | 'other-key' | 'other-epoch'> =>
       db.$transaction(async (tx) => {
         const [proxy] = await tx.$queryRaw<
-          { keyId: string; incarnation: string | null; applied: bigint | null; head: bigint }[]
+          { keyId: string; incarnation: string | null; applied: bigint | null; epoch: string; head: bigint }[]
         >(sql`
-          SELECT key_id AS "keyId", incarnation, applied, (SELECT position FROM log_head) AS head FROM proxies
-          WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
+          SELECT key_id AS "keyId", incarnation, applied, h.epoch, h.position AS head FROM proxies CROSS JOIN log_head h
+          WHERE proxies.id = ${id}::uuid AND account_name = ${account} FOR UPDATE OF proxies`);
         if (!proxy) return 'unknown';
         if (proxy.keyId !== keyId) return 'other-key';
+        if (proxy.epoch !== epoch) return 'other-epoch';
         if (position > Number(proxy.head)) return 'ahead';
         const isSame = proxy.incarnation === incarnation;
         if (!isSame) await tx.$executeRaw(sql`DELETE FROM receipts WHERE proxy_id = ${id}::uuid`);

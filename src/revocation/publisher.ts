@@ -1,32 +1,17 @@
-import { LRUCache } from 'lru-cache';
-import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
+import { addSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Issuer } from '../pki/issuer.js';
-import { thisUpdateOf } from './backdating.js';
+import { createListIssuing, type PublishedCrl } from './list-issuing.js';
 import { createListSigner, RefusedList } from './list-signer.js';
-import type { List, ListOf, Lists } from './lists.js';
+import type { List, ListedIssuer, Lists } from './lists.js';
 import type { CrlRecord, RevocationStore } from './store.js';
 
-export type StoredIssuer = {
-  id: string;
-  account: string;
-  kind: 'root' | 'issuing';
-  listSuperseded: boolean;
-  deltaList: boolean;
-  /** Whether the complete list says which distribution point it is for. */
-  distributionPoint: boolean;
-  /** Seconds that caches may keep a list without asking. */
-  listMaxAge: number;
-};
-
-/** A signed list with its bytes. */
-export type PublishedCrl = Omit<CrlRecord, 'signature'> & { der: Buffer; maxAge: number };
+export type StoredIssuer = ListedIssuer & { kind: 'root' | 'issuing' };
 
 type Deps<Stored extends StoredIssuer> = {
   store: RevocationStore;
-  lists: Lists;
+  lists: Lists<Stored>;
   clock: Clock;
-  findIssuer(id: string): Promise<Stored | undefined>;
   unexpiredIssuers(account: string): Promise<Stored[]>;
   open(stored: Stored): Issuer;
   crlUrl(issuerId: string): string;
@@ -52,11 +37,14 @@ export type Publisher = ReturnType<typeof createPublisher>;
 
 /** Lists of every authority: signed when asked for after a revocation, and long before they run out. */
 export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>) {
-  const { store, lists, clock, findIssuer, unexpiredIssuers, log, alarm } = deps;
-  const kept = new LRUCache<string, PublishedCrl>({ max: 10_000 });
-  const publishing = new Map<string, Promise<PublishedCrl | undefined>>();
-  const refused = new Map<string, string>();
-  const signer = createListSigner<Stored>(deps);
+  const { store, lists, clock, unexpiredIssuers, log, alarm } = deps;
+  const issuing = createListIssuing<Stored>({
+    store,
+    clock,
+    alarm,
+    signer: createListSigner<Stored>(deps),
+    validSeconds: ({ kind }) => lifetimes[kind].valid,
+  });
   let alarmAt = Infinity;
 
   const requireLease = (): void => {
@@ -64,171 +52,143 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       throw new DomainError('not-ready', 'this instance has no lease: try again', { retryAfter: 1 });
   };
 
-  const listOf = (issuer: Stored, scope: string): ListOf => {
-    const { id, account, listSuperseded } = issuer;
-    return { issuerId: id, account, listSuperseded, scope: scope === 'delta' ? 'complete' : scope };
-  };
-
-  const isDue = ({ kind }: Stored, { signedAt, nextUpdate, signature }: CrlRecord): boolean => {
+  const isDue = ({ kind }: Stored, { signedAt, nextUpdate }: CrlRecord): boolean => {
     const now = clock();
     return (
-      signature.length === 0 ||
       now >= addSeconds(signedAt, lifetimes[kind].resign) ||
       now >= nextUpdate ||
       now < addSeconds(signedAt, -clockSkewSeconds)
     );
   };
 
-  const keep = (issuer: Stored, { signature: _, ...record }: CrlRecord, bytes: Buffer): PublishedCrl => {
-    const published = { ...record, der: bytes, maxAge: issuer.listMaxAge };
-    kept.set(keyOf(record), published);
-    return published;
-  };
-
-  /** The list of a record: as it was kept, or written again from the log. Undefined when the log has moved on. */
-  const recall = async (issuer: Stored, record: CrlRecord, list: List): Promise<PublishedCrl | undefined> => {
-    const known = kept.get(keyOf(record));
-    if (known?.number === record.number) return { ...known, maxAge: issuer.listMaxAge };
-    const bytes = await signer.rewrite(issuer, record, list);
-    return bytes && keep(issuer, record, bytes);
-  };
-
-  /** Signs the next list, unless another is faster. One at a time: those that wait look again. */
-  const publish = (issuer: Stored, before: CrlRecord, list: List): Promise<PublishedCrl | undefined> => {
-    const key = keyOf(before);
-    const running = publishing.get(key);
-    if (running) return running.then(() => undefined);
-    const work = async () => {
-      await signer.requireUncontradicted(issuer, list);
-      // Position and contents are taken at one moment: nothing is awaited between here and the draft.
-      const at = wholeSeconds(clock());
-      const record: CrlRecord = {
-        ...before,
-        number: before.number + 1n,
-        signedAt: at,
-        // Number 1 is the place of a list that was never signed.
-        thisUpdate: thisUpdateOf(at, before.number > 1n ? before.thisUpdate : undefined),
-        nextUpdate: addSeconds(at, lifetimes[issuer.kind].valid),
-        sameSecond: before.signedAt.getTime() === at.getTime(),
-        position: BigInt(log.position()),
-      };
-      const signed = await signer.sign(issuer, record, list, kept.get(key)?.der);
-      const next = { ...record, signature: signed.signature };
-      if (!(await store.swap(next, before.number))) return void signed.undo();
-      refused.delete(key);
-      return keep(issuer, next, signed.der);
-    };
-    const promise = work()
-      .catch((error: unknown) => {
-        if (error instanceof RefusedList) refused.set(key, error.message);
-        alarm(error);
-        throw error;
-      })
-      .finally(() => publishing.delete(key));
-    publishing.set(key, promise);
-    return promise;
-  };
-
-  const recordOf = async (issuer: Stored, scope: string): Promise<CrlRecord> => {
-    const record = await store.find(issuer.id, scope);
-    if (!record) throw new DomainError('not-found', `the issuer ${issuer.id} has no list ${scope}`);
-    if (Number(record.position) > log.position()) await log.catchUp();
-    requireLease();
+  const requireRecord = async (issuerId: string, scope: string): Promise<CrlRecord> => {
+    const record = await store.find(issuerId, scope);
+    if (!record) throw new DomainError('not-found', `there is no list ${scope} of an issuer ${issuerId}`);
     return record;
   };
 
-  // INVARIANT: what is returned covers everything that was acknowledged before the call: it is judged by the log
-  // as it is applied here, after the lease was found good.
-  const current = async (issuer: Stored, scope: string): Promise<PublishedCrl> => {
-    for (let attempt = 0; attempt < mostAttempts; attempt++) {
-      const list = await lists.get(listOf(issuer, scope));
-      const record = await recordOf(issuer, scope);
-      const covers = Number(record.position) >= list.lastChange && record.signature.length > 0;
-      if (covers && !isDue(issuer, record)) {
-        const found = await recall(issuer, record, list);
-        if (found) return found;
-      }
-      const published = await publish(issuer, record, list).catch(async (error: unknown) => {
-        const old = covers ? await recall(issuer, record, list) : undefined;
-        if (old) return old;
-        throw error instanceof RefusedList ? new DomainError('list-refused', error.message) : error;
-      });
-      if (published) return published;
-    }
-    throw new DomainError('not-ready', 'other instances sign faster than this one can follow: try again', {
-      retryAfter: 1,
+  /** A list made from these contents: the one of the record, or the next. Undefined when it has to be tried again. */
+  const answerFrom = async (list: List<Stored>, record: CrlRecord): Promise<PublishedCrl | undefined> => {
+    if (Number(record.position) > log.position()) await log.catchUp();
+    // INVARIANT: a live list under a lease holds everything that was acknowledged by now. What is returned was made
+    // from it now or later.
+    requireLease();
+    if (!list.isLive()) return undefined;
+    const known = isDue(list.issuer, record) ? undefined : await issuing.recall(list, record);
+    if (known) return known;
+    return issuing.publish(list, record).catch(async (error: unknown) => {
+      const old = await issuing.recall(list, record);
+      if (old) return old;
+      throw error;
     });
   };
 
-  const requireFresh = <Crl extends PublishedCrl>(crl: Crl): Crl => {
+  /** Repeats what was overtaken. Nothing is loaded for a list that has no record. */
+  const untilDone = async <Result>(
+    work: () => Promise<Result | undefined>,
+    why = 'other instances sign faster than this one can follow: try again',
+  ): Promise<Result> => {
+    for (let attempt = 0; attempt < mostAttempts; attempt++) {
+      const result = await work().catch((error: unknown) => {
+        throw error instanceof RefusedList ? new DomainError('list-refused', error.message) : error;
+      });
+      requireLease();
+      if (result !== undefined) return result;
+    }
+    throw new DomainError('not-ready', why, { retryAfter: 1 });
+  };
+
+  const current = (issuerId: string, scope: string): Promise<PublishedCrl> =>
+    untilDone(async () => {
+      const record = await requireRecord(issuerId, scope);
+      return lists.use(issuerId, scope, (list) => answerFrom(list, record));
+    });
+
+  const requireFresh = (crl: PublishedCrl): PublishedCrl => {
     // INVARIANT: no list leaves past its nextUpdate (RFC 5280 §5.1.2.5).
     if (crl.nextUpdate > clock()) return crl;
     throw new DomainError('list-expired', 'no current list could be signed: look at /readyz and the log of the server');
   };
 
-  const require = async (issuerId: string): Promise<Stored> => {
-    const issuer = await findIssuer(issuerId);
-    if (!issuer) throw new DomainError('not-found', `there is no issuer ${issuerId}`);
-    return issuer;
+  /** The base of a new delta: the one of the delta before while it is young and of the same settings, else the list itself. */
+  const baseFor = (list: List<Stored>, complete: PublishedCrl, base: CrlRecord['base'] | undefined) => {
+    const isYoung = base && complete.signedAt < addSeconds(base.at, deltaBaseSeconds);
+    if (isYoung && Number(base.position) >= list.configuredAt) return base;
+    return { number: complete.number, position: complete.position, at: complete.signedAt };
   };
 
-  /** The delta list beside a complete one, with its number and its times. */
-  const deltaOf = async (issuer: Stored, complete: PublishedCrl): Promise<PublishedCrl | undefined> => {
-    const list = await lists.get(listOf(issuer, 'delta'));
-    const before = await store.find(issuer.id, 'delta');
-    if (list.lastChange > Number(complete.position)) return undefined;
-    if (before?.number === complete.number) return recall(issuer, before, list);
+  /** The delta list beside a complete one, with its number and its times. Undefined when it has to be tried again. */
+  const deltaOf = async (list: List<Stored>, complete: PublishedCrl): Promise<PublishedCrl | undefined> => {
+    const { id, deltaList } = list.issuer;
+    if (!deltaList) throw new DomainError('not-found', `the issuer ${id} has no delta list: PATCH /v1/issuers/${id}`);
+    const before = await store.find(id, 'delta');
     const { der: _, maxAge: __, ...rest } = complete;
-    const isYoung = before?.base && complete.signedAt < addSeconds(before.base.at, deltaBaseSeconds);
-    const base = isYoung ? before.base : { ...complete, at: complete.signedAt };
-    const record = { ...rest, scope: 'delta', url: null, base, signature: Buffer.alloc(0) };
-    const signed = await signer.sign(issuer, record, list, undefined);
-    const next = { ...record, signature: signed.signature };
-    const isFirst = before ? await store.swap(next, before.number) : await store.insertDelta(next);
-    return isFirst ? keep(issuer, next, signed.der) : undefined;
+    const record = { ...rest, scope: 'delta', url: null, signature: Buffer.alloc(0) };
+    const isCurrent = list.isLive() && list.lastChange <= Number(complete.position);
+    if (!isCurrent || (before && before.number > complete.number)) return undefined;
+    if (before?.number !== complete.number) {
+      const next = { ...record, base: baseFor(list, complete, before?.base) };
+      return issuing.issue(list, next, (signed) =>
+        before ? store.swap(signed, before.number) : store.insertDelta(signed),
+      );
+    }
+    const known = await issuing.recall(list, before);
+    if (known) return known;
+    // No number has two deltas: one that was made from other contents is replaced together with its complete list.
+    await issuing.publish(list, await requireRecord(id, 'complete'));
+    return undefined;
   };
+
+  const delta = (issuerId: string): Promise<PublishedCrl> =>
+    untilDone(async () => {
+      const complete = await current(issuerId, 'complete');
+      return lists.use(issuerId, 'complete', (list) => deltaOf(list, complete));
+    }, 'the list changes faster than its delta: try again');
+
+  const refreshOne = async ({ issuerId, scope }: { issuerId: string; scope: string }): Promise<void> =>
+    void (await (scope === 'delta' ? delta(issuerId) : current(issuerId, scope)).catch(alarm));
 
   return {
     /** The list of an issuer or of one of its shards. @throws DomainError `not-found`, `list-expired`, `list-refused`, `not-ready` */
     async crl(issuerId: string, scope = 'complete'): Promise<PublishedCrl> {
       requireLease();
-      return requireFresh(await current(await require(issuerId), scope));
+      return requireFresh(await current(issuerId, scope));
     },
 
     /** What changed since an earlier complete list. Never served but under its own URL. @throws DomainError as `crl` */
     async delta(issuerId: string): Promise<PublishedCrl> {
       requireLease();
-      const issuer = await require(issuerId);
-      if (!issuer.deltaList)
-        throw new DomainError('not-found', `the issuer ${issuerId} has no delta list: PATCH /v1/issuers/${issuerId}`);
-      for (let attempt = 0; attempt < mostAttempts; attempt++) {
-        const delta = await deltaOf(issuer, await current(issuer, 'complete'));
-        if (delta) return requireFresh(delta);
-      }
-      throw new DomainError('not-ready', 'the list changes faster than its delta: try again', { retryAfter: 1 });
+      return requireFresh(await delta(issuerId));
     },
 
     /** The complete lists of every unexpired authority of an account, root included: what TLS servers need. @throws DomainError as `crl` */
     async bundle(account: string): Promise<PublishedCrl[]> {
       requireLease();
       const crls: PublishedCrl[] = [];
-      for (const issuer of await unexpiredIssuers(account)) crls.push(requireFresh(await current(issuer, 'complete')));
+      for (const { id } of await unexpiredIssuers(account)) crls.push(requireFresh(await current(id, 'complete')));
       return crls;
     },
 
-    /** The contents of an issuer's complete list, covering what was acknowledged before the call. @throws DomainError `not-found`, `not-ready` */
-    async contents(issuerId: string): Promise<{ issuer: Stored; list: List }> {
-      const issuer = await require(issuerId);
-      const list = await lists.get(listOf(issuer, 'complete'));
-      requireLease();
-      return { issuer, list };
+    /**
+     * What `take` makes, at one moment, of the contents of an issuer's complete list, covering what was acknowledged
+     * before the call. @throws DomainError `not-found`, `not-ready`
+     */
+    async contents<Result>(issuerId: string, take: (list: List<Stored>) => Result): Promise<Result> {
+      const { taken } = await untilDone(async () => {
+        await requireRecord(issuerId, 'complete');
+        return lists.use(issuerId, 'complete', (list) => {
+          requireLease();
+          return list.isLive() ? { taken: take(list) } : undefined;
+        });
+      });
+      return taken;
     },
 
-    /** Signs what runs out, long before it does. Called now and then on every instance. */
+    /** Signs what runs out, long before it does, and tries again what was refused. Called now and then on every instance. */
     async refresh(): Promise<void> {
       const margin = (kind: Kind) => addSeconds(clock(), lifetimes[kind].valid - lifetimes[kind].resign);
       const due = await store.runningOut({ root: margin('root'), issuing: margin('issuing') }, clock());
-      for (const { issuerId, scope } of due) await current(await require(issuerId), scope).catch(alarm);
+      for (const list of [...issuing.refused(), ...due]) await refreshOne(list);
       const alarms = kinds.map(async (kind) => {
         const soonest = await store.soonestEnd(kind, clock());
         return soonest ? soonest.getTime() - (lifetimes[kind].valid - lifetimes[kind].alarm) * 1000 : Infinity;
@@ -238,15 +198,12 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
 
     /** @throws DomainError `not-ready` while a list could not be published, or is so old that it should have been */
     requireHealthy(): void {
-      for (const [list, reason] of refused) throw notReady(`the list ${list} was not published: ${reason}`);
+      for (const { issuerId, scope, reason } of issuing.refused())
+        throw notReady(`the list ${issuerId} ${scope} was not published: ${reason}`);
       if (clock().getTime() >= alarmAt)
         throw notReady('lists have not been signed for half of their life: look at the log of the server');
     },
   };
-}
-
-function keyOf({ issuerId, scope }: Pick<CrlRecord, 'issuerId' | 'scope'>): string {
-  return `${issuerId} ${scope}`;
 }
 
 function notReady(why: string): DomainError {

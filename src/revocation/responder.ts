@@ -7,29 +7,27 @@ import type { RevocationReason } from '../pki/crl.js';
 import type { Issuer } from '../pki/issuer.js';
 import {
   encodeOcspResponse,
-  issuerHashes,
   issueResponder,
-  ocspHashes,
   parseOcspRequest,
   unsignedResponses,
-  type CertId,
   type CertStatus,
   type Responder,
 } from '../pki/ocsp.js';
 import { createSigner, generateKeys } from '../pki/signer.js';
 import { backdatedSeconds, revocationDateOf, thisUpdateOf } from './backdating.js';
+import type { Authorities } from './authorities.js';
 
 /** What the registry has of a serial number under an issuer. */
 export type KnownSerial = { serialNumber: string; revokedAt: Date | null; reason: string | null };
 
-type StoredIssuer = { id: string; listSuperseded: boolean };
+type StoredIssuer = { id: string; account: string; certificateDer: Buffer; notAfter: Date; listSuperseded: boolean };
 
 type Deps<Stored extends StoredIssuer> = {
   clock: Clock;
   /** False while this instance may not say what it remembers. */
   mayAnswer(): boolean;
-  /** Every authority of every account that has not expired. */
-  issuers(): Promise<Stored[]>;
+  authorities: Authorities<Stored>;
+  /** Unseals the key of an authority: for a new responder, and for no request. */
   open(stored: Stored): Issuer;
   /** What is known of serial numbers that an issuer gave out, to devices and to authorities under it. */
   findSerials(issuerId: string, serialNumbers: string[]): Promise<KnownSerial[]>;
@@ -39,7 +37,6 @@ const day = 86_400;
 const responderSeconds = 30 * day;
 const renewAheadSeconds = 15 * day;
 const validSeconds = 3600;
-const reloadMs = 1000;
 // A reader whose clock is 55 minutes fast must find what is remembered still valid.
 const keepAnswerSeconds = 240;
 // Requests for one and the same certificate can be made in many ways: what is kept is limited in octets.
@@ -51,50 +48,27 @@ export type OcspResponder = ReturnType<typeof createResponder>;
 export type OcspAnswer = { der: Buffer; cached?: { etag: string; lastModified: string; expires: string } };
 
 /** A signed answer, and what it was made of: it is good while each of these is what is known. */
-type KeptAnswer = { answer: OcspAnswer; signedAt: Date; made: { key: string; known: KnownSerial }[] };
+type KeptAnswer<Stored> = {
+  answer: OcspAnswer;
+  signedAt: Date;
+  stored: Stored;
+  made: { key: string; known: KnownSerial }[];
+};
 
 /**
  * Answers OCSP. What was read of the registry is remembered until an entry of the log is about it; what the
  * registry does not know is asked for every time. Each instance has a key and certificate of its own for every authority.
  */
 export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>) {
-  const { clock, mayAnswer, issuers, open, findSerials } = deps;
+  const { clock, mayAnswer, authorities, open, findSerials } = deps;
   const serials = new LRUCache<string, KnownSerial>({ max: mostKept.serials });
-  const answers = new LRUCache<string, KeptAnswer>({
+  const answers = new LRUCache<string, KeptAnswer<Stored>>({
     maxSize: mostKept.answerOctets,
     sizeCalculation: ({ answer }, name) => answer.der.length + name.length,
   });
   // Rises with every entry about a certificate: what was read before an entry must not be remembered after it.
   let changes = 0;
   const responders = new Map<string, Promise<Responder>>();
-  let known = new Map<string, Stored>();
-  let loading: Promise<void> | undefined;
-  let loadedAt = -Infinity;
-
-  const keyOf = (algorithm: string, name: string, key: string) => `${algorithm} ${name} ${key}`;
-
-  const load = async (): Promise<void> => {
-    const fresh = new Map<string, Stored>();
-    for (const stored of await issuers()) {
-      const issuer = open(stored);
-      for (const algorithm of ocspHashes) {
-        const { name, key } = issuerHashes(issuer, algorithm);
-        fresh.set(keyOf(algorithm, name, key), stored);
-      }
-    }
-    known = fresh;
-    loadedAt = clock().getTime();
-  };
-
-  /** Finds an authority by the hashes of a request; reads the authorities again when it is not among them. */
-  const findIssuer = async ({ hash, issuerName, issuerKey }: CertId): Promise<Stored | undefined> => {
-    if (!hash) return undefined;
-    const key = keyOf(hash, issuerName, issuerKey);
-    if (!known.has(key) && (loading || clock().getTime() - loadedAt >= reloadMs))
-      await (loading ??= load().finally(() => (loading = undefined)));
-    return known.get(key);
-  };
-
   const createFor = async (stored: Stored): Promise<Responder> => {
     const at = wholeSeconds(clock());
     const { privateKey } = await generateKeys('ec-p256');
@@ -138,17 +112,13 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
     if (!kept) return undefined;
     const now = clock();
     const isYoung = now >= kept.signedAt && now < addSeconds(kept.signedAt, keepAnswerSeconds);
-    return isYoung && kept.made.every(({ key, known: made }) => serials.get(key) === made) ? kept.answer : undefined;
+    const isCurrent = isYoung && authorities.isCurrent(kept.stored);
+    return isCurrent && kept.made.every(({ key, known: made }) => serials.get(key) === made) ? kept.answer : undefined;
   };
 
   return {
     /** Forgets what an entry of the log is about. */
     apply({ type, payload }: LogEntry): void {
-      if (type === 'issuer') {
-        loadedAt = -Infinity;
-        known = new Map();
-        answers.clear();
-      }
       if (type !== 'certificate' && type !== 'release') return;
       changes++;
       serials.delete(keyOfSerial(payload['issuer'] as string, payload['serialNumber'] as string));
@@ -177,7 +147,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
       requireLease();
       const parsed = parseOcspRequest(request);
       if (!parsed) return { der: unsignedResponses.malformedRequest };
-      const found = await Promise.all(parsed.certIds.map(findIssuer));
+      const found = await Promise.all(parsed.certIds.map(authorities.find));
       const stored = found.find((each) => each !== undefined);
       if (!stored) return { der: unsignedResponses.unauthorized };
       // One answer has one signer: what another authority issued is unknown to this one.
@@ -208,7 +178,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
         return found ? [{ key: keyOfSerial(stored.id, serialNumber), known: found }] : [];
       });
       // Who is unknown may be provisioned any moment, which the log does not tell.
-      if (made.length === parsed.certIds.length) answers.set(requestName, { answer, signedAt, made });
+      if (made.length === parsed.certIds.length) answers.set(requestName, { answer, signedAt, stored, made });
       return answer;
     },
   };

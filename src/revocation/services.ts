@@ -4,6 +4,7 @@ import type { Commit, Database } from '../db/client.js';
 import type { AppendLog } from '../log/append.js';
 import type { LogEntry } from '../log/reader.js';
 import type { Issuer } from '../pki/issuer.js';
+import { createAuthorities } from './authorities.js';
 import { createBulkService } from './bulk-service.js';
 import { createBulkStore } from './bulk-store.js';
 import { createCompactLists } from './compact-lists.js';
@@ -16,6 +17,7 @@ import { createResponder } from './responder.js';
 import { createRevokeService } from './revoke-service.js';
 import * as revokeSql from './revoke-sql.js';
 import { createRevocationStore } from './store.js';
+import { createStream } from './stream.js';
 
 type Log = {
   mayAnswer(): boolean;
@@ -27,6 +29,7 @@ type Log = {
 
 type Issuers<Stored> = {
   all(): Promise<Stored[]>;
+  inAccount(account: string): Promise<Stored[]>;
   find(id: string): Promise<Stored | undefined>;
   unexpired(account: string): Promise<Stored[]>;
   open(stored: Stored): Issuer;
@@ -34,7 +37,7 @@ type Issuers<Stored> = {
   size(issuerId: string): Promise<number>;
 };
 
-type Deps<Stored extends StoredIssuer> = {
+type Deps<Stored> = {
   db: Database;
   commit: Commit;
   clock: Clock;
@@ -44,17 +47,20 @@ type Deps<Stored extends StoredIssuer> = {
   signer: Parameters<typeof createCompactLists>[0]['signer'];
   verifyKeyProof: Parameters<typeof createBulkService>[0]['verifyProof'];
   publicUrl: string;
+  /** Lists whose contents are kept in memory; a test makes it small. */
+  mostLists?: number;
   onError(error: unknown): void;
 };
 
 /** What follows the log before anything else is there. */
-export function createRevocationState(db: Database, position: () => number) {
+export function createRevocationState(db: Database, { position, cursorAt }: Pick<Log, 'position' | 'cursorAt'>) {
   const store = createRevocationStore(db);
-  const lists = createLists({ load: store.load, lastChange: store.lastChange, position });
-  const followers: { apply(entry: LogEntry): void; clear(): void }[] = [lists];
+  const stream = createStream(cursorAt);
+  const followers: { apply(entry: LogEntry): void; clear(): void }[] = [{ apply: stream.push, clear: stream.endAll }];
   return {
     store,
-    lists,
+    stream,
+    position,
     feed: createFeedStore(db),
     follow: (follower: (typeof followers)[0]): void => void followers.push(follower),
     apply: (entry: LogEntry): void => followers.forEach((follower) => follower.apply(entry)),
@@ -63,27 +69,40 @@ export function createRevocationState(db: Database, position: () => number) {
 }
 
 /** Wires the parts of this feature; services.ts brings what they need of others. */
-export function createRevocation<Stored extends StoredIssuer>(
-  { store, lists, follow }: ReturnType<typeof createRevocationState>,
+export function createRevocation<Stored extends StoredIssuer & { certificateDer: Buffer; notAfter: Date }>(
+  { store, position, follow }: ReturnType<typeof createRevocationState>,
   deps: Deps<Stored>,
 ) {
   const { db, commit, clock, audit, log, issuers, publicUrl, onError } = deps;
-  const publisher = createPublisher({
-    ...{ store, lists, clock, log },
+  const lists = createLists<Stored>({
     findIssuer: issuers.find,
+    load: store.load,
+    lastChange: store.lastChange,
+    lastConfigured: store.lastConfigured,
+    position,
+    ...(deps.mostLists === undefined ? {} : { most: deps.mostLists }),
+  });
+  follow(lists);
+  const publisher = createPublisher<Stored>({
+    ...{ store, lists, clock, log },
     unexpiredIssuers: issuers.unexpired,
     open: issuers.open,
     crlUrl: (issuerId) => issuers.urlsOf(issuerId).crl,
     alarm: onError,
   });
-  const responder = createResponder({
-    ...{ clock, mayAnswer: log.mayAnswer, findSerials: store.findSerials },
-    issuers: issuers.all,
+  const authorities = createAuthorities<Stored>({ clock, all: issuers.all, inAccount: issuers.inAccount });
+  follow(authorities);
+  const responder = createResponder<Stored>({
+    clock,
+    authorities,
+    mayAnswer: log.mayAnswer,
+    findSerials: store.findSerials,
     open: issuers.open,
   });
   follow(responder);
   const common = { clock, audit, log: log.append, sql: revokeSql };
   return {
+    lists,
     publisher,
     responder,
     listPem: createListPem(),
@@ -99,7 +118,6 @@ export function createRevocation<Stored extends StoredIssuer>(
       clock,
       contents: publisher.contents,
       size: issuers.size,
-      position: log.position,
       signer: deps.signer,
       tokenIssuer: publicUrl,
       statusUrl: (issuerId) => `${publicUrl}/status/${issuerId}`,

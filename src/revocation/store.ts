@@ -147,6 +147,16 @@ export function createRevocationStore(db: Database) {
       return Number(entry?.position ?? 0);
     },
 
+    /** Where an account's authorities were last configured; 0 where the log does not say. */
+    async lastConfigured(account: string, upTo: number): Promise<number> {
+      const entry = await db.logEntry.findFirst({
+        where: { accountName: account, position: { lte: upTo }, type: 'issuer' },
+        orderBy: { position: 'desc' },
+        select: { position: true },
+      });
+      return Number(entry?.position ?? 0);
+    },
+
     /** Serial numbers that the log says are revoked, that have not expired, and that the registry has as good: somebody meddled. */
     async contradicted({ issuerId, account }: ListOf, at: Date): Promise<string[]> {
       const rows = await db.$queryRaw<{ serial: string }[]>(sql`

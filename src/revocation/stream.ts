@@ -60,7 +60,8 @@ export function createStream(cursorAt: (position: number) => string) {
     /** Tells every listener how far the log is read, which also keeps connections from falling asleep. */
     head(position: number): void {
       const bytes = headBytes(position);
-      for (const listener of listeners) if (!listener.queue) send(listener, bytes);
+      // A listener that has read on from the database is ahead of the log here, and not told to go back.
+      for (const listener of listeners) if (!listener.queue && listener.sent <= position) send(listener, bytes);
     },
 
     /**

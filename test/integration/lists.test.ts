@@ -125,7 +125,7 @@ describe.each(databaseKinds)('lists on %s', (kind) => {
     const whole = await newDevice();
     const issuer = issuerOf(whole);
     await configure(issuer, { shards: 3 });
-    const devices = await Promise.all(Array.from({ length: 12 }, newDevice));
+    const devices = await Promise.all(Array.from({ length: 30 }, newDevice));
     const urls = new Set(devices.map(({ answer }) => answer.body.links.crl as string));
     expect(urls.size).toBe(3);
     const [revoked] = devices;
