@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'missing-credential'
   | 'not-found'
   | 'not-ready'
+  | 'not-settled'
   | 'outside-enrollment'
   | 'payload-too-large'
   | 'epoch-changed'

@@ -72,7 +72,7 @@ export async function createServices(resources: Resources) {
   const { config, db, others, sealer, clock, onError, aws = awsTuning } = resources;
   // What the log keeps true: filled below, before anybody asks.
   const snapshot = createSnapshot();
-  const accountStore = createAccountStore(db, (work) => log.commit(work));
+  const accountStore = createAccountStore(db, () => log);
   const keys = createKeyCache({ load: accountStore.findKeyByHash, mayRemember: () => log.mayAnswer() });
   const principals = createPrincipals({
     store: createPrincipalStore(db),

@@ -49,6 +49,7 @@ export function createKeyCache({ load, mayRemember }: Deps) {
 function toCaller({
   id,
   account,
+  role,
   permissions,
   expiresAt,
   bearer,
@@ -60,6 +61,7 @@ function toCaller({
     kind: 'key',
     id,
     account,
+    role,
     permissions: new Set(permissions),
     expiresAt,
     bearer,

@@ -122,7 +122,7 @@ export function apiKeyRoutes(service: AccountService) {
         },
       },
       async (request, reply) => {
-        await service.deleteKey(keyCaller(request).account, request.params.id, originOf(request));
+        await service.deleteKey(keyCaller(request), request.params.id, originOf(request));
         return reply.code(204).send(null);
       },
     );

@@ -4,13 +4,14 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { createCredential, hashCredential } from '../credentials.js';
-import { permissionsOfRole, type Permission } from '../http/permissions.js';
+import { permissionsOfRole } from '../http/permissions.js';
 import type { KeyCaller } from '../http/callers.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
-import type { NewAccount, NewApiKey } from './schema.js';
 import type { CachedKey, KeyCache } from './key-cache.js';
+import { requireDeletable, requireGrantable } from './key-rules.js';
+import type { NewAccount, NewApiKey } from './schema.js';
 import type { AccountStore, StoredApiKey } from './store.js';
 
 type Deps = {
@@ -59,7 +60,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
       const { token, hash } =
         ownerKey === undefined ? createCredential('twk') : { token: ownerKey, hash: hashCredential(ownerKey) };
       const at = clock();
-      await store.transaction(async (tx) => {
+      await store.addition(async (tx) => {
         if (!(await store.insertAccount(tx, { name, ...settings, createdAt: at }))) throw accountExists(name);
         const entries = await insertFoundations(tx);
         await audit(tx, { at, account: name, origin, action: 'account.create', target: `account:${name}` });
@@ -98,16 +99,15 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
     async recoverOwnerKey(account: string, origin: Origin): Promise<string> {
       if (!(await store.findAccount(account))) throw new DomainError('not-found', `there is no account ${account}`);
       const { token, hash } = createCredential('twk');
-      await store.transaction((tx) => insertOwnerKey(tx, account, origin, hash));
+      await store.addition((tx) => insertOwnerKey(tx, account, origin, hash));
       return token;
     },
 
     /** Makes a key that may do no more, and live no longer, than its maker's. @throws DomainError `forbidden` */
     async createKey(caller: KeyCaller, request: NewApiKey, origin: Origin): Promise<{ id: string; key: string }> {
       const permissions = request.permissions ?? permissionsOfRole(request.role!, caller.account);
-      requireHeld(caller, permissions);
       const expiresAt = request.expiresAt === undefined ? null : new Date(request.expiresAt);
-      requireWithinLife(caller, expiresAt);
+      requireGrantable(caller, request, permissions, expiresAt);
       const { token, hash } = createCredential('twk');
       const { bearer, enforcesCrl, followsFeed, inUrl } = request;
       const [id, at] = [randomUUID(), clock()];
@@ -124,7 +124,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
         inUrl,
         expiresAt,
       };
-      await store.transaction(async (tx) => {
+      await store.addition(async (tx) => {
         await store.insertKey(tx, { ...key, createdAt: at, createdBy: origin.actor });
         const detail = {
           name: key.name,
@@ -149,12 +149,20 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
 
     listKeys: store.listKeys,
 
-    /** Ends a key at once. @throws DomainError `not-found` */
-    async deleteKey(account: string, id: string, origin: Origin): Promise<void> {
+    /**
+     * Ends a key at once. Its deleter needs what it holds, and the last owner key of an account stays.
+     * @throws DomainError `not-found`, `forbidden`, `conflict`
+     */
+    async deleteKey(caller: KeyCaller, id: string, origin: Origin): Promise<void> {
+      const { account } = caller;
       await store.transaction(async (tx) => {
         const at = clock();
-        if (!(await store.deleteKey(tx, account, id, at)))
-          throw new DomainError('not-found', `there is no API key ${id}`);
+        const key = await store.lockKey(tx, account, id);
+        if (!key) throw new DomainError('not-found', `there is no API key ${id}`);
+        requireDeletable(caller, key);
+        if (key.role === 'owner' && (await store.countOtherOwners(tx, account, id, at)) === 0)
+          throw new DomainError('conflict', 'this is the last owner key of the account: make another one first');
+        await store.deleteKey(tx, account, id, at);
         await audit(tx, { at, account, origin, action: 'api-key.delete', target: `key:${id}` });
         await log(tx, at, [{ account, type: 'key', payload: { id, status: 'deleted' } }]);
       });
@@ -179,19 +187,5 @@ function accountExists(name: string): DomainError {
   return new DomainError(
     'account-exists',
     `there is or was an account ${name}: names are never reused, choose another`,
-  );
-}
-
-function requireHeld(caller: KeyCaller, wanted: Permission[]): void {
-  const lacking = wanted.filter((permission) => !caller.permissions.has(permission));
-  if (lacking.length > 0)
-    throw new DomainError('forbidden', `you cannot grant what your key lacks: ${lacking.join(', ')}`);
-}
-
-function requireWithinLife(caller: KeyCaller, expiresAt: Date | null): void {
-  if (caller.expiresAt === null || (expiresAt && expiresAt <= caller.expiresAt)) return;
-  throw new DomainError(
-    'forbidden',
-    `your key expires at ${rfc3339(caller.expiresAt)}: the new key needs an expiresAt no later`,
   );
 }

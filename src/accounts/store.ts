@@ -1,5 +1,5 @@
-import type { Commit, Database, Transaction } from '../db/client.js';
-import type { Permission, Role } from '../http/permissions.js';
+import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
+import { permissionsOfRole, roles, type Permission, type Role } from '../http/permissions.js';
 
 export type StoredApiKey = {
   id: string;
@@ -22,10 +22,14 @@ export type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buff
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
 /** Accounts and their API keys. */
-export function createAccountStore(db: Database, commit: Commit) {
+export function createAccountStore(db: Database, log: () => { commit: Commit; commitAddition: Commit }) {
+  const commit: Commit = (work) => log().commit(work);
+  const commitAddition: Commit = (work) => log().commitAddition(work);
   const withAccount = { account: { select: { status: true } } } as const;
   return {
     transaction: commit,
+    /** For what takes no right away, and whose answer shows a secret that cannot be had again. */
+    addition: commitAddition,
 
     /** False when the name is or was taken. */
     async insertAccount(
@@ -80,12 +84,30 @@ export function createAccountStore(db: Database, commit: Commit) {
       return rows.map(toStoredApiKey);
     },
 
-    async deleteKey(tx: Transaction, account: string, id: string, at: Date): Promise<boolean> {
-      const { count } = await tx.apiKey.updateMany({
+    /** A key, with the keys of its account locked until the transaction ends. */
+    async lockKey(tx: Transaction, account: string, id: string): Promise<StoredApiKey | undefined> {
+      await tx.$queryRaw(sql`SELECT 1 FROM accounts WHERE name = ${account} FOR NO KEY UPDATE`);
+      const row = await tx.apiKey.findUnique({
         where: { id, accountName: account, deletedAt: null },
-        data: { deletedAt: at },
+        include: withAccount,
       });
-      return count === 1;
+      return row ? toStoredApiKey(row) : undefined;
+    },
+
+    /** How many other owner keys of an account are good now. */
+    countOtherOwners: (tx: Transaction, account: string, id: string, at: Date): Promise<number> =>
+      tx.apiKey.count({
+        where: {
+          accountName: account,
+          role: 'owner',
+          deletedAt: null,
+          id: { not: id },
+          OR: [{ expiresAt: null }, { expiresAt: { gt: at } }],
+        },
+      }),
+
+    async deleteKey(tx: Transaction, account: string, id: string, at: Date): Promise<void> {
+      await tx.apiKey.update({ where: { id, accountName: account }, data: { deletedAt: at } });
     },
   };
 }
@@ -93,11 +115,13 @@ export function createAccountStore(db: Database, commit: Commit) {
 type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & { account: { status: string } };
 
 function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
+  const present = roles.find((known) => known === role);
   return {
     ...row,
     account: accountName,
     accountStatus: account.status,
     role: role as Role | null,
-    permissions: permissions as Permission[],
+    // A role that this version does not know is of a later one, which wrote down what it allowed.
+    permissions: present ? permissionsOfRole(present, accountName) : (permissions as Permission[]),
   };
 }

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { keyCaller, originOf } from '../http/callers.js';
 import type { App } from '../http/route.js';
+import type { Permission } from '../http/permissions.js';
 import type { Origin } from '../origin.js';
 import type { ImportRun } from './import-store.js';
 import * as schema from './schema.js';
@@ -13,6 +14,15 @@ type Deps = {
 };
 
 const tags = ['aws'];
+// It makes things with attributes and an enrollment, saves policies and attaches them, holds certificates, and tells names.
+const importing: Permission[] = [
+  'things:read',
+  'things:write',
+  'enrollments:write',
+  'policies:write',
+  'policies:attach',
+  'certificates:revoke',
+];
 
 /** Taking over a fleet that AWS has already. */
 export function importRoutes({ requireMirror, start, get }: Deps) {
@@ -20,7 +30,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
     app.post(
       '/v1/aws/import',
       {
-        config: { access: 'aws:write' },
+        config: { access: 'aws:write', needs: importing },
         schema: {
           summary: 'Take over the things that AWS has, with their certificates; dryRun only tells',
           tags,
@@ -39,7 +49,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
     app.get(
       '/v1/aws/import/:id',
       {
-        config: { access: 'aws:write' },
+        config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
           summary: 'How far an import has come, and what it takes',
           tags,

@@ -21,7 +21,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
     app.post(
       '/v1/aws/reconcile',
       {
-        config: { access: 'aws:write' },
+        config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
           summary: 'Compare AWS with the registry and mend what differs; dryRun only tells',
           tags,
@@ -40,7 +40,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
     app.get(
       '/v1/aws/reconcile',
       {
-        config: { access: 'aws:write' },
+        config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
           summary: 'The last twenty comparisons, newest first',
           tags,
@@ -53,7 +53,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
     app.get(
       '/v1/aws/reconcile/:id',
       {
-        config: { access: 'aws:write' },
+        config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
           summary: 'How far a comparison has come, and what it found',
           tags,

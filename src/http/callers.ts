@@ -3,13 +3,15 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { HeldCertificate } from '../registry.js';
 import type { FailureLimiter } from './failure-limiter.js';
-import type { Permission } from './permissions.js';
+import type { Permission, Role } from './permissions.js';
 
 /** An admin, an operator, a proxy: whoever holds an API key. */
 export type KeyCaller = {
   kind: 'key';
   id: string;
   account: string;
+  /** Absent for a key with a list of permissions. */
+  role: Role | null;
   permissions: ReadonlySet<Permission>;
   expiresAt: Date | null;
   /** Sees no client certificates: a token alone will do. */
@@ -36,6 +38,8 @@ export type Access = Permission | 'enrollment' | 'thing' | 'public';
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** Permissions of an API key that the route needs besides. */
+    needs?: Permission[];
   }
   interface FastifyRequest {
     caller: Caller | null;
@@ -67,13 +71,14 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
   });
   // Not async: the caller of nearly every request is known at once, and a promise costs more than the check.
   app.addHook('onRequest', (request, _reply, done) => {
-    const { access } = request.routeOptions.config;
+    const { access, needs = [] } = request.routeOptions.config;
     if (access === undefined || access === 'public') return done();
     const { credential, fromUrl } = requireCredential(request);
     const enter = (caller: Caller | undefined): void => {
       request.caller = caller ?? refuseUnknown(request, failures);
       if (fromUrl) admitFromUrl(request.caller);
       admit(request.caller, access);
+      if (needs.length > 0) requirePermissions(keyCaller(request), needs);
       done();
     };
     const caller = resolve(credential, lookup);
@@ -138,7 +143,18 @@ function admit(caller: Caller, access: Exclude<Access, 'public'>): void {
     return;
   }
   if (caller.kind !== 'key') throw new DomainError('forbidden', `this needs an API key with ${access}`);
-  if (!caller.permissions.has(access)) throw new DomainError('forbidden', `the API key lacks ${access}`);
+  requirePermissions(caller, [access]);
+}
+
+/**
+ * Refuses a caller that lacks a permission: what a request would do needs the same permissions by whatever route
+ * it is asked for. @throws DomainError `forbidden`, which names what is lacking, and says `why` it is needed
+ */
+export function requirePermissions(caller: KeyCaller, wanted: Permission[], why?: string): void {
+  const lacking = wanted.filter((permission) => !caller.permissions.has(permission));
+  if (lacking.length === 0) return;
+  const said = `the API key lacks ${lacking.join(', ')}`;
+  throw new DomainError('forbidden', `${said}${why === undefined ? '' : `, which ${why} needs`}: use a key that has it`);
 }
 
 function credentialOf(access: 'enrollment' | 'thing'): string {

@@ -20,18 +20,25 @@ export const permissions = [
   'issuers:write',
   'aws:write',
   'accounts:write',
+  'proxies:write',
+  'edge:follow',
 ] as const;
 
 export type Permission = (typeof permissions)[number];
 
-export const roles = ['owner', 'admin', 'operator', 'auditor', 'proxy'] as const;
+export const roles = ['owner', 'admin', 'operator', 'auditor', 'proxy', 'edge'] as const;
 
 export type Role = (typeof roles)[number];
 
 const reading = permissions.filter((permission) => permission.endsWith(':read'));
 const withinAccount = permissions.filter((permission) => permission !== 'accounts:write');
 
-/** What each built-in role may do. `accounts:write` crosses accounts, so only the owner of `default` has it. */
+const proxying: Permission[] = ['authorize:query', 'revocations:read', 'proxies:write'];
+
+/**
+ * What each built-in role may do at present: a key with a role has what the role has in the version that runs.
+ * `accounts:write` crosses accounts, so only the owner of `default` has it.
+ */
 export function permissionsOfRole(role: Role, account: string): Permission[] {
   switch (role) {
     case 'owner':
@@ -54,6 +61,8 @@ export function permissionsOfRole(role: Role, account: string): Permission[] {
     case 'auditor':
       return reading;
     case 'proxy':
-      return ['authorize:query', 'revocations:read'];
+      return [...proxying];
+    case 'edge':
+      return [...proxying, 'edge:follow'];
   }
 }

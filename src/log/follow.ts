@@ -19,6 +19,8 @@ type Deps = {
 export type Log = Awaited<ReturnType<typeof followLog>>;
 
 const reachAtMostMs = 250;
+const unsettled =
+  'the change is made, and one instance has not read it yet: it takes effect there within seconds. Read the object to see it; a revocation may be sent again, and is acknowledged once every instance has it';
 
 /** Follows the log from now on: what was committed is applied here, and on every other instance, before it is acknowledged. */
 export async function followLog({ db, others, stopwatch, load, apply, onError }: Deps) {
@@ -30,12 +32,25 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
 
   const commit: Commit = async <Result>(work: (tx: Transaction) => Promise<Result>) => {
     const result = await db.$transaction(work);
-    await leases.settle();
+    await leases.settle().catch((error: unknown) => {
+      onError(error);
+      // What was committed stays: "try again" alone would have it done twice.
+      throw new DomainError('not-settled', unsettled, { retryAfter: 1 });
+    });
+    return result;
+  };
+
+  const commitAddition: Commit = async (work) => {
+    const result = await db.$transaction(work);
+    await leases.settle().catch(onError);
     return result;
   };
 
   return {
+    /** @throws DomainError `not-settled` when the work is committed and an instance does not read it in time */
     commit,
+    /** The same for what only adds: an instance that has not read it yet refuses more, not less, so nobody waits for it for ever. */
+    commitAddition,
     /** False while this instance may not give answers that depend on the log. */
     mayAnswer: leases.held,
     position: reader.position,

@@ -1,5 +1,5 @@
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { keyCaller, originOf, requirePermissions } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { pageOf, pageQuery, readCursor } from '../http/shapes.js';
 import type { PolicyPreview } from './preview.js';
@@ -157,6 +157,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         const { name } = request.params;
         const { version, dryRun } = request.body;
         if (dryRun) {
+          requirePermissions(keyCaller(request), ['things:read'], 'dryRun, which shows names of things,');
           const { activeVersion } = await service.find(account, name);
           await service.findVersion(account, name, version);
           return {

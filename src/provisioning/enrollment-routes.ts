@@ -1,5 +1,5 @@
 import { rfc3339, type Clock } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { keyCaller, originOf, requirePermissions, type KeyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { pageOf, pageQuery, readCursor, uuidForm } from '../http/shapes.js';
 import * as schema from './enrollment-schema.js';
@@ -13,15 +13,18 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
     app.post(
       '/v1/enrollments',
       {
-        config: { access: 'enrollments:write' },
+        config: { access: 'enrollments:write', needs: ['policies:attach'] },
         schema: {
           summary: 'Create an enrollment; its token is shown once',
+          description:
+            'Needs policies:attach too, and segments:write with a segment, things:write with attributes or deviceAttributes.',
           tags,
           body: schema.newEnrollment,
           response: { 201: schema.createdEnrollment },
         },
       },
       async (request, reply) => {
+        requireAllEffects(keyCaller(request), request.body);
         const created = await service.create(keyCaller(request).account, request.body, originOf(request));
         return reply.code(201).send(created);
       },
@@ -64,7 +67,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
       {
         config: { access: 'enrollments:write' },
         schema: {
-          summary: 'Stop an enrollment',
+          summary: 'Stop an enrollment; with andThings, which needs certificates:revoke, revoke what it made',
           tags,
           params: schema.enrollmentParams,
           body: schema.revokeEnrollment,
@@ -74,10 +77,19 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
       async (request) => {
         const { account } = keyCaller(request);
         const andThings = request.body?.andThings ?? false;
+        if (andThings) requirePermissions(keyCaller(request), ['certificates:revoke'], 'andThings');
         return toEnrollment(await service.revoke(account, request.params.id, andThings, originOf(request)), clock());
       },
     );
   };
+}
+
+/** An enrollment gives its things what other routes would give them, so it needs what those need. */
+function requireAllEffects(caller: KeyCaller, request: schema.NewEnrollment): void {
+  const { attributes = {}, deviceAttributes = [], segment } = request;
+  if (segment !== undefined) requirePermissions(caller, ['segments:write'], 'an enrollment into a segment');
+  if (Object.keys(attributes).length > 0 || deviceAttributes.length > 0)
+    requirePermissions(caller, ['things:write'], 'an enrollment with attributes');
 }
 
 function toEnrollment(

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { keyCaller, originOf, requirePermissions } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import * as schema from './bulk-schema.js';
 import type { BulkService } from './bulk-service.js';
@@ -43,7 +43,10 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
       },
       async (request, reply) => {
         const { account } = keyCaller(request);
-        if (request.body.dryRun) return service.preview(account, request.body);
+        if (request.body.dryRun) {
+          requirePermissions(keyCaller(request), ['things:read'], 'dryRun, which shows names of things,');
+          return service.preview(account, request.body);
+        }
         const bulk = await service.start(account, request.body, originOf(request));
         const code = bulk.status === 'running' ? 202 : 200;
         return reply.code(code).header('location', `/v1/revocations/bulk/${bulk.id}`).send(present(bulk));

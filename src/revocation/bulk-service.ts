@@ -55,7 +55,7 @@ export function createBulkService({ store, clock, audit, log, sql, verifyProof, 
       const bulk = await store.lock(tx, id);
       if (!bulk) return false;
       const at = clock();
-      const taken = await store.lockNext(tx, { ...bulk, at }, chunkCertificates);
+      const taken = await store.lockNext(tx, { ...bulk, at, countedAt: bulk.createdAt }, chunkCertificates);
       if (!taken) {
         await store.finish(tx, id, at);
         return false;
@@ -96,7 +96,8 @@ export function createBulkService({ store, clock, audit, log, sql, verifyProof, 
     },
 
     /**
-     * Revokes what a filter takes. Up to ten thousand are revoked when this resolves; of more it only has begun.
+     * Revokes what a filter takes. Up to ten thousand are revoked when this resolves, unless an instance does not read the
+     * log: then, and of more, it only has begun.
      * @throws DomainError `count-changed`, `not-found`, `invalid-request` for a proof that proves nothing
      */
     async start(account: string, request: BulkRequest, origin: Origin): Promise<BulkRevocation> {
@@ -107,7 +108,7 @@ export function createBulkService({ store, clock, audit, log, sql, verifyProof, 
         ...{ id: randomUUID(), account, filter, reason, origin, expected: expectedCount!, revoked: 0 },
         ...{ position: null, status: 'running', createdAt: at, finishedAt: null },
       };
-      await store.transaction(async (tx) => {
+      const begun = store.transaction(async (tx) => {
         const { count } = await store.count(tx, { account, filter, reason, at });
         if (count !== expectedCount)
           throw new DomainError(
@@ -120,7 +121,8 @@ export function createBulkService({ store, clock, audit, log, sql, verifyProof, 
         if (barred) await store.barEverywhere(tx, barred, at);
         await store.insert(tx, bulk);
       });
-      if (expectedCount! <= mostAtOnce) await run(bulk.id);
+      await begun.catch(unlessUnsettled);
+      if (expectedCount! <= mostAtOnce) await run(bulk.id).catch(unlessUnsettled);
       else void run(bulk.id).catch(onError);
       return get(account, bulk.id);
     },
@@ -133,4 +135,9 @@ export function createBulkService({ store, clock, audit, log, sql, verifyProof, 
       for (const id of await store.running()) await run(id);
     },
   };
+}
+
+/** What is written is carried on in the background, and the answer says that it is running. */
+function unlessUnsettled(error: unknown): void {
+  if (!(error instanceof DomainError) || error.code !== 'not-settled') throw error;
 }

@@ -25,10 +25,12 @@ export type BulkCertificate = LoggedCertificate & { thingId: string; thingName: 
 
 export type BulkStore = ReturnType<typeof createBulkStore>;
 
-type Wanted = { account: string; filter: BulkFilter; reason: RevocationReason; at: Date };
+/** `countedAt`: when the filter was counted. Absent while it is being counted. */
+type Wanted = { account: string; filter: BulkFilter; reason: RevocationReason; at: Date; countedAt?: Date };
 
-// Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
-const matching = ({ account, filter, reason, at }: Wanted) => sql`
+// What was issued after the count is left alone, but for what was renewed meanwhile from something that was counted:
+// nothing escapes by renewing. Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
+const matching = ({ account, filter, reason, at, countedAt }: Wanted) => sql`
   c.account_name = ${account} AND c.not_after > ${at}
   AND (c.revoked_at IS NULL OR (c.reason <> ${reason} AND (c.reason = 'certificateHold' OR ${reason} = 'keyCompromise')))
   AND (${filter.thingNames ?? null}::text[] IS NULL OR t.name = ANY(${filter.thingNames ?? null}::text[]))
@@ -41,7 +43,12 @@ const matching = ({ account, filter, reason, at }: Wanted) => sql`
       SELECT k.serial_number FROM certificates k WHERE k.account_name = ${account} AND k.spki_sha256 =
         (SELECT s.spki_sha256 FROM certificates s WHERE s.account_name = ${account} AND s.serial_number = ${filter.lineageOf ?? null})
       UNION SELECT r.serial_number FROM certificates r JOIN lineage l ON r.renews = l.serial_number)
-    SELECT serial_number FROM lineage))`;
+    SELECT serial_number FROM lineage))
+  AND (${countedAt ?? null}::timestamptz IS NULL OR c.created_at <= ${countedAt ?? null}::timestamptz OR (c.renews IS NOT NULL AND EXISTS (
+    WITH RECURSIVE older AS (
+      SELECT o.created_at, o.renews FROM certificates o WHERE o.serial_number = c.renews
+      UNION ALL SELECT o.created_at, o.renews FROM certificates o JOIN older n ON o.serial_number = n.renews)
+    SELECT 1 FROM older WHERE created_at <= ${countedAt ?? null}::timestamptz)))`;
 
 export function createBulkStore(db: Database, commit: Commit) {
   /** The first certificates that a filter takes. */

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { keyCaller } from '../http/callers.js';
+import { keyCaller, requirePermissions } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
 import { describeEntry } from './feed-entry.js';
-import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
+import { mostProxies, type Enforcement, type Proxy, type ProxyStore } from './proxy-store.js';
 
 const tags = ['revocations'];
 const proxyName = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
@@ -58,7 +58,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
     app.post(
       '/v1/proxies',
       {
-        config: { access: 'revocations:read' },
+        config: { access: 'proxies:write' },
         schema: {
           summary: 'Register an edge by its name; the same name again is the same proxy',
           tags,
@@ -69,7 +69,14 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
       async (request, reply) => {
         const { account, id: keyId } = keyCaller(request);
         const { name } = request.body;
-        const { proxy: found, created } = await store.register(account, keyId, name, clock());
+        const registered = await store.register(account, keyId, name, clock());
+        if (!registered)
+          throw new DomainError(
+            'too-many-requests',
+            `the account has ${mostProxies} edges registered: DELETE /v1/proxies/{id} those that are no more`,
+            { retryAfter: 60 },
+          );
+        const { proxy: found, created } = registered;
         if (found.keyId !== keyId)
           throw new DomainError(
             'conflict',
@@ -101,12 +108,21 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
     app.delete(
       '/v1/proxies/:id',
       {
-        config: { access: 'keys:write' },
-        schema: { summary: 'Forget an edge that is no more', tags, params, response: { 204: z.null() } },
+        config: { access: 'proxies:write' },
+        schema: {
+          summary: 'Forget an edge that is no more; that of another key needs keys:write too',
+          tags,
+          params,
+          response: { 204: z.null() },
+        },
       },
       async (request, reply) => {
         const { id } = request.params;
-        if (!(await store.remove(keyCaller(request).account, id))) throw noProxy(id);
+        const caller = keyCaller(request);
+        const holder = await store.holderOf(caller.account, id);
+        if (holder !== undefined && holder !== caller.id)
+          requirePermissions(caller, ['keys:write'], 'forgetting the edge of another key');
+        if (!(await store.remove(caller.account, id))) throw noProxy(id);
         return reply.code(204).send(null);
       },
     );
@@ -114,7 +130,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
     app.post(
       '/v1/proxies/:id/applied',
       {
-        config: { access: 'revocations:read' },
+        config: { access: 'proxies:write' },
         schema: {
           summary: 'Confirm how far the log is applied',
           tags,

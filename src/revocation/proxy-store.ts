@@ -20,6 +20,9 @@ export type Proxy = {
 /** An edge and whether it has come to a place in the log, and since when. */
 export type Enforcement = Proxy & { since: Date | null };
 
+/** How many edges one account may have registered. */
+export const mostProxies = 20_000;
+
 /** A proxy that has been silent for so long is not counted on. */
 export const staleSeconds = 15;
 
@@ -30,19 +33,29 @@ const columns = sql`p.id, p.name, p.key_id AS "keyId", p.created_at AS "createdA
 
 export function createProxyStore(db: Database) {
   return {
-    /** The proxy of this name; made unless it is there. */
+    /** The proxy of this name; made unless it is there. Undefined when the account has no room for another. */
     async register(
       account: string,
       keyId: string,
       name: string,
       at: Date,
-    ): Promise<{ proxy: Proxy; created: boolean }> {
-      const data = { id: randomUUID(), accountName: account, keyId, name, createdAt: at };
-      const { count } = await db.proxy.createMany({ data: [data], skipDuplicates: true });
+    ): Promise<{ proxy: Proxy; created: boolean } | undefined> {
+      // Registrations at the same time may go over the limit by as many as they are.
+      const count = await db.$executeRaw(sql`
+        INSERT INTO proxies (id, account_name, key_id, name, created_at)
+        SELECT ${randomUUID()}::uuid, ${account}, ${keyId}::uuid, ${name}, ${at}
+        WHERE (SELECT count(*) FROM proxies p WHERE p.account_name = ${account}) < ${mostProxies}
+        ON CONFLICT DO NOTHING`);
       const [proxy] = await db.$queryRaw<Proxy[]>(
         sql`SELECT ${columns} FROM proxies p WHERE p.account_name = ${account} AND p.name = ${name}`,
       );
-      return { proxy: proxy!, created: count === 1 };
+      return proxy && { proxy, created: count === 1 };
+    },
+
+    /** The key that registered a proxy. */
+    async holderOf(account: string, id: string): Promise<string | undefined> {
+      const proxy = await db.proxy.findUnique({ where: { id, accountName: account }, select: { keyId: true } });
+      return proxy?.keyId;
     },
 
     list: (account: string, after: string, limit: number): Promise<Proxy[]> =>

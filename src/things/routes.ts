@@ -100,7 +100,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
     app.post(
       '/v1/things/:name/reenroll',
       {
-        config: { access: 'things:write' },
+        config: { access: 'things:write', needs: ['certificates:revoke'] },
         schema: {
           summary: 'A one-use enrollment for a device that lost its key',
           tags,

@@ -2,14 +2,14 @@ import fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installCallers, type Access } from '../../src/http/callers.js';
 import { createFailureLimiter } from '../../src/http/failure-limiter.js';
-import { permissions, permissionsOfRole, roles } from '../../src/http/permissions.js';
+import { permissions, permissionsOfRole, roles, type Permission } from '../../src/http/permissions.js';
 import { problemOf } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';
 import { enroll, provision } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
 
-/** Every route and what it asks of its callers, written down a second time. */
-const inventory: Record<string, Access> = {
+/** Every route and what it asks of its callers, written down a second time; a list is all of it. */
+const inventory: Record<string, Access | Permission[]> = {
   'POST /v1/provision': 'enrollment',
   'POST /v1/renew': 'public',
   'POST /v1/token': 'public',
@@ -36,7 +36,7 @@ const inventory: Record<string, Access> = {
   'GET /v1/api-keys': 'keys:read',
   'GET /v1/api-keys/{id}': 'keys:read',
   'DELETE /v1/api-keys/{id}': 'keys:write',
-  'POST /v1/enrollments': 'enrollments:write',
+  'POST /v1/enrollments': ['enrollments:write', 'policies:attach'],
   'GET /v1/enrollments': 'enrollments:read',
   'GET /v1/enrollments/{id}': 'enrollments:read',
   'POST /v1/enrollments/{id}/revoke': 'enrollments:write',
@@ -44,7 +44,7 @@ const inventory: Record<string, Access> = {
   'GET /v1/things/{name}': 'things:read',
   'PATCH /v1/things/{name}': 'things:write',
   'PUT /v1/things/{name}/policies': 'policies:attach',
-  'POST /v1/things/{name}/reenroll': 'things:write',
+  'POST /v1/things/{name}/reenroll': ['things:write', 'certificates:revoke'],
   'GET /v1/certificates': 'certificates:read',
   'GET /v1/certificates/{serialNumber}': 'certificates:read',
   'POST /v1/certificates/{serialNumber}/revoke': 'certificates:revoke',
@@ -81,11 +81,19 @@ const inventory: Record<string, Access> = {
   'GET /v1/aws': 'aws:write',
   'PUT /v1/aws': 'aws:write',
   'POST /v1/aws/retry': 'aws:write',
-  'POST /v1/aws/reconcile': 'aws:write',
-  'GET /v1/aws/reconcile': 'aws:write',
-  'GET /v1/aws/reconcile/{id}': 'aws:write',
-  'POST /v1/aws/import': 'aws:write',
-  'GET /v1/aws/import/{id}': 'aws:write',
+  'POST /v1/aws/reconcile': ['aws:write', 'things:read'],
+  'GET /v1/aws/reconcile': ['aws:write', 'things:read'],
+  'GET /v1/aws/reconcile/{id}': ['aws:write', 'things:read'],
+  'POST /v1/aws/import': [
+    'aws:write',
+    'things:read',
+    'things:write',
+    'enrollments:write',
+    'policies:write',
+    'policies:attach',
+    'certificates:revoke',
+  ],
+  'GET /v1/aws/import/{id}': ['aws:write', 'things:read'],
   'POST /v1/things/{name}/aws/retry': 'aws:write',
   'GET /v1/policies/{name}/aws': 'policies:read',
   'POST /integrations/aws-authorizer': 'authorize:query',
@@ -100,10 +108,10 @@ const inventory: Record<string, Access> = {
   'POST /v1/revocations/bulk': 'certificates:revoke',
   'GET /v1/revocations/bulk/{id}': 'certificates:read',
   'GET /v1/revocations/{position}': 'revocations:read',
-  'POST /v1/proxies': 'revocations:read',
+  'POST /v1/proxies': 'proxies:write',
   'GET /v1/proxies': 'revocations:read',
-  'DELETE /v1/proxies/{id}': 'keys:write',
-  'POST /v1/proxies/{id}/applied': 'revocations:read',
+  'DELETE /v1/proxies/{id}': 'proxies:write',
+  'POST /v1/proxies/{id}/applied': 'proxies:write',
   // The last, because the device that calls it is no more.
   'POST /v1/self/revoke': 'thing',
 };
@@ -125,10 +133,10 @@ const pathOf = (route: string) => route.replace(/\{\w+\}/g, (name) => samples[na
 type Kind = { token: string | undefined; holds: ReadonlySet<string>; wrong?: [status: number, problem: string] };
 
 /** What a caller of a kind must get from a route: a refusal, or anything but one. */
-function expected(access: Access, { holds, wrong }: Kind): [number, string] | 'admitted' {
+function expected(access: Access | Permission[], { holds, wrong }: Kind): [number, string] | 'admitted' {
   if (access === 'public') return 'admitted';
   if (wrong) return wrong;
-  return holds.has(access) ? 'admitted' : [403, 'forbidden'];
+  return [access].flat().every((each) => holds.has(each)) ? 'admitted' : [403, 'forbidden'];
 }
 
 describe.each(databaseKinds)('callers on %s', (kind) => {

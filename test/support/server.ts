@@ -1,4 +1,5 @@
 import { buildApp } from '../../src/app.js';
+import type { App } from '../../src/http/route.js';
 import { awsTuning, type AwsTuning } from '../../src/aws/services.js';
 import { createStopwatch, type Clock, type Stopwatch } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
@@ -21,6 +22,8 @@ export type TestServer = OpenResources & {
   freeze(): void;
   now(): Date;
   stop(): Promise<void>;
+  /** Asks without a connection, for tests that ask ten thousand times. */
+  inject: App['inject'];
 };
 
 // The database of another server: its settings name it, and the other removes it.
@@ -78,6 +81,7 @@ export async function startServer(
     advance: (seconds) => (offsetMs += seconds * 1000),
     freeze: () => (frozenAt ??= Date.now()),
     now: clock,
+    inject: app.inject.bind(app) as App['inject'],
     async stop() {
       await app.close();
       await resources.close();

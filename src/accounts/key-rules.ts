@@ -1,0 +1,45 @@
+import { rfc3339 } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { KeyCaller } from '../http/callers.js';
+import type { Permission } from '../http/permissions.js';
+import type { NewApiKey } from './schema.js';
+import type { StoredApiKey } from './store.js';
+
+const flags = ['bearer', 'enforcesCrl', 'followsFeed', 'inUrl'] as const;
+
+/**
+ * Refuses a new key that could do more, or live longer, than its maker's. The flags of a key are the owner's and the
+ * admin's to give; another key gives those that it has itself. @throws DomainError `forbidden`
+ */
+export function requireGrantable(
+  caller: KeyCaller,
+  request: NewApiKey,
+  permissions: Permission[],
+  expiresAt: Date | null,
+): void {
+  const lacking = permissions.filter((permission) => !caller.permissions.has(permission));
+  if (lacking.length > 0)
+    throw new DomainError('forbidden', `you cannot grant what your key lacks: ${lacking.join(', ')}`);
+  const mayFlag = caller.role === 'owner' || caller.role === 'admin';
+  const foreign = flags.filter((flag) => request[flag] && !caller[flag]);
+  if (!mayFlag && foreign.length > 0)
+    throw new DomainError(
+      'forbidden',
+      `your key is not made ${foreign.join(', ')}: leave it out, or ask an owner or admin for the key`,
+    );
+  if (caller.expiresAt === null || (expiresAt && expiresAt <= caller.expiresAt)) return;
+  throw new DomainError(
+    'forbidden',
+    `your key expires at ${rfc3339(caller.expiresAt)}: the new key needs an expiresAt no later`,
+  );
+}
+
+/** Refuses to delete a key that can do what the caller's cannot. @throws DomainError `forbidden` */
+export function requireDeletable(caller: KeyCaller, key: StoredApiKey): void {
+  const lacking = key.permissions.filter((permission) => !caller.permissions.has(permission));
+  if (lacking.length === 0) return;
+  throw new DomainError(
+    'forbidden',
+    `you cannot delete a key that holds what yours lacks (${lacking.join(', ')}): use a key that holds it`,
+  );
+}

@@ -1,0 +1,158 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Database } from '../../src/db/client.js';
+
+/** Everything of an account that a right is needed to change. */
+export type State = {
+  things: Record<string, Thing>;
+  certificates: Record<string, Certificate>;
+  enrollments: Record<string, Enrollment>;
+  keys: Record<string, Key>;
+  proxies: Record<string, { keyId: string; progress: string }>;
+  policies: Record<string, string>;
+  segments: Record<string, string>;
+  issuers: Record<string, string>;
+  mirrors: Record<string, string>;
+  accounts: Record<string, string>;
+};
+
+type Thing = {
+  status: string;
+  policies: string[];
+  segment: string | null;
+  attributes: Record<string, string>;
+  deleted: boolean;
+};
+type Certificate = { thing: string; reason: string | null; suspended: boolean };
+type Enrollment = Pick<Thing, 'policies' | 'segment' | 'attributes'> & {
+  chosen: string[];
+  again: string | null;
+  revoked: boolean;
+};
+type Key = { role: string | null; permissions: string[]; flags: string[]; deleted: boolean };
+
+/** Something that happened, and every permission that it needs by whatever route (product.md, Admins). */
+export type Effect = { what: string; needs: string[] };
+
+const roleHolds: Record<string, string[]> = {
+  auditor: ['things', 'certificates', 'policies', 'enrollments', 'segments', 'revocations', 'audit', 'keys'].map(
+    (of) => `${of}:read`,
+  ),
+  proxy: ['authorize:query', 'revocations:read', 'proxies:write'],
+  edge: ['authorize:query', 'revocations:read', 'proxies:write', 'edge:follow'],
+  owner: ['issuers:write', 'keys:write'],
+};
+
+/** What a key can do, by what was written down for it; of the great roles, two things that tell them apart. */
+const holdings = ({ role, permissions }: Key): string[] => (role === null ? permissions : (roleHolds[role] ?? []));
+
+const same = isDeepStrictEqual;
+const isEmpty = (value: object | string | null): boolean => value === null || Object.keys(value).length === 0;
+
+type Change<Row> = { id: string; was: Row | undefined; is: Row | undefined };
+
+function changes<Row>(before: Record<string, Row>, after: Record<string, Row>): Change<Row>[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    .filter((id) => !same(before[id], after[id]))
+    .map((id) => ({ id, was: before[id], is: after[id] }));
+}
+
+/** Policies, a segment, attributes: what a thing may be given, by the needs of each. */
+function giving(what: string, was: Pick<Thing, 'policies' | 'segment' | 'attributes'> | undefined, is: typeof was) {
+  const effects: Effect[] = [];
+  const differs = (a: object | string | null, b: object | string | null) => !same(a, b) && !(isEmpty(a) && isEmpty(b));
+  if (differs(was?.policies ?? [], is?.policies ?? []))
+    effects.push({ what: `${what}: policies`, needs: ['policies:attach'] });
+  if (differs(was?.segment ?? null, is?.segment ?? null))
+    effects.push({ what: `${what}: segment`, needs: ['segments:write'] });
+  if (differs(was?.attributes ?? {}, is?.attributes ?? {}))
+    effects.push({ what: `${what}: attributes`, needs: ['things:write'] });
+  return effects;
+}
+
+function ofThing({ id, was, is }: Change<Thing>): Effect[] {
+  const effects = giving(`thing ${id}`, was, is);
+  if (!was) return [...effects, { what: `thing ${id} made`, needs: ['enrollments:write'] }];
+  if (was.deleted !== is!.deleted) effects.push({ what: `thing ${id} deleted`, needs: ['certificates:revoke'] });
+  if (was.status === is!.status) return effects;
+  const back = was.status === 'revoked' ? ['things:write', 'certificates:release'] : [];
+  return [...effects, { what: `thing ${id}: ${was.status} to ${is!.status}`, needs: ['certificates:revoke', ...back] }];
+}
+
+function ofCertificate({ id, was, is }: Change<Certificate>, known: State): Effect[] {
+  if (!was) {
+    const isFirst = known.things[is!.thing] === undefined;
+    return [
+      {
+        what: `certificate for ${is!.thing}`,
+        needs: isFirst ? ['enrollments:write'] : ['things:write', 'certificates:revoke'],
+      },
+    ];
+  }
+  const released = is!.reason === null;
+  const needs = released && !was.suspended ? 'certificates:release' : 'certificates:revoke';
+  return [{ what: `certificate ${id}: ${was.reason} to ${is!.reason}`, needs: [needs] }];
+}
+
+function ofEnrollment({ id, was, is }: Change<Enrollment>): Effect[] {
+  if (was) return [{ what: `enrollment ${id} changed`, needs: ['enrollments:write'] }];
+  if (is!.again !== null)
+    return [{ what: `re-enrollment of ${is!.again}`, needs: ['things:write', 'certificates:revoke'] }];
+  const chosen = is!.chosen.length > 0 ? [{ what: 'attributes that a device chooses', needs: ['things:write'] }] : [];
+  const made = { what: `enrollment ${id}`, needs: ['enrollments:write'] };
+  return [made, ...chosen, ...giving(`enrollment ${id}`, undefined, is)];
+}
+
+function ofKey({ id, was, is }: Change<Key>): Effect[] {
+  if (!was)
+    return [{ what: `key ${id} made`, needs: ['keys:write', ...holdings(is!), ...is!.flags.map((f) => `flag ${f}`)] }];
+  return [{ what: `key ${id} deleted`, needs: ['keys:write', ...holdings(was)] }];
+}
+
+function ofProxy({ id, was, is }: Change<State['proxies'][string]>, mine: Set<string>): Effect[] {
+  const foreign = !is && was && !mine.has(was.keyId) ? ['keys:write'] : [];
+  return [{ what: `edge ${id}`, needs: ['proxies:write', ...foreign] }];
+}
+
+/** What became of an account between two looks; `mine` are the ids of the keys that were used. */
+export function effectsBetween(before: State, after: State, mine: Set<string>): Effect[] {
+  const plain = (of: keyof State, needs: string) =>
+    changes<unknown>(before[of], after[of]).map(({ id }) => ({ what: `${of} ${id}`, needs: [needs] }));
+  return [
+    ...changes(before.things, after.things).flatMap(ofThing),
+    ...changes(before.certificates, after.certificates).flatMap((change) => ofCertificate(change, before)),
+    ...changes(before.enrollments, after.enrollments).flatMap(ofEnrollment),
+    ...changes(before.keys, after.keys).flatMap(ofKey),
+    ...changes(before.proxies, after.proxies).flatMap((change) => ofProxy(change, mine)),
+    ...plain('policies', 'policies:write'),
+    ...plain('segments', 'segments:write'),
+    ...plain('issuers', 'issuers:write'),
+    ...plain('mirrors', 'aws:write'),
+    ...plain('accounts', 'accounts:write'),
+  ];
+}
+
+/** Looks at everything of an account at once, but for good keys that `unseen` made. */
+export async function readState(db: Database, account: string, unseen: string): Promise<State> {
+  const [row] = await db.$queryRaw<{ state: State }[]>`
+    SELECT jsonb_build_object(
+      'things', (SELECT COALESCE(jsonb_object_agg(name, jsonb_build_object('status', status, 'policies', policies, 'segment', segment,
+        'attributes', attributes, 'deleted', deleted_at IS NOT NULL)), '{}') FROM things WHERE account_name = ${account}),
+      'certificates', (SELECT COALESCE(jsonb_object_agg(c.serial_number, jsonb_build_object('thing', t.name, 'reason', c.reason,
+        'suspended', c.held_by_suspension)), '{}') FROM certificates c JOIN things t ON t.id = c.thing_id WHERE c.account_name = ${account}),
+      'enrollments', (SELECT COALESCE(jsonb_object_agg(e.id, jsonb_build_object('policies', e.policies, 'segment', e.segment,
+        'attributes', e.attributes, 'chosen', e.device_attributes, 'again', e.reenrolls_thing_id, 'revoked', e.revoked_at IS NOT NULL)), '{}')
+        FROM enrollments e WHERE e.account_name = ${account}),
+      'keys', (SELECT jsonb_object_agg(id, jsonb_build_object('role', role, 'permissions', permissions, 'deleted', deleted_at IS NOT NULL,
+        'flags', to_jsonb(array_remove(ARRAY[CASE WHEN bearer THEN 'bearer' END, CASE WHEN enforces_crl THEN 'enforcesCrl' END,
+        CASE WHEN follows_feed THEN 'followsFeed' END, CASE WHEN in_url THEN 'inUrl' END], NULL)))) FROM api_keys
+        WHERE account_name = ${account} AND (created_by <> ${unseen} OR deleted_at IS NOT NULL)),
+      'proxies', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('keyId', key_id, 'progress', concat(incarnation, applied))), '{}')
+        FROM proxies WHERE account_name = ${account}),
+      'policies', (SELECT jsonb_object_agg(p.name, concat(p.active_version, ' of ', (SELECT count(*) FROM policy_versions v
+        WHERE v.account_name = p.account_name AND v.name = p.name))) FROM policies p WHERE p.account_name = ${account}),
+      'segments', (SELECT COALESCE(jsonb_object_agg(name, to_jsonb(s)::text), '{}') FROM segments s WHERE account_name = ${account}),
+      'issuers', (SELECT jsonb_object_agg(id, concat(list_superseded, shards, delta_list, list_max_age)) FROM issuers WHERE account_name = ${account}),
+      'mirrors', (SELECT COALESCE(jsonb_object_agg(account_name, mode), '{}') FROM aws_mirrors WHERE account_name = ${account}),
+      'accounts', (SELECT jsonb_object_agg(name, status) FROM accounts WHERE name <> 'default')) AS state`;
+  return row!.state;
+}
