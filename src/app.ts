@@ -1,4 +1,5 @@
 import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
+import { LRUCache } from 'lru-cache';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -88,7 +89,7 @@ export async function buildApp(resources: AppResources): Promise<App> {
   const { mirror, mirrorQueue } = resources.services;
   addMirrorMetrics(metrics.registry, { queue: () => mirrorQueue(), counts: mirror.counts }, resources.clock);
   observeRequests(app, metrics);
-  const failures = createFailureLimiter(config.failedCredentialsPerMinute);
+  const failures = createFailureLimiter(config.failedCredentialsPerMinute, resources.clock);
   installCallers(app, callerLookup(resources.services), failures);
   await installDocs(app, version);
   await mountFeatures(app, resources, { metrics, failures });
@@ -145,6 +146,8 @@ async function mountFeatures(
         return { created, answer: await presenter.identity(thing, certificate) };
       },
       failures,
+      isRemembered: enrollments.isRemembered,
+      recognises: tokens.recognises,
       count: (result) => metrics.provisions.inc({ result }),
     }),
   );
@@ -191,7 +194,13 @@ async function mountFeatures(
 }
 
 function callerLookup({ accounts, enrollments, tokens }: Services): CallerLookup {
+  const goodTokens = new LRUCache<string, true>({ max: 10_000 });
   return {
+    isRemembered(credential) {
+      const hash = hashCredential(credential);
+      if (credential.startsWith('twk_')) return accounts.isRemembered(hash);
+      return enrollments.isRemembered(hash) || goodTokens.has(hash.toString('base64'));
+    },
     apiKey: accounts.findCaller,
     async enrollment(token) {
       const tokenHash = hashCredential(token);
@@ -200,6 +209,7 @@ function callerLookup({ accounts, enrollments, tokens }: Services): CallerLookup
     },
     async accessToken(token) {
       const certificate = await tokens.findBearer(token);
+      if (certificate) goodTokens.set(hashCredential(token).toString('base64'), true);
       return certificate && { kind: 'thing', certificate };
     },
   };

@@ -195,7 +195,7 @@ export async function createServices(resources: Resources) {
   const provisioning = createProvisioningService({
     store: createProvisioningStore(db, appendAudit, appendLog, lockRoom, commit),
     clock,
-    covering: enrollments.covering,
+    enrollments,
     signing: issuers.signing,
     parseCsr: (pem, account, thingName) => parseCsr(pem, thingUri(account, thingName)).publicKey,
     async generateKey(type) {

@@ -168,6 +168,9 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
       });
     },
 
+    /** Whether a key of this hash was good lately. */
+    isRemembered: (hash: Buffer): boolean => keys.find(hash) !== undefined,
+
     /** Who holds an API key; undefined for a key that is unknown, deleted or expired. @throws DomainError `account-suspended` */
     findCaller(token: string): KeyCaller | undefined | Promise<KeyCaller | undefined> {
       const hash = hashCredential(token);

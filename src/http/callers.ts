@@ -50,6 +50,8 @@ const docsPrefix = '/docs';
 
 /** Finds who holds a credential; undefined when nobody does. */
 export type CallerLookup = {
+  /** Whether a credential was good lately, without a look-up. */
+  isRemembered(credential: string): boolean;
   /** At once for a key that was used lately. */
   apiKey(key: string): KeyCaller | undefined | Promise<KeyCaller | undefined>;
   enrollment(token: string): Promise<EnrollmentCaller | undefined>;
@@ -74,6 +76,8 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
     const { access, needs = [] } = request.routeOptions.config;
     if (access === undefined || access === 'public') return done();
     const { credential, fromUrl } = requireCredential(request);
+    // Over the limit of its address, a credential that is not remembered is refused before it is looked up.
+    if (!failures.isQuiet() && !lookup.isRemembered(credential)) failures.requireRoom(request.ip);
     const enter = (caller: Caller | undefined): void => {
       request.caller = caller ?? refuseUnknown(request, failures);
       if (fromUrl) admitFromUrl(request.caller);
@@ -154,7 +158,10 @@ export function requirePermissions(caller: KeyCaller, wanted: Permission[], why?
   const lacking = wanted.filter((permission) => !caller.permissions.has(permission));
   if (lacking.length === 0) return;
   const said = `the API key lacks ${lacking.join(', ')}`;
-  throw new DomainError('forbidden', `${said}${why === undefined ? '' : `, which ${why} needs`}: use a key that has it`);
+  throw new DomainError(
+    'forbidden',
+    `${said}${why === undefined ? '' : `, which ${why} needs`}: use a key that has it`,
+  );
 }
 
 function credentialOf(access: 'enrollment' | 'thing'): string {

@@ -1,40 +1,107 @@
-import { LRUCache } from 'lru-cache';
-import { DomainError } from '../errors.js';
+import { hash, randomBytes } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import type { Clock } from '../clock.js';
+import { DomainError, type ErrorCode } from '../errors.js';
 
-/** Counts the wrong credentials of each source address. */
+/** Counts the wrong credentials of each source address; IPv6 by /64, which is what one customer is given. */
 export type FailureLimiter = {
-  /** Notes one more failure of `address`. @throws DomainError `too-many-requests` beyond the limit. */
+  /** True while no address can be over the limit. */
+  isQuiet(): boolean;
+  /** @throws DomainError `too-many-requests` when an address is over the limit: nothing is looked up for it */
+  requireRoom(address: string): void;
+  /** Notes one more failure of `address`. @throws DomainError `too-many-requests` beyond the limit */
   count(address: string): void;
-  /** Does work whose refusal of a device counts as a failure of `address`. */
-  counting<Result>(address: string, work: () => Promise<Result>): Promise<Result>;
+  /**
+   * Does work that judges a credential, and counts its refusal. Over the limit it is not begun, unless the credential
+   * is one that was good lately.
+   */
+  counting<Result>(address: string, isKnown: () => boolean, work: () => Promise<Result>): Promise<Result>;
 };
 
 const windowMs = 60_000;
+const rows = 4;
+const columns = 65_536;
+const failures: ReadonlySet<ErrorCode> = new Set(['invalid-client', 'invalid-credential', 'invalid-grant']);
 
 /**
- * A fixed window of a minute for each address, the least recent of 10,000 addresses forgotten. Only
- * failures are limited: neighbours behind one address cannot lock out a device whose credential is good.
+ * A window of a minute for each address. The counts stand in a sketch of a fixed size (count-min, under a secret), so
+ * that no number of addresses makes it grow or forget: it may count too much, for an address that shares all four of
+ * its cells with others, and never too little. Only failures are limited: neighbours behind one address do not lock
+ * out a device whose credential was good lately.
  */
-export function createFailureLimiter(perMinute: number): FailureLimiter {
-  const windows = new LRUCache<string, { failures: number }>({ max: 10_000, ttl: windowMs });
+export function createFailureLimiter(perMinute: number, clock: Clock): FailureLimiter {
+  const cells = new Uint32Array(rows * columns);
+  const secret = randomBytes(16).toString('hex');
+  let [begun, total] = [0, 0];
+
+  const now = (): number => {
+    const at = clock().getTime();
+    // A clock that was set back would keep the window open for long.
+    if (at >= begun && at < begun + windowMs) return at;
+    if (total > 0) cells.fill(0);
+    [begun, total] = [at, 0];
+    return at;
+  };
+
+  const cellsOf = (address: string): number[] => {
+    const digest = hash('sha256', `${secret} ${networkOf(address)}`, 'buffer');
+    return Array.from({ length: rows }, (_, row) => row * columns + digest.readUInt16BE(2 * row));
+  };
+
+  const refuse = (at: number): never => {
+    const retryAfter = Math.max(1, Math.ceil((begun + windowMs - at) / 1000));
+    const detail = `this address sent too many wrong credentials: wait ${retryAfter} s, then use the right one`;
+    throw new DomainError('too-many-requests', detail, { retryAfter });
+  };
+
+  const countOf = (places: number[]): number => Math.min(...places.map((place) => cells[place]!));
+
+  const requireRoom = (address: string): void => {
+    const at = now();
+    // While there are fewer failures than one address may have, nobody is over the limit.
+    if (total >= perMinute && countOf(cellsOf(address)) >= perMinute) refuse(at);
+  };
+
   const count = (address: string): void => {
-    const window = windows.get(address);
-    if (!window) return void windows.set(address, { failures: 1 });
-    window.failures++;
-    if (window.failures <= perMinute) return;
-    const retryAfter = Math.max(1, Math.ceil(windows.getRemainingTTL(address) / 1000));
-    throw new DomainError('too-many-requests', `wait ${retryAfter} s, then use the right credential`, { retryAfter });
+    const at = now();
+    const places = cellsOf(address);
+    const counted = countOf(places);
+    if (counted >= perMinute) refuse(at);
+    total++;
+    for (const place of places) cells[place] = Math.max(cells[place]!, counted + 1);
   };
 
   return {
+    isQuiet(): boolean {
+      now();
+      return total < perMinute;
+    },
+    requireRoom,
     count,
-    async counting(address, work) {
+    async counting(address, isKnown, work) {
+      if (!isKnown()) requireRoom(address);
       try {
         return await work();
       } catch (error) {
-        if (error instanceof DomainError && error.code === 'invalid-client') count(address);
+        if (error instanceof DomainError && failures.has(error.code)) count(address);
         throw error;
       }
     },
   };
+}
+
+/** What failures of an address are counted under: an IPv4 address as it is, also when written as IPv6; of IPv6 the first 64 bits. */
+export function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const plain = address.split('%')[0]!.toLowerCase();
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain);
+  if (mapped) return mapped[1]!;
+  const [head, tail] = plain.split('::') as [string, string | undefined];
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  // An IPv4 address at the end stands for two groups.
+  const length = before.length + after.length + ((after.at(-1) ?? before.at(-1) ?? '').includes('.') ? 1 : 0);
+  const groups = [...before, ...Array.from({ length: Math.max(0, 8 - length) }, () => '0'), ...after];
+  const network = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${network.join(':')}::/64`;
 }

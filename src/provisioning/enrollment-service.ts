@@ -20,6 +20,9 @@ type Deps = {
   policyForType(account: string, thingType: string | undefined): Promise<string>;
 };
 
+/** What is known of the enrollment of a token, or will be. */
+type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: StoredEnrollment };
+
 const reenrollSeconds = 24 * 3600;
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
@@ -35,7 +38,7 @@ export function createEnrollmentService({
 }: Deps) {
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
   // judged anew in the transaction that uses it.
-  const covers = new LRUCache<string, Promise<StoredEnrollment | undefined>>({ max: 10_000, ttl: 60_000 });
+  const covers = new LRUCache<string, Covering>({ max: 10_000, ttl: 60_000 });
 
   /** @throws DomainError `not-found` */
   const get = async (account: string, id: string): Promise<StoredEnrollment> => {
@@ -112,13 +115,24 @@ export function createEnrollmentService({
     covering(tokenHash: Buffer): Promise<StoredEnrollment | undefined> {
       const key = tokenHash.toString('base64');
       const cached = covers.get(key);
-      if (cached) return cached;
+      if (cached) return cached.loading;
       const loading = store.findByTokenHash(tokenHash);
-      covers.set(key, loading);
+      const covering: Covering = { loading };
+      covers.set(key, covering);
       const forget = () => covers.delete(key);
-      loading.then((found) => found ?? forget(), forget);
+      loading.then((found) => (found ? (covering.found = found) : forget()), forget);
       return loading;
     },
+
+    /** Whether the enrollment of a token was good when it was read lately. */
+    isRemembered(tokenHash: Buffer): boolean {
+      const found = covers.get(tokenHash.toString('base64'))?.found;
+      if (!found || found.revokedAt || found.uses >= found.maxUses) return false;
+      return found.expiresAt === null || found.expiresAt > clock();
+    },
+
+    /** Reads the enrollment anew the next time: it was refused. */
+    forget: (tokenHash: Buffer): void => void covers.delete(tokenHash.toString('base64')),
   };
 }
 

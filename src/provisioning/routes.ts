@@ -14,13 +14,17 @@ type Deps = {
   present(provisioned: Provisioned, request: schema.ProvisionRequest): Promise<ProvisionAnswer>;
   renew(request: schema.RenewRequest, origin: Origin): Promise<{ created: boolean; answer: RenewAnswer }>;
   failures: FailureLimiter;
+  /** Whether the enrollment of a token was good lately. */
+  isRemembered(tokenHash: Buffer): boolean;
+  /** Whether a JWT names a certificate that signed something lately. */
+  recognises(proof: string): boolean;
   /** Notes how a first boot ended. */
   count(result: 'created' | 'repeated'): void;
 };
 
 const tags = ['agents'];
 
-export function provisioningRoutes({ provision, present, renew, failures, count }: Deps) {
+export function provisioningRoutes({ provision, present, renew, failures, isRemembered, recognises, count }: Deps) {
   return async (app: App) => {
     app.post(
       '/v1/provision',
@@ -37,7 +41,12 @@ export function provisioningRoutes({ provision, present, renew, failures, count 
         // The answer is built from nothing but what the schema names: running it through the schema again
         // would cost as much as a signature. A test holds every answer against the schema.
         void reply.type('application/json; charset=utf-8').serializer(JSON.stringify);
-        const provisioned = await provision(enrollmentCaller(request).tokenHash, request.body, originOf(request));
+        const { tokenHash } = enrollmentCaller(request);
+        const provisioned = await failures.counting(
+          request.ip,
+          () => isRemembered(tokenHash),
+          () => provision(tokenHash, request.body, originOf(request)),
+        );
         const answer = await present(provisioned, request.body);
         count(provisioned.created ? 'created' : 'repeated');
         return reply
@@ -59,7 +68,11 @@ export function provisioningRoutes({ provision, present, renew, failures, count 
         },
       },
       async (request, reply) => {
-        const { created, answer } = await failures.counting(request.ip, () => renew(request.body, originOf(request)));
+        const { created, answer } = await failures.counting(
+          request.ip,
+          () => recognises(request.body.proof),
+          () => renew(request.body, originOf(request)),
+        );
         return reply
           .code(created ? 201 : 200)
           .header('cache-control', 'no-store')

@@ -6,9 +6,11 @@ import type { IssueCertificate } from './store.js';
 import type { KeyType, PublicKey } from '../pki/public-key.js';
 import type { RegisteredThing } from '../registry.js';
 import { requireCovered } from './coverage.js';
+import type { EnrollmentService } from './enrollment-service.js';
 import type { StoredEnrollment } from './enrollment-store.js';
 import { createGroupCommit } from './group-commit.js';
 import type { ProvisionRequest } from './schema.js';
+import { createTurns } from './turns.js';
 import type { ProvisionOutcome, ProvisioningStore, ProvisionRecord, RefreshFamily, Unusable } from './store.js';
 
 type Authority = { issuerId: string; issue: IssueCertificate; nextIndex(): Promise<bigint> };
@@ -16,7 +18,7 @@ type Authority = { issuerId: string; issue: IssueCertificate; nextIndex(): Promi
 type Deps = {
   store: ProvisioningStore;
   clock: Clock;
-  covering(tokenHash: Buffer): Promise<StoredEnrollment | undefined>;
+  enrollments: Pick<EnrollmentService, 'covering' | 'forget'>;
   signing(account: string): Promise<Authority>;
   /** The checked public key of a CSR for the thing of this name. */
   parseCsr(pem: string, account: string, thingName: string): PublicKey;
@@ -43,7 +45,8 @@ const repeatSeconds = 24 * 3600;
 export type ProvisioningService = ReturnType<typeof createProvisioningService>;
 
 export function createProvisioningService(deps: Deps) {
-  const { store, clock, covering, signing } = deps;
+  const { store, clock, enrollments, signing } = deps;
+  const inTurn = createTurns();
   const commit = createGroupCommit<ProvisionRecord, ProvisionOutcome>({
     record: store.recordBatch,
     isConflict: store.isConflict,
@@ -52,10 +55,15 @@ export function createProvisioningService(deps: Deps) {
 
   const deviceKey = async (
     { csr, keyType, thingName }: ProvisionRequest,
-    account: string,
+    { id, account, reenrollsThingId }: StoredEnrollment,
   ): Promise<{ publicKey: PublicKey; privateKey?: KeyObject }> => {
     if (csr !== undefined) return { publicKey: deps.parseCsr(csr, account, thingName) };
-    return deps.generateKey(keyType!);
+    // A key of ours is for a first boot only, and takes up to a second to make: judged before, not after.
+    const { unusable, taken } = await store.standing(id, { account, name: thingName }, clock());
+    if (unusable) throw unusableEnrollment(unusable);
+    if (taken && reenrollsThingId === null) throw thingExists(thingName);
+    const make = () => deps.generateKey(keyType!);
+    return keyType!.startsWith('rsa') ? inTurn(account, make) : make();
   };
 
   /** Signs in memory: nobody holds what is made here until it was recorded. */
@@ -140,23 +148,32 @@ export function createProvisioningService(deps: Deps) {
     }
   };
 
+  const provision = async (tokenHash: Buffer, request: ProvisionRequest, origin: Origin): Promise<Provisioned> => {
+    const enrollment = await enrollments.covering(tokenHash);
+    if (!enrollment || enrollment.revokedAt) throw unusableEnrollment('revoked');
+    // Until then an equal request may be repeated.
+    if (enrollment.expiresAt && addSeconds(enrollment.expiresAt, repeatSeconds) <= clock())
+      throw unusableEnrollment('expired');
+    requireCovered(enrollment, request, origin.sourceIp);
+    const { publicKey, privateKey } = await deviceKey(request, enrollment);
+    const record = await prepare(enrollment, request, publicKey, origin);
+    const { reenrollsThingId } = enrollment;
+    const answer = await (reenrollsThingId === null ? firstBoot(record) : reenroll(record, reenrollsThingId));
+    return privateKey ? { ...answer, privateKey } : answer;
+  };
+
   return {
     /**
      * First boot, or the same again. Checks leave no trace, then signs in memory, then one commit records
      * everything, then answers: a crash leaves a full record or nothing that anybody holds.
      * @throws DomainError `invalid-credential`, `outside-enrollment`, `bad-csr`, `bad-key`, `thing-exists`, `key-in-use`, `segment-full`,
-     * `thing-not-active`, `certificate-revoked`, `account-suspended`
+     * `thing-not-active`, `certificate-revoked`, `account-suspended`, `too-many-requests`
      */
-    async provision(tokenHash: Buffer, request: ProvisionRequest, origin: Origin): Promise<Provisioned> {
-      const enrollment = await covering(tokenHash);
-      if (!enrollment || enrollment.revokedAt) throw unusableEnrollment('revoked');
-      requireCovered(enrollment, request, origin.sourceIp);
-      const { publicKey, privateKey } = await deviceKey(request, enrollment.account);
-      const record = await prepare(enrollment, request, publicKey, origin);
-      const { reenrollsThingId } = enrollment;
-      const answer = await (reenrollsThingId === null ? firstBoot(record) : reenroll(record, reenrollsThingId));
-      return privateKey ? { ...answer, privateKey } : answer;
-    },
+    provision: (tokenHash: Buffer, request: ProvisionRequest, origin: Origin): Promise<Provisioned> =>
+      provision(tokenHash, request, origin).catch((error: unknown) => {
+        if (error instanceof DomainError && error.code === 'invalid-credential') enrollments.forget(tokenHash);
+        throw error;
+      }),
   };
 }
 

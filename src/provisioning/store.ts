@@ -70,6 +70,15 @@ export function createProvisioningStore(
   return {
     isConflict: isDataConflict,
 
+    /** Whether an enrollment can be used now, and whether its account has a thing of this name. Locks nothing. */
+    async standing(id: string, { account, name }: { account: string; name: string }, at: Date) {
+      const [row] = await db.$queryRaw<(EnrollmentState & { taken: boolean })[]>(sql`
+        SELECT e.id, e.max_uses - e.uses AS left, e.revoked_at IS NOT NULL AS revoked, COALESCE(e.expires_at <= ${at}, false) AS expired,
+          a.status <> 'active' AS suspended, EXISTS (SELECT 1 FROM things WHERE account_name = ${account} AND name = ${name}) AS taken
+        FROM enrollments e JOIN accounts a ON a.name = e.account_name WHERE e.id = ${id}::uuid`);
+      return { unusable: usability(row), taken: row?.taken ?? false };
+    },
+
     /**
      * Records first boots in one transaction: locks their enrollments in id order, grants each what it
      * has left, and writes what was granted. Records of one call must not share a name or a key.

@@ -29,8 +29,16 @@ export type BulkStore = ReturnType<typeof createBulkStore>;
 type Wanted = { account: string; filter: BulkFilter; reason: RevocationReason; at: Date; countedAt?: Date };
 
 // What was issued after the count is left alone, but for what was renewed meanwhile from something that was counted:
-// nothing escapes by renewing. Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
-const matching = ({ account, filter, reason, at, countedAt }: Wanted) => sql`
+// nothing escapes by renewing.
+const countedBy = (at: Date) => sql`
+  AND (c.created_at <= ${at} OR (c.renews IS NOT NULL AND EXISTS (
+    WITH RECURSIVE older AS (
+      SELECT o.created_at, o.renews FROM certificates o WHERE o.serial_number = c.renews
+      UNION ALL SELECT o.created_at, o.renews FROM certificates o JOIN older n ON o.serial_number = n.renews)
+    SELECT 1 FROM older WHERE created_at <= ${at})))`;
+
+// Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
+const matching = ({ account, filter, reason, at }: Wanted) => sql`
   c.account_name = ${account} AND c.not_after > ${at}
   AND (c.revoked_at IS NULL OR (c.reason <> ${reason} AND (c.reason = 'certificateHold' OR ${reason} = 'keyCompromise')))
   AND (${filter.thingNames ?? null}::text[] IS NULL OR t.name = ANY(${filter.thingNames ?? null}::text[]))
@@ -44,18 +52,17 @@ const matching = ({ account, filter, reason, at, countedAt }: Wanted) => sql`
         (SELECT s.spki_sha256 FROM certificates s WHERE s.account_name = ${account} AND s.serial_number = ${filter.lineageOf ?? null})
       UNION SELECT r.serial_number FROM certificates r JOIN lineage l ON r.renews = l.serial_number)
     SELECT serial_number FROM lineage))
-  AND (${countedAt ?? null}::timestamptz IS NULL OR c.created_at <= ${countedAt ?? null}::timestamptz OR (c.renews IS NOT NULL AND EXISTS (
-    WITH RECURSIVE older AS (
-      SELECT o.created_at, o.renews FROM certificates o WHERE o.serial_number = c.renews
-      UNION ALL SELECT o.created_at, o.renews FROM certificates o JOIN older n ON o.serial_number = n.renews)
-    SELECT 1 FROM older WHERE created_at <= ${countedAt ?? null}::timestamptz)))`;
+`;
+
+const wantedNow = (wanted: Wanted) =>
+  sql`${matching(wanted)} ${wanted.countedAt ? countedBy(wanted.countedAt) : sql``}`;
 
 export function createBulkStore(db: Database, commit: Commit) {
   /** The first certificates that a filter takes. */
   const sample = (tx: Transaction, wanted: Wanted, limit: number) =>
     tx.$queryRaw<{ serialNumber: string; thingName: string }[]>(sql`
       SELECT c.serial_number AS "serialNumber", t.name AS "thingName"
-      FROM certificates c JOIN things t ON t.id = c.thing_id WHERE ${matching(wanted)} ORDER BY c.serial_number LIMIT ${limit}`);
+      FROM certificates c JOIN things t ON t.id = c.thing_id WHERE ${wantedNow(wanted)} ORDER BY c.serial_number LIMIT ${limit}`);
 
   return {
     sample,
@@ -81,7 +88,7 @@ export function createBulkStore(db: Database, commit: Commit) {
           c.crl_scope AS "crlScope", c.not_after AS "notAfter", c.revoked_at AS "revokedAt", c.revoked_position AS "revokedPosition",
           c.thing_id AS "thingId", t.name AS "thingName", c.spki_sha256 AS "spkiSha256"
         FROM certificates c JOIN things t ON t.id = c.thing_id
-        WHERE c.serial_number = ANY(${serials}) AND ${matching(wanted)} ORDER BY c.serial_number`);
+        WHERE c.serial_number = ANY(${serials}) AND ${wantedNow(wanted)} ORDER BY c.serial_number`);
     },
 
     /** The DER of a certificate of an account. */

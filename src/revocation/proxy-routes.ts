@@ -5,7 +5,7 @@ import { keyCaller, requirePermissions } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
 import { describeEntry } from './feed-entry.js';
-import { mostProxies, type Enforcement, type Proxy, type ProxyStore } from './proxy-store.js';
+import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
 
 const tags = ['revocations'];
 const proxyName = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
@@ -73,7 +73,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         if (!registered)
           throw new DomainError(
             'too-many-requests',
-            `the account has ${mostProxies} edges registered: DELETE /v1/proxies/{id} those that are no more`,
+            `the account has ${store.most} edges registered: DELETE /v1/proxies/{id} those that are no more`,
             { retryAfter: 60 },
           );
         const { proxy: found, created } = registered;

@@ -21,7 +21,7 @@ export type Proxy = {
 export type Enforcement = Proxy & { since: Date | null };
 
 /** How many edges one account may have registered. */
-export const mostProxies = 20_000;
+const mostProxies = 20_000;
 
 /** A proxy that has been silent for so long is not counted on. */
 export const staleSeconds = 15;
@@ -33,6 +33,8 @@ const columns = sql`p.id, p.name, p.key_id AS "keyId", p.created_at AS "createdA
 
 export function createProxyStore(db: Database) {
   return {
+    most: mostProxies,
+
     /** The proxy of this name; made unless it is there. Undefined when the account has no room for another. */
     async register(
       account: string,

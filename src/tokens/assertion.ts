@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { addSeconds, numericDate, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { HeldCertificate } from '../registry.js';
@@ -25,6 +26,7 @@ export type AssertionVerifier = ReturnType<typeof createAssertionVerifier>;
 
 /** Judges JWTs that devices sign with the key of a live certificate (RFC 7523 §3). */
 export function createAssertionVerifier({ clock, audience, findCertificate, useOnce }: Deps) {
+  const lately = new LRUCache<string, true>({ max: 10_000 });
   const refuse = (why: string) =>
     new DomainError('invalid-client', `the assertion was refused: ${why}`, {
       error: 'invalid_client',
@@ -76,8 +78,12 @@ export function createAssertionVerifier({ clock, audience, findCertificate, useO
         throw refuse('its jti must be 1 to 256 characters');
       if (claims.exp! > numericDate(clock()) + maxLifeSeconds + leewaySeconds)
         throw refuse('its exp must be at most 5 minutes away');
+      lately.set(certificate.fingerprint, true);
       return { certificate, claims };
     },
+
+    /** Whether a JWT names a certificate that signed something good lately. Nothing is looked up. */
+    recognises: (jwt: string): boolean => lately.has(fingerprintOf(jwt) ?? ''),
 
     /** Lets an assertion count once. @throws DomainError `invalid-client` the second time */
     async useUp({ certificate, claims }: Assertion): Promise<void> {

@@ -35,7 +35,11 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: De
         },
       },
       async (request, reply) => {
-        const answer = await failures.counting(request.ip, () => grant(service, request.body, originOf(request)));
+        const { refresh_token: refresh, client_assertion: jwt } = request.body;
+        const isKnown = () =>
+          (refresh !== undefined && service.isOurs(refresh)) || (jwt !== undefined && service.recognises(jwt));
+        const work = () => grant(service, request.body, originOf(request));
+        const answer = await failures.counting(request.ip, isKnown, work);
         return reply.header('cache-control', 'no-store').send(toOAuth(answer));
       },
     );

@@ -90,6 +90,11 @@ export function createTokenService({
       serverTime: rfc3339(clock()),
     });
 
+  const isOwnRefresh = (token: string): boolean => {
+    const [, id, counter, mac] = refreshForm.exec(token) ?? [];
+    return mac !== undefined && keys.isRefreshMac(`${id}.${counter}`, Buffer.from(mac, 'base64url'));
+  };
+
   const readRefreshToken = (token: string): { id: string; counter: number } => {
     const [, id, counter, mac] = refreshForm.exec(token) ?? [];
     if (!id || !counter || !mac || !keys.isRefreshMac(`${id}.${counter}`, Buffer.from(mac, 'base64url'))) {
@@ -157,10 +162,16 @@ export function createTokenService({
       return answer(certificate.thing, certificate);
     },
 
+    /** Whether an assertion names a certificate that signed something good lately. */
+    recognises: assertions.recognises,
+
+    /** Whether a refresh token is one of ours, whatever became of it. */
+    isOurs: isOwnRefresh,
+
     /** Ends the family of a refresh token that we gave out (RFC 7009 §2.1); any other token is not worth a word. */
     async revokeRefresh(token: string, origin: Origin): Promise<void> {
-      const [, id, counter, mac] = refreshForm.exec(token) ?? [];
-      if (!id || !counter || !mac || !keys.isRefreshMac(`${id}.${counter}`, Buffer.from(mac, 'base64url'))) return;
+      const [, id] = refreshForm.exec(token) ?? [];
+      if (!id || !isOwnRefresh(token)) return;
       const family = await store.findFamily(id);
       if (family) await store.revokeFamily(family, 'revoked by its holder', clock(), origin);
     },

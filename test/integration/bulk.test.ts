@@ -123,6 +123,28 @@ describe.each(databaseKinds)('revoking many on %s', (kind) => {
     expect((await provision(server, elsewhere.token, 'thief', {}, again.key)).answer.status).toBe(201);
   });
 
+  it('what was issued after the count is left alone, but nothing escapes by renewing', async () => {
+    const ours = await enroll(server, { attributes: { group: 'frozen' } });
+    const counted = await newDevice(ours.token);
+    server.advance(2);
+    // A bulk revocation that a crash left where it had only counted.
+    const filter = { enrollment: ours.id };
+    const { id } = (await bulk({ filter: { group: 'nobody' }, reason: 'unspecified', expectedCount: 0 })).body;
+    const countedAt = server.now();
+    server.advance(2);
+    const [escaping, later] = [await renew(counted), await newDevice(ours.token)];
+    const renewedLater = await renew(later);
+    await server.database.client.bulkRevocation.update({
+      where: { id },
+      data: { status: 'running', filter, createdAt: countedAt, expected: 1, finishedAt: null },
+    });
+    server.advance(2);
+    await server.services.bulk.resume();
+    expect((await server.owner.get(`/v1/revocations/bulk/${id}`)).body.status).toBe('done');
+    expect([await reasonOf(counted), await reasonOf(escaping)]).toEqual(['superseded', 'unspecified']);
+    expect([await reasonOf(later), await reasonOf(renewedLater)]).toEqual(['superseded', undefined]);
+  });
+
   it('twelve thousand: 202 with progress, an urgent revocation gets in between, and all are in the list', async () => {
     const size = 12_000;
     const names = await seed(server, size);

@@ -254,7 +254,12 @@ describe('a route that says nothing about its callers', () => {
   it('stops the server from starting', () => {
     const app = fastify();
     const nobody = async () => undefined;
-    installCallers(app, { apiKey: nobody, enrollment: nobody, accessToken: nobody }, createFailureLimiter(1));
+    const lookup = { isRemembered: () => false, apiKey: nobody, enrollment: nobody, accessToken: nobody };
+    installCallers(
+      app,
+      lookup,
+      createFailureLimiter(1, () => new Date()),
+    );
     expect(() => app.get('/unguarded', async () => 'open')).toThrow(/GET \/unguarded declares no access/);
     expect(() => app.get('/guarded', { config: { access: 'things:read' } }, async () => 'shut')).not.toThrow();
   });

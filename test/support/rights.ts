@@ -46,7 +46,6 @@ const roleHolds: Record<string, string[]> = {
 const holdings = ({ role, permissions }: Key): string[] => (role === null ? permissions : (roleHolds[role] ?? []));
 
 const same = isDeepStrictEqual;
-const isEmpty = (value: object | string | null): boolean => value === null || Object.keys(value).length === 0;
 
 type Change<Row> = { id: string; was: Row | undefined; is: Row | undefined };
 
@@ -56,21 +55,20 @@ function changes<Row>(before: Record<string, Row>, after: Record<string, Row>): 
     .map((id) => ({ id, was: before[id], is: after[id] }));
 }
 
+type Gifts = Pick<Thing, 'policies' | 'segment' | 'attributes'>;
+
+const nothing: Gifts = { policies: [], segment: null, attributes: {} };
+const needsOf = { policies: 'policies:attach', segment: 'segments:write', attributes: 'things:write' };
+
 /** Policies, a segment, attributes: what a thing may be given, by the needs of each. */
-function giving(what: string, was: Pick<Thing, 'policies' | 'segment' | 'attributes'> | undefined, is: typeof was) {
-  const effects: Effect[] = [];
-  const differs = (a: object | string | null, b: object | string | null) => !same(a, b) && !(isEmpty(a) && isEmpty(b));
-  if (differs(was?.policies ?? [], is?.policies ?? []))
-    effects.push({ what: `${what}: policies`, needs: ['policies:attach'] });
-  if (differs(was?.segment ?? null, is?.segment ?? null))
-    effects.push({ what: `${what}: segment`, needs: ['segments:write'] });
-  if (differs(was?.attributes ?? {}, is?.attributes ?? {}))
-    effects.push({ what: `${what}: attributes`, needs: ['things:write'] });
-  return effects;
+function giving(what: string, was: Gifts, is: Gifts): Effect[] {
+  return (['policies', 'segment', 'attributes'] as const)
+    .filter((gift) => !same(was[gift], is[gift]))
+    .map((gift) => ({ what: `${what}: ${gift}`, needs: [needsOf[gift]] }));
 }
 
 function ofThing({ id, was, is }: Change<Thing>): Effect[] {
-  const effects = giving(`thing ${id}`, was, is);
+  const effects = giving(`thing ${id}`, was ?? nothing, is ?? nothing);
   if (!was) return [...effects, { what: `thing ${id} made`, needs: ['enrollments:write'] }];
   if (was.deleted !== is!.deleted) effects.push({ what: `thing ${id} deleted`, needs: ['certificates:revoke'] });
   if (was.status === is!.status) return effects;
@@ -99,7 +97,7 @@ function ofEnrollment({ id, was, is }: Change<Enrollment>): Effect[] {
     return [{ what: `re-enrollment of ${is!.again}`, needs: ['things:write', 'certificates:revoke'] }];
   const chosen = is!.chosen.length > 0 ? [{ what: 'attributes that a device chooses', needs: ['things:write'] }] : [];
   const made = { what: `enrollment ${id}`, needs: ['enrollments:write'] };
-  return [made, ...chosen, ...giving(`enrollment ${id}`, undefined, is)];
+  return [made, ...chosen, ...giving(`enrollment ${id}`, nothing, is!)];
 }
 
 function ofKey({ id, was, is }: Change<Key>): Effect[] {

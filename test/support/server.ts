@@ -81,7 +81,7 @@ export async function startServer(
     advance: (seconds) => (offsetMs += seconds * 1000),
     freeze: () => (frozenAt ??= Date.now()),
     now: clock,
-    inject: app.inject.bind(app) as App['inject'],
+    inject: app.inject.bind(app),
     async stop() {
       await app.close();
       await resources.close();
