@@ -18,9 +18,13 @@ import { certificateStatus } from './certificates/store.js';
 import type { Clock } from './clock.js';
 import type { Config } from './config.js';
 import { hashCredential } from './credentials.js';
+import { noteMethods } from './http/allowed-methods.js';
+import { readBodies } from './http/bodies.js';
 import { installCallers, type CallerLookup } from './http/callers.js';
+import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
+import { refuseDoubtfulFraming } from './http/framing.js';
 import { createMetrics, healthRoutes } from './http/health.js';
 import { zoneDataVersion } from './policy/zone.js';
 import { addMirrorMetrics } from './http/mirror-metrics.js';
@@ -57,6 +61,7 @@ export const version = (
 ).version;
 
 const bodyLimit = 64 * 1024;
+const maxParamLength = 512;
 
 /** The HTTP server with every feature mounted, not yet listening. */
 export async function buildApp(resources: AppResources): Promise<App> {
@@ -75,16 +80,18 @@ export async function buildApp(resources: AppResources): Promise<App> {
     requestTimeout: 30_000,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
-    routerOptions: { maxParamLength: 512 },
+    routerOptions: { maxParamLength },
     forceCloseConnections: 'idle',
     frameworkErrors: sendFailure,
     clientErrorHandler: answerBrokenRequest,
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  readJsonLeniently(app);
+  refuseDoubtfulFraming(app);
+  readForwardedAddresses(app);
+  readBodies(app);
   endUnusedConnections(app);
-  installProblems(app);
+  installProblems(app, noteMethods(app, maxParamLength));
   const metrics = createMetrics();
   const { mirror, mirrorQueue } = resources.services;
   addMirrorMetrics(metrics.registry, { queue: () => mirrorQueue(), counts: mirror.counts }, resources.clock);
@@ -189,7 +196,9 @@ async function mountFeatures(
       encodePem: listPem,
     }),
   );
-  await app.register(healthRoutes({ metrics, checkReady, zoneData: zoneDataVersion() }));
+  await app.register(
+    healthRoutes({ metrics, checkReady, zoneData: zoneDataVersion(), metricsToken: config.metricsToken }),
+  );
   await app.register(docsRoutes());
 }
 
@@ -215,20 +224,6 @@ function callerLookup({ accounts, enrollments, tokens }: Services): CallerLookup
   };
 }
 
-/** JSON of either kind, and nothing at all where nothing is needed: many clients name a type and send no body. */
-function readJsonLeniently(app: App): void {
-  const parse = app.getDefaultJsonParser('error', 'error');
-  app.removeContentTypeParser('application/json');
-  app.addContentTypeParser(
-    ['application/json', 'application/merge-patch+json'],
-    { parseAs: 'string' },
-    (request, body, done) => {
-      if (body.length === 0) return done(null, undefined);
-      return parse(request, body as string, done);
-    },
-  );
-}
-
 /** Connections that never asked anything count as busy to node:http: a server that stops would wait a minute for each. */
 function endUnusedConnections(app: App): void {
   const unused = new Set<Socket>();
@@ -246,7 +241,8 @@ function endUnusedConnections(app: App): void {
 /** One log line and one measurement for each request, and its id in the answer. */
 function observeRequests(app: App, metrics: Shared['metrics']): void {
   app.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id);
+    // Nothing is kept by caches on the way unless its route says so: most answers are secrets or rights.
+    void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {

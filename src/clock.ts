@@ -4,8 +4,11 @@ export type Clock = () => Date;
 /** The wall clock of this machine. */
 export const systemClock: Clock = () => new Date();
 
-/** RFC 3339, UTC, seconds: the way every time is spelled in answers. */
+const lastSecond = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+/** RFC 3339, UTC, seconds: the way every time is spelled in answers. What comes after the year 9999 is its end. */
 export function rfc3339(at: Date): string {
+  if (at.getTime() > lastSecond) return '9999-12-31T23:59:59Z';
   return `${at.toISOString().slice(0, -5)}Z`;
 }
 

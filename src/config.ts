@@ -38,6 +38,7 @@ export const settings = {
   THINGWARD_OWNER_KEY: z
     .string()
     .regex(/^twk_[\x21-\x7e]{16,200}$/, 'must be twk_ and at least 16 random characters')
+    .refine(looksRandom, 'is not random: `echo twk_$(openssl rand -hex 32)` makes one')
     .optional()
     .describe('An owner key to install on the first start; otherwise one is made and printed once.'),
   THINGWARD_CA_KEY_TYPE: z
@@ -60,6 +61,12 @@ export const settings = {
   THINGWARD_TRUSTED_PROXIES: addresses
     .optional()
     .describe('Addresses or CIDRs whose X-Forwarded-For is believed, comma-separated.'),
+  THINGWARD_METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,200}$/, 'must have 16 to 200 characters without spaces')
+    .refine(looksRandom, 'is not random: `openssl rand -hex 32` makes one')
+    .optional()
+    .describe('Bearer token that opens /metrics to other machines; without it only this machine may read them.'),
   THINGWARD_FAILED_CREDENTIALS_PER_MINUTE: boundedInt(1, 1_000_000)
     .default(600)
     .describe('Wrong credentials that one address may send in a minute before it gets 429.'),
@@ -83,7 +90,12 @@ export const settings = {
 } as const;
 
 /** Settings that may come from a file named by `NAME_FILE`, so that they need not stand in the environment. */
-export const secretSettings = ['DATABASE_URL', 'THINGWARD_KEY', 'THINGWARD_OWNER_KEY'] as const;
+export const secretSettings = [
+  'DATABASE_URL',
+  'THINGWARD_KEY',
+  'THINGWARD_OWNER_KEY',
+  'THINGWARD_METRICS_TOKEN',
+] as const;
 
 export type KeyAlgorithm = z.infer<typeof settings.THINGWARD_TOKEN_ALGORITHM>;
 
@@ -103,6 +115,7 @@ export type Config = {
   tokenAudience: string;
   tls: { certFile: string; keyFile: string } | undefined;
   trustedProxies: string[];
+  metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
   validitySeconds: { others: number; followers: number };
   cacheSize: { tokens: number; things: number };
@@ -159,6 +172,7 @@ function complete(raw: Raw): Config {
     tokenAudience: raw.THINGWARD_TOKEN_AUDIENCE ?? 'thingward:{account}',
     tls: tls ? { certFile: raw.THINGWARD_TLS_CERT_FILE!, keyFile: raw.THINGWARD_TLS_KEY_FILE! } : undefined,
     trustedProxies: raw.THINGWARD_TRUSTED_PROXIES ?? [],
+    metricsToken: raw.THINGWARD_METRICS_TOKEN,
     failedCredentialsPerMinute: raw.THINGWARD_FAILED_CREDENTIALS_PER_MINUTE,
     validitySeconds: {
       others: raw.THINGWARD_VALIDITY_SECONDS,
@@ -184,6 +198,16 @@ export function withoutSlashes(url: string): string {
   let end = url.length;
   while (url[end - 1] === '/') end--;
   return url.slice(0, end);
+}
+
+/** False for what people type for want of something better: few characters, a short text repeated, runs such as 123456. */
+function looksRandom(text: string): boolean {
+  const secret = text.replace(/^twk_/, '');
+  if (new Set(secret).size < 7) return false;
+  const repeats = (period: number) => secret.startsWith(secret.slice(period)) && period * 2 <= secret.length;
+  if ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].some(repeats)) return false;
+  const steps = [...secret].slice(1).map((char, index) => char.charCodeAt(0) - secret.charCodeAt(index));
+  return steps.filter((step) => Math.abs(step) <= 1).length * 2 < steps.length;
 }
 
 function isAddressOrRange(text: string): boolean {

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'key-in-use'
   | 'list-expired'
   | 'list-refused'
+  | 'method-not-allowed'
   | 'missing-credential'
   | 'not-found'
   | 'not-ready'

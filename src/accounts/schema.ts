@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { accountName, instant, page, permission, role, timestamp } from '../http/shapes.js';
 
-const timeZone = z.string().refine(isTimeZone, 'must be an IANA time zone');
+const timeZone = z.string().max(64).refine(isTimeZone, 'must be an IANA time zone');
 
 export const newAccount = z.strictObject({
   name: accountName,
@@ -21,7 +21,7 @@ export const accountParams = z.strictObject({ name: accountName });
 
 const keyName = z
   .string()
-  .regex(/^[^\p{Cc}\p{Cs}]{1,128}$/u, 'must be 1 to 128 characters, none of them a control character');
+  .regex(/^[ -~\u00a0-\uffff]{1,128}$/, 'must be 1 to 128 characters, none of them a control character');
 
 export const newApiKey = z
   .strictObject({

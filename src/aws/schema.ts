@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { policyName, thingName, timestamp } from '../http/shapes.js';
+import { mostInt, policyName, thingName, timestamp } from '../http/shapes.js';
 import { awsCalls } from './calls.js';
 
 const roleArn = z
@@ -73,7 +73,7 @@ export const mirrorView = z.object({
 export const retried = z.object({ retried: z.int() });
 export const thingParams = z.strictObject({ name: thingName });
 export const policyParams = z.strictObject({ name: policyName });
-export const policyQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() });
+export const policyQuery = z.strictObject({ version: z.coerce.number().int().min(1).max(mostInt).optional() });
 
 export const reconcileRequest = z.strictObject({ dryRun: z.boolean().default(false) }).nullish();
 export const reconcileParams = z.strictObject({ id: z.uuid() });

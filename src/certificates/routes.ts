@@ -4,6 +4,7 @@ import { DomainError } from '../errors.js';
 import { keyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import {
+  anySerialNumber,
   instant,
   outsideLists,
   page,
@@ -101,7 +102,7 @@ export function certificateRoutes({ clock, encodePem, statusOf, find, list }: De
         schema: {
           summary: 'Read a certificate',
           tags,
-          params: z.strictObject({ serialNumber }),
+          params: z.strictObject({ serialNumber: anySerialNumber }),
           response: { 200: certificate },
         },
       },

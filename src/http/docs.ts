@@ -1,7 +1,9 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, RouteOptions } from 'fastify';
+import type { FastifyError, FastifyInstance, RouteOptions } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { DomainError } from '../errors.js';
+import { sendFailure } from './problems.js';
 import type { App } from './route.js';
 
 const description =
@@ -42,8 +44,9 @@ const problem = {
 
 type Transformed = ReturnType<typeof jsonSchemaTransform>;
 
-/** Every route may answer with a problem document. */
-function withProblems({ schema, url }: Transformed): Transformed {
+/** Every route may answer with a problem document. The rest of a path is a parameter, which OpenAPI wants named. */
+function withProblems({ schema, url: pattern }: Transformed): Transformed {
+  const url = pattern.replace(/\*$/, ':rest');
   if (schema['hide']) return { schema, url };
   const description = 'A problem document (RFC 9457)';
   const refusal = { description, content: { 'application/problem+json': { schema: problem } } };
@@ -58,10 +61,36 @@ function describeAccess(route: RouteOptions): void {
   if (scheme === 'apiKey') route.schema.description = `Needs the permission \`${access}\`.`;
 }
 
+// The page brings its own scripts and needs no others; the styles that it sets in code count as inline.
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
 /** `/openapi.json`, and the same to read and try at `/docs`. */
 export function docsRoutes() {
   return async (app: App) => {
-    await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { deepLinking: true } });
+    await app.register(async (page) => {
+      // Paths that lead out of the folder, and others that its server refuses in words of its own.
+      page.setErrorHandler((error: FastifyError, request, reply) => {
+        const { statusCode = 500 } = error;
+        const isRefusal = statusCode >= 400 && statusCode < 500;
+        const failure = isRefusal ? new DomainError('not-found', 'there is no such file in /docs') : error;
+        sendFailure(failure, request, reply);
+      });
+      await page.register(swaggerUi, {
+        routePrefix: '/docs',
+        uiConfig: { deepLinking: true },
+        staticCSP: contentSecurityPolicy,
+      });
+    });
     app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger());
   };
 }

@@ -1,3 +1,5 @@
+import type { FastifyRequest } from 'fastify';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { DomainError } from '../errors.js';
 import type { App } from './route.js';
@@ -9,6 +11,8 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics() {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  // Gauges with a counter's name, which Prometheus' own check refuses; the same figures by type stay.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
   const requests = new Histogram({
     name: 'thingward_http_request_duration_seconds',
     help: 'Time to answer a request, by route',
@@ -31,9 +35,14 @@ const ready = status.extend({
   zoneData: z.string().describe('The release of the IANA time zone database that policies use'),
 });
 
-type Deps = { metrics: Metrics; checkReady(): Promise<void>; zoneData: string };
+type Deps = {
+  metrics: Metrics;
+  checkReady(): Promise<void>;
+  zoneData: string;
+  metricsToken: string | undefined;
+};
 
-export function healthRoutes({ metrics, checkReady, zoneData }: Deps) {
+export function healthRoutes({ metrics, checkReady, zoneData, metricsToken }: Deps) {
   return async (app: App) => {
     app.get(
       '/healthz',
@@ -68,7 +77,27 @@ export function healthRoutes({ metrics, checkReady, zoneData }: Deps) {
     app.get(
       '/metrics',
       { config: { access: 'public' }, logLevel: 'warn', schema: { summary: 'Metrics for Prometheus', tags } },
-      async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+      async (request, reply) => {
+        requireReader(request, metricsToken);
+        return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+      },
     );
   };
 }
+
+/** Figures are for this machine, and for whoever holds the token. */
+function requireReader({ headers, ip }: FastifyRequest, token: string | undefined): void {
+  const sent = /^bearer +(\S{1,256})$/i.exec(headers.authorization ?? '')?.[1];
+  if (token !== undefined && sent !== undefined && timingSafeEqual(digest(sent), digest(token))) return;
+  // A proxy on this machine that is not among the trusted ones passes on what strangers ask.
+  const isPassedOn = headers['x-forwarded-for'] !== undefined || headers['forwarded'] !== undefined;
+  if (isLoopback(ip) && (!isPassedOn || headers['x-forwarded-for'] === ip)) return;
+  throw new DomainError(
+    'missing-credential',
+    'metrics are read on the machine itself, or with Authorization: Bearer and THINGWARD_METRICS_TOKEN',
+  );
+}
+
+const isLoopback = (ip: string): boolean => /^(127\.[\d.]+|::1|::ffff:127\.[\d.]+)$/.test(ip);
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

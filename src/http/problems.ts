@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AllowedMethods } from './allowed-methods.js';
+import { isDatabaseTrouble } from './database-trouble.js';
 import { DomainError, type ErrorCode, type ErrorExtras } from '../errors.js';
+import { isDoubtful } from './framing.js';
 
 /** Every code with its status and title. A code without a row does not compile. */
 export const problems: Record<ErrorCode, { status: number; title: string }> = {
@@ -19,6 +22,7 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'invalid-policy': { status: 422, title: 'The policy document was refused' },
   'invalid-request': { status: 400, title: 'The request does not have the documented shape' },
   'key-in-use': { status: 409, title: 'The key lives on another thing' },
+  'method-not-allowed': { status: 405, title: 'The path does not take this method' },
   'list-expired': { status: 503, title: 'There is no current list to serve' },
   'list-refused': { status: 503, title: 'A list was made and not published' },
   'missing-credential': { status: 401, title: 'A credential is needed' },
@@ -55,16 +59,25 @@ export function sendFailure(error: FastifyError, request: FastifyRequest, reply:
 }
 
 /** Makes every failure of `app` a problem document. */
-export function installProblems(app: FastifyInstance): void {
+export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods): void {
   app.setErrorHandler(sendFailure);
   app.setNotFoundHandler((request, reply) => {
-    const detail = `${request.method} ${request.url.split('?')[0]} does not exist; /docs lists what does`;
-    return sendProblem(request, reply, new DomainError('not-found', detail));
+    const path = request.url.split('?')[0]!;
+    const allowed = allowedMethods(path);
+    if (allowed.length === 0) {
+      const detail = `${request.method} ${path} does not exist; /docs lists what does`;
+      return sendProblem(request, reply, new DomainError('not-found', detail));
+    }
+    const allow = allowed.join(', ');
+    void reply.header('allow', allow);
+    return sendProblem(request, reply, new DomainError('method-not-allowed', `${path} takes ${allow}`));
   });
 }
 
 /** What is written to a connection that did not speak HTTP, before any request exists. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // It has its answer already, after which the connection closes.
+  if (isDoubtful(socket)) return;
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const { status, title } = problems['invalid-request'];
   const detail = 'the request is not HTTP that this server reads, or it came too slowly';
@@ -82,8 +95,14 @@ function sendProblem(
   const { retryAfter, ...members } = extras;
   if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
   if (status === 401) void reply.header('www-authenticate', 'Bearer realm="thingward"');
-  const body = { type: problemType(code), title, status, detail: message, requestId: request.id, ...members };
+  const detail = status === 503 ? withoutSerials(message) : message;
+  const body = { type: problemType(code), title, status, detail, requestId: request.id, ...members };
   return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(body);
+}
+
+/** Anybody may ask whether the server is ready, and which certificate keeps it from that is for its log. */
+function withoutSerials(text: string): string {
+  return text.replace(/\b[0-9a-f]{32,}\b/gi, '(a serial number, see the log)');
 }
 
 const frameworkCodes: Record<string, ErrorCode> = {
@@ -91,25 +110,13 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
 };
 
-// What says that the database is away: Prisma's connection errors, and those of the socket itself.
-const unavailable = new Set([
-  'P1001',
-  'P1002',
-  'P1008',
-  'P1017',
-  'P2024',
-  'P2028',
-  'P2037',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ETIMEDOUT',
-  'EPIPE',
-]);
-
 function toDomainError(error: FastifyError): DomainError {
   if (error instanceof DomainError) return error;
   if (error.validation) return new DomainError('invalid-request', validationDetail(error), validationExtras(error));
-  if (unavailable.has(error.code))
+  // zlib's words for a body that is not packed as it says.
+  if (error.code?.startsWith('Z_'))
+    return new DomainError('invalid-request', 'content-encoding: the body is not what it says, or is cut off');
+  if (isDatabaseTrouble(error))
     return new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
   const code = frameworkCodes[error.code] ?? (isClientError(error) ? 'invalid-request' : 'internal');
   const detail = code === 'internal' ? 'try again; the log has the reason under this requestId' : error.message;

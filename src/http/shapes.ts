@@ -12,10 +12,18 @@ export const thingType = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to
 export const policyName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
 export const segmentName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
 export const serialNumber = z.string().regex(/^[0-9a-f]{40}$/, 'must be 40 lower-case hex digits');
+/** A serial number in a request, as programs print it: capitals, colons, without leading zeros. Read as 40 digits. */
+export const anySerialNumber = z
+  .string()
+  .max(64)
+  .regex(/^([0-9A-Fa-f]:?){1,40}$/, 'must be at most 40 hex digits')
+  .transform((text) => text.replaceAll(':', '').toLowerCase().padStart(40, '0'));
+/** The most that a column of whole numbers holds. */
+export const mostInt = 2 ** 31 - 1;
 export const permission = z.enum(permissions);
 export const role = z.enum(roles);
-/** A time in a request. */
-export const instant = z.iso.datetime({ offset: true });
+/** A time in a request, of the years that every answer, certificate and database can say. */
+export const instant = z.iso.datetime({ offset: true }).refine(isOrdinary, 'must be a time from 1970 to 9999');
 /** A time in an answer. */
 export const timestamp = z.iso.datetime();
 
@@ -26,7 +34,7 @@ export const attributeValue = z
   .string()
   .min(1)
   .max(256)
-  .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'must have no control characters');
+  .regex(/^[ -~\u00a0-\uffff]+$/, 'must have no control characters');
 export const attributes = z
   .record(attributeName, attributeValue)
   .refine((value) => Object.keys(value).length <= 50, 'must have at most 50 members');
@@ -79,8 +87,8 @@ export const context = z.strictObject({
   sourceIp: z.string().max(256).optional(),
   protocol: z.string().max(64).optional(),
   clientId: z.string().max(65_536).optional(),
-  retain: z.boolean().optional(),
-  qos: z.number().optional(),
+  retain: z.union([z.boolean(), z.enum(['true', 'false'])]).optional(),
+  qos: z.union([z.number(), z.enum(['0', '1', '2'])]).optional(),
 });
 
 /** Of certificates that were not issued here. */
@@ -90,6 +98,9 @@ export const outsideLists = z
   .describe(
     'Issued elsewhere: no CRL and no OCSP answer of ours names it; authorize, introspection, the feed and AWS do',
   );
+
+/** The number of a policy's version, as its column holds it. */
+export const versionNumber = z.int().min(1).max(mostInt);
 
 /** A place in the log: `epoch:position`. */
 export const logCursor = z.string().regex(/^[0-9a-f-]{36}:\d{1,15}$/, 'must be a cursor: epoch:position');
@@ -129,3 +140,8 @@ export function readCursor(cursor: string | undefined, form: RegExp): string | u
 }
 
 export const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function isOrdinary(text: string): boolean {
+  const at = Date.parse(text);
+  return at >= 0 && at < Date.UTC(10_000, 0);
+}

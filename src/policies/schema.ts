@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { accountName, context, instant, page, policyName, thingName, thingType, timestamp } from '../http/shapes.js';
+import {
+  accountName,
+  context,
+  instant,
+  mostInt,
+  page,
+  policyName,
+  thingName,
+  thingType,
+  timestamp,
+  versionNumber,
+} from '../http/shapes.js';
 import { policyDocument } from '../policy/policy.js';
 
 /** What is sent is read by `parsePolicy`, which names the statement that is wrong; this documents it. */
@@ -10,7 +21,7 @@ export const versionDocument = z.looseObject({});
 export const policyParams = z.strictObject({ name: policyName });
 export const versionParams = z.strictObject({
   name: policyName,
-  version: z.coerce.number().int().min(1).max(1_000_000),
+  version: z.coerce.number().int().min(1).max(mostInt),
 });
 
 const versionInfo = z.object({ version: z.int(), createdAt: timestamp, createdBy: z.string() });
@@ -31,7 +42,7 @@ const finding = z.object({
 });
 export const lintAnswer = z.object({ ok: z.boolean(), findings: z.array(finding) });
 
-export const activation = z.strictObject({ version: z.int().min(1), dryRun: z.boolean().optional() });
+export const activation = z.strictObject({ version: versionNumber, dryRun: z.boolean().optional() });
 
 const outcome = z.object({ decision: z.enum(['allow', 'deny']), reasons: z.array(z.string()) });
 const asked = z.object({ action: z.string(), resource: z.string(), context: z.record(z.string(), z.unknown()) });
@@ -64,7 +75,7 @@ export const simulation = z.strictObject({
   policies: z
     .array(
       z.union([
-        z.strictObject({ name: policyName, version: z.int().min(1).optional() }),
+        z.strictObject({ name: policyName, version: versionNumber.optional() }),
         z.looseObject({ statements: z.unknown() }),
       ]),
     )

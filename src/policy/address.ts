@@ -10,6 +10,18 @@ export function parseAddress(text: string): Address | undefined {
   return words && isMapped(words) ? [words[3]!] : words;
 }
 
+/**
+ * An address as proxies and brokers write it, without its port and brackets: `203.0.113.9:51234`,
+ * `[2001:db8::1]:4711`, `[2001:db8::1]`. What has another form is given back as it is.
+ */
+export function withoutPort(text: string): string {
+  if (text.startsWith('[')) return /^\[([^\]]{2,64})\](:\d{1,5})?$/.exec(text)?.[1] ?? text;
+  const colon = text.indexOf(':');
+  // With more than one colon it is IPv6, which takes a port only in brackets.
+  if (colon < 0 || colon !== text.lastIndexOf(':')) return text;
+  return /^:\d{1,5}$/.test(text.slice(colon)) ? text.slice(0, colon) : text;
+}
+
 /** Reads a range such as `10.0.0.0/8`. Undefined for what is none. */
 export function parseRange(text: string): AddressRange | undefined {
   const [, address = '', prefix] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];

@@ -1,4 +1,4 @@
-import { isWithin, parseAddress, parseRange, type Address, type AddressRange } from './address.js';
+import { isWithin, parseAddress, parseRange, withoutPort, type Address, type AddressRange } from './address.js';
 import type { Condition } from './policy.js';
 import { compileTimeWindows, type TimeWindows } from './time-window.js';
 import type { Principal } from './variables.js';
@@ -8,8 +8,9 @@ export type Context = {
   sourceIp?: string | undefined;
   protocol?: string | undefined;
   clientId?: string | undefined;
-  retain?: boolean | undefined;
-  qos?: number | undefined;
+  /** Some brokers write every value as text. */
+  retain?: boolean | string | undefined;
+  qos?: number | string | undefined;
 };
 
 /** The protocols that a context can name. */
@@ -68,7 +69,7 @@ export function protocolOf({ protocol }: Context): string | undefined {
 
 /** True when the source of a context lies in one of the ranges; undefined when it is absent or malformed. */
 export function isFrom(ranges: readonly AddressRange[], { sourceIp }: Context): boolean | undefined {
-  const address = typeof sourceIp === 'string' ? parseAddress(sourceIp) : undefined;
+  const address = typeof sourceIp === 'string' ? parseAddress(withoutPort(sourceIp)) : undefined;
   return address && ranges.some((range) => isWithin(address satisfies Address, range));
 }
 
@@ -104,9 +105,21 @@ function withAttribute(name: string, values: string[]): Member {
 }
 
 function withRetain(wanted: boolean): Member {
-  return { name: 'retain', holds: ({ retain }) => (typeof retain === 'boolean' ? retain === wanted : undefined) };
+  return {
+    name: 'retain',
+    holds({ retain }) {
+      if (typeof retain === 'boolean') return retain === wanted;
+      return retain === 'true' || retain === 'false' ? (retain === 'true') === wanted : undefined;
+    },
+  };
 }
 
 function withQos(levels: number[]): Member {
-  return { name: 'qos', holds: ({ qos }) => (qos === 0 || qos === 1 || qos === 2 ? levels.includes(qos) : undefined) };
+  return {
+    name: 'qos',
+    holds({ qos }) {
+      const level = qos === '0' || qos === '1' || qos === '2' ? Number(qos) : qos;
+      return level === 0 || level === 1 || level === 2 ? levels.includes(level) : undefined;
+    },
+  };
 }

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { attributeValue, instant, policyName, serialNumber, thingName, timestamp } from '../http/shapes.js';
+import {
+  anySerialNumber,
+  attributeValue,
+  instant,
+  mostInt,
+  policyName,
+  serialNumber,
+  thingName,
+  timestamp,
+} from '../http/shapes.js';
 import { reason } from './revoke-schema.js';
 
 const filter = z
@@ -8,8 +17,8 @@ const filter = z
     group: attributeValue.describe('Things whose attribute "group" is this'),
     enrollment: z.uuid().describe('Things that this enrollment made'),
     policy: policyName.describe('Things that have this policy'),
-    issuedBefore: instant.refine((text) => Date.parse(text) > 0, 'must be after 1970'),
-    lineageOf: serialNumber.describe('Certificates with the key of this one, and everything renewed from them'),
+    issuedBefore: instant,
+    lineageOf: anySerialNumber.describe('Certificates with the key of this one, and everything renewed from them'),
   })
   .partial()
   .refine((value) => Object.values(value).some((each) => each !== undefined), 'must name at least one thing to go by');
@@ -22,7 +31,7 @@ export const bulkRequest = z
     filter,
     reason,
     dryRun: z.literal(true).optional(),
-    expectedCount: z.int().min(0).optional().describe('The count that dryRun told'),
+    expectedCount: z.int().min(0).max(mostInt).optional().describe('The count that dryRun told'),
     proof: z.string().max(8192).optional().describe('A JWT signed by the compromised key: bars it in every account'),
   })
   .refine(

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { outsideLists, serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { anySerialNumber, outsideLists, serialNumber, thingName, timestamp } from '../http/shapes.js';
 import { reasonCodes, type RevocationReason } from '../pki/crl.js';
 
 export const reason = z.enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]]);
@@ -9,7 +9,7 @@ const aws = z
   .optional()
   .describe('AWS IoT follows later, where there is a mirror');
 
-export const certificateParams = z.strictObject({ serialNumber });
+export const certificateParams = z.strictObject({ serialNumber: anySerialNumber });
 export const revocation = z.strictObject({ reason });
 export const revoked = z.object({
   serialNumber,

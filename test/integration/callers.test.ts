@@ -24,7 +24,7 @@ const inventory: Record<string, Access | Permission[]> = {
   'GET /crl/{issuerId}.crl': 'public',
   'GET /crl/{issuerId}.pem': 'public',
   'POST /ocsp': 'public',
-  'GET /ocsp/{*}': 'public',
+  'GET /ocsp/{rest}': 'public',
   'GET /healthz': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'public',

@@ -10,5 +10,7 @@ export async function describeApi(): Promise<string> {
   const services = new Proxy({}, { get: () => verbs }) as Services;
   const app = await buildApp({ config: loadConfig({}), services, clock: systemClock, checkReady: async () => {} });
   await app.ready();
-  return stringify(JSON.parse(JSON.stringify(app.swagger())), { lineWidth: 120, aliasDuplicateObjects: false });
+  // Many readers still read YAML 1.1, to which off is a boolean and a date is no text: such words are quoted.
+  const options = { version: '1.1', lineWidth: 120, aliasDuplicateObjects: false } as const;
+  return stringify(JSON.parse(JSON.stringify(app.swagger())), options);
 }

@@ -207,6 +207,10 @@ function context(random: Random): Asked['context'] {
     '2001:db8::1',
     '2001:db8:8000::1',
     '192.0.2.1',
+    '10.1.2.3:51234',
+    '[2001:db8::1]:4711',
+    '[2001:db8:8000::1]',
+    '10.1.2.3:x',
     '010.1.2.3',
     'x',
     '::1',
@@ -216,7 +220,7 @@ function context(random: Random): Asked['context'] {
     ...(random.chance(0.7) ? { sourceIp: random.pick(addresses) } : {}),
     ...(random.chance(0.7) ? { protocol: random.pick(['mqtt', 'MQTTS', 'wss', 'https', 'coap', 'amqp']) } : {}),
     ...(random.chance(0.15) ? { clientId: random.pick(['a', 'n', 'a:n', '']) } : {}),
-    ...(random.chance(0.5) ? { retain: random.chance(0.5) } : {}),
-    ...(random.chance(0.5) ? { qos: random.pick([0, 1, 2, 3]) } : {}),
+    ...(random.chance(0.5) ? { retain: random.pick([true, false, 'true', 'false'] as const) } : {}),
+    ...(random.chance(0.5) ? { qos: random.pick([0, 1, 2, 3, '0', '1', '2'] as const) } : {}),
   };
 }

@@ -233,14 +233,19 @@ function others(condition: Condition, denies: boolean, { context, thing }: Asked
     verdicts.push(value === undefined ? undefined : values.includes(value));
   }
   if (condition.retain !== undefined)
-    verdicts.push(context.retain === undefined ? undefined : context.retain === condition.retain);
+    verdicts.push(context.retain === undefined ? undefined : `${context.retain}` === `${condition.retain}`);
   if (condition.qos)
-    verdicts.push([0, 1, 2].includes(context.qos as number) ? condition.qos.includes(context.qos!) : undefined);
+    verdicts.push(
+      [0, 1, 2].some((level) => `${level}` === `${context.qos}`)
+        ? condition.qos.includes(Number(context.qos))
+        : undefined,
+    );
   return verdicts.every((verdict) => verdict ?? denies);
 }
 
 function isInRanges(cidrs: string[], address: string | undefined): boolean | undefined {
-  const plain = address?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '') ?? '';
+  const bare = address?.replace(/^\[(.*)\](:\d+)?$/, '$1').replace(/^([\d.]+):\d+$/, '$1');
+  const plain = bare?.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '') ?? '';
   const version = isIP(plain);
   if (version === 0) return undefined;
   return cidrs.some((cidr) => {

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { isDatabaseTrouble } from '../../../src/http/database-trouble.js';
+
+const raw = (originalCode: string) => ({
+  code: 'P2010',
+  meta: { driverAdapterError: { cause: { kind: 'postgres', originalCode } } },
+});
+const kind = (name: string) => ({ code: 'P2010', meta: { driverAdapterError: { cause: { kind: name } } } });
+
+describe('trouble of the database', () => {
+  it.each([
+    ['a raw query while it shuts down', raw('57P03')],
+    ['a raw query that an operator ended', raw('57P01')],
+    ['too many connections', raw('53300')],
+    ['a full disk', raw('53100')],
+    ['a standby that was asked to write', raw('25006')],
+    ['a deadlock', raw('40P01')],
+    ['a raw query to nobody', kind('DatabaseNotReachable')],
+    ['a pool that timed out', new Error('timeout exceeded when trying to connect')],
+    ['a connection that broke', new Error('Connection terminated unexpectedly')],
+    ['a closed embedded database', new Error('PGlite is closed')],
+    ['a transaction without a connection', { code: 'P2028' }],
+    ['a refused connection', { code: 'ECONNREFUSED' }],
+  ])('is %s', (_what, error) => expect(isDatabaseTrouble(error)).toBe(true));
+
+  it.each([
+    ['text that it cannot hold', raw('22021')],
+    ['a number that it cannot hold', raw('22003')],
+    ['a table that is not there', raw('42P01')],
+    ['a unique value that is there already', { code: 'P2002' }],
+    ['a mistake of ours', new TypeError('x is not a function')],
+    ['nothing', undefined],
+  ])('is not %s', (_what, error) => expect(isDatabaseTrouble(error)).toBe(false));
+});
