@@ -46,6 +46,7 @@ export async function benchPush(): Promise<string> {
     THINGWARD_KEY: randomBytes(32).toString('base64'),
     THINGWARD_OWNER_KEY: ownerKey,
     LOG_LEVEL: 'error',
+    THINGWARD_STREAMS_PER_KEY: '1000',
   };
   const programs: Program[] = [await startProgram(settings)];
   try {

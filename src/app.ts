@@ -179,7 +179,7 @@ async function mountFeatures(
   await app.register(awsAuthorizerRoutes(awsAuthorizer));
   await app.register(ocspRoutes(responder));
   await app.register(revokeRoutes({ service: revoking, cursor: log.cursor, inAws: aws.follows }));
-  await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch }));
+  await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch, requireKey: accounts.requireLive }));
   app.addHook('preClose', async () => stream.endAll());
   await app.register(bulkRoutes({ service: bulk, cursorAt: log.cursorAt }));
   await app.register(proxyRoutes({ store: proxies, clock, cursorAt: log.cursorAt }));

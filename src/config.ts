@@ -82,6 +82,12 @@ export const settings = {
   THINGWARD_THING_CACHE: boundedInt(100, 10_000_000)
     .default(50_000)
     .describe('Things asked about by certificate or name to remember, about 1 KB each.'),
+  THINGWARD_STREAMS_PER_KEY: boundedInt(1, 100_000)
+    .default(200)
+    .describe('Streams of the feed that one API key may hold open on an instance.'),
+  THINGWARD_STREAMS_PER_ACCOUNT: boundedInt(1, 1_000_000)
+    .default(12_000)
+    .describe('The same for all keys of an account together.'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -119,6 +125,7 @@ export type Config = {
   failedCredentialsPerMinute: number;
   validitySeconds: { others: number; followers: number };
   cacheSize: { tokens: number; things: number };
+  streams: { perKey: number; perAccount: number };
   logLevel: z.infer<typeof settings.LOG_LEVEL>;
 };
 
@@ -179,6 +186,7 @@ function complete(raw: Raw): Config {
       followers: raw.THINGWARD_FOLLOWER_VALIDITY_SECONDS,
     },
     cacheSize: { tokens: raw.THINGWARD_TOKEN_CACHE, things: raw.THINGWARD_THING_CACHE },
+    streams: { perKey: raw.THINGWARD_STREAMS_PER_KEY, perAccount: raw.THINGWARD_STREAMS_PER_ACCOUNT },
     logLevel: raw.LOG_LEVEL,
   };
 }

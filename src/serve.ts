@@ -109,6 +109,7 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     repeat('reading the token keys', keyReloadMs, services.tokenKeys.reload),
     repeat('sweeping', sweepMs, () => services.tokenStore.sweep(systemClock())),
     repeat('writing the sample of decisions', sampleMs, services.recorder.flush),
+    repeat('ending streams of keys that expired', sampleMs, async () => services.stream.endExpired()),
     repeat('telling followers where the log stands', headMs, async () => {
       // A follower takes a head for word that it is up to date: without a lease nobody here knows.
       if (services.log.mayAnswer()) services.stream.head(services.log.position());

@@ -85,8 +85,11 @@ export async function createServices(resources: Resources) {
   const revoked = createRevocationState(db, {
     position: () => log.position(),
     cursorAt: (position) => log.cursorAt(position),
+    clock,
+    most: config.streams,
   });
   revoked.follow(keys);
+  revoked.follow({ apply: snapshot.apply, clear: principals.clear });
   const log = await followLog({
     db,
     others,
@@ -96,15 +99,11 @@ export async function createServices(resources: Resources) {
       const { epoch, position, ...contents } = await loadSnapshot(db, clock());
       const install = (): void => {
         snapshot.load(contents);
-        principals.clear();
         revoked.clear();
       };
       return { epoch, position, install };
     },
-    apply(entry) {
-      snapshot.apply(entry);
-      revoked.apply(entry);
-    },
+    apply: revoked.apply,
   });
   const { commit } = log;
 

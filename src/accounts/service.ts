@@ -147,6 +147,14 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
       return key;
     },
 
+    /** @throws DomainError `invalid-credential` for a key that is deleted or has expired, `account-suspended` */
+    async requireLive(account: string, id: string): Promise<void> {
+      const key = await store.findKey(account, id);
+      if (!key || (key.expiresAt && key.expiresAt <= clock()))
+        throw new DomainError('invalid-credential', 'the key was deleted or has expired: ask for a new one');
+      requireActive(key);
+    },
+
     listKeys: store.listKeys,
 
     /**
@@ -182,8 +190,12 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
 
 function callerOf({ expiresAt, accountStatus, account, caller }: CachedKey, at: Date): KeyCaller | undefined {
   if (expiresAt && expiresAt <= at) return undefined;
-  if (accountStatus !== 'active') throw new DomainError('account-suspended', `the account ${account} is suspended`);
+  requireActive({ accountStatus, account });
   return caller;
+}
+
+function requireActive({ accountStatus, account }: Pick<StoredApiKey, 'accountStatus' | 'account'>): void {
+  if (accountStatus !== 'active') throw new DomainError('account-suspended', `the account ${account} is suspended`);
 }
 
 function accountExists(name: string): DomainError {

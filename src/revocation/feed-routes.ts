@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { keyCaller } from '../http/callers.js';
+import { keyCaller, type KeyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { logCursor, serialNumber, thingName, timestamp } from '../http/shapes.js';
 import { describeEntry } from './feed-entry.js';
@@ -32,10 +32,17 @@ const snapshot = z.object({
   things: z.array(z.object({ thingName, status: z.string(), minGen: z.int() })),
 });
 
-type Deps = { store: FeedStore; stream: Stream; clock(): Date; epoch(): string };
+type Deps = {
+  store: FeedStore;
+  stream: Stream;
+  clock(): Date;
+  epoch(): string;
+  /** @throws DomainError when a key is deleted or has expired, or its account is suspended */
+  requireKey(account: string, id: string): Promise<void>;
+};
 
 /** What followers read: the log of their account, page by page or pushed, and the state that it leads to. */
-export function feedRoutes({ store, stream, clock, epoch }: Deps) {
+export function feedRoutes({ store, stream, clock, epoch, requireKey }: Deps) {
   /**
    * A page; without a cursor, from the oldest entry that there is. Whether the cursor still leads anywhere is judged by
    * the epoch and the beginning of the very log that the page was read from. @throws DomainError `epoch-changed`, `cursor-pruned`
@@ -58,6 +65,12 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
         { links },
       );
     return page;
+  };
+
+  /** The first page of a stream, for a key that is good after the stream was joined. @throws DomainError */
+  const begin = async ({ account, id }: KeyCaller, cursor: string | undefined): Promise<FeedPage> => {
+    await requireKey(account, id);
+    return read(account, cursor, 1000);
   };
 
   const present = ({ epoch: of, position, entries, more }: FeedPage, limit: number): z.output<typeof feedPage> => {
@@ -108,36 +121,45 @@ export function feedRoutes({ store, stream, clock, epoch }: Deps) {
         },
       },
       async (request, reply) => {
-        const { account, id } = keyCaller(request);
+        const caller = keyCaller(request);
         const last = request.headers['last-event-id'];
         const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
-        const first = await read(account, given, 1000);
-        reply.hijack();
+        if (request.method === 'HEAD') {
+          await read(caller.account, given, 1);
+          return reply.type('text/event-stream').header('cache-control', 'no-store').send();
+        }
         const { raw } = reply;
+        // INVARIANT: from here on the log's word ends the stream. What it said before is asked of the registry.
+        const listener = stream.join(caller, {
+          write: (bytes) => raw.write(bytes),
+          waiting: () => raw.writableLength,
+          end: () => raw.destroy(),
+        });
+        raw.on('close', listener.leave);
+        const first = await begin(caller, given).catch((error: unknown) => {
+          listener.leave();
+          throw error;
+        });
+        if (!listener.isIn()) return reply;
+        reply.hijack();
         raw.writeHead(200, {
           'content-type': 'text/event-stream',
           'cache-control': 'no-store',
           'x-accel-buffering': 'no',
           'x-request-id': request.id,
         });
-        const listener = stream.join(account, id, {
-          write: (bytes) => raw.write(bytes),
-          waiting: () => raw.writableLength,
-          end: () => raw.destroy(),
-        });
-        raw.on('close', listener.leave);
         raw.write('retry: 1000\n\n');
         try {
-          // Read on at least once after joining: what came in between is in no page so far and in no push.
-          for (let page = first, joined = false; ; joined = true) {
+          // Read on at least once: what came since the first page is in no push.
+          for (let page = first, again = false; ; again = true) {
             // The cursors in the stream are of the log that is followed here.
             if (page.epoch !== epoch()) return raw.destroy();
             for (const each of page.entries) raw.write(stream.entryBytes(each));
             if (raw.writableNeedDrain) await drained(raw);
-            if (raw.destroyed) return;
-            if (joined && !page.more) return listener.live(page.position);
+            if (!listener.isIn()) return;
+            if (again && !page.more) return listener.live(page.position);
             // A cursor, not a position: when the log is cut or becomes another one in between, the stream ends.
-            page = await read(account, `${first.epoch}:${page.position}`, 1000);
+            page = await read(caller.account, `${first.epoch}:${page.position}`, 1000);
           }
         } catch (error) {
           request.log.error({ err: error, reqId: request.id }, 'a stream ended');

@@ -52,10 +52,13 @@ type Deps<Stored> = {
   onError(error: unknown): void;
 };
 
+type Followed = Parameters<typeof createStream>[0] & { position(): number };
+
 /** What follows the log before anything else is there. */
-export function createRevocationState(db: Database, { position, cursorAt }: Pick<Log, 'position' | 'cursorAt'>) {
+export function createRevocationState(db: Database, deps: Followed) {
+  const { position } = deps;
   const store = createRevocationStore(db);
-  const stream = createStream(cursorAt);
+  const stream = createStream(deps);
   const followers: { apply(entry: LogEntry): void; clear(): void }[] = [{ apply: stream.push, clear: stream.endAll }];
   return {
     store,

@@ -1,12 +1,16 @@
+import type { Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
 import type { LogEntry } from '../log/reader.js';
 import { describeEntry } from './feed-entry.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
 export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
 
+/** Who listens: an API key, which may have an end. */
+export type Follower = { account: string; id: string; expiresAt: Date | null };
+
 type Listener = {
-  account: string;
-  keyId: string;
+  follower: Follower;
   sink: Sink;
   /** How far the past was sent: the database may be ahead of the log as it is applied here. */
   sent: number;
@@ -20,13 +24,39 @@ const mostWaitingEntries = 10_000;
 
 export type Stream = ReturnType<typeof createStream>;
 
+type Deps = {
+  clock: Clock;
+  cursorAt(position: number): string;
+  /** How many may listen at once. */
+  most: { perKey: number; perAccount: number };
+};
+
 /** The log, pushed: every entry is written out once, whatever the number of listeners. */
-export function createStream(cursorAt: (position: number) => string) {
+export function createStream({ clock, cursorAt, most }: Deps) {
   const listeners = new Set<Listener>();
+  const counts = createCounts();
+
+  const leave = (listener: Listener): void => {
+    if (!listeners.delete(listener)) return;
+    for (const name of namesOf(listener.follower)) counts.take(name);
+  };
 
   const cut = (listener: Listener): void => {
-    listeners.delete(listener);
+    leave(listener);
     listener.sink.end();
+  };
+
+  const hasExpired = ({ follower: { expiresAt } }: Listener): boolean => expiresAt !== null && expiresAt <= clock();
+
+  const requireRoom = (follower: Follower): void => {
+    const [ofKey, ofAccount] = namesOf(follower);
+    if (counts.of(ofKey) < most.perKey && counts.of(ofAccount) < most.perAccount) return;
+    const [what, limit] = counts.of(ofKey) >= most.perKey ? ['key', most.perKey] : ['account', most.perAccount];
+    throw new DomainError(
+      'too-many-requests',
+      `this ${what} holds ${limit} streams open on this instance: close some, or poll GET /v1/revocations`,
+      { retryAfter: 30 },
+    );
   };
 
   const send = (listener: Listener, bytes: Buffer): void => {
@@ -47,7 +77,11 @@ export function createStream(cursorAt: (position: number) => string) {
     push(entry: LogEntry): void {
       let bytes: Buffer | undefined;
       for (const listener of listeners) {
-        if (listener.account !== entry.account) continue;
+        if (listener.follower.account !== entry.account) continue;
+        if (hasExpired(listener)) {
+          cut(listener);
+          continue;
+        }
         bytes ??= entryBytes(entry);
         if (listener.queue) {
           listener.queue.push({ position: entry.position, bytes });
@@ -64,15 +98,23 @@ export function createStream(cursorAt: (position: number) => string) {
       for (const listener of listeners) if (!listener.queue && listener.sent <= position) send(listener, bytes);
     },
 
+    /** Ends the connections of keys that have expired. */
+    endExpired(): void {
+      for (const listener of listeners) if (hasExpired(listener)) cut(listener);
+    },
+
     /**
      * Adds a listener that hears nothing yet: what comes waits until `live` is told how far the past was sent, which
-     * is the first head that the listener gets.
+     * is the first head that the listener gets. @throws DomainError `too-many-requests`
      */
-    join(account: string, keyId: string, sink: Sink): { live(sent: number): void; leave(): void } {
-      const listener: Listener = { account, keyId, sink, sent: 0, queue: [] };
+    join(follower: Follower, sink: Sink): Membership {
+      requireRoom(follower);
+      const listener: Listener = { follower, sink, sent: 0, queue: [] };
       listeners.add(listener);
+      for (const name of namesOf(follower)) counts.add(name);
       return {
         live(sent) {
+          if (!listeners.has(listener)) return;
           const waiting = listener.queue ?? [];
           listener.queue = undefined;
           listener.sent = sent;
@@ -80,7 +122,8 @@ export function createStream(cursorAt: (position: number) => string) {
           for (const { position, bytes } of waiting)
             if (position > sent && listeners.has(listener)) send(listener, bytes);
         },
-        leave: () => void listeners.delete(listener),
+        leave: () => leave(listener),
+        isIn: () => listeners.has(listener),
       };
     },
 
@@ -93,7 +136,26 @@ export function createStream(cursorAt: (position: number) => string) {
   };
 }
 
-/** True when an entry takes a key, or its whole account, away. */
-function isAbout({ payload }: LogEntry, { keyId, account }: Listener): boolean {
-  return payload['id'] === keyId || (payload['account'] === account && payload['status'] === 'suspended');
+/** A place among the listeners. */
+export type Membership = { live(sent: number): void; leave(): void; isIn(): boolean };
+
+/** True when an entry changes a key, or takes its whole account away: whoever may still listen comes back. */
+function isAbout({ payload }: LogEntry, { follower: { id, account } }: Listener): boolean {
+  return payload['id'] === id || (payload['account'] === account && payload['status'] !== 'active');
+}
+
+const namesOf = ({ id, account }: Follower): [string, string] => [`key ${id}`, `account ${account}`];
+
+/** Counts by name; what is at zero is gone. */
+function createCounts() {
+  const counts = new Map<string, number>();
+  return {
+    of: (name: string): number => counts.get(name) ?? 0,
+    add: (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1),
+    take(name: string): void {
+      const left = (counts.get(name) ?? 0) - 1;
+      if (left > 0) counts.set(name, left);
+      else counts.delete(name);
+    },
+  };
 }

@@ -22,13 +22,19 @@ function connection(isStuck = false) {
   return { sink, written, hasEnded: () => ended };
 }
 
+const follower = (account: string, id = 'key', expiresAt: Date | null = null) => ({ account, id, expiresAt });
+
+let now = new Date(0);
+const newStream = (most = { perKey: 1000, perAccount: 1000 }) =>
+  createStream({ clock: () => now, cursorAt: (position) => `epoch:${position}`, most });
+
 describe('the stream', () => {
   it('writes an entry out once, whatever the number of listeners', () => {
-    const stream = createStream((position) => `epoch:${position}`);
+    const stream = newStream();
     const listeners = Array.from({ length: 100 }, () => connection());
-    for (const { sink } of listeners) stream.join('acme', 'key', sink).live(0);
+    for (const { sink } of listeners) stream.join(follower('acme'), sink).live(0);
     const stranger = connection();
-    stream.join('other', 'key', stranger.sink).live(0);
+    stream.join(follower('other'), stranger.sink).live(0);
     stream.push(entry(1));
     const [first] = listeners;
     expect(first!.written).toHaveLength(2);
@@ -37,9 +43,9 @@ describe('the stream', () => {
   });
 
   it('cuts a listener that does not take what is sent, and keeps the others', () => {
-    const stream = createStream((position) => `epoch:${position}`);
+    const stream = newStream();
     const [stuck, quick] = [connection(true), connection()];
-    for (const { sink } of [stuck, quick]) stream.join('acme', 'key', sink).live(0);
+    for (const { sink } of [stuck, quick]) stream.join(follower('acme'), sink).live(0);
     let position = 0;
     while (!stuck.hasEnded() && position < 100_000) stream.push(entry(++position));
     const waiting = stuck.sink.waiting();
@@ -52,12 +58,54 @@ describe('the stream', () => {
   });
 
   it('cuts a listener for whom more waits while the past is sent than it could ever take', () => {
-    const stream = createStream((position) => `epoch:${position}`);
+    const stream = newStream();
     const late = connection();
-    const joined = stream.join('acme', 'key', late.sink);
+    const joined = stream.join(follower('acme'), late.sink);
     for (let position = 1; position <= 10_001; position++) stream.push(entry(position));
     expect(late.hasEnded()).toBe(true);
     joined.live(0);
     expect(late.written.length).toBeLessThanOrEqual(1);
+  });
+
+  it('ends with its key, before another entry is sent', () => {
+    now = new Date(0);
+    const stream = newStream();
+    const [short, long] = [connection(), connection()];
+    stream.join(follower('acme', 'short', new Date(1000)), short.sink).live(0);
+    stream.join(follower('acme', 'long', new Date(9000)), long.sink).live(0);
+    now = new Date(1000);
+    stream.push(entry(1));
+    expect([short.hasEnded(), short.written.length]).toEqual([true, 1]);
+    expect([long.hasEnded(), long.written.length]).toEqual([false, 2]);
+    now = new Date(9000);
+    stream.endExpired();
+    expect([long.hasEnded(), stream.size()]).toEqual([true, 0]);
+  });
+
+  it('has room for so many of a key and so many of an account, and room again when one leaves', () => {
+    const stream = newStream({ perKey: 2, perAccount: 3 });
+    const join = (account: string, id: string) => stream.join(follower(account, id), connection().sink);
+    const first = join('acme', 'a');
+    join('acme', 'a');
+    expect(() => join('acme', 'a')).toThrow('this key holds 2 streams open');
+    join('acme', 'b');
+    expect(() => join('acme', 'b')).toThrow('this account holds 3 streams open');
+    join('other', 'c');
+    first.leave();
+    first.leave();
+    join('acme', 'a');
+    expect(() => join('acme', 'b')).toThrow('this account');
+    stream.endAll();
+    join('acme', 'a');
+  });
+
+  it('a listener that was cut while the past was sent is told nothing more', () => {
+    const stream = newStream();
+    const late = connection();
+    const joined = stream.join(follower('acme'), late.sink);
+    stream.push({ ...entry(1), type: 'key', payload: { id: 'key', status: 'deleted' } });
+    expect([late.hasEnded(), joined.isIn()]).toEqual([true, false]);
+    joined.live(1);
+    expect(late.written).toEqual([]);
   });
 });
