@@ -1,0 +1,147 @@
+import type { Random } from '../policy-cases.js';
+import type { World } from './world.js';
+
+type Recipe = (world: World, random: Random) => unknown;
+
+const statement = (world: World, random: Random) => random.pick(world.pools.statements);
+const name = (random: Random) => `f-${random.below(1_000_000_000)}`;
+const document = (world: World, random: Random) => ({ name: name(random), statements: [statement(world, random)] });
+const asked = (random: Random) => ({
+  principal: { thingName: random.pick(['w-1', 'w-2', 'w-3']) },
+  action: 'publish',
+  resource: 'topic:default/w-1/telemetry/a',
+  context: { sourceIp: '10.1.2.3', protocol: 'mqtts', qos: random.below(3), retain: false },
+});
+const evaluation = {
+  subject: { type: 'thing', id: 'w-1' },
+  action: { name: 'publish' },
+  resource: { type: 'topic', id: 'a' },
+};
+
+/** Bodies that are right where a schema does not say all that makes one so. */
+export const recipes: Record<string, Recipe> = {
+  'POST /v1/accounts': (_world, random) => ({ name: name(random), timeZone: 'UTC' }),
+  'POST /v1/api-keys': (_world, random) => ({
+    name: 'k',
+    ...random.pick([{ role: 'auditor' }, { permissions: ['things:read'] }]),
+  }),
+  'POST /v1/enrollments': () => ({
+    thingNamePattern: 'e-*',
+    maxUses: 3,
+    attributes: { site: 'x' },
+    policies: ['sensor'],
+    sourceCidrs: ['10.0.0.0/8'],
+  }),
+  'POST /v1/enrollments/{id}/revoke': (_world, random) => ({ andThings: random.chance(0.5) }),
+  'POST /v1/provision': ({ pools }, random) =>
+    random.chance(0.97)
+      ? { thingName: name(random), csr: random.pick(pools.csrs), attributes: { site: 'x' } }
+      : { thingName: name(random), keyType: random.pick(['ec-p256', 'ed25519']), format: 'pkcs12', password: 'secret' },
+  'POST /v1/renew': ({ pools }, random) => random.pick(pools.renewals),
+  'POST /v1/token': ({ pools }, random) =>
+    random.chance(0.5)
+      ? random.pick(pools.grants)
+      : { grant_type: 'refresh_token', refresh_token: random.pick(pools.refreshes) },
+  'POST /v1/token/revoke': ({ pools }, random) => ({ token: random.pick(pools.refreshes) }),
+  'POST /v1/introspect': ({ pools }, random) => ({ token: random.pick(pools.accessTokens) }),
+  'PATCH /v1/things/{name}': (_world, random) => ({ attributes: { site: random.pick(['x', 'y', null]) } }),
+  'PUT /v1/things/{name}/policies': () => ({ policies: ['field', 'sensor'] }),
+  'POST /v1/policies': document,
+  'POST /v1/policies/lint': document,
+  'POST /v1/policies/{name}/versions': (world, random) => ({ statements: [statement(world, random)] }),
+  'POST /v1/policies/{name}/activate': (_world, random) => ({
+    version: 1,
+    ...(random.chance(0.5) ? { dryRun: true } : {}),
+  }),
+  'POST /v1/policies/simulate': (world, random) => ({
+    policies: [{ name: 'field' }, document(world, random)],
+    requests: [
+      {
+        thing: { name: 'w-1', attributes: { site: 'x' } },
+        action: 'publish',
+        resource: 'topic:default/w-1/a',
+        at: '2026-11-28T00:00:00Z',
+        context: { qos: 1 },
+      },
+    ],
+  }),
+  'POST /v1/segments': (_world, random) => ({
+    name: name(random),
+    cidr: '10.0.0.0/8',
+    egressRules: ['any', { port: 1 }],
+  }),
+  'PATCH /v1/segments/{name}': () => ({ deviceLimit: 1_000_000, allowedProtocols: ['MQTT'] }),
+  'PATCH /v1/issuers/{id}': (_world, random) => ({ shards: 2, deltaList: random.chance(0.9), listMaxAge: 5 }),
+  'POST /v1/authorize': (_world, random) => asked(random),
+  'POST /v1/authorize/batch': (_world, random) => ({
+    requests: Array.from({ length: 1 + random.below(4) }, () => asked(random)),
+  }),
+  'POST /access/v1/evaluation': () => evaluation,
+  'POST /access/v1/evaluations': () => ({
+    ...evaluation,
+    evaluations: [{}, { subject: { type: 'thing', id: 'w-2' } }],
+  }),
+  'POST /v1/certificates/{serialNumber}/revoke': (_world, random) => ({
+    reason: random.pick(['certificateHold', 'superseded', 'keyCompromise']),
+  }),
+  'POST /v1/things/{name}/revoke': () => ({ reason: 'cessationOfOperation' }),
+  'POST /v1/self/revoke': () => ({ reason: 'superseded' }),
+  'POST /v1/revocations/bulk': ({ pools }, random) => ({
+    filter: { thingNames: [random.pick(pools.victims)] },
+    reason: 'superseded',
+    dryRun: true,
+  }),
+  'POST /v1/proxies': (_world, random) => ({ name: random.pick(['edge-1', 'edge-2', 'edge-3']) }),
+  'POST /v1/proxies/{id}/applied': ({ pools }) => ({ cursor: pools.cursor, incarnation: 'i', mode: 'stream' }),
+  'PUT /v1/aws': () => ({ mode: 'off' }),
+  'POST /v1/aws/import': () => ({ dryRun: true }),
+  'POST /v1/aws/reconcile': () => ({ dryRun: true }),
+  'POST /ocsp': () => Buffer.from('300730053003300030', 'hex'),
+};
+
+/** What stands in paths. */
+export function pathValues({ pools }: World, path: string, name: string): readonly string[] {
+  const first = path.split('/')[2] ?? '';
+  const byName: Record<string, readonly string[]> = {
+    things: [...pools.victims, 'w-1'],
+    policies: ['field', 'sensor'],
+    segments: ['field', ...pools.segments],
+    accounts: ['other'],
+  };
+  const byId: Record<string, readonly string[]> = {
+    'api-keys': pools.apiKeys,
+    enrollments: pools.enrollments,
+    issuers: [pools.issuing],
+    proxies: pools.proxies,
+    revocations: pools.bulk ? [pools.bulk] : [],
+  };
+  const others: Record<string, readonly string[]> = {
+    thingName: pools.victims,
+    serialNumber: path.endsWith('/release') ? pools.held : pools.serials,
+    version: ['1'],
+    account: ['default', 'other'],
+    issuerId: [pools.issuing],
+    shard: ['1'],
+    position: ['1', '2', '3'],
+    rest: ['MFEwTzBNMEswSTAJBgUrDgMCGgUA', 'AAAA'],
+  };
+  if (name === 'name') return byName[first] ?? ['w-1'];
+  if (name === 'id') return byId[first] ?? [];
+  return others[name] ?? [];
+}
+
+/** Never sent to where it would leave this machine, or would drop what lists have listed. */
+export function tamed(operation: string, body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  const members = body as Record<string, unknown>;
+  if (operation === 'PATCH /v1/issuers/{id}' && 'listSuperseded' in members)
+    return { ...members, listSuperseded: true };
+  if (operation !== 'PUT /v1/aws' || members['mode'] === 'off') return body;
+  return { ...members, endpoint: 'http://127.0.0.1:9', stsEndpoint: 'http://127.0.0.1:9' };
+}
+
+/** A body in the form of RFC 6749. */
+export function formOf(body: unknown): string {
+  const members = Object.entries((body ?? {}) as Record<string, unknown>);
+  return new URLSearchParams(members.map(([key, value]): [string, string] => [key, String(value)])).toString();
+}
