@@ -26,9 +26,7 @@ import { parseCsr } from './pki/csr.js';
 import { encodePkcs12 } from './pki/pkcs12.js';
 import { publicKeyOf } from './pki/public-key.js';
 import { generateKeys } from './pki/signer.js';
-import { createPolicyPreview } from './policies/preview.js';
-import { createPolicyService } from './policies/service.js';
-import { createPolicyStore } from './policies/store.js';
+import { createPolicyServices } from './policies/services.js';
 import { compileRange } from './policy/condition.js';
 import { createEnrollmentService } from './provisioning/enrollment-service.js';
 import { createEnrollmentStore } from './provisioning/enrollment-store.js';
@@ -120,8 +118,14 @@ export async function createServices(resources: Resources) {
     openShards: revoked.store.shards,
   });
   revoked.follow(issuers);
-  const policyStore = createPolicyStore(db, commit);
-  const policies = createPolicyService({ store: policyStore, clock, audit: appendAudit, log: appendLog });
+  const { policies, createPreview } = createPolicyServices({
+    db,
+    commit,
+    clock,
+    audit: appendAudit,
+    log: appendLog,
+    held: snapshot.held,
+  });
 
   const accounts = createAccountService({
     store: accountStore,
@@ -251,12 +255,7 @@ export async function createServices(resources: Resources) {
     decided: recorder.record,
     validitySeconds: config.validitySeconds,
   });
-  const preview = createPolicyPreview({
-    store: policyStore,
-    clock,
-    recentDecisions: records.recentOf,
-    validitySeconds: config.validitySeconds.others,
-  });
+  const preview = createPreview(records.recentOf, config.validitySeconds.others);
 
   return {
     accounts,

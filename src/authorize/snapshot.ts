@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { LogEntry } from '../log/reader.js';
 import { compilePolicy, type CompiledPolicies, type CompiledPolicy, type PolicyVersion } from '../policy/compile.js';
+import { weightOf } from '../policy/limits.js';
 import { compileSegment, type CompiledSegment, type Segment } from './segment.js';
 
 /** What the log says of a thing, or of its certificates, within the time that anything issued before may live. */
@@ -50,7 +51,7 @@ type Account = {
   sets: LRUCache<string, PolicySet>;
 };
 
-type ActivePolicy = PolicyVersion & { compiled: CompiledPolicy | undefined };
+type ActivePolicy = PolicyVersion & { weight: number; compiled: CompiledPolicy | undefined };
 
 const mostSets = 1000;
 
@@ -95,7 +96,7 @@ export function createSnapshot() {
 
   const activate = (account: string, policy: PolicyVersion): void => {
     const { policies, sets } = accountOf(account);
-    policies.set(policy.name, { ...policy, compiled: undefined });
+    policies.set(policy.name, { ...policy, weight: weightOf(policy.document), compiled: undefined });
     // INVARIANT: no set keeps what is no longer active, and no set that is not here keeps anything.
     for (const set of sets.values()) if (set.names.includes(policy.name)) forget(set);
   };
@@ -190,6 +191,15 @@ export function createSnapshot() {
 
     /** The active version of a policy. */
     policy: (account: string, name: string): PolicyVersion | undefined => accounts.get(account)?.policies.get(name),
+
+    /** What the active policies of an account come to, one of them apart. */
+    held(account: string, name: string): { others: number; weight: number; own: number } {
+      const policies = [...(accounts.get(account)?.policies.values() ?? [])];
+      const others = policies.filter((policy) => policy.name !== name);
+      const weight = others.reduce((sum, policy) => sum + policy.weight, 0);
+      const own = accounts.get(account)?.policies.get(name)?.weight ?? 0;
+      return { others: others.length, weight, own };
+    },
 
     /** How much is held, for metrics and benchmarks. */
     size: () => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 import { createUnzip } from 'node:zlib';
 import { DomainError } from '../errors.js';
+import { findRepeat } from './json-members.js';
 import { nullsDropper } from './nulls.js';
 
 declare module 'fastify' {
@@ -49,6 +50,8 @@ export function readBodies(app: FastifyInstance): void {
 
 function checked(request: FastifyRequest, text: string, value: unknown): unknown {
   const { config, schema } = request.routeOptions;
+  const repeat = config.distinctMembers ? findRepeat(text) : null;
+  if (repeat) throw repeat;
   // Brackets are few in most bodies, and only escapes can write what no raw text holds.
   const deep = hasManyBrackets(text);
   const odd = text.includes('\\u') && !takesAnyText(config);

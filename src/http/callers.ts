@@ -37,6 +37,8 @@ export type Access = Permission | 'enrollment' | 'thing' | 'public';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** Bodies that name a member of an object twice are refused. */
+    distinctMembers?: true;
     access?: Access;
     /** Permissions of an API key that the route needs besides. */
     needs?: Permission[];

@@ -78,6 +78,7 @@ export const renderedPolicy = z.object({
       condition: z.record(z.string(), z.unknown()).optional(),
     }),
   ),
+  omitted: z.literal(true).optional().describe('Its statements are left out: they are too many to be shown'),
 });
 
 export const links = z.object({ crl: z.url(), ocsp: z.url(), jwks: z.url(), token: z.url(), renew: z.url() });

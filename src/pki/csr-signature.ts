@@ -105,10 +105,7 @@ function pssCheck(family: KeyFamily, parameters: der.Value | undefined): Check {
   if (hashOf(mgfHash) !== hash) throw refuse('its RSA-PSS signature uses two hashes: use one for both');
   const salt = field(2) ? der.contentOf(field(2), der.tags.integer) : Buffer.from([20]);
   const saltLength = salt.length === 1 || salt.length === 2 ? salt.readIntBE(0, salt.length) : -1;
-  // trailerField: 1 is the default, and some write it all the same.
-  const isTrailerKnown = !field(3) || field(3)!.bytes.equals(der.integer(1));
-  if (saltLength < 0 || saltLength > mostSaltOctets || !isTrailerKnown)
-    throw refuse('its RSA-PSS parameters are malformed: use a salt of up to 512 octets');
+  if (saltLength < 0 || saltLength > mostSaltOctets || field(3)) throw refuse('its RSA-PSS parameters are malformed');
   return { hash, saltLength };
 }
 

@@ -23,9 +23,7 @@ export function parseCsr(text: string, uri: string): Csr {
   const [info, algorithm, signature, ...rest] = der.members(der.readOne(bytes), der.tags.sequence);
   const [version, subject, spki, attributes, ...more] = der.members(info, der.tags.sequence);
   if (rest.length + more.length > 0) throw refuse('it has members that PKCS#10 does not know');
-  // RFC 2986 §4.1 has version 0 only; wolfSSL writes that of a certificate, 2, unless it is told otherwise.
-  const number = der.contentOf(version, der.tags.integer);
-  if (number.length !== 1 || number[0]! > 2) throw refuse('its version is not 0: use a current library');
+  if (!der.contentOf(version, der.tags.integer).equals(Buffer.from([0]))) throw refuse('its version is not 0');
   requireName(subject);
   const publicKey = parsePublicKey(spki?.bytes ?? Buffer.alloc(0));
   requireSignature(publicKey, info!.bytes, algorithm, signature);

@@ -13,13 +13,19 @@ type Deps = { service: PolicyService; preview: PolicyPreview; cursor(): string }
 // A document is read by the service, which names the statement that is wrong; its schema stands here for readers.
 const asItIs = () => () => true;
 const documentBytes = 1024 * 1024;
+const shownVersions = 100;
+
+const describeVersion = ({ createdAt, ...version }: { version: number; createdAt: Date; createdBy: string }) => ({
+  ...version,
+  createdAt: rfc3339(createdAt),
+});
 
 export function policyRoutes({ service, preview, cursor }: Deps) {
   return async (app: App) => {
     app.post(
       '/v1/policies',
       {
-        config: { access: 'policies:write' },
+        config: { access: 'policies:write', distinctMembers: true },
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
@@ -54,7 +60,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/lint',
       {
-        config: { access: 'policies:read' },
+        config: { access: 'policies:read', distinctMembers: true },
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
@@ -73,7 +79,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/simulate',
       {
-        config: { access: 'policies:read' },
+        config: { access: 'policies:read', distinctMembers: true },
         bodyLimit: documentBytes,
         schema: {
           summary: 'What policies would say: any version, any time, a real or an imagined thing',
@@ -93,17 +99,44 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       },
       async (request) => {
         const { account } = keyCaller(request);
-        const { name, activeVersion, versions } = await service.find(account, request.params.name);
+        const { name, activeVersion } = await service.find(account, request.params.name);
         const { document } = await service.findVersion(account, name, activeVersion);
-        const described = versions.map(({ createdAt, ...version }) => ({ ...version, createdAt: rfc3339(createdAt) }));
-        return { name, activeVersion, document, versions: described };
+        const versions = await service.versions(account, name, undefined, shownVersions);
+        return { name, activeVersion, document, versions: versions.map(describeVersion) };
+      },
+    );
+
+    app.get(
+      '/v1/policies/:name/versions',
+      {
+        config: { access: 'policies:read' },
+        schema: {
+          summary: 'List the versions of a policy, newest first',
+          tags,
+          params: schema.policyParams,
+          querystring: pageQuery,
+          response: { 200: schema.versionPage },
+        },
+      },
+      async (request) => {
+        const { account } = keyCaller(request);
+        const { limit, cursor: after } = request.query;
+        const { name } = await service.find(account, request.params.name);
+        const before = readCursor(after, /^[1-9]\d{0,8}$/);
+        const rows = await service.versions(
+          account,
+          name,
+          before === undefined ? undefined : Number(before),
+          limit + 1,
+        );
+        return pageOf(rows, limit, ({ version }) => String(version), describeVersion);
       },
     );
 
     app.post(
       '/v1/policies/:name/versions',
       {
-        config: { access: 'policies:write' },
+        config: { access: 'policies:write', distinctMembers: true },
         bodyLimit: documentBytes,
         schema: {
           summary: 'Add a version, not active yet',

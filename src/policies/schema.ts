@@ -30,8 +30,9 @@ export const policy = z.object({
   name: policyName,
   activeVersion: z.int(),
   document: policyDocument,
-  versions: z.array(versionInfo),
+  versions: z.array(versionInfo).describe('The newest hundred; `/versions` lists all'),
 });
+export const versionPage = page(versionInfo);
 export const policyVersion = versionInfo.extend({ name: policyName, active: z.boolean(), document: policyDocument });
 export const policyPage = page(z.object({ name: policyName, activeVersion: z.int() }));
 
@@ -46,14 +47,18 @@ export const activation = z.strictObject({ version: versionNumber, dryRun: z.boo
 
 const outcome = z.object({ decision: z.enum(['allow', 'deny']), reasons: z.array(z.string()) });
 const asked = z.object({ action: z.string(), resource: z.string(), context: z.record(z.string(), z.unknown()) });
-const change = asked.extend({ before: outcome, after: outcome });
+const change = asked.extend({
+  at: timestamp.describe('The first instant found at which the answers differ'),
+  before: outcome,
+  after: outcome,
+});
 
 /** What an activation would change: of the decisions made lately, and for the things that carry the policy. */
 export const blastRadius = z.object({
   decisions: z.object({
     examined: z.int(),
     changed: z.int(),
-    examples: z.array(change.extend({ at: timestamp, thingName })),
+    examples: z.array(change.extend({ thingName })),
   }),
   things: z.object({
     carrying: z.int(),

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
@@ -8,30 +9,47 @@ import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import { builtInPolicies, type BuiltInSettings } from '../policy/built-in.js';
 import type { PolicyVersion } from '../policy/compile.js';
+import { policyLimits, weightOf } from '../policy/limits.js';
 import { lintPolicy, type Finding } from '../policy/lint.js';
-import { describeFault, parsePolicy, type PolicyDocument, type Statement } from '../policy/policy.js';
+import { invalidPolicy, parsePolicy, type PolicyDocument, type Statement } from '../policy/policy.js';
 import { renderPolicy, type Variables } from '../policy/variables.js';
 import type { PolicyStore, StoredVersion } from './store.js';
 
 /** A policy as an agent sees it: its statements with the thing's own values filled in. */
-export type RenderedPolicy = { name: string; version: number; statements: Statement[] };
+export type RenderedPolicy = { name: string; version: number; statements: Statement[]; omitted?: true };
 
-type Deps = { store: PolicyStore; clock: Clock; audit: AppendAudit; log: AppendLog };
+/** What an account's active policies come to: how many others there are, their weight, and that of the one in question. */
+export type HeldPolicies = { others: number; weight: number; own: number };
+
+type Deps = {
+  store: PolicyStore;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+  held(account: string, name: string): HeldPolicies;
+};
 
 // What agents are shown may lag an activation by this much; decisions are made elsewhere.
 const renderCacheMs = 1000;
+const rememberedPolicies = 200;
+// A device reads what it may do; nobody reads what is longer than the longest policy.
+const mostRendered = policyLimits.weight;
 
 export type PolicyService = ReturnType<typeof createPolicyService>;
 
-export function createPolicyService({ store, clock, audit, log }: Deps) {
-  const cache = new LRUCache<string, Promise<Map<string, PolicyVersion>>>({ max: 1000, ttl: renderCacheMs });
+export function createPolicyService({ store, clock, audit, log, held }: Deps) {
+  const cache = new LRUCache<string, Promise<PolicyVersion | undefined>>({
+    max: rememberedPolicies,
+    ttl: renderCacheMs,
+  });
 
-  const active = (account: string): Promise<Map<string, PolicyVersion>> => {
-    const cached = cache.get(account);
+  const active = (account: string, name: string): Promise<PolicyVersion | undefined> => {
+    const key = `${account}/${name}`;
+    const cached = cache.get(key);
     if (cached) return cached;
-    const loading = store.active(account);
-    cache.set(account, loading);
-    loading.catch(() => cache.delete(account));
+    const loading = store.activeNamed(account, [name]).then((found) => found.get(name));
+    cache.set(key, loading);
+    loading.catch(() => cache.delete(key));
     return loading;
   };
 
@@ -55,6 +73,7 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
   ): Promise<{ name: string; version: number; activeVersion: number }> => {
     const document = requireSound(input);
     const { name } = document;
+    requireRoom(held(account, name), document);
     await store.transaction(async (tx) => {
       const at = clock();
       if (!(await store.insertFirst(tx, account, [document], at, origin.actor)))
@@ -68,7 +87,7 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
         origin,
         action: 'policy.create',
         target: `policy:${name}`,
-        detail: { document },
+        detail: { version: 1, ...describe(document) },
       });
       await log(tx, at, [activation(account, name, 1, document)]);
     });
@@ -102,7 +121,7 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
         if (!policy) throw notFound(name);
         const [at, version] = [clock(), policy.newestVersion + 1];
         await store.insertVersion(tx, account, { name, version, document, createdAt: at, createdBy: origin.actor });
-        const detail: Json = { version, document };
+        const detail: Json = { version, ...describe(document) };
         await audit(tx, { at, account, origin, action: 'policy.add-version', target: `policy:${name}`, detail });
         return { name, version, activeVersion: policy.activeVersion };
       });
@@ -111,6 +130,7 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
     /** Makes a version, newer or older, the active one, everywhere before this resolves. @throws DomainError `not-found` */
     async activate(account: string, name: string, version: number, origin: Origin): Promise<void> {
       const { document } = await findVersion(account, name, version);
+      requireRoom(held(account, name), document);
       await store.transaction(async (tx) => {
         const policy = await store.lock(tx, account, name);
         if (!policy || policy.activeVersion === version) return;
@@ -120,7 +140,7 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
         await audit(tx, { at, account, origin, action: 'policy.activate', target: `policy:${name}`, detail });
         await log(tx, at, [activation(account, name, version, document)]);
       });
-      cache.delete(account);
+      cache.delete(`${account}/${name}`);
     },
 
     /** What is to be said about a document. */
@@ -134,10 +154,11 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
       return findVersion(account, name, version ?? (await find(account, name)).activeVersion);
     },
     list: store.list,
+    versions: store.versions,
 
     /** @throws DomainError `unknown-policy` when the account lacks one of the names. */
     async requireKnown(account: string, names: string[]): Promise<void> {
-      const known = await store.active(account);
+      const known = await store.known(account, names);
       const unknown = names.find((name) => !known.has(name));
       if (unknown !== undefined)
         throw new DomainError('unknown-policy', `there is no policy ${unknown} in ${account}: create it first`);
@@ -146,16 +167,20 @@ export function createPolicyService({ store, clock, audit, log }: Deps) {
     /** The policy for a thing type of that name if there is one, else `sensor`. */
     async forType(account: string, thingType: string | undefined): Promise<string> {
       if (thingType === undefined) return 'sensor';
-      return (await active(account)).has(thingType) ? thingType : 'sensor';
+      return (await store.known(account, [thingType])).has(thingType) ? thingType : 'sensor';
     },
 
-    /** The active versions of these policies, rendered for one thing. */
+    /** The active versions of these policies, rendered for one thing, as far as they are no longer than one may be. */
     async render(names: string[], variables: Variables): Promise<RenderedPolicy[]> {
-      const known = await active(variables.account);
-      return names.flatMap((name) => {
-        const policy = known.get(name);
-        return policy ? [{ name, version: policy.version, statements: renderPolicy(policy.document, variables) }] : [];
-      });
+      const found = await Promise.all(names.map((name) => active(variables.account, name)));
+      let weight = 0;
+      return found
+        .filter((policy) => policy !== undefined)
+        .map(({ name, version, document }) => {
+          weight += weightOf(document);
+          if (weight > mostRendered) return { name, version, statements: [], omitted: true as const };
+          return { name, version, statements: renderPolicy(document, variables) };
+        });
     },
   };
 }
@@ -165,7 +190,36 @@ function requireSound(input: unknown): PolicyDocument {
   const document = parsePolicy(input);
   const errors = lintPolicy(document).filter(({ level }) => level === 'error');
   if (errors.length === 0) return document;
-  throw new DomainError('invalid-policy', errors.map(describeFault).join('; '), { errors });
+  throw invalidPolicy(errors);
+}
+
+/**
+ * Every instance keeps the active policies of all accounts ready in memory. Concurrent saves may go over this a little.
+ * @throws DomainError `too-many-requests`
+ */
+function requireRoom({ others, weight, own }: HeldPolicies, document: PolicyDocument): void {
+  const { accountPolicies, accountWeight } = policyLimits;
+  const added = weightOf(document);
+  // What makes it lighter is always taken: whatever was there before the limit.
+  if (added <= own) return;
+  if (others >= accountPolicies)
+    throw new DomainError(
+      'too-many-requests',
+      `the account has ${others} policies, and no more than ${accountPolicies} are kept ready: put statements of several into one`,
+      { retryAfter: 60 },
+    );
+  if (weight + added > accountWeight)
+    throw new DomainError(
+      'too-many-requests',
+      `the active policies of the account would have more than ${accountWeight} parts (actions, levels of resources, windows, ranges, values): activate shorter versions of some first`,
+      { retryAfter: 60 },
+    );
+}
+
+/** A document in the audit log: its version has the text, this is how to know it again. */
+function describe(document: PolicyDocument): { statements: number; sha256: string } {
+  const sha256 = createHash('sha256').update(JSON.stringify(document)).digest('hex');
+  return { statements: document.statements.length, sha256 };
 }
 
 /** A version may leave its name out; another name than the policy's is refused. */

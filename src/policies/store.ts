@@ -65,13 +65,10 @@ export function createPolicyStore(db: Database, commit: Commit) {
       return row ? { ...row, document: row.document as PolicyDocument } : undefined;
     },
 
-    /** A policy with all its versions, newest first, their documents left out. */
     find: (account: string, name: string) =>
       db.policy.findUnique({
         where: { accountName_name: { accountName: account, name } },
-        include: {
-          versions: { orderBy: { version: 'desc' }, select: { version: true, createdAt: true, createdBy: true } },
-        },
+        select: { name: true, activeVersion: true },
       }),
 
     list: (account: string, after: string | undefined, limit: number) =>
@@ -82,34 +79,54 @@ export function createPolicyStore(db: Database, commit: Commit) {
         select: { name: true, activeVersion: true },
       }),
 
-    /** The active version of every policy of an account. */
-    async active(account: string): Promise<Map<string, PolicyVersion>> {
+    /** The active versions of the policies of these names that there are. */
+    async activeNamed(account: string, names: readonly string[]): Promise<Map<string, PolicyVersion>> {
+      if (names.length === 0) return new Map();
       const rows = await db.$queryRaw<PolicyVersion[]>`
         SELECT p.name, v.version, v.document FROM policies p
         JOIN policy_versions v ON v.account_name = p.account_name AND v.name = p.name AND v.version = p.active_version
-        WHERE p.account_name = ${account}`;
+        WHERE p.account_name = ${account} AND p.name = ANY(${[...names]}::text[])`;
       return new Map(rows.map((row) => [row.name, row]));
     },
 
-    /** Things that carry a policy, in order of their names, at most so many; and how many there are. */
+    /** Those of some names that a policy has. */
+    async known(account: string, names: readonly string[]): Promise<Set<string>> {
+      const where = { accountName: account, name: { in: [...names] } };
+      return new Set((await db.policy.findMany({ where, select: { name: true } })).map(({ name }) => name));
+    },
+
+    /** The versions of a policy before one, newest first, their documents left out. */
+    versions: (account: string, name: string, before: number | undefined, limit: number) =>
+      db.policyVersion.findMany({
+        where: { accountName: account, name, ...(before === undefined ? {} : { version: { lt: before } }) },
+        orderBy: { version: 'desc' },
+        take: limit,
+        select: { version: true, createdAt: true, createdBy: true },
+      }),
+
+    /** A page of the things that carry a policy, in order of their names. */
     async carrying(
       account: string,
       policy: string,
+      after: string | undefined,
       limit: number,
-    ): Promise<{ count: number; things: CarryingThing[] }> {
-      const where = { accountName: account, policies: { has: policy }, status: { not: 'revoked' } };
-      const [count, rows] = [
-        await db.thing.count({ where }),
-        await db.thing.findMany({ where, orderBy: { name: 'asc' }, take: limit }),
-      ];
-      return { count, things: rows.map(toCarrying) };
+    ): Promise<CarryingThing[]> {
+      const where = { ...carryingOf(account, policy), ...(after === undefined ? {} : { name: { gt: after } }) };
+      return (await db.thing.findMany({ where, orderBy: { name: 'asc' }, take: limit })).map(toCarrying);
     },
+
+    countCarrying: (account: string, policy: string): Promise<number> =>
+      db.thing.count({ where: carryingOf(account, policy) }),
 
     async thingsNamed(account: string, names: string[]): Promise<CarryingThing[]> {
       const rows = await db.thing.findMany({ where: { accountName: account, name: { in: names } } });
       return rows.map(toCarrying);
     },
   };
+}
+
+function carryingOf(account: string, policy: string) {
+  return { accountName: account, policies: { has: policy }, status: { not: 'revoked' } };
 }
 
 async function insertVersion(

@@ -11,7 +11,8 @@ import {
   type AwsNames,
   type Unsayable,
 } from './aws-resource.js';
-import type { PolicyDocument, PolicyFault, Statement } from './policy.js';
+import { quote } from './limits.js';
+import { capped, type PolicyDocument, type PolicyFault, type Statement } from './policy.js';
 import { parseResource, type Level, type ResourcePattern } from './resource.js';
 
 export type AwsStatement = {
@@ -69,10 +70,10 @@ export function exportToAws(policy: PolicyDocument, { arn, ...names }: AwsExport
     if (JSON.stringify(document).length > awsDocumentLimit) continue;
     if (filtersOf === denyFiltersShortly)
       warnings.push({ message: 'denies of subscribe are too many for AWS: every filter with a wildcard is denied' });
-    return { document, warnings, refusals: [] };
+    return { document, warnings: capped(warnings), refusals: [] };
   }
   const message = `its document is longer than the ${awsDocumentLimit} characters that AWS takes: split the policy in two`;
-  return { warnings, refusals: [{ message }] };
+  return { warnings: capped(warnings), refusals: [{ message }] };
 }
 
 const anywhere = 'arn:aws:iot:*:*';
@@ -111,7 +112,7 @@ function exportAllow(
   return resources.flatMap((resource) =>
     allowed(parseResource(resource), actions, options).flatMap(({ actions: Action, resources: found }) => {
       if (!Array.isArray(found)) {
-        warn(statement, `${resource} is left out: ${found.unsayable}`);
+        warn(statement, `${quote(resource)} is left out: ${found.unsayable}`);
         return [];
       }
       return [allow(Action, found, ranges, options)];
@@ -241,9 +242,9 @@ function warnOfWidening(
     const { kind, levels } = parseResource(resource);
     if (kind !== 'topic' && kind !== 'client') continue;
     if (levels.some((level) => denyLevel(level, options) === undefined))
-      warn(statement, `${resource} is denied as every ${kind}: that is what it is to a thing without the value`);
+      warn(statement, `${quote(resource)} is denied as every ${kind}: that is what it is to a thing without the value`);
     else if (levels.some((level) => level === '+' || /[*?]/.test(typeof level === 'string' ? level : level.text)))
-      warn(statement, `${resource} is denied more widely: * there crosses levels`);
+      warn(statement, `${quote(resource)} is denied more widely: * there crosses levels`);
   }
 }
 

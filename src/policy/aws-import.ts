@@ -44,12 +44,18 @@ export function importFromAws(name: string, text: string, place: Place): AwsImpo
     return input.Effect !== 'Allow' ? importDeny(input, id, warn) : importAllow(withPlace(input, place), id, warn);
   });
   if (statements.length === 0) return { denies, warnings: [...warnings, { message: 'nothing of it can be said' }] };
-  const { document, faults } = readPolicy({ name, statements });
+  const { document, faults } = readPolicy({ name, statements: statements.map(withoutRepeats) });
   const errors = document ? lintPolicy(document).filter(({ level }) => level === 'error') : [];
   return document && faults.length + errors.length === 0
     ? { document, denies, warnings }
     : { denies, warnings: [...warnings, ...faults, ...errors.map(({ message }) => ({ message }))] };
 }
+
+const withoutRepeats = (statement: Statement): Statement => ({
+  ...statement,
+  actions: [...new Set(statement.actions)],
+  resources: [...new Set(statement.resources)],
+});
 
 function readStatements(text: string): AwsInput[] | undefined {
   try {

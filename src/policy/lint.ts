@@ -1,20 +1,31 @@
 import { parseResource } from './resource.js';
-import { readPolicy, type PolicyDocument, type Statement } from './policy.js';
+import { quote } from './limits.js';
+import { capped, readPolicy, type PolicyDocument, type PolicyFault, type Statement } from './policy.js';
 
 /** What is wrong, or only odd, about a document. An `error` keeps it from being saved. */
 export type Finding = { level: 'error' | 'warning'; statement?: string; message: string };
 
-/** Everything that is to be said about a document, its shape first. Never throws. */
+/** What is to be said about a document, its shape first; at most a hundred findings, each short. Never throws. */
 export function lintPolicy(input: unknown): Finding[] {
   const { document, faults } = readPolicy(input);
   const errors = faults.map((fault) => ({ level: 'error' as const, ...fault }));
   return document && errors.length === 0 ? lintDocument(document) : errors;
 }
 
-function lintDocument({ statements }: PolicyDocument): Finding[] {
-  return statements.flatMap((statement) =>
-    rules.flatMap(({ level, find }) => find(statement).map((message) => ({ level, statement: statement.id, message }))),
-  );
+/** What keeps a document from being saved first, so that no number of warnings hides it. */
+function lintDocument(document: PolicyDocument): Finding[] {
+  return levels.flatMap((level) => capped(findingsOf(document, level)).map((fault) => ({ level, ...fault })));
+}
+
+const levels = ['error', 'warning'] as const;
+
+function* findingsOf({ statements }: PolicyDocument, level: Finding['level']): Generator<PolicyFault> {
+  for (const statement of statements) {
+    for (const rule of rules) {
+      if (rule.level !== level) continue;
+      for (const message of rule.find(statement)) yield { statement: statement.id, message };
+    }
+  }
 }
 
 type Rule = { level: Finding['level']; find(statement: Statement): string[] };
@@ -52,8 +63,8 @@ const rules: Rule[] = [
         .filter((resource) => /^topic:\$(share|queue|exclusive|delayed|stream)\//.test(resource))
         .map((resource) =>
           resource.startsWith('topic:$share/')
-            ? `${resource} never matches: shared subscriptions are judged by the filter behind $share/<group>/`
-            : `${resource} is judged as it is spelled: only $share/<group>/ is stripped`,
+            ? `${quote(resource)} never matches: shared subscriptions are judged by the filter behind $share/<group>/`
+            : `${quote(resource)} is judged as it is spelled: only $share/<group>/ is stripped`,
         ),
   },
   {
@@ -61,7 +72,7 @@ const rules: Rule[] = [
     find: ({ resources }) =>
       resources
         .filter((resource) => resource.startsWith('http:') && /%[0-9a-fA-F]{2}/.test(resource))
-        .map((resource) => `${resource} is compared with decoded paths: write it decoded`),
+        .map((resource) => `${quote(resource)} is compared with decoded paths: write it decoded`),
   },
 ];
 
@@ -70,7 +81,7 @@ function wideTopics({ effect, resources }: Statement): string[] {
   if (effect !== 'allow') return [];
   return resources
     .filter(crossesThings)
-    .map((resource) => `${resource} crosses things: begin with \${account}/\${thing.name}`);
+    .map((resource) => `${quote(resource)} crosses things: begin with \${account}/\${thing.name}`);
 }
 
 function crossesThings(resource: string): boolean {

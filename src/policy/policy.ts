@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DomainError } from '../errors.js';
 import { kindOfAction, type ResourceKind } from './action.js';
 import { compileCondition, compileRange, protocols } from './condition.js';
+import { findExcess, policyLimits, quote } from './limits.js';
 import { parseResource } from './resource.js';
 import { days } from './time-window.js';
 import { spellZone } from './zone.js';
@@ -11,7 +12,7 @@ const timeWindow = z
   .strictObject({
     from: time,
     to: time.or(z.literal('24:00')),
-    days: z.array(z.enum(days)).min(1),
+    days: z.array(z.enum(days)).min(1).max(7),
     timeZone: z.string().max(64).overwrite(spellZone),
   })
   .refine(({ from, to }) => from !== to, 'must not begin and end at the same time: 00:00 to 24:00 is the whole day');
@@ -22,16 +23,17 @@ const condition = z.strictObject({
   protocols: z
     .array(z.string().toLowerCase().pipe(z.enum(protocols)))
     .min(1)
+    .max(64)
     .optional(),
   attributes: z
     .record(
       z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be an attribute name'),
-      z.array(z.string().max(256)).min(1),
+      z.array(z.string().max(256)).min(1).max(1000),
     )
     .refine((attributes) => Object.keys(attributes).length > 0, 'must name an attribute')
     .optional(),
   retain: z.boolean().optional(),
-  qos: z.array(z.int().min(0).max(2)).min(1).optional(),
+  qos: z.array(z.int().min(0).max(2)).min(1).max(3).optional(),
 });
 
 const statement = z.strictObject({
@@ -46,7 +48,7 @@ const statement = z.strictObject({
 export const policyDocument = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -'),
   dataSensitivity: z.enum(['low', 'medium', 'high']).optional(),
-  statements: z.array(statement).min(1).max(1000),
+  statements: z.array(statement).min(1).max(policyLimits.statements),
 });
 
 export type PolicyDocument = z.output<typeof policyDocument>;
@@ -61,68 +63,146 @@ export type PolicyFault = { statement?: string; message: string };
 export function parsePolicy(input: unknown): PolicyDocument {
   const { document, faults } = readPolicy(input);
   if (document && faults.length === 0) return document;
-  const errors = faults.map(({ statement: id, message }) => ({
-    ...(id === undefined ? {} : { statement: id }),
-    message,
-  }));
-  throw new DomainError('invalid-policy', faults.map(describeFault).join('; '), { errors });
+  throw invalidPolicy(faults);
 }
 
-/** A document and everything that is wrong with it; no document when even its shape is. */
-export function readPolicy(input: unknown): { document?: PolicyDocument; faults: PolicyFault[] } {
-  const shape = policyDocument.safeParse(input);
-  if (!shape.success) return { faults: shape.error.issues.map((issue) => faultOf(issue, input)) };
-  const document = shape.data;
-  return { document, faults: [...repeatedIds(document), ...document.statements.flatMap(faultsOfStatement)] };
+const mostInDetail = 10;
+
+/** What is answered for a document that cannot be saved: some of its faults in words, more of them in `errors`. */
+export function invalidPolicy(faults: PolicyFault[]): DomainError {
+  const shown = faults.slice(0, mostInDetail).map(describeFault);
+  const rest = faults.length - shown.length;
+  const detail = [...shown, ...(rest > 0 ? [`and ${rest} more, in errors`] : [])].join('; ');
+  return new DomainError('invalid-policy', detail, { errors: faults });
 }
+
+/** A document and what is wrong with it, at most a hundred faults; no document when even its shape is. */
+export function readPolicy(input: unknown): { document?: PolicyDocument; faults: PolicyFault[] } {
+  const { document, faults } = readShape(input);
+  if (!document) return { faults: capped(faults) };
+  const excess = findExcess(document).map((message) => ({ message }));
+  // What is too large is not looked into.
+  if (excess.length > 0) return { document, faults: excess };
+  return { document, faults: capped(faultsOf(document)) };
+}
+
+/** The first faults, each short enough to be read, and a word about the rest. */
+export function capped(faults: Iterable<PolicyFault>): PolicyFault[] {
+  const shown: PolicyFault[] = [];
+  for (const { statement: id, message } of faults) {
+    if (shown.length === policyLimits.findings)
+      return [...shown, { message: `there is more: only the first ${policyLimits.findings} are told` }];
+    const where = id === undefined ? {} : { statement: quote(id) };
+    shown.push({ ...where, message: quote(message, longestMessage) });
+  }
+  return shown;
+}
+
+const longestMessage = 400;
 
 export function describeFault({ statement: id, message }: PolicyFault): string {
   return id === undefined ? message : `statement ${id}: ${message}`;
 }
 
-function faultOf(issue: z.core.$ZodIssue, input: unknown): PolicyFault {
-  const [member, index, ...rest] = issue.path;
-  const id = member === 'statements' && typeof index === 'number' ? idOf(input, index) : undefined;
-  const where = id === undefined ? issue.path : rest;
-  const message = `${where.map(String).join('.')}${where.length > 0 ? ': ' : ''}${issue.message}`;
-  return id === undefined ? { message } : { statement: id, message };
+const envelope = policyDocument.extend({ statements: z.array(z.unknown()).min(1).max(policyLimits.statements) });
+
+/** The document as far as its shape is right. One statement after another, until there is enough to tell. */
+function readShape(input: unknown): { document?: PolicyDocument; faults: PolicyFault[] } {
+  const outer = countsTooMuch(input) ?? envelope.safeParse(input);
+  if (!outer.success) return { faults: outer.error.issues.map((issue) => ({ message: describeIssue(issue) })) };
+  const faults: PolicyFault[] = [];
+  const statements: Statement[] = [];
+  for (const [index, written] of outer.data.statements.entries()) {
+    const read = countsTooMuch(written) ?? statement.safeParse(written);
+    if (read.success) statements.push(read.data);
+    else faults.push(...read.error.issues.map((issue) => faultOf(issue, written, index)));
+    if (faults.length > policyLimits.findings) break;
+  }
+  return faults.length > 0 ? { faults } : { document: { ...outer.data, statements }, faults };
 }
 
-function idOf(input: unknown, index: number): string | undefined {
-  const written = (input as { statements?: { id?: unknown }[] }).statements?.[index]?.id;
-  return typeof written === 'string' ? written : undefined;
+const longestList = 1000;
+const mostNodes = 5000;
+
+type TooMuch = { success: false; error: { issues: { path: PropertyKey[]; message: string }[] } };
+
+/** A look at the lists of an object before anything is judged one by one: what is out of all proportion is not. */
+function countsTooMuch(input: unknown): TooMuch | undefined {
+  const left: unknown[] = [input];
+  for (let seen = 0; left.length > 0; seen++) {
+    if (seen > mostNodes) return tooMuch(`has more than ${mostNodes} values: split it`);
+    const value = left.pop();
+    // The statements of a document are looked at one by one.
+    if (typeof value !== 'object' || value === null) continue;
+    const values: unknown[] = Object.values(value);
+    if (values.length > longestList) return tooMuch(`has more than ${longestList} entries in one list: split it`);
+    if (isStatementList(value, input)) continue;
+    left.push(...values);
+  }
+  return undefined;
 }
 
-function repeatedIds({ statements }: PolicyDocument): PolicyFault[] {
-  const repeated = statements.filter(({ id }, index) => statements.findIndex((other) => other.id === id) < index);
-  return repeated.map(({ id }) => ({
-    statement: id,
-    message: 'its id is used twice: answers name the statement by it',
-  }));
+function isStatementList(value: object, input: unknown): boolean {
+  return Array.isArray(value) && (input as { statements?: unknown }).statements === value;
 }
 
-function faultsOfStatement({ id, actions, resources, condition: written }: Statement): PolicyFault[] {
-  const faults = [
-    ...actions.flatMap(faultOfAction),
-    ...resources.flatMap((resource) => faultsOfResource(resource, actions)),
-    ...(written ? faultsOfCondition(written) : []),
-  ];
-  return faults.map((message) => ({ statement: id, message }));
+function tooMuch(message: string): TooMuch {
+  return { success: false, error: { issues: [{ path: [], message }] } };
+}
+
+type Issue = { path: PropertyKey[]; message: string };
+
+function faultOf(issue: Issue, written: unknown, index: number): PolicyFault {
+  const id = (written as { id?: unknown } | null)?.id;
+  if (typeof id === 'string') return { statement: id, message: describeIssue(issue) };
+  return { message: describeIssue({ ...issue, path: ['statements', index, ...issue.path] }) };
+}
+
+function describeIssue({ path, message }: Issue): string {
+  const where = quote(path.map(String).join('.'));
+  return `${where}${where === '' ? '' : ': '}${message}`;
+}
+
+function* faultsOf({ statements }: PolicyDocument): Generator<PolicyFault> {
+  for (const { id } of repeated(statements, ({ id }) => id))
+    yield { statement: id, message: 'its id is used twice: answers name the statement by it' };
+  for (const written of statements) {
+    for (const message of faultsOfStatement(written)) yield { statement: written.id, message };
+  }
+}
+
+function repeated<Item>(items: readonly Item[], keyOf: (item: Item) => unknown): Item[] {
+  const seen = new Set<unknown>();
+  return items.filter((item) => seen.size === seen.add(keyOf(item)).size);
+}
+
+function* faultsOfStatement({ actions, resources, condition: written }: Statement): Generator<string> {
+  for (const action of repeated(actions, (name) => name)) yield `action ${quote(action)} is written twice`;
+  for (const resource of repeated(resources, (text) => text)) yield `resource ${quote(resource)} is written twice`;
+  for (const action of actions) yield* faultOfAction(action);
+  yield* faultsOfResources(resources, actions);
+  if (written) yield* faultsOfCondition(written);
 }
 
 function faultOfAction(action: string): string[] {
   if (action === '*' || kindOfAction(action)) return [];
-  return [`action ${action} must be * or [a-z][a-z0-9_]{0,63}`];
+  return [`action ${quote(action)} must be * or [a-z][a-z0-9_]{0,63}`];
 }
 
-function faultsOfResource(resource: string, actions: string[]): string[] {
-  const read = attempt(() => parseResource(resource));
-  if (typeof read === 'string') return [`resource ${resource} ${read}`];
-  const { kind } = read;
-  if (kind === undefined) return [];
-  return actions
-    .filter((action) => kindOfAction(action) !== undefined && kindOfAction(action) !== kind)
-    .map((action) => `action ${action} goes with ${prefixOf(kindOfAction(action)!)} resources, not with ${resource}`);
+function* faultsOfResources(resources: string[], actions: string[]): Generator<string> {
+  const first = new Map<ResourceKind, string>();
+  for (const resource of resources) {
+    const read = attempt(() => parseResource(resource));
+    if (typeof read === 'string') yield `resource ${quote(resource)} ${read}`;
+    else if (read.kind !== undefined && !first.has(read.kind)) first.set(read.kind, resource);
+  }
+  for (const [kind, resource] of first) {
+    for (const action of actions) {
+      const wanted = kindOfAction(action);
+      if (wanted === undefined || wanted === kind) continue;
+      yield `action ${quote(action)} goes with ${prefixOf(wanted)} resources, not with ${quote(resource)}`;
+    }
+  }
 }
 
 const prefixOf = (kind: ResourceKind) => `${kind}:`;

@@ -1,24 +1,44 @@
 import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from './action.js';
 import type { Context } from './condition.js';
-import type { Condition, PolicyDocument, Statement } from './policy.js';
+import type { Condition, Statement } from './policy.js';
 import { parseResource } from './resource.js';
-import { renderPolicy, type Variables } from './variables.js';
+import { renderStatement, type Principal } from './variables.js';
 
 /** A question that a statement was written for. */
 export type Probe = { action: string; resource: string; context: Context };
 
-/** Questions that a document's statements answer for one thing: one for each action and resource, wildcards filled with `x`. */
-export function probesOf(document: PolicyDocument, variables: Variables): Probe[] {
-  return renderPolicy(document, variables).flatMap(probesOfStatement);
+/**
+ * Questions that the statements of two versions answer for one thing: one for each action and resource, wildcards
+ * filled with `x`. What differs between the versions comes first, so that whoever stops early has seen it.
+ */
+export function* probesOf(before: Statement[], after: Statement[], principal: Principal): Generator<Probe> {
+  const known = new Set(before.map((statement) => JSON.stringify(statement)));
+  const kept = new Set(after.map((statement) => JSON.stringify(statement)).filter((text) => known.has(text)));
+  const isKept = (statement: Statement) => kept.has(JSON.stringify(statement));
+  const added = after.filter((statement) => !isKept(statement));
+  const removed = before.filter((statement) => !isKept(statement));
+  for (const statement of [...alternate(removed, added), ...after.filter(isKept)]) {
+    const rendered = renderStatement(statement, principal);
+    if (rendered) yield* probesOfStatement(rendered);
+  }
 }
 
-function probesOfStatement({ actions, resources, condition }: Statement): Probe[] {
+function alternate<Item>(ones: Item[], others: Item[]): Item[] {
+  const length = Math.max(ones.length, others.length);
+  return Array.from({ length }, (_, index) => [
+    ...ones.slice(index, index + 1),
+    ...others.slice(index, index + 1),
+  ]).flat();
+}
+
+function* probesOfStatement({ actions, resources, condition }: Statement): Generator<Probe> {
   const context = contextFor(condition);
-  return resources.flatMap((resource) =>
-    kindsOf(resource).flatMap((kind) =>
-      actionsFor(actions, kind).map((action) => ({ action, resource: concrete(resource, kind, action), context })),
-    ),
-  );
+  for (const resource of resources) {
+    for (const kind of kindsOf(resource)) {
+      for (const action of actionsFor(actions, kind))
+        yield { action, resource: concrete(resource, kind, action), context };
+    }
+  }
 }
 
 function kindsOf(resource: string): readonly ResourceKind[] {

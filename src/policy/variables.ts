@@ -1,3 +1,4 @@
+import { quote } from './limits.js';
 import type { PolicyDocument, Statement } from './policy.js';
 
 /** What the variables of a policy stand for, for one thing. */
@@ -131,7 +132,7 @@ function parseVariable(name: string): Variable {
 
 function unknownVariable(name: string): RangeError {
   return new RangeError(
-    `has the unknown variable \${${name}}: there are account, thing.name, thing.type, thing.attributes.X and certificate.serialNumber`,
+    `has the unknown variable \${${quote(name)}}: there are account, thing.name, thing.type, thing.attributes.X and certificate.serialNumber`,
   );
 }
 
@@ -142,9 +143,13 @@ function unknownVariable(name: string): RangeError {
  */
 export function renderPolicy(document: PolicyDocument, variables: Variables): Statement[] {
   const principal = createPrincipal(variables);
-  return document.statements
-    .map((statement) => ({ ...statement, resources: statement.resources.flatMap(render(statement, principal)) }))
-    .filter(({ resources }) => resources.length > 0);
+  return document.statements.flatMap((statement) => renderStatement(statement, principal) ?? []);
+}
+
+/** The same of one statement; undefined when nothing is left of it. */
+export function renderStatement(statement: Statement, principal: Principal): Statement | undefined {
+  const resources = statement.resources.flatMap(render(statement, principal));
+  return resources.length > 0 ? { ...statement, resources } : undefined;
 }
 
 function render({ effect }: Statement, principal: Principal): (resource: string) => string[] {

@@ -10,10 +10,9 @@ type YearDay = (year: number) => number;
 const msPerDay = 86_400_000;
 const msPerHour = 3_600_000;
 
-const time = String.raw`[+-]?\d{1,3}(?::\d\d){0,2}`;
-const abbreviation = String.raw`(?:[A-Za-z]{3,8}|<[A-Za-z0-9+-]{3,8}>)`;
-const date = String.raw`(?:M\d{1,2}\.\d\.\d|J?\d{1,3})(?:/${time})?`;
-const footer = new RegExp(`^${abbreviation}(${time})${abbreviation}(${time})?,(${date}),(${date})$`);
+// Two abbreviations, each with an offset (the second may lack it), and the dates on which they change.
+const footer =
+  /^(?:[A-Za-z]{3,8}|<[A-Za-z0-9+-]{3,8}>)([+-]?\d{1,3}(?::\d\d){0,2})(?:[A-Za-z]{3,8}|<[A-Za-z0-9+-]{3,8}>)([+-]?\d{1,3}(?::\d\d){0,2})?,([^,]+),([^,]+)$/;
 
 /** Reads the footer of a zone (RFC 9636 §3.3, a `TZ` string of POSIX); undefined when it has one offset for ever. */
 export function readZoneRule(text: string): ZoneRule | undefined {

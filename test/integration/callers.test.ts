@@ -63,6 +63,7 @@ const inventory: Record<string, Access | Permission[]> = {
   'GET /v1/policies/{name}': 'policies:read',
   'POST /v1/policies/lint': 'policies:read',
   'POST /v1/policies/simulate': 'policies:read',
+  'GET /v1/policies/{name}/versions': 'policies:read',
   'POST /v1/policies/{name}/versions': 'policies:write',
   'GET /v1/policies/{name}/versions/{version}': 'policies:read',
   'POST /v1/policies/{name}/activate': 'policies:write',

@@ -29,7 +29,7 @@ function structure(): Record<string, Buffer> {
   const good = csrDer({ key });
   const nested = Array.from({ length: 4000 }).reduce<Buffer>((inner) => der.sequence(inner), der.nullValue());
   return {
-    'version 3': csrDer({ key, version: 3 }),
+    'version 1': csrDer({ key, version: 1 }),
     'octets after the end': Buffer.concat([good, Buffer.from([0])]),
     'a request twice': Buffer.concat([good, good]),
     'an empty sequence': der.sequence(),

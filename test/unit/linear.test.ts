@@ -21,7 +21,8 @@ import { lintPolicy } from '../../src/policy/lint.js';
 import { probesOf } from '../../src/policy/probe.js';
 import { parseResource, readQuery } from '../../src/policy/resource.js';
 import { isTopicFilter } from '../../src/policy/topic-filter.js';
-import { parseTemplate } from '../../src/policy/variables.js';
+import type { PolicyDocument } from '../../src/policy/policy.js';
+import { createPrincipal, parseTemplate } from '../../src/policy/variables.js';
 
 /** A function that gets text or octets from outside, and inputs made to be slow, by their size. */
 type Parser = { parse(input: string): unknown; hostile: Record<string, (size: number) => string> };
@@ -109,7 +110,10 @@ const parsers: Record<string, Parser> = {
   parseResource: { parse: parseResource, hostile: variables },
   lintPolicy: { parse: (text) => lintPolicy(statement(text)), hostile: variables },
   probesOf: {
-    parse: (text) => probesOf(statement(text) as never, { account: 'a', thing: { name: 't', attributes: {} } }),
+    parse: (text) => {
+      const { statements } = statement(text) as unknown as PolicyDocument;
+      return [...probesOf([], statements, createPrincipal({ account: 'a', thing: { name: 't', attributes: {} } }))];
+    },
     hostile: variables,
   },
   'export of denies to AWS': {

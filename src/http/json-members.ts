@@ -1,0 +1,62 @@
+import { DomainError } from '../errors.js';
+
+/** What is to be answered when an object of a body names a member twice; null when none does. */
+export function findRepeat(json: string): DomainError | null {
+  const name = repeatedMember(json);
+  if (name === undefined) return null;
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+  return new DomainError('invalid-policy', `the member ${shown} is there twice in one object: write each once`);
+}
+
+/**
+ * The first member that an object of a JSON text names twice; undefined when there is none. Readers differ in which of
+ * the two counts (RFC 8259 §4). The text must have been parsed without an error. One pass, whatever is nested.
+ */
+export function repeatedMember(json: string): string | undefined {
+  // One set for each object that is open; undefined for a list.
+  const open: (Set<string> | undefined)[] = [];
+  let isName = false;
+  for (let at = 0; at < json.length; at++) {
+    switch (json.charCodeAt(at)) {
+      case quotation: {
+        const end = endOfString(json, at);
+        const names = open.at(-1);
+        const name = isName && names ? (JSON.parse(json.slice(at, end + 1)) as string) : undefined;
+        if (name !== undefined && names!.has(name)) return name;
+        if (name !== undefined) names!.add(name);
+        isName = false;
+        at = end;
+        break;
+      }
+      case brace:
+        open.push(new Set());
+        isName = true;
+        break;
+      case bracket:
+        open.push(undefined);
+        break;
+      case comma:
+        isName = open.at(-1) !== undefined;
+        break;
+      case closingBrace:
+      case closingBracket:
+        open.pop();
+        break;
+    }
+  }
+  return undefined;
+}
+
+const quotation = 0x22;
+const comma = 0x2c;
+const bracket = 0x5b;
+const backslash = 0x5c;
+const closingBracket = 0x5d;
+const brace = 0x7b;
+const closingBrace = 0x7d;
+
+function endOfString(json: string, start: number): number {
+  let at = start + 1;
+  while (json.charCodeAt(at) !== quotation) at += json.charCodeAt(at) === backslash ? 2 : 1;
+  return at;
+}
