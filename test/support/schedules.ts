@@ -1,0 +1,185 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type fc from 'fast-check';
+import { appendAudit } from '../../src/audit/store.js';
+import { loadSnapshot } from '../../src/authorize/snapshot-store.js';
+import { createSnapshot } from '../../src/authorize/snapshot.js';
+import type { Clock } from '../../src/clock.js';
+import type { Commit, Database } from '../../src/db/client.js';
+import { createIssuerService } from '../../src/issuers/service.js';
+import { createIssuerStore } from '../../src/issuers/store.js';
+import { appendLog } from '../../src/log/append.js';
+import { createLogReader, readLog } from '../../src/log/reader.js';
+import { createRevocation, createRevocationState } from '../../src/revocation/services.js';
+import type { Sealer } from '../../src/sealing.js';
+
+/**
+ * Decides when every call to the database begins, and when its answer arrives. Between two decisions everything else
+ * comes to rest, so that a schedule is the same each time that it is run.
+ */
+export function createGate() {
+  let scheduler: fc.Scheduler | undefined;
+  let running = 0;
+  let calls = 0;
+
+  const pass = async <Result>(label: string, work: () => PromiseLike<Result>): Promise<Result> => {
+    if (!scheduler) return work();
+    await scheduler.schedule(Promise.resolve(), `${label} begins`);
+    running++;
+    calls++;
+    const outcome = await Promise.allSettled([work()]);
+    running--;
+    await scheduler?.schedule(Promise.resolve(), `${label} ends`);
+    if (outcome[0].status === 'rejected') throw outcome[0].reason;
+    return outcome[0].value;
+  };
+
+  const rest = async (): Promise<void> => {
+    for (let quiet = 0; quiet < 3; quiet = running > 0 ? 0 : quiet + 1) await turn();
+  };
+
+  return {
+    pass,
+    calls: (): number => calls,
+    /** A database whose calls pass the gate; a transaction is one call. */
+    guard: (db: Database): Database => guard(db, pass),
+    /** Runs work to its end under a scheduler. */
+    async run(by: fc.Scheduler, work: () => Promise<unknown>): Promise<void> {
+      scheduler = by;
+      let ended = false;
+      const all = work().finally(() => (ended = true));
+      all.catch(() => {});
+      try {
+        for (await rest(); !ended; await rest()) if (by.count() > 0) await by.waitNext(1);
+      } finally {
+        scheduler = undefined;
+        while (by.count() > 0) await by.waitNext(1);
+      }
+      await all;
+    },
+  };
+}
+
+const rawCalls = new Set(['$queryRaw', '$executeRaw', '$transaction']);
+
+function guard(db: Database, pass: ReturnType<typeof createGate>['pass']): Database {
+  const wrap = (target: object, name: string, isCall: (verb: string) => boolean): object =>
+    new Proxy(target, {
+      get(of, key) {
+        const value = Reflect.get(of, key) as unknown;
+        const label = `${name}${String(key)}`;
+        if (typeof value === 'function' && isCall(String(key)))
+          return (...args: unknown[]) =>
+            pass(label, () => (value as (...all: unknown[]) => PromiseLike<unknown>).apply(of, args));
+        const isModel = name === '' && typeof key === 'string' && /^[a-z]/.test(key) && typeof value === 'object';
+        return isModel && value ? wrap(value, `${key}.`, () => true) : value;
+      },
+    });
+  return wrap(db, '', (verb) => rawCalls.has(verb)) as Database;
+}
+
+type Settings = { db: Database; sealer: Sealer; clock: Clock; mostLists: number; onError(error: unknown): void };
+
+/**
+ * Instances of everything that follows the log, on one database. Their leases are those of log/leases.ts without its
+ * clocks: a writer waits for every instance that was granted one, and an instance answers once it has read the log after
+ * the grant.
+ */
+export async function createInstances(count: number, settings: Settings) {
+  const instances: Awaited<ReturnType<typeof createInstance>>[] = [];
+  const settle = async (by: { catchUp(): Promise<void>; position(): number }): Promise<void> => {
+    await by.catchUp();
+    const position = by.position();
+    for (const other of instances)
+      while (other.lease.granted && other.log.position() < position) await other.log.catchUp();
+  };
+  while (instances.length < count) instances.push(await createInstance(settings, settle));
+  return instances;
+}
+
+async function createInstance(
+  { db, sealer, clock, mostLists, onError }: Settings,
+  settle: (by: { catchUp(): Promise<void>; position(): number }) => Promise<void>,
+) {
+  const lease = { granted: true, held: true };
+  const snapshot = createSnapshot();
+  const revoked = createRevocationState(db, {
+    clock,
+    position: () => reader.position(),
+    cursorAt: (position) => `${reader.epoch()}:${position}`,
+    most: { perKey: 100, perAccount: 100 },
+  });
+  revoked.follow({ apply: snapshot.apply, clear: () => {} });
+  const reader = await createLogReader({
+    read: (after) => readLog(db, after),
+    async load() {
+      const { epoch, position, ...contents } = await loadSnapshot(db, clock());
+      const install = (): void => {
+        snapshot.load(contents);
+        revoked.clear();
+      };
+      return { epoch, position, install };
+    },
+    apply: revoked.apply,
+  });
+  const commit: Commit = async (work) => {
+    const result = await db.$transaction(work);
+    await settle(reader);
+    return result;
+  };
+  const store = createIssuerStore(db);
+  const pkiUrl = 'http://127.0.0.1:8080';
+  const issuers = createIssuerService({
+    store,
+    commit,
+    sealer,
+    clock,
+    pkiUrl,
+    audit: appendAudit,
+    log: appendLog,
+    keyType: 'ec-p256',
+    openShards: revoked.store.shards,
+  });
+  revoked.follow(issuers);
+  const log = {
+    mayAnswer: () => lease.held,
+    position: reader.position,
+    catchUp: reader.catchUp,
+    cursorAt: (position: number) => `${reader.epoch()}:${position}`,
+    append: appendLog,
+  };
+  const revocation = createRevocation(revoked, {
+    db,
+    commit,
+    clock,
+    log,
+    onError,
+    mostLists,
+    audit: appendAudit,
+    issuers: { ...issuers, find: store.find, size: store.size },
+    signer: () => ({ kid: 'none', alg: 'none', sign: () => Buffer.alloc(0) }),
+    verifyKeyProof: () => Promise.reject(new Error('nobody asks for this')),
+    publicUrl: pkiUrl,
+  });
+
+  return {
+    ...revocation,
+    lease,
+    log,
+    issuers,
+    feed: revoked.feed,
+
+    /** The lease ends before the database forgets it. */
+    async lose(): Promise<void> {
+      lease.held = false;
+      await Promise.resolve();
+      lease.granted = false;
+    },
+
+    async regain(): Promise<void> {
+      await reader.catchUp();
+      lease.granted = true;
+      await reader.catchUp();
+      lease.held = true;
+    },
+  };
+}
