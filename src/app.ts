@@ -41,6 +41,7 @@ import { feedRoutes } from './revocation/feed-routes.js';
 import { ocspRoutes } from './revocation/ocsp-routes.js';
 import { proxyRoutes } from './revocation/proxy-routes.js';
 import { revokeRoutes } from './revocation/revoke-routes.js';
+import { snapshotRoutes } from './revocation/snapshot-routes.js';
 import { pkiRoutes } from './revocation/routes.js';
 import { segmentRoutes } from './segments/routes.js';
 import type { Services } from './services.js';
@@ -136,6 +137,7 @@ async function mountFeatures(
     responder,
     revoking,
     segments,
+    signedSnapshots,
     stream,
     feed,
     things,
@@ -179,7 +181,12 @@ async function mountFeatures(
   await app.register(awsAuthorizerRoutes(awsAuthorizer));
   await app.register(ocspRoutes(responder));
   await app.register(revokeRoutes({ service: revoking, cursor: log.cursor, inAws: aws.follows }));
-  await app.register(feedRoutes({ store: feed, stream, clock, epoch: log.epoch, requireKey: accounts.requireLive }));
+  const { requireLive } = accounts;
+  const { sign } = signedSnapshots;
+  await app.register(
+    feedRoutes({ store: feed, stream, clock, epoch: log.epoch, requireKey: requireLive, signed: sign }),
+  );
+  await app.register(snapshotRoutes(signedSnapshots));
   app.addHook('preClose', async () => stream.endAll());
   await app.register(bulkRoutes({ service: bulk, cursorAt: log.cursorAt }));
   await app.register(proxyRoutes({ store: proxies, clock, cursorAt: log.cursorAt }));

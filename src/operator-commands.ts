@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { appendAudit } from './audit/store.js';
 import { confirm } from './cli/confirm.js';
 import { systemClock } from './clock.js';
-import type { Config } from './config.js';
+import { ConfigError, type Config } from './config.js';
 import type { DatabaseSummary } from './db/summary.js';
-import { beginEpoch } from './log/append.js';
 import type { Origin } from './origin.js';
-import { openExisting, type OpenResources } from './resources.js';
+import { openDatabaseThere, openExisting, type OpenResources } from './resources.js';
+import { reportOf } from './restore/report.js';
+import { requireSources, requireStopped, restore } from './restore/restored.js';
+import type { SourceFile } from './restore/sources.js';
 
 /**
  * Commands for the person at the machine. They open the database that the settings name and never make one. With the
@@ -47,16 +50,35 @@ export async function rotateTokenKey(config: Config, flags: Flags): Promise<void
   );
 }
 
-/** Begins a new epoch after a backup was restored. @throws ConfigError */
-export async function restored(config: Config, flags: Flags): Promise<void> {
-  const resources = await openExisting(config, async (database) => {
-    say(database);
-    await confirm('This begins a new epoch: cursors of followers end, and list numbers jump.', flags);
+/** The flags of `thingward restored`. */
+export type RestoredFlags = Flags & { lists?: string[]; feed?: string[]; acceptLoss?: boolean };
+
+/** Makes a restored backup fit to serve, and prints what it did and what is left to do. @throws ConfigError */
+export async function restored(config: Config, { yes, ...flags }: RestoredFlags): Promise<void> {
+  const files = {
+    lists: (flags.lists ?? []).map(readSource),
+    feeds: (flags.feed ?? []).map(readSource),
+    acceptLoss: flags.acceptLoss ?? false,
+  };
+  requireSources(files);
+  const database = await openDatabaseThere(config, async (summary, open) => {
+    say(summary);
+    await requireStopped(open);
+    await confirm('This begins a new epoch, drops token keys and closes every open enrollment.', { yes: yes ?? false });
   });
-  const epoch = await using(resources, ({ database: { client } }) => client.$transaction(beginEpoch));
-  process.stdout.write(
-    `The log has begun epoch ${epoch}: followers read a snapshot again, and every list is signed anew with a higher number.\n`,
-  );
+  try {
+    process.stdout.write(reportOf(await restore(database, files, systemClock(), origin)));
+  } finally {
+    await database.close();
+  }
+}
+
+function readSource(name: string): SourceFile {
+  try {
+    return { name, bytes: readFileSync(name) };
+  } catch (error) {
+    throw new ConfigError(`${name} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function say({ place, accounts, things }: DatabaseSummary): void {

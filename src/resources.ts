@@ -39,24 +39,44 @@ export async function openResources(
   return build(database, { config, clock, stopwatch, onError, aws });
 }
 
+type Agree = (summary: DatabaseSummary, database: OpenDatabase) => Promise<void>;
+
 /**
  * The same on a database that is there and holds a Thingward: nothing is made or changed before `agree` has seen which
  * one it is and resolved. @throws ConfigError, also when there is none
  */
-export async function openExisting(
-  config: Config,
-  agree: (database: DatabaseSummary, client: OpenDatabase['client']) => Promise<void>,
-): Promise<OpenResources> {
+export async function openExisting(config: Config, agree: Agree): Promise<OpenResources> {
+  return build(await openAgreed(config, agree), {
+    config,
+    clock: systemClock,
+    stopwatch: createStopwatch,
+    onError: () => {},
+  });
+}
+
+/** The database alone, brought up to date, on the same conditions. @throws ConfigError */
+export async function openDatabaseThere(config: Config, agree: Agree): Promise<OpenDatabase> {
+  const database = await openAgreed(config, agree);
+  try {
+    await migrate(database.session).finally(database.session.end);
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function openAgreed(config: Config, agree: Agree): Promise<OpenDatabase> {
   if (config.databaseUrl === undefined) requireEmbedded(config.dataDir);
   const database = await openDatabase(config);
   try {
-    await agree(await summarize(database), database.client);
+    await agree(await summarize(database), database);
+    return database;
   } catch (error) {
     await database.session.end();
     await database.close();
     throw error;
   }
-  return build(database, { config, clock: systemClock, stopwatch: createStopwatch, onError: () => {} });
 }
 
 const loadServices = () => import('./services.js');

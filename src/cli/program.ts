@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { agentCommand } from '../agent/cli.js';
 import { observerCommand } from '../observer/cli.js';
+import type { RestoredFlags } from '../operator-commands.js';
 import { versionText } from './version.js';
 
 const yesFlag = ['-y, --yes', 'do not ask: for scripts, which have no terminal'] as const;
@@ -62,9 +63,15 @@ function operatorCommands(): Command[] {
       .addHelpText('after', '\nExample:\n  thingward rotate-token-key --yes')
       .action(async (flags: { yes?: true }) => (await commands()).rotateTokenKey(await config(), flags)),
     new Command('restored')
-      .description('run once after restoring a backup: begins a new epoch')
+      .description('run once after restoring a backup, with the server stopped: brings back what was revoked since')
+      .option('--lists <file...>', 'lists that were saved after the backup: GET /crl/bundle.pem of every account')
+      .option('--feed <file...>', 'signed snapshots that were saved after the backup: GET /v1/revocations/snapshot.jws')
+      .option('--accept-loss', 'go ahead where no file tells what was revoked: those certificates are good again')
       .option(...yesFlag)
-      .addHelpText('after', '\nExample:\n  thingward restored --yes')
-      .action(async (flags: { yes?: true }) => (await commands()).restored(await config(), flags)),
+      .addHelpText(
+        'after',
+        '\nExamples:\n  thingward restored --lists bundle.pem --feed snapshot.jws\n  thingward restored --lists default.pem acme.pem --yes',
+      )
+      .action(async (flags: RestoredFlags) => (await commands()).restored(await config(), flags)),
   ];
 }

@@ -68,13 +68,17 @@ export async function ensureLogHead(tx: Transaction): Promise<void> {
 }
 
 /**
- * Begins a new epoch after a restored backup: cursors of the old one are refused from now on, and list
- * numbers and certificate indices leave a gap wider than what was given after the backup was taken. Returns the epoch.
+ * Begins a new epoch after a restored backup: cursors of the old one are refused from now on, and list numbers and
+ * certificate indices leave a gap wider than what was given after the backup was taken. `seen` has list numbers that the
+ * world has seen, by issuer. The time in milliseconds is a number that a second restore of the same backup does not give again. Returns the epoch.
  */
-export async function beginEpoch(tx: Transaction): Promise<string> {
+export async function beginEpoch(tx: Transaction, seen = new Map<string, bigint>()): Promise<string> {
   const epoch = randomUUID();
   await tx.$executeRaw(sql`UPDATE log_head SET epoch = ${epoch}`);
-  await tx.$executeRaw(sql`UPDATE crls SET number = number + 1000000, next_update = this_update, signature = ''`);
+  const rows = [...seen].map(([issuer, number]) => ({ issuer, number: String(number) }));
+  await tx.$executeRaw(sql`
+    UPDATE crls SET next_update = this_update, signature = '', number = GREATEST(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, 1000000 + GREATEST(number,
+      (SELECT s.number FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS s(issuer text, number bigint) WHERE s.issuer = issuer_id)))`);
   // The lists that deltas go with are of the other history.
   await tx.$executeRaw(sql`DELETE FROM crls WHERE scope = 'delta'`);
   await tx.$executeRaw(sql`UPDATE issuers SET next_index = next_index + 100000000`);

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { systemClock } from '../clock.js';
 import { withoutSlashes } from '../config.js';
 
-type Flags = { account: string; key?: string };
+type Flags = { account: string; key?: string; previous?: string[] };
 
 /** The `thingward revocation` commands. */
 export function observerCommand(): Command {
@@ -11,22 +11,25 @@ export function observerCommand(): Command {
     .argument('<url>', 'the server, such as https://things.example.com')
     .option('--account <name>', 'whose lists', 'default')
     .option('--key <twk_...>', 'an API key with revocations:read: the feed is compared with the lists too')
+    .option('--previous <file...>', 'lists (PEM) or signed snapshots from before: is what they name still revoked?')
     .addHelpText(
       'after',
-      '\nEnds with 1 when there is a finding.\n\nExamples:\n  thingward revocation verify https://things.example.com\n  thingward revocation verify https://things.example.com --account acme --key twk_...',
+      '\nEnds with 1 when there is a finding.\n\nExamples:\n  thingward revocation verify https://things.example.com\n  thingward revocation verify https://things.example.com --account acme --key twk_...\n  thingward revocation verify https://things.example.com --previous bundle.pem snapshot.jws',
     )
     .action(runVerify);
   return new Command('revocation').description('look at what a server says about revocation').addCommand(verify);
 }
 
-async function runVerify(url: string, { account, key }: Flags): Promise<void> {
+async function runVerify(url: string, { account, key, previous = [] }: Flags): Promise<void> {
   const { verifyRevocation } = await import('./verify.js');
+  const { readPrevious } = await import('./previous.js');
   let checks = 0;
   const findings = await verifyRevocation({
     url: withoutSlashes(url),
     account,
     key,
     clock: systemClock,
+    previous: previous.map(readPrevious),
     report(holds, what) {
       checks++;
       process.stdout.write(`${holds ? 'ok ' : 'BAD'}  ${what}\n`);

@@ -6,6 +6,7 @@ import { openGapList, openStatusList } from '../edge/compact.js';
 import { readPem } from '../pki/pem.js';
 import { readCrl, readOcsp, type ReadCrl } from '../pki/read.js';
 import { encodeOcspRequest, neverIssued, readChain, type Authority } from './authority.js';
+import { checkPrevious, type PreviousFile } from './previous.js';
 
 export type VerifyOptions = {
   url: string;
@@ -13,6 +14,8 @@ export type VerifyOptions = {
   /** An API key with `revocations:read`: then the feed is compared too. */
   key: string | undefined;
   clock: Clock;
+  /** Lists and signed snapshots that were saved earlier: what they name must still be revoked. */
+  previous?: PreviousFile[];
   /** Told of every check as it is made. */
   report(holds: boolean, what: string): void;
 };
@@ -28,7 +31,14 @@ const mostAsked = 20;
  * lists, OCSP and feed agree, and whether an entry is missing. Resolves with the number of findings.
  * @throws Error when the server cannot be asked at all
  */
-export async function verifyRevocation({ url, account, key, clock, report }: VerifyOptions): Promise<number> {
+export async function verifyRevocation({
+  url,
+  account,
+  key,
+  clock,
+  previous = [],
+  report,
+}: VerifyOptions): Promise<number> {
   let findings = 0;
   const check = (holds: boolean, what: string): void => {
     if (!holds) findings++;
@@ -163,6 +173,14 @@ export async function verifyRevocation({ url, account, key, clock, report }: Ver
       await within(`compact lists of ${authority.id}`, () => checkCompact(authority, keys, crl.serialNumbers.size));
     });
   }
+  for (const file of previous)
+    await within(file.name, () =>
+      checkPrevious(
+        file,
+        { authorities: chain, listed, at: clock(), ask: (...of) => askOcsp(...of).then((answer) => answer.statuses) },
+        check,
+      ),
+    );
   if (!before) return findings;
   // What was revoked before the lists were fetched, and still is, must be in them.
   const still = new Set((await snapshot())!.certificates.map(({ serialNumber }) => serialNumber));

@@ -1,5 +1,6 @@
 /** Reading what others have signed, as an outside observer does: it shares nothing with what writes it but DER. */
 import { verify, type KeyObject } from 'node:crypto';
+import { reasonCodes } from './crl.js';
 import * as der from './der.js';
 import { oids } from './oid.js';
 
@@ -10,11 +11,18 @@ export type ReadCrl = {
   nextUpdate: Date;
   number: bigint;
   isDelta: boolean;
+  /** The list that it is, where it covers only some certificates or names itself: the URL of its distribution point. */
+  distributionPoint: string | undefined;
+  /** What it says of each certificate, read when asked for. */
+  entries(): ReadEntry[];
   serialNumbers: Set<string>;
   /** The latest revocationDate in it. */
   lastRevocation: Date | undefined;
   isSignedBy(key: KeyObject): boolean;
 };
+
+/** One line of a list. The reason is `removeFromCRL` only in delta lists. */
+export type ReadEntry = { serialNumber: string; revokedAt: Date; reason: string };
 
 /** One status in an OCSP answer. */
 export type ReadStatus = {
@@ -32,6 +40,22 @@ const hashes = new Map<string, string | null>([
   [oids.sha256WithRsa.toString('hex'), 'sha256'],
   [oids.ed25519.toString('hex'), null],
 ]);
+
+const begin = '-----BEGIN X509 CRL-----';
+const end = '-----END X509 CRL-----';
+
+/** The lists in a file, each in DER: one in DER, or any number in PEM (RFC 7468 §6). */
+export function listsIn(file: Buffer): Buffer[] {
+  if (file[0] === 0x30) return [file];
+  const text = file.toString('latin1');
+  const blocks: Buffer[] = [];
+  for (let from = text.indexOf(begin); from >= 0; from = text.indexOf(begin, from + 1)) {
+    const to = text.indexOf(end, from);
+    if (to < 0) break;
+    blocks.push(Buffer.from(text.slice(from + begin.length, to), 'base64'));
+  }
+  return blocks;
+}
 
 /** Reads a CRL in DER (RFC 5280 §5.1). @throws Error when it is none */
 export function readCrl(bytes: Buffer): ReadCrl {
@@ -51,6 +75,8 @@ export function readCrl(bytes: Buffer): ReadCrl {
     nextUpdate: readTime(nextUpdate!),
     number: BigInt(`0x${der.contentOf(der.readOne(number), der.tags.integer).toString('hex')}`),
     isDelta: extensions.has(oids.deltaCrlIndicator.toString('hex')),
+    distributionPoint: readPoint(extensions.get(oids.issuingDistributionPoint.toString('hex'))),
+    entries: () => entries.map(readEntry),
     serialNumbers: new Set(entries.map(([serial]) => readSerial(serial!))),
     lastRevocation: latestOf(entries.map(([, date]) => readTime(date!))),
     isSignedBy,
@@ -97,6 +123,10 @@ function readSigned(bytes: Buffer) {
 
 function readExtensions(field: der.Value, tag: number): Map<string, Buffer> {
   const [list] = der.members(field, tag);
+  return readExtensionList(list!);
+}
+
+function readExtensionList(list: der.Value): Map<string, Buffer> {
   return new Map(
     der.members(list, der.tags.sequence).map((each) => {
       const parts = der.members(each, der.tags.sequence);
@@ -107,6 +137,26 @@ function readExtensions(field: der.Value, tag: number): Map<string, Buffer> {
 
 function latestOf(dates: Date[]): Date | undefined {
   return dates.reduce<Date | undefined>((latest, date) => (latest && latest > date ? latest : date), undefined);
+}
+
+const reasons = new Map<number, string>(
+  [...Object.entries(reasonCodes), ['removeFromCRL', 8] as const].map(([reason, code]) => [code, reason]),
+);
+
+function readEntry([serial, at, list]: der.Value[]): ReadEntry {
+  const extensions = list ? readExtensionList(list) : new Map<string, Buffer>();
+  const code = extensions.get(oids.reasonCode.toString('hex'));
+  const reason = code ? der.contentOf(der.readOne(code), der.tags.enumerated)[0]! : 0;
+  return { serialNumber: readSerial(serial!), revokedAt: readTime(at!), reason: reasons.get(reason) ?? 'unspecified' };
+}
+
+/** The first URL of an issuing distribution point (RFC 5280 §5.2.5). */
+function readPoint(extension: Buffer | undefined): string | undefined {
+  if (!extension) return undefined;
+  const [point] = der.members(der.readOne(extension), der.tags.sequence);
+  const [name] = der.members(point, der.constructed(0));
+  const [url] = der.members(name, der.constructed(0));
+  return url?.content.toString('latin1') ?? '';
 }
 
 function readSerial(value: der.Value): string {

@@ -45,6 +45,9 @@ const compress = promisify(deflate);
 
 export type CompactLists = ReturnType<typeof createCompactLists>;
 
+// Of some certificates a restored backup knows the serial number alone: they stand in no compact list.
+const isKnown = (index: number): boolean => index >= 0;
+
 /** What an issuer revoked, by the indices in its certificates: a bit each, or the gaps between them. Holds count as revoked. */
 export function createCompactLists(deps: Deps) {
   const { clock, contents, signer } = deps;
@@ -58,7 +61,7 @@ export function createCompactLists(deps: Deps) {
     const isSame = known?.list.deref() === list && known.lastChange === list.lastChange;
     if (isYoung && isSame && known.size >= size) return known;
     // The indices are copied before anything else happens: what is revoked later is in the next list.
-    const indices = list.entries.indices();
+    const indices = list.entries.indices().filter(isKnown);
     // A certificate may have been issued and revoked since the size was read.
     const widest = indices.reduce((most, index) => Math.max(most, index + 1), size);
     const bitmap = inSlices(bitmapOf(indices, widest));

@@ -7,6 +7,7 @@ import type { App } from '../http/route.js';
 import { logCursor, serialNumber, thingName, timestamp } from '../http/shapes.js';
 import { describeEntry } from './feed-entry.js';
 import type { FeedPage, FeedStore } from './feed-store.js';
+import { jose, sendSigned } from './snapshot-routes.js';
 import type { Stream } from './stream.js';
 
 const tags = ['revocations'];
@@ -27,7 +28,13 @@ const snapshot = z.object({
   position: z.int(),
   cursor: z.string(),
   certificates: z.array(
-    z.object({ serialNumber, fingerprint: z.string(), thingName, reason: z.string(), revokedAt: timestamp }),
+    z.object({
+      serialNumber,
+      fingerprint: z.string().optional().describe('Absent where a restored backup lacks the certificate'),
+      thingName: thingName.optional().describe('Absent where a restored backup lacks the certificate'),
+      reason: z.string(),
+      revokedAt: timestamp,
+    }),
   ),
   things: z.array(z.object({ thingName, status: z.string(), minGen: z.int() })),
 });
@@ -39,10 +46,12 @@ type Deps = {
   epoch(): string;
   /** @throws DomainError when a key is deleted or has expired, or its account is suspended */
   requireKey(account: string, id: string): Promise<void>;
+  /** The snapshot of an account as a compact JWS. */
+  signed(account: string): Promise<string>;
 };
 
 /** What followers read: the log of their account, page by page or pushed, and the state that it leads to. */
-export function feedRoutes({ store, stream, clock, epoch, requireKey }: Deps) {
+export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: Deps) {
   /**
    * A page; without a cursor, from the oldest entry that there is. Whether the cursor still leads anywhere is judged by
    * the epoch and the beginning of the very log that the page was read from. @throws DomainError `epoch-changed`, `cursor-pruned`
@@ -101,11 +110,23 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey }: Deps) {
       '/v1/revocations/snapshot',
       {
         config: { access: 'revocations:read' },
-        schema: { summary: 'Everything that is revoked, held or suspended now', tags, response: { 200: snapshot } },
+        schema: {
+          summary: 'Everything that is revoked, held or suspended now; signed with Accept: application/jose',
+          tags,
+          response: { 200: snapshot },
+        },
       },
-      async (request) => {
-        const { certificates, ...rest } = await store.snapshot(keyCaller(request).account, clock());
-        const listed = certificates.map(({ revokedAt, ...each }) => ({ ...each, revokedAt: rfc3339(revokedAt) }));
+      async (request, reply) => {
+        const { account } = keyCaller(request);
+        reply.header('vary', 'accept');
+        if (request.headers.accept?.includes(jose)) return sendSigned(reply, await signed(account));
+        const { certificates, ...rest } = await store.snapshot(account, clock());
+        const listed = certificates.map(({ fingerprint, thingName: name, revokedAt, ...each }) => ({
+          ...each,
+          ...(fingerprint === null ? {} : { fingerprint }),
+          ...(name === null ? {} : { thingName: name }),
+          revokedAt: rfc3339(revokedAt),
+        }));
         return { ...rest, cursor: `${rest.epoch}:${rest.position}`, certificates: listed };
       },
     );

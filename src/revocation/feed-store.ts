@@ -9,8 +9,9 @@ type Row = { position: bigint; at: Date; account_name: string; type: LogEntry['t
 /** A certificate that lists name, in the words of the feed. */
 export type ListedCertificate = {
   serialNumber: string;
-  fingerprint: string;
-  thingName: string;
+  /** Null where only the serial number is known. */
+  fingerprint: string | null;
+  thingName: string | null;
   reason: string;
   revokedAt: Date;
 };
@@ -53,7 +54,10 @@ export function createFeedStore(db: Database) {
           const certificates = await tx.$queryRaw<ListedCertificate[]>(sql`
             SELECT c.serial_number AS "serialNumber", c.fingerprint, t.name AS "thingName", c.reason, c.revoked_at AS "revokedAt"
             FROM certificates c JOIN things t ON t.id = c.thing_id
-            WHERE c.account_name = ${account} AND c.revoked_at IS NOT NULL AND c.not_after > ${at} ORDER BY c.revoked_at, c.serial_number`);
+            WHERE c.account_name = ${account} AND c.revoked_at IS NOT NULL AND c.not_after > ${at}
+            UNION ALL SELECT o.serial_number, o.fingerprint, o.thing_name, o.reason, o.revoked_at
+            FROM orphaned_revocations o JOIN issuers i ON i.id = o.issuer_id
+            WHERE i.account_name = ${account} AND o.not_after > ${at} ORDER BY 5, 1`);
           const things = await tx.$queryRaw<ListedThing[]>(sql`
             SELECT name AS "thingName", status, min_gen AS "minGen" FROM things
             WHERE account_name = ${account} AND (status <> 'active' OR min_gen > 1) ORDER BY name`);

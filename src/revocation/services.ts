@@ -11,11 +11,14 @@ import { createCompactLists } from './compact-lists.js';
 import { createFeedStore } from './feed-store.js';
 import { createListPem } from './list-pem.js';
 import { createLists } from './lists.js';
+import { withOrphans } from './orphan-store.js';
 import { createProxyStore } from './proxy-store.js';
 import { createPublisher, type StoredIssuer } from './publisher.js';
 import { createResponder } from './responder.js';
 import { createRevokeService } from './revoke-service.js';
 import * as revokeSql from './revoke-sql.js';
+import { createSignedSnapshotStore } from './signed-snapshot-store.js';
+import { createSignedSnapshots } from './signed-snapshot.js';
 import { createRevocationStore } from './store.js';
 import { createStream } from './stream.js';
 
@@ -57,7 +60,7 @@ type Followed = Parameters<typeof createStream>[0] & { position(): number };
 /** What follows the log before anything else is there. */
 export function createRevocationState(db: Database, deps: Followed) {
   const { position } = deps;
-  const store = createRevocationStore(db);
+  const store = withOrphans(db, createRevocationStore(db));
   const stream = createStream(deps);
   const followers: { apply(entry: LogEntry): void; clear(): void }[] = [{ apply: stream.push, clear: stream.endAll }];
   return {
@@ -115,6 +118,12 @@ export function createRevocation<Stored extends StoredIssuer & { certificateDer:
       store: createBulkStore(db, commit),
       verifyProof: deps.verifyKeyProof,
       onError,
+    }),
+    signedSnapshots: createSignedSnapshots({
+      store: createSignedSnapshotStore(db),
+      clock,
+      unexpired: issuers.unexpired,
+      open: issuers.open,
     }),
     proxies: createProxyStore(db),
     compactLists: createCompactLists({

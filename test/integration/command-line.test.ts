@@ -28,7 +28,7 @@ const commands = [
   ['restored'],
   ['version'],
 ];
-const operators = [['owner-key'], ['rotate-token-key', '--yes'], ['restored', '--yes']];
+const operators = [['owner-key'], ['rotate-token-key', '--yes'], ['restored', '--accept-loss', '--yes']];
 // What only the words of the command decide must not depend on a server, a database or a folder.
 const nothing = () => expect(readdirSync(folder)).toEqual([]);
 
@@ -133,8 +133,8 @@ for (const kind of databaseKinds) {
     it('says which database it is and asks; without a terminal it needs --yes', async () => {
       const database = await freshDatabase(kind);
       await (await startProgram(database.settings)).kill();
-      for (const command of ['rotate-token-key', 'restored']) {
-        const result = await runThingward([command], { ...database.settings }, folder);
+      for (const command of [['rotate-token-key'], ['restored', '--accept-loss']]) {
+        const result = await runThingward(command, database.settings, folder);
         expect(result.code).toBe(1);
         expect(result.output).toMatch(/^Using the .*database .*: 1 account, 0 things\.\nthingward: .*add --yes/);
       }

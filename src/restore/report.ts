@@ -1,0 +1,32 @@
+import type { Restored } from './restored.js';
+
+/** What to tell the person who restored a backup, and what is left for them to do. */
+export function reportOf({ epoch, applied, closed, sources, mayBeOld }: Restored): string {
+  const lines = [
+    `Re-applied: ${count(applied.certificates, 'revoked or held certificate')}, and ${applied.orphans} more of which only the serial number is known; ${count(applied.things, 'thing')}.`,
+    `Closed: ${count(closed.enrollments, 'open enrollment')}, ${count(closed.families, 'refresh token')}, ${count(closed.tokenKeys, 'token key')} (new ones are made at the next start).`,
+    `The log has begun epoch ${epoch}: followers read a snapshot again, and every list is signed anew with a higher number.`,
+    '',
+    'Look at what may have gone back to the time of the backup:',
+  ];
+  for (const { account, keys, policies, suspended } of mayBeOld) {
+    lines.push(`  account ${account}`);
+    lines.push(...each('    key', keys), ...each('    policy', policies), ...each('    suspended thing', suspended));
+    if (!sources.fed.has(account))
+      lines.push('    no feed snapshot was given: things that were suspended or revoked since may be active again');
+  }
+  lines.push(
+    '  people: none are kept in this version',
+    '',
+    'Certificates that were issued since the backup cannot be known. Rotate the issuing CA where that matters, and re-enroll those devices.',
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function each(what: string, items: string[]): string[] {
+  return items.map((item) => `${what} ${item}`);
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,194 @@
+import type { X509Certificate } from 'node:crypto';
+import { z } from 'zod';
+import { ConfigError } from '../config.js';
+import type { RevocationReason } from '../pki/crl.js';
+import { reasonCodes } from '../pki/crl.js';
+import { readCompact } from '../pki/jws.js';
+import { listsIn, readCrl, type ReadCrl } from '../pki/read.js';
+import { transitionOf } from '../revocation/transition.js';
+
+/** An authority of the backup that has not expired. */
+export type Authority = {
+  id: string;
+  account: string;
+  notAfter: Date;
+  certificate: X509Certificate;
+  subject: Buffer;
+  /** The numbers of its lists in the backup: of the complete one by '', of others by their URL. */
+  numbers: Map<string, bigint>;
+};
+
+/** What the backup says of its own age. */
+export type Backup = { epoch: string; position: number; lastAt: Date; authorities: Authority[] };
+
+/** A certificate that a source says is revoked or held. */
+export type Told = {
+  issuerId: string;
+  serialNumber: string;
+  reason: RevocationReason;
+  revokedAt: Date;
+  notAfter: Date;
+  fingerprint: string | null;
+  thingName: string | null;
+  index: number | null;
+  heldBySuspension: boolean;
+};
+
+/** A thing that a source says is not active, or whose tokens below a generation are refused. */
+export type ToldThing = { account: string; id: string; thingName: string; status: string; minGen: number };
+
+/** Everything that the given files say, their signatures checked. */
+export type Sources = {
+  told: Told[];
+  things: ToldThing[];
+  /** Authorities whose revocations are covered. */
+  covered: Set<string>;
+  /** Accounts whose feed is there: their things are covered too. */
+  fed: Set<string>;
+  /** The highest list number seen of each authority. */
+  numbers: Map<string, bigint>;
+};
+
+export type SourceFile = { name: string; bytes: Buffer };
+
+const backdatedMs = 3_600_000;
+
+export function emptySources(): Sources {
+  return { told: [], things: [], covered: new Set(), fed: new Set(), numbers: new Map() };
+}
+
+/** Adds what a file of lists says, PEM or DER. @throws ConfigError when it is forged, older than the backup, or no list */
+export function addLists(sources: Sources, { name, bytes }: SourceFile, backup: Backup, now: Date): void {
+  const lists = listsIn(bytes);
+  if (lists.length === 0) throw refuse(name, 'holds no list');
+  for (const list of lists) {
+    const crl = within(name, () => readCrl(list));
+    const authority = signerOf(name, crl, backup);
+    requireNewer(name, crl, authority);
+    if (isComplete(crl, authority)) sources.covered.add(authority.id);
+    note(sources, authority.id, crl.number);
+    sources.told.push(...within(name, () => crl.entries()).map((entry) => toldByList(entry, authority, now)));
+  }
+}
+
+/** Adds what a signed snapshot of the feed says. @throws ConfigError when it is forged or older than the backup */
+export function addFeed(sources: Sources, { name, bytes }: SourceFile, backup: Backup): void {
+  const jws = within(name, () => readCompact(bytes.toString('latin1')));
+  const authority = backup.authorities.find(({ id }) => id === jws.header['kid']);
+  if (!authority) throw refuse(name, 'is signed by an issuer that the backup does not have or that has expired');
+  if (jws.header['typ'] !== 'thingward-snapshot+jwt' || !jws.isSignedBy(authority.certificate.publicKey))
+    throw refuse(name, `has no good signature of the issuer ${authority.id}`);
+  const parsed = snapshot.safeParse(jws.payload);
+  if (!parsed.success) throw refuse(name, 'is no snapshot of this version of Thingward');
+  const { account, epoch, position, signedAt, lists, certificates, things } = parsed.data;
+  if (account !== authority.account) throw refuse(name, `is about ${account} and signed for ${authority.account}`);
+  const isOlder = epoch === backup.epoch ? position < backup.position : signedAt < backup.lastAt;
+  if (isOlder) throw refuse(name, 'is older than the backup: take one that was made after the backup');
+  const own = backup.authorities.filter((each) => each.account === account);
+  for (const { id } of own) sources.covered.add(id);
+  for (const { issuer, number } of lists) note(sources, issuer, BigInt(number));
+  const isOwn = new Set(own.map(({ id }) => id));
+  sources.fed.add(account);
+  sources.things.push(...things.map((thing) => ({ account, ...thing })));
+  // Of an issuer that has expired, or that others run, nothing is on a list.
+  const ours = certificates.filter(({ issuer }) => isOwn.has(issuer));
+  sources.told.push(...ours.map(({ issuer, ...each }) => ({ ...each, issuerId: issuer })));
+}
+
+/** One word about each certificate: what was told first, with the graver reason. */
+export function merged(told: Told[]): Told[] {
+  const bySerial = new Map<string, Told>();
+  for (const each of told) {
+    const key = `${each.issuerId} ${each.serialNumber}`;
+    const before = bySerial.get(key);
+    if (!before) bySerial.set(key, each);
+    else if (transitionOf(before.reason, each.reason) === 'change')
+      bySerial.set(key, { ...before, reason: each.reason });
+  }
+  return [...bySerial.values()];
+}
+
+/** The authorities that no source covers. */
+export function uncovered({ covered }: Sources, { authorities }: Backup): Authority[] {
+  return authorities.filter(({ id }) => !covered.has(id));
+}
+
+const reason = z.enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]]);
+const time = z.iso.datetime().transform((text) => new Date(text));
+const snapshot = z.object({
+  account: z.string(),
+  epoch: z.string(),
+  position: z.int(),
+  signedAt: time,
+  lists: z.array(z.object({ issuer: z.string(), number: z.string().regex(/^\d{1,19}$/) })),
+  certificates: z.array(
+    z.object({
+      serialNumber: z.string().regex(/^[0-9a-f]{1,40}$/),
+      issuer: z.string(),
+      reason,
+      revokedAt: time,
+      notAfter: time,
+      fingerprint: z.string().nullable(),
+      thingName: z.string().nullable(),
+      index: z.number().nullable(),
+      heldBySuspension: z.boolean(),
+    }),
+  ),
+  things: z.array(
+    z.object({
+      id: z.uuid(),
+      thingName: z.string(),
+      status: z.enum(['active', 'suspended', 'revoked']),
+      minGen: z.int(),
+    }),
+  ),
+});
+
+function signerOf(name: string, crl: ReadCrl, { authorities }: Backup): Authority {
+  const named = authorities.filter(({ subject }) => subject.equals(crl.issuer));
+  if (named.length === 0)
+    throw refuse(name, 'has a list of an issuer that the backup does not have or that has expired: leave it out');
+  const signer = named.find(({ certificate }) => crl.isSignedBy(certificate.publicKey));
+  if (!signer) throw refuse(name, `has a list without a good signature of its issuer ${named[0]!.id}`);
+  if (crl.isDelta) throw refuse(name, 'has a delta list, which is no complete list: give /crl/bundle.pem');
+  return signer;
+}
+
+function requireNewer(name: string, crl: ReadCrl, { id, numbers }: Authority): void {
+  const before = numbers.get(crl.distributionPoint ?? '') ?? numbers.get('') ?? 0n;
+  if (crl.number >= before) return;
+  throw refuse(
+    name,
+    `has list number ${crl.number} of the issuer ${id}, and the backup knew number ${before} already: it is older than the backup`,
+  );
+}
+
+/** A list that names the distribution point of a shard covers that shard alone. */
+function isComplete({ distributionPoint }: ReadCrl, { id, numbers }: Authority): boolean {
+  if (distributionPoint === undefined) return true;
+  return !numbers.has(distributionPoint) && distributionPoint.endsWith(`/crl/${id}.crl`);
+}
+
+function toldByList(entry: ReturnType<ReadCrl['entries']>[number], { id, notAfter }: Authority, now: Date): Told {
+  // Lists date a revocation back by an hour. The next list does so again, and shows the same date.
+  const revokedAt = new Date(Math.min(entry.revokedAt.getTime() + backdatedMs, now.getTime()));
+  const unknown = { fingerprint: null, thingName: null, index: null, heldBySuspension: false };
+  const { serialNumber } = entry;
+  return { ...unknown, issuerId: id, serialNumber, reason: entry.reason as RevocationReason, revokedAt, notAfter };
+}
+
+function note({ numbers }: Sources, issuerId: string, number: bigint): void {
+  if (number > (numbers.get(issuerId) ?? 0n)) numbers.set(issuerId, number);
+}
+
+function within<Result>(name: string, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    throw refuse(name, `cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function refuse(name: string, why: string): ConfigError {
+  return new ConfigError(`${name} ${why}; nothing was changed`);
+}

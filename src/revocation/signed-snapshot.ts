@@ -1,0 +1,56 @@
+import { rfc3339, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { Issuer } from '../pki/issuer.js';
+import { signCompact } from '../pki/jws.js';
+import type { SignedSnapshotStore } from './signed-snapshot-store.js';
+
+type Stored = { id: string; kind: 'root' | 'issuing' };
+
+type Deps<StoredIssuer extends Stored> = {
+  store: SignedSnapshotStore;
+  clock: Clock;
+  unexpired(account: string): Promise<StoredIssuer[]>;
+  open(stored: StoredIssuer): Issuer;
+};
+
+/** The `typ` of a signed snapshot. */
+export const snapshotType = 'thingward-snapshot+jwt';
+
+export type SignedSnapshots = ReturnType<typeof createSignedSnapshots>;
+
+/**
+ * Snapshots of the feed that outlive the database: signed by an authority of the account, whose certificate is in every
+ * backup, so that a restored database can check them.
+ */
+export function createSignedSnapshots<StoredIssuer extends Stored>({
+  store,
+  clock,
+  unexpired,
+  open,
+}: Deps<StoredIssuer>) {
+  return {
+    /** Everything revoked, held or suspended in an account, as a compact JWS. @throws DomainError `not-found` without an unexpired issuer */
+    async sign(account: string): Promise<string> {
+      const signing = (await unexpired(account)).find(({ kind }) => kind === 'issuing');
+      if (!signing) throw new DomainError('not-found', `every issuer of the account ${account} has expired`);
+      const { epoch, position, certificates, things, lists } = await store.read(account, clock());
+      return signCompact(
+        open(signing).signer,
+        { typ: snapshotType, kid: signing.id },
+        {
+          account,
+          epoch,
+          position,
+          signedAt: rfc3339(clock()),
+          lists: lists.map(({ issuer, number }) => ({ issuer, number: String(number) })),
+          certificates: certificates.map(({ revokedAt, notAfter, ...each }) => ({
+            ...each,
+            revokedAt: rfc3339(revokedAt),
+            notAfter: rfc3339(notAfter),
+          })),
+          things,
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { keyCaller } from '../http/callers.js';
+import type { App } from '../http/route.js';
+import type { SignedSnapshots } from './signed-snapshot.js';
+
+/** The media type of a signed snapshot (RFC 7515 §9.2.1). */
+export const jose = 'application/jose';
+
+/** Answers with a signed snapshot. */
+export function sendSigned(reply: FastifyReply, signed: string) {
+  return reply.type(jose).header('cache-control', 'no-store').send(signed);
+}
+
+/** The feed's snapshot as a file that outlives the database. */
+export function snapshotRoutes({ sign }: SignedSnapshots) {
+  return async (app: App) => {
+    app.get(
+      '/v1/revocations/snapshot.jws',
+      {
+        config: { access: 'revocations:read' },
+        schema: {
+          summary: 'The snapshot as a JWS that an issuing CA of the account signed: keep it beside the backup',
+          tags: ['revocations'],
+          response: { 200: z.string().describe('A compact JWS, application/jose') },
+        },
+      },
+      async (request, reply) => {
+        return sendSigned(reply, await sign(keyCaller(request).account));
+      },
+    );
+  };
+}
