@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
@@ -26,8 +26,13 @@ export const settings = {
     .optional()
     .describe('The http: URL written into certificates for lists and OCSP. Production needs it.'),
   THINGWARD_DATA_DIR: z.string().default('./data').describe('Folder of the embedded PostgreSQL.'),
+  // No URL parser takes every form that PostgreSQL does: a socket's has a user and no host.
   DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/ })
+    .string()
+    .regex(
+      /^postgres(ql)?:\/\/\S+$/,
+      'must be postgresql://… , or postgresql:///name?host=/var/run/postgresql for a socket',
+    )
     .optional()
     .describe('A PostgreSQL to use instead of the embedded one.'),
   DATABASE_POOL_SIZE: boundedInt(1, 200).default(10).describe('Connections to PostgreSQL that one instance opens.'),
@@ -235,6 +240,20 @@ function withFiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     filled[name] = readSecret(name, file);
   }
   return filled;
+}
+
+/** A line for each file with a secret that every user of the machine can read, with what to do. */
+export function exposedSecrets(env: NodeJS.ProcessEnv = process.env): string[] {
+  const names = ['THINGWARD_TLS_KEY_FILE', ...secretSettings.map((name) => `${name}_FILE`)];
+  return names.flatMap((name) => {
+    const file = env[name];
+    if (!file || !isReadableByAll(file)) return [];
+    return [`${name} names ${file}, which every user of this machine can read: chmod 600 it, or 640 with a group`];
+  });
+}
+
+function isReadableByAll(file: string): boolean {
+  return ((statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o004) !== 0;
 }
 
 function readSecret(name: string, file: string): string {

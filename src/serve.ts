@@ -1,12 +1,14 @@
+import type { Server } from 'node:https';
 import { memorySeconds } from './authorize/memory.js';
 import { addSeconds, systemClock } from './clock.js';
-import { ConfigError, type Config } from './config.js';
+import { ConfigError, exposedSecrets, type Config } from './config.js';
 import type { Database } from './db/client.js';
 import { DomainError } from './errors.js';
 import { createLogger } from './logging.js';
 import { systemOrigin } from './origin.js';
 import { noticeOldZones } from './policies/zone-notice.js';
 import { openResources, type OpenResources } from './resources.js';
+import { followTlsFiles } from './tls-files.js';
 
 const keyReloadMs = 30_000;
 const sweepMs = 3_600_000;
@@ -55,6 +57,10 @@ export async function serve(config: Config): Promise<void> {
       `cannot listen on ${config.host} port ${config.port} (${error.code}): set THINGWARD_HOST and THINGWARD_PORT to an address that is free`,
     );
   });
+  const readTls = config.tls ? followTlsFiles(config.tls, app.server as Server, logger) : () => {};
+  // It means "read your files again" to whoever sends it; by default it would end the process.
+  process.on('SIGHUP', readTls);
+  for (const line of exposedSecrets()) logger.warn(line);
   greet(version, config, resources, ownerKey);
   stopOnSignal(async () => {
     timers.forEach(clearInterval);

@@ -1,5 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -59,6 +60,9 @@ export function openFolder(path: string, { create = false } = {}) {
         format: 'pem',
       }) as string;
       write(name, pem, 0o600);
+    } else {
+      // It may have been copied here with another mode.
+      chmodSync(at(name), 0o600);
     }
     return createPrivateKey(pem);
   };

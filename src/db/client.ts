@@ -55,15 +55,10 @@ export function createClient(adapter: Adapter): Database {
 export async function openPostgres(url: string, poolSize: number): Promise<OpenDatabase> {
   const connection = new pg.Client({ connectionString: url });
   await connection.connect().catch((error: Error) => {
-    throw new ConfigError(
-      `DATABASE_URL names a PostgreSQL that cannot be reached: ${error.message || String((error as NodeJS.ErrnoException).code)}`,
-    );
+    throw new ConfigError(`DATABASE_URL names a PostgreSQL that cannot be reached: ${explain(error)}`);
   });
-  // Prisma writes and reads times without their zone, so the sessions must be in UTC, whatever the server is in.
-  const open = (max: number) =>
-    createClient(
-      new PrismaPg({ connectionString: url, max, connectionTimeoutMillis: 5000, options: '-c TimeZone=UTC' }),
-    );
+  const options = { connectionString: url, connectionTimeoutMillis: 5000, onConnect: useUtc };
+  const open = (max: number) => createClient(new PrismaPg({ ...options, max }));
   const client = open(poolSize);
   const following = open(followingConnections);
   const session: SqlSession = {
@@ -82,6 +77,20 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
       await Promise.all([client.$disconnect(), following.$disconnect()]);
     },
   };
+}
+
+function explain(error: NodeJS.ErrnoException): string {
+  const text = error.message || String(error.code);
+  if (!/certificate|altname/i.test(text)) return text;
+  return `${text}: with a CA of your own add sslmode=verify-full&sslrootcert=/path/to/ca.pem; sslmode=no-verify encrypts and checks nobody`;
+}
+
+/**
+ * Prisma writes and reads times without their zone, so every session must be in UTC, whatever the server is in. By a statement,
+ * because PgBouncer refuses or ignores startup options; it keeps TimeZone for each client, in transaction mode too.
+ */
+async function useUtc(connection: { query(text: string): Promise<unknown> }): Promise<void> {
+  await connection.query("SET TimeZone = 'UTC'");
 }
 
 // One reads the log, one renews the lease, one asks who lags.

@@ -4,6 +4,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { tryLock } from 'fs-native-extensions';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { ConfigError } from '../config.js';
+import { makePrivate } from './private-files.js';
 import { createClient, type OpenDatabase, type SqlSession } from './client.js';
 
 /**
@@ -19,6 +20,7 @@ export async function openEmbedded(
 ): Promise<OpenDatabase> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(directory);
+  makePrivate(directory);
   whenLocked();
   const pglite = await PGlite.create({
     dataDir: join(directory, 'postgresql'),
@@ -27,6 +29,8 @@ export async function openEmbedded(
       return true;
     },
   });
+  // The engine gives its files modes of its own, whatever the umask: the folder keeps others out meanwhile.
+  makePrivate(directory);
   const client = createClient(new PrismaPGlite(pglite));
   const session: SqlSession = {
     exec: async (text) => void (await pglite.exec(text)),
@@ -36,6 +40,7 @@ export async function openEmbedded(
   const close = async () => {
     await client.$disconnect();
     await pglite.close();
+    makePrivate(directory);
     unlock();
   };
   return { kind: 'embedded', place: `embedded database in ${resolve(directory)}`, client, session, close };

@@ -15,13 +15,15 @@ const migrationsTable = `CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
 type Migration = { name: string; sql: string; checksum: string };
 
 /**
- * Applies the migrations that the database lacks, each in one transaction, and returns their names.
- * Keeps the table that Prisma's own tool keeps. Instances that start together wait for each other.
+ * Applies the migrations that the database lacks, all in one transaction, and returns their names.
+ * Keeps the table that Prisma's own tool keeps. Instances that start together wait for each other: the lock ends with the
+ * transaction, because behind a pooler the next statement may run on another connection.
  * @throws Error when an applied migration is not the one in this program.
  */
 export async function migrate(session: SqlSession): Promise<string[]> {
-  await session.query('SELECT pg_advisory_lock($1)', [advisoryLock]);
+  await session.exec('BEGIN');
   try {
+    await session.query('SELECT pg_advisory_xact_lock($1)', [advisoryLock]);
     await session.exec(migrationsTable);
     const rows = await session.query<{ migration_name: string; checksum: string }>(
       'SELECT migration_name, checksum FROM "_prisma_migrations" WHERE finished_at IS NOT NULL',
@@ -29,9 +31,11 @@ export async function migrate(session: SqlSession): Promise<string[]> {
     const applied = new Map(rows.map((row) => [row.migration_name, row.checksum]));
     const missing = readMigrations().filter((migration) => isMissing(migration, applied));
     for (const migration of missing) await apply(session, migration);
+    await session.exec('COMMIT');
     return missing.map(({ name }) => name);
-  } finally {
-    await session.query('SELECT pg_advisory_unlock($1)', [advisoryLock]);
+  } catch (error) {
+    await session.exec('ROLLBACK');
+    throw error;
   }
 }
 
@@ -56,17 +60,10 @@ function readMigrations(): Migration[] {
 }
 
 async function apply(session: SqlSession, { name, sql, checksum }: Migration): Promise<void> {
-  await session.exec('BEGIN');
-  try {
-    await session.exec(sql);
-    await session.query(
-      `INSERT INTO "_prisma_migrations" (id, checksum, finished_at, migration_name, applied_steps_count)
-       VALUES ($1, $2, now(), $3, 1)`,
-      [randomUUID(), checksum, name],
-    );
-    await session.exec('COMMIT');
-  } catch (error) {
-    await session.exec('ROLLBACK');
-    throw error;
-  }
+  await session.exec(sql);
+  await session.query(
+    `INSERT INTO "_prisma_migrations" (id, checksum, finished_at, migration_name, applied_steps_count)
+     VALUES ($1, $2, now(), $3, 1)`,
+    [randomUUID(), checksum, name],
+  );
 }

@@ -210,7 +210,7 @@ function unusableEnrollment(why: Unusable): DomainError {
 function thingExists(name: string): DomainError {
   return new DomainError(
     'thing-exists',
-    `another key holds the name ${name}: choose another, or have an operator re-enroll the thing`,
+    `the name ${name} is taken: another key holds it, or this request was first made over 24 hours ago (with the same key, renew instead); choose another name, or have an operator re-enroll the thing`,
   );
 }
 

@@ -1,0 +1,31 @@
+import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigError } from '../config.js';
+
+const others = 0o077;
+
+/**
+ * Makes a folder and everything in it unreadable for other users of the machine. What is made from then on is private by
+ * the umask of the process. @throws ConfigError when that is not possible
+ */
+export function makePrivate(folder: string): void {
+  process.umask(others);
+  tighten(folder, 0o700);
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isDirectory()) tighten(path, 0o700);
+    else if (entry.isFile()) tighten(path, 0o600);
+  }
+}
+
+function tighten(path: string, mode: number): void {
+  // The database may remove a file of its own meanwhile.
+  if (!existsSync(path) || (statSync(path).mode & others) === 0) return;
+  try {
+    chmodSync(path, mode);
+  } catch (error) {
+    throw new ConfigError(
+      `${path} can be read by other users of this machine and its mode cannot be changed (${(error as NodeJS.ErrnoException).code}): chmod ${mode.toString(8)} it as its owner, or set THINGWARD_DATA_DIR to a folder of your own, inside it for example`,
+    );
+  }
+}
