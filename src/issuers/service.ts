@@ -63,6 +63,8 @@ export function createIssuerService(deps: Deps) {
 
   const urlsOf = (issuerId: string): PkiUrls => ({ crl: `${pkiUrl}/crl/${issuerId}.crl`, ocsp: `${pkiUrl}/ocsp` });
 
+  const deltaUrlOf = (issuerId: string): string => `${pkiUrl}/crl/${issuerId}/delta.crl`;
+
   const open = (stored: StoredIssuer): Issuer => {
     const pkcs8 = sealer.open(stored.sealedKey, `issuer:${stored.id}`);
     const signer = createSigner(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
@@ -86,7 +88,7 @@ export function createIssuerService(deps: Deps) {
     const urls = urlsOf(issuer.id);
     return {
       issuerId: issuer.id,
-      issue: await issueOver(issuer, chain[0]!.shards),
+      issue: await issueOver(issuer, chain[0]!),
       nextIndex,
       chainPem: pemOf(chainDer),
       chainDer,
@@ -95,14 +97,19 @@ export function createIssuerService(deps: Deps) {
   };
 
   /** Issues under one CA. Where its list is in shards, a certificate's index says which is its own. */
-  const issueOver = async (issuer: Issuer, count: number): Promise<SigningAuthority['issue']> => {
+  const issueOver = async (
+    issuer: Issuer,
+    { shards: count, deltaList }: StoredIssuer,
+  ): Promise<SigningAuthority['issue']> => {
     const base = `${pkiUrl}/crl/${issuer.id}/`;
     const shards = count === 0 ? [] : await deps.openShards(issuer.id, count, base, clock());
     const { crl, ocsp } = urlsOf(issuer.id);
+    // The delta is of the complete list: a certificate on a shard has none.
+    const delta = deltaList && shards.length === 0 ? deltaUrlOf(issuer.id) : undefined;
     const lists = shards.length === 0 ? [{ scope: 'complete', url: crl }] : shards;
     const issuers = lists.map(({ scope, url }) => ({
       scope,
-      issue: createCertificateIssuer(issuer, { crl: url, ocsp }),
+      issue: createCertificateIssuer(issuer, { crl: url, ocsp, delta }),
     }));
     return (request) => {
       const { scope, issue } = issuers[Number(request.index % BigInt(issuers.length))]!;
@@ -175,6 +182,7 @@ export function createIssuerService(deps: Deps) {
     inAccount: (account: string): Promise<StoredIssuer[]> => store.unexpired(account, clock()),
     open,
     urlsOf,
+    deltaUrlOf,
 
     /**
      * Makes a root and an issuing CA for a new account and returns what writes them. Their keys leave

@@ -98,7 +98,7 @@ export function createCertificateIssuer(issuer: Issuer, urls: PkiUrls): Certific
       publicKey.spki,
       der.encode(der.constructed(3), extensions),
     );
-    requireDeviceProfile(tbs, { ...request, validity }, issuer);
+    requireDeviceProfile(tbs, { ...request, validity, delta: urls.delta }, issuer);
     const bytes = signed(tbs, issuer.signer);
     const fingerprint = hash('sha256', bytes);
     return { serialNumber: serial.toString('hex'), fingerprint, index, der: bytes, ...validity };

@@ -1,6 +1,6 @@
 import type { CrlHeader } from './crl.js';
 import * as der from './der.js';
-import { authorityKeyId, distributionPoint, extension, type Issuer } from './issuer.js';
+import { authorityKeyId, distributionPoint, extension, freshestCrl, type Issuer } from './issuer.js';
 import { oids } from './oid.js';
 
 /** A list in DER and what must be true of it. */
@@ -80,7 +80,7 @@ export function* requireNothingDropped(
 
 function requireExtensions(bytes: Buffer, field: Span, issuer: Issuer, header: CrlHeader): void {
   must(field.tag === der.constructed(0), 'extensions');
-  const { number, baseNumber, distributionPoint: url } = header;
+  const { number, baseNumber, distributionPoint: url, delta } = header;
   // Said once more on purpose: a lint that asked the writer would always agree with it.
   const expected = [
     authorityKeyId(issuer),
@@ -89,7 +89,9 @@ function requireExtensions(bytes: Buffer, field: Span, issuer: Issuer, header: C
     ...(url === undefined
       ? []
       : [extension(oids.issuingDistributionPoint, der.sequence(distributionPoint(url)), true)]),
+    ...(delta === undefined ? [] : [freshestCrl(delta)]),
   ];
+  must(baseNumber === undefined || delta === undefined, 'a delta that has a delta');
   const found = [...spansIn(bytes, spanAt(bytes, field.start))];
   must(
     found.length === expected.length && found.every((each, n) => is(bytes, each, expected[n]!)),

@@ -1,5 +1,5 @@
 import * as der from './der.js';
-import { authorityKeyId, distributionPoint, extension, type Issuer } from './issuer.js';
+import { authorityKeyId, distributionPoint, extension, freshestCrl, type Issuer } from './issuer.js';
 import { oids } from './oid.js';
 
 /** Why a certificate was revoked, with the codes of RFC 5280 §5.3.1. */
@@ -30,6 +30,8 @@ export type CrlHeader = {
   distributionPoint?: string | undefined;
   /** Makes it a delta list: the complete list that it goes with (RFC 5280 §5.2.4). */
   baseNumber?: bigint | undefined;
+  /** Of a complete list: where its delta is. */
+  delta?: string | undefined;
 };
 
 /** One entry in DER, at most 64 octets. */
@@ -105,7 +107,7 @@ export function draftCrl(issuer: Issuer, header: CrlHeader, entriesLength: numbe
   };
 }
 
-function extensionsOf(issuer: Issuer, { number, distributionPoint: url, baseNumber }: CrlHeader): Buffer[] {
+function extensionsOf(issuer: Issuer, { number, distributionPoint: url, baseNumber, delta }: CrlHeader): Buffer[] {
   return [
     authorityKeyId(issuer),
     extension(oids.crlNumber, der.integer(number)),
@@ -113,5 +115,6 @@ function extensionsOf(issuer: Issuer, { number, distributionPoint: url, baseNumb
     ...(url === undefined
       ? []
       : [extension(oids.issuingDistributionPoint, der.sequence(distributionPoint(url)), true)]),
+    ...(delta === undefined ? [] : [freshestCrl(delta)]),
   ];
 }

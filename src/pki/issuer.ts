@@ -18,7 +18,12 @@ export type Issuer = {
 };
 
 /** Where the relying parties of an issuer's certificates look. Both are `http:` (RFC 5280 §8). */
-export type PkiUrls = { crl: string; ocsp: string };
+export type PkiUrls = {
+  crl: string;
+  ocsp: string;
+  /** Where the delta of the list at `crl` is. */
+  delta?: string | undefined;
+};
 
 export type Validity = { notBefore: Date; notAfter: Date };
 
@@ -76,12 +81,18 @@ export function authorityKeyId(issuer: Pick<Issuer, 'subjectKeyId'>): Buffer {
   return extension(oids.authorityKeyIdentifier, der.sequence(der.encode(der.primitive(0), issuer.subjectKeyId)));
 }
 
-/** One CRL distribution point and one OCSP responder. */
-export function pkiUrlExtensions(urls: PkiUrls): Buffer[] {
+/** One CRL distribution point and one OCSP responder, and where the delta of the list is, if there is one. */
+export function pkiUrlExtensions({ crl, ocsp, delta }: PkiUrls): Buffer[] {
   return [
-    extension(oids.crlDistributionPoints, der.sequence(der.sequence(distributionPoint(urls.crl)))),
-    extension(oids.authorityInfoAccess, der.sequence(der.sequence(oids.ocsp, uri(urls.ocsp)))),
+    extension(oids.crlDistributionPoints, der.sequence(der.sequence(distributionPoint(crl)))),
+    extension(oids.authorityInfoAccess, der.sequence(der.sequence(oids.ocsp, uri(ocsp)))),
+    ...(delta === undefined ? [] : [freshestCrl(delta)]),
   ];
+}
+
+/** FreshestCRL: where the delta of a complete list is, in certificates (RFC 5280 §4.2.1.15) and in that list (§5.2.6). */
+export function freshestCrl(url: string): Buffer {
+  return extension(oids.freshestCrl, der.sequence(der.sequence(distributionPoint(url))));
 }
 
 /** A DistributionPointName of one URL: the same bytes in certificates (RFC 5280 §4.2.1.13) and lists (§5.2.5). */

@@ -31,6 +31,7 @@ export const oids = {
   issuingDistributionPoint: der.oid('2.5.29.28'),
   crlDistributionPoints: der.oid('2.5.29.31'),
   authorityKeyIdentifier: der.oid('2.5.29.35'),
+  freshestCrl: der.oid('2.5.29.46'),
   extKeyUsage: der.oid('2.5.29.37'),
   authorityInfoAccess: der.oid('1.3.6.1.5.5.7.1.1'),
   ocsp: der.oid('1.3.6.1.5.5.7.48.1'),

@@ -17,6 +17,7 @@ type Deps<Stored extends ListedIssuer> = {
   clock: Clock;
   open(stored: Stored): Issuer;
   crlUrl(issuerId: string): string;
+  deltaUrl(issuerId: string): string;
   store: {
     contradicted(of: ListOf, at: Date): Promise<string[]>;
     departures(of: ListOf, after: number, upTo: number): Promise<Departure[]>;
@@ -30,13 +31,15 @@ const mostSeconds = 180 * 86_400 + backdatedSeconds;
 export type ListSigner<Stored extends ListedIssuer> = ReturnType<typeof createListSigner<Stored>>;
 
 /** Writes lists: the same bytes for the same record, on every instance. */
-export function createListSigner<Stored extends ListedIssuer>({ clock, open, crlUrl, store }: Deps<Stored>) {
+export function createListSigner<Stored extends ListedIssuer>({ clock, open, crlUrl, deltaUrl, store }: Deps<Stored>) {
   const checked = new WeakSet<List>();
 
   const headerOf = (issuer: Stored, { number, thisUpdate, nextUpdate, url, base, scope }: CrlRecord): CrlHeader => ({
     ...{ number, thisUpdate, nextUpdate },
-    distributionPoint: url ?? (issuer.distributionPoint && scope === 'complete' ? crlUrl(issuer.id) : undefined),
+    // A delta has the scope of its complete list, and says so in the same words (RFC 5280 §5.2.4).
+    distributionPoint: url ?? (issuer.distributionPoint && !isShard(scope) ? crlUrl(issuer.id) : undefined),
     baseNumber: base?.number,
+    delta: issuer.deltaList && scope === 'complete' ? deltaUrl(issuer.id) : undefined,
   });
 
   const listOf = (issuer: Stored): ListOf => ({ ...issuer, issuerId: issuer.id, scope: 'complete' });
@@ -125,6 +128,10 @@ function requireCovered(list: List, { position }: CrlRecord): void {
   const at = Number(position);
   if (list.lastChange <= at && at <= list.position()) return;
   throw new Error(`the contents changed at ${list.lastChange} and are read to ${list.position()}: no list of ${at}`);
+}
+
+function isShard(scope: string): boolean {
+  return scope !== 'complete' && scope !== 'delta';
 }
 
 function* copy(slices: Buffer[], into: Buffer): Generator<void, void> {

@@ -15,6 +15,7 @@ type Deps<Stored extends StoredIssuer> = {
   unexpiredIssuers(account: string): Promise<Stored[]>;
   open(stored: Stored): Issuer;
   crlUrl(issuerId: string): string;
+  deltaUrl(issuerId: string): string;
   log: { mayAnswer(): boolean; position(): number; catchUp(): Promise<void> };
   /** Told of every list that was not published, and why. */
   alarm(error: unknown): void;

@@ -37,6 +37,7 @@ type Issuers<Stored> = {
   unexpired(account: string): Promise<Stored[]>;
   open(stored: Stored): Issuer;
   urlsOf(issuerId: string): { crl: string };
+  deltaUrlOf(issuerId: string): string;
   size(issuerId: string): Promise<number>;
 };
 
@@ -94,6 +95,7 @@ export function createRevocation<Stored extends StoredIssuer & { certificateDer:
     unexpiredIssuers: issuers.unexpired,
     open: issuers.open,
     crlUrl: (issuerId) => issuers.urlsOf(issuerId).crl,
+    deltaUrl: issuers.deltaUrlOf,
     alarm: onError,
   });
   const authorities = createAuthorities<Stored>({ clock, all: issuers.all, inAccount: issuers.inAccount });

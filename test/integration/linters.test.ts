@@ -8,7 +8,7 @@ import { publicKeyOf, type KeyType } from '../../src/pki/public-key.js';
 import { encodePem } from '../../src/pki/pem.js';
 import { issueResponder } from '../../src/pki/ocsp.js';
 import { createSigner, generateKeys } from '../../src/pki/signer.js';
-import { issueCrl, createAuthority } from '../support/authority.js';
+import { issueCrl, createAuthority, testUrls } from '../support/authority.js';
 import { describeWith } from '../support/programs.js';
 import { runProgram } from '../support/openssl.js';
 
@@ -39,7 +39,12 @@ describeWith(
       for (const type of keyTypes) {
         for (let n = 0; n < 3; n++) {
           const account = randomText(randomInt(1, 62), 'abcdefghijklmnopqrstuvwxyz0123456789');
-          authorities.push({ account, ...(await createAuthority(account, type, new Date(start - 400 * 24 * hour))) });
+          // Every other one has a delta list, and its certificates and lists say where.
+          const delta: string | undefined =
+            authorities.length % 2 === 0 ? 'http://127.0.0.1:8080/crl/test/delta.crl' : undefined;
+          const since = new Date(start - 400 * 24 * hour);
+          const authority = await createAuthority(account, type, since, { ...testUrls, delta });
+          authorities.push({ account, delta, ...authority });
         }
       }
       for (const [n, { root, issuing }] of authorities.entries()) {
@@ -61,14 +66,14 @@ describeWith(
         writeFileSync(join(folder, `device-${n}.der`), der);
       }
       for (let n = 0; n < lists; n++) {
-        const { issuing } = pick(authorities);
+        const { issuing, delta } = pick(authorities);
         const entries = Array.from({ length: randomInt(6) }, () => ({
           serialNumber: `${randomInt(0x10, 0x7f).toString(16)}${randomText(38, '0123456789abcdef')}`,
           revokedAt: new Date(start - randomInt(100) * hour),
           reason: pick(Object.keys(reasonCodes) as RevocationReason[]),
         }));
         const window = { thisUpdate: new Date(start), nextUpdate: new Date(start + 7 * 24 * hour) };
-        const list = issueCrl(issuing, { number: BigInt(n + 1), ...window, entries });
+        const list = issueCrl(issuing, { number: BigInt(n + 1), ...window, delta, entries });
         writeFileSync(join(folder, `list-${n}.crl`), list);
         writeFileSync(join(folder, `list-${n}.pem`), encodePem('X509 CRL', list));
       }

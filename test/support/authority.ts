@@ -1,13 +1,13 @@
 import { createCertificateIssuer } from '../../src/pki/certificate.js';
 import { draftCrl, encodeCrlEntry, type CrlEntry, type CrlHeader } from '../../src/pki/crl.js';
-import { issueIssuing, issueRoot, type Issuer } from '../../src/pki/issuer.js';
+import { issueIssuing, issueRoot, type Issuer, type PkiUrls } from '../../src/pki/issuer.js';
 import { createSigner, generateKeys } from '../../src/pki/signer.js';
 import type { KeyType } from '../../src/pki/public-key.js';
 
 export const testUrls = { crl: 'http://127.0.0.1:8080/crl/test.crl', ocsp: 'http://127.0.0.1:8080/ocsp' };
 
 /** A root and an issuing CA of one key type, with the function that issues under them. */
-export async function createAuthority(account: string, keyType: KeyType, at: Date) {
+export async function createAuthority(account: string, keyType: KeyType, at: Date, urls: PkiUrls = testUrls) {
   const start = Math.floor(at.getTime() / 1000) * 1000 - 86_400_000;
   const years = (n: number) => ({
     notBefore: new Date(start),
@@ -16,7 +16,7 @@ export async function createAuthority(account: string, keyType: KeyType, at: Dat
   const signer = async () => createSigner((await generateKeys(keyType)).privateKey);
   const root: Issuer = issueRoot(account, years(20), await signer());
   const issuing: Issuer = issueIssuing(account, root, testUrls, years(5), await signer());
-  return { root, issuing, issue: createCertificateIssuer(issuing, testUrls) };
+  return { root, issuing, issue: createCertificateIssuer(issuing, urls) };
 }
 
 type CrlContents = Omit<CrlHeader, 'distributionPoint' | 'baseNumber'> & { entries: CrlEntry[] };

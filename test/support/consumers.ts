@@ -41,8 +41,13 @@ export async function createStage() {
   }
 
   /** Starts a TLS server and waits until it takes connections. */
-  async function start(program: string, args: string[], port: number): Promise<ChildProcess> {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  async function start(
+    program: string,
+    args: string[],
+    port: number,
+    env: Record<string, string> = {},
+  ): Promise<ChildProcess> {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     running.push(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr])
@@ -86,7 +91,7 @@ export async function createStage() {
   }
 
   /** NGINX that asks for a client certificate of ours, with one more line to judge it by. */
-  async function startNginx(port: number, line: string): Promise<void> {
+  async function startNginx(port: number, line: string, env: Record<string, string> = {}): Promise<void> {
     const home = mkdtempSync(join(folder, 'nginx-'));
     const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
       .map((name) => `${name}_temp_path ${home}/${name};`)
@@ -97,7 +102,8 @@ export async function createStage() {
       http { access_log off; ${temp} server { listen 127.0.0.1:${port} ssl; ssl_certificate ${at('server.pem')}; ssl_certificate_key ${at('server.key')};
       ssl_verify_client on; ssl_verify_depth 2; ssl_client_certificate ${at('chain.pem')}; ${line} location / { return 200 ok; } } }`,
     );
-    await start('nginx', ['-p', home, '-c', join(home, 'nginx.conf'), '-g', 'daemon off; master_process off;'], port);
+    const args = ['-p', home, '-c', join(home, 'nginx.conf'), '-g', 'daemon off; master_process off;'];
+    await start('nginx', args, port, env);
   }
 
   const server = await startOwn();
@@ -109,9 +115,19 @@ export async function createStage() {
   const fetchBundle = async () => file('bundle.pem', await text('/crl/bundle.pem'));
 
   const { token } = await enroll(server);
-  const good = await provision(server, token, 'good');
-  const revoked = await provision(server, token, 'revoked');
-  const late = await provision(server, token, 'late');
+  let issuingPem = '';
+  /** A device, with its certificate, its chain and its key in files. */
+  const addDevice = async (name: string): Promise<Device> => {
+    const device = await provision(server, token, name);
+    issuingPem ||= (await text('/ca/chain.pem')).split(/(?<=-----END CERTIFICATE-----\n)/)[0]!;
+    file(`${name}.pem`, pemOf(device));
+    file(`${name}-chain.pem`, pemOf(device) + issuingPem);
+    file(`${name}.key`, device.key.export({ type: 'pkcs8', format: 'pem' }));
+    return device;
+  };
+  const good = await addDevice('good');
+  const revoked = await addDevice('revoked');
+  const late = await addDevice('late');
   // A delta list is there, so that one in the bundle would be seen.
   await server.owner.send('PATCH', `/v1/issuers/${issuerOf(good)}`, { deltaList: true });
   await fetch(`${server.url}/crl/${issuerOf(good)}/delta.crl`);
@@ -121,11 +137,6 @@ export async function createStage() {
   const [issuing, root] = chain.split(/(?<=-----END CERTIFICATE-----\n)/) as [string, string];
   file('int.pem', issuing);
   file('root.pem', root);
-  for (const device of [good, revoked, late]) {
-    file(`${device.name}.pem`, pemOf(device));
-    file(`${device.name}-chain.pem`, pemOf(device) + issuing);
-    file(`${device.name}.key`, device.key.export({ type: 'pkcs8', format: 'pem' }));
-  }
   // The servers' own certificate has nothing to do with ours.
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', at('server.key')];
   runProgram('openssl', ['req', '-x509', ...newKey, '-subj', '/CN=edge', '-days', '2', '-out', at('server.pem')]);
@@ -134,6 +145,7 @@ export async function createStage() {
 
   return {
     ...{ server, good, revoked, late, at, file, text, revoke, fetchBundle, start, startOwn, startNginx, admits },
+    addDevice,
 
     async stop(): Promise<void> {
       for (const child of running) if (child.exitCode === null) child.kill('SIGKILL');
