@@ -15,7 +15,7 @@ import { reconcileRoutes } from './aws/reconcile-routes.js';
 import { awsRoutes } from './aws/routes.js';
 import { certificateRoutes } from './certificates/routes.js';
 import { certificateStatus } from './certificates/store.js';
-import type { Clock } from './clock.js';
+import { numericDate, type Clock } from './clock.js';
 import type { Config } from './config.js';
 import { hashCredential } from './credentials.js';
 import { noteMethods } from './http/allowed-methods.js';
@@ -47,6 +47,7 @@ import { segmentRoutes } from './segments/routes.js';
 import type { Services } from './services.js';
 import { selfRoutes, thingRoutes } from './things/routes.js';
 import { jwksMaxAgeSeconds } from './tokens/keys.js';
+import { createMetadata } from './tokens/metadata.js';
 import { tokenRoutes } from './tokens/routes.js';
 
 type AppResources = {
@@ -136,6 +137,7 @@ async function mountFeatures(
     renewals,
     responder,
     revoking,
+    revokeSelf,
     segments,
     signedSnapshots,
     stream,
@@ -160,7 +162,13 @@ async function mountFeatures(
       count: (result) => metrics.provisions.inc({ result }),
     }),
   );
-  await app.register(tokenRoutes({ service: tokens, failures, jwksMaxAgeSeconds, isLive: authorize.isLive }));
+  await app.register(
+    tokenRoutes({
+      ...{ service: tokens, failures, jwksMaxAgeSeconds, isLive: authorize.isLive },
+      metadata: createMetadata(config.publicUrl, config.tokenAlgorithm),
+      introspectedUntil: () => numericDate(clock()) + config.introspectionSeconds,
+    }),
+  );
   await app.register(thingRoutes(things, aws.statusesOf));
   await app.register(
     selfRoutes(async ({ certificate }) => {
@@ -180,7 +188,12 @@ async function mountFeatures(
   await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
   await app.register(awsAuthorizerRoutes(awsAuthorizer));
   await app.register(ocspRoutes(responder));
-  await app.register(revokeRoutes({ service: revoking, cursor: log.cursor, inAws: aws.follows }));
+  await app.register(
+    revokeRoutes({
+      ...{ service: revoking, revokeSelf, failures, recognises: tokens.recognises },
+      ...{ cursor: log.cursor, inAws: aws.follows },
+    }),
+  );
   const { requireLive } = accounts;
   const { sign } = signedSnapshots;
   await app.register(

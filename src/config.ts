@@ -81,6 +81,9 @@ export const settings = {
   THINGWARD_FOLLOWER_VALIDITY_SECONDS: boundedInt(1, 3600)
     .default(60)
     .describe('The same for keys made followsFeed, who drop what an entry of the feed names.'),
+  THINGWARD_INTROSPECTION_SECONDS: boundedInt(1, 900)
+    .default(30)
+    .describe('How far away the exp of an introspection is, at most: OAuth clients keep the answer until then.'),
   THINGWARD_TOKEN_CACHE: boundedInt(100, 10_000_000)
     .default(50_000)
     .describe('Verified access tokens to remember, about 1 KB each.'),
@@ -129,6 +132,7 @@ export type Config = {
   metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
   validitySeconds: { others: number; followers: number };
+  introspectionSeconds: number;
   cacheSize: { tokens: number; things: number };
   streams: { perKey: number; perAccount: number };
   logLevel: z.infer<typeof settings.LOG_LEVEL>;
@@ -190,6 +194,7 @@ function complete(raw: Raw): Config {
       others: raw.THINGWARD_VALIDITY_SECONDS,
       followers: raw.THINGWARD_FOLLOWER_VALIDITY_SECONDS,
     },
+    introspectionSeconds: raw.THINGWARD_INTROSPECTION_SECONDS,
     cacheSize: { tokens: raw.THINGWARD_TOKEN_CACHE, things: raw.THINGWARD_THING_CACHE },
     streams: { perKey: raw.THINGWARD_STREAMS_PER_KEY, perAccount: raw.THINGWARD_STREAMS_PER_ACCOUNT },
     logLevel: raw.LOG_LEVEL,

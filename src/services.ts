@@ -10,6 +10,7 @@ import { loadSnapshot } from './authorize/snapshot-store.js';
 import { createSnapshot } from './authorize/snapshot.js';
 import { createPrincipalStore } from './authorize/store.js';
 import { awsTuning, createAws, type AwsTuning } from './aws/services.js';
+import { createFirstUse } from './certificates/first-use-sql.js';
 import { createCertificateStore } from './certificates/store.js';
 import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
@@ -28,13 +29,8 @@ import { publicKeyOf } from './pki/public-key.js';
 import { generateKeys } from './pki/signer.js';
 import { createPolicyServices } from './policies/services.js';
 import { compileRange } from './policy/condition.js';
-import { createEnrollmentService } from './provisioning/enrollment-service.js';
-import { createEnrollmentStore } from './provisioning/enrollment-store.js';
 import { createPresenter } from './provisioning/presenter.js';
-import { createRenewalService } from './provisioning/renewal-service.js';
-import { createRenewalStore } from './provisioning/renewal-store.js';
-import { createProvisioningService } from './provisioning/service.js';
-import { createProvisioningStore } from './provisioning/store.js';
+import { createProvisioning } from './provisioning/services.js';
 import { createRevocation, createRevocationState } from './revocation/services.js';
 import type { Sealer } from './sealing.js';
 import { lockRoom } from './segments/room-sql.js';
@@ -42,12 +38,7 @@ import { createSegmentService } from './segments/service.js';
 import { createSegmentStore } from './segments/store.js';
 import { createThingService } from './things/service.js';
 import { createThingStore } from './things/store.js';
-import { createAssertionVerifier } from './tokens/assertion.js';
-import { createKeyProofVerifier } from './tokens/key-proof.js';
-import { createTokenKeyStore } from './tokens/key-store.js';
-import { createTokenKeys } from './tokens/keys.js';
-import { createTokenService } from './tokens/service.js';
-import { createTokenStore } from './tokens/store.js';
+import { createTokens } from './tokens/services.js';
 
 /** What the features are made of: opened by main.ts, or by a test. */
 export type Resources = {
@@ -143,30 +134,13 @@ export async function createServices(resources: Resources) {
     },
   });
 
-  const certificates = createCertificateStore(db, commit, appendAudit, appendLog);
-  const tokenStore = createTokenStore(db, commit, appendAudit, appendLog);
-  const tokenKeys = await createTokenKeys({
-    store: createTokenKeyStore(db),
-    sealer,
-    clock,
-    algorithm: config.tokenAlgorithm,
-    openJwtKey,
-  });
-  const assertions = createAssertionVerifier({
-    clock,
-    audience: config.publicUrl,
+  const certificates = createCertificateStore(db);
+  const markUsed = createFirstUse(commit, appendAudit, appendLog);
+  const { tokenStore, tokenKeys, assertions, tokens, verifyKeyProof } = await createTokens({
+    ...{ db, commit, clock, audit: appendAudit, log: appendLog, sealer, openJwtKey, markUsed },
+    ...{ issuer: config.publicUrl, audience: config.tokenAudience, algorithm: config.tokenAlgorithm },
     findCertificate: certificates.findByFingerprint,
-    useOnce: tokenStore.useOnce,
-  });
-  const tokens = createTokenService({
-    store: tokenStore,
-    keys: tokenKeys,
-    assertions,
-    clock,
-    issuer: config.publicUrl,
-    audience: config.tokenAudience,
-    findCertificate: certificates.findByFingerprint,
-    markUsed: certificates.markUsed,
+    findLiveOf: certificates.findLiveOf,
   });
 
   const segments = createSegmentService({
@@ -182,39 +156,25 @@ export async function createServices(resources: Resources) {
     log: { ...log, append: appendLog },
     issuers: { ...issuers, find: issuerStore.find, size: issuerStore.size },
     signer: tokenKeys.signer,
-    verifyKeyProof: createKeyProofVerifier({ clock, audience: config.publicUrl }),
+    verifyKeyProof,
+    deviceProofs: { verifyProof: (proof) => assertions.verify(proof, 'revoke+jwt'), useUp: assertions.useUp },
   });
   const { revoking } = revocation;
-  const enrollments = createEnrollmentService({
-    store: createEnrollmentStore(db),
-    clock,
-    audit: appendAudit,
+  const { enrollments, provisioning, renewals } = createProvisioning({
+    ...{ db, commit, clock, audit: appendAudit, log: appendLog, lockRoom, signing: issuers.signing, markUsed },
     requirePolicies: policies.requireKnown,
     requireSegment: segments.requireKnown,
     revokeThing: async (account, name, origin) =>
       void (await revoking.revokeThing(account, name, 'privilegeWithdrawn', origin)),
     policyForType: policies.forType,
-  });
-  const provisioning = createProvisioningService({
-    store: createProvisioningStore(db, appendAudit, appendLog, lockRoom, commit),
-    clock,
-    enrollments,
-    signing: issuers.signing,
-    parseCsr: (pem, account, thingName) => parseCsr(pem, thingUri(account, thingName)).publicKey,
+    parseCsr: (pem, account, thingName) => parseCsr(pem, thingUri(account, thingName)),
     async generateKey(type) {
       const { privateKey, publicKey } = await generateKeys(type);
       return { privateKey, publicKey: publicKeyOf(publicKey) };
     },
     newFamily: tokens.newFamily,
-  });
-  const renewals = createRenewalService({
-    store: createRenewalStore(db, appendAudit),
-    clock,
-    signing: issuers.signing,
-    parseCsr: (pem, account, thingName) => parseCsr(pem, thingUri(account, thingName)),
     verifyProof: (proof) => assertions.verify(proof, 'renew+jwt'),
     useUp: assertions.useUp,
-    markUsed: certificates.markUsed,
   });
   const things = createThingService({
     store: createThingStore(db, commit),

@@ -38,13 +38,16 @@ async function callOnce<Answer>(url: string, request: Request, trust: Trust): Pr
   const { status, body } = await send(new URL(url), request, trust);
   if (status >= 200 && status < 300) return JSON.parse(body) as Answer;
   const problem = readProblem(body);
-  const message = `${url} answered ${status}: ${problem.detail ?? problem.title ?? 'no reason given'}`;
+  const message = `${url} answered ${status}: ${problem.detail ?? problem.error_description ?? problem.title ?? 'no reason given'}`;
   const code = problem.type?.split(':').at(-1);
   if (status >= 500 || status === 429) throw new ServerBusy(message, code);
   throw new AgentError(message, code, problem.serverTime);
 }
 
-function readProblem(body: string): { type?: string; title?: string; detail?: string; serverTime?: string } {
+type Problem = { type?: string; title?: string; detail?: string; error_description?: string; serverTime?: string };
+
+/** A problem document, or what OAuth routes say in its place. */
+function readProblem(body: string): Problem {
   try {
     return JSON.parse(body) as object;
   } catch {

@@ -10,7 +10,7 @@ import type { Principal } from '../policy/variables.js';
 import type { KnownPrincipal, Principals, Rights, TokenPrincipal } from './principals.js';
 import type { PrincipalForm, Question } from './schema.js';
 import type { CompiledSegment } from './segment.js';
-import type { Snapshot } from './snapshot.js';
+import type { Snapshot, ThingChange } from './snapshot.js';
 
 /** Why a request was denied, where no statement did. */
 export type Refusal =
@@ -106,7 +106,7 @@ export function createAuthorizeService(deps: Deps) {
     if (token.account !== caller.account) return 'unknown-principal';
     if (token.expiresAt <= now) return 'token-expired';
     const change = snapshot.changeOf(token.key);
-    if (change?.minGen !== undefined && token.gen < change.minGen) return 'token-revoked';
+    if (change && isRevokedBy(change, token)) return 'token-revoked';
     if (presented === undefined ? !caller.bearer : presented !== token.fingerprint) return 'binding-mismatch';
     const refusal = refusalOf(snapshot.certificateChange(token.fingerprint)?.reason, change?.status);
     if (refusal) return refusal;
@@ -235,6 +235,11 @@ export function createAuthorizeService(deps: Deps) {
       ...(why instanceof DomainError ? { detail: why.message } : {}),
     }),
   };
+}
+
+/** A token from before a thing's last revocation or suspension, or of an earlier thing of its name. */
+function isRevokedBy({ thingId, minGen }: ThingChange, token: TokenPrincipal): boolean {
+  return (thingId !== undefined && thingId !== token.thingId) || (minGen !== undefined && token.gen < minGen);
 }
 
 function refusalOf(certificate: string | undefined, status: string | undefined): Refusal | undefined {

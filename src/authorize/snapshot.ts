@@ -9,6 +9,8 @@ export type ThingChange = {
   /** Of the last entry about the thing. */
   position: number;
   at: Date;
+  /** The thing that has the name, once the log told of it; the next three are about that one alone. */
+  thingId?: string | undefined;
   status?: string;
   gen?: number;
   minGen?: number;
@@ -55,6 +57,8 @@ type ActivePolicy = PolicyVersion & { weight: number; compiled: CompiledPolicy |
 
 const mostSets = 1000;
 
+type ThingStatusPayload = { thingId: string; status: string; gen: number; minGen: number };
+
 /** The name of a thing among all accounts. */
 export const thingKey = (account: string, name: string): string => `${account}/${name}`;
 
@@ -81,7 +85,10 @@ export function createSnapshot() {
 
   const changeThing = ({ account, payload, position, at }: LogEntry, change: Partial<ThingChange> = {}): void => {
     const key = thingKey(account, payload['thingName'] as string);
-    const before = things.get(key);
+    const known = things.get(key);
+    // What was said of a thing is not said of the next of its name.
+    const isAnother = change.gen === 0 || (change.thingId !== undefined && change.thingId !== known?.thingId);
+    const before = isAnother ? undefined : known;
     // Set anew, so that the map stays in order of the last change.
     things.delete(key);
     things.set(key, { ...before, ...change, position, at });
@@ -114,12 +121,16 @@ export function createSnapshot() {
       case 'release':
         return changeCertificate(entry, undefined);
       case 'thing': {
-        const { status, gen, minGen } = payload as { status: string; gen: number; minGen: number };
-        return changeThing(entry, { status, gen, minGen });
+        const { thingId, status, gen, minGen } = payload as ThingStatusPayload;
+        // A name that is free again has no thing.
+        return changeThing(entry, { thingId: gen === 0 ? undefined : thingId, status, gen, minGen });
       }
       case 'thing-changed': {
-        const { gen, attributes, policies, segment } = payload as { gen: number } & ThingRights;
-        return changeThing(entry, { gen, rights: { attributes, policies, segment: segment ?? null } });
+        const { thingId, gen, attributes, policies, segment } = payload as {
+          thingId: string;
+          gen: number;
+        } & ThingRights;
+        return changeThing(entry, { thingId, gen, rights: { attributes, policies, segment: segment ?? null } });
       }
       case 'policy':
         return activate(account, payload as PolicyVersion);

@@ -14,7 +14,7 @@ export type RegisteredPrincipal = {
   serialNumber: string;
   notAfter: Date;
   reason: string | null;
-  /** True when another unexpired certificate of the thing was revoked for more than being superseded. */
+  /** True when another unexpired certificate of the name, of this thing or one before it, was revoked for more than being superseded. */
   otherRevoked: boolean;
 };
 
@@ -22,7 +22,7 @@ export type PrincipalStore = ReturnType<typeof createPrincipalStore>;
 
 export function createPrincipalStore(db: Database) {
   const columns = sql`
-    t.id AS "thingId", t.account_name AS account, t.name, t.thing_type AS type, t.attributes, t.policies, t.segment, t.status,
+    t.id AS "thingId", t.account_name AS account, COALESCE(t.former_name, t.name) AS name, t.thing_type AS type, t.attributes, t.policies, t.segment, t.status,
     c.fingerprint, c.serial_number AS "serialNumber", c.not_after AS "notAfter", c.reason`;
 
   return {
@@ -38,8 +38,8 @@ export function createPrincipalStore(db: Database) {
     async byName(account: string, name: string, at: Date): Promise<RegisteredPrincipal | undefined> {
       const [row] = await db.$queryRaw<RegisteredPrincipal[]>(sql`
         SELECT ${columns}, EXISTS (
-            SELECT 1 FROM certificates o
-            WHERE o.thing_id = t.id AND o.serial_number <> c.serial_number AND o.not_after > ${at} AND o.reason <> 'superseded'
+            SELECT 1 FROM certificates o JOIN things ot ON ot.id = o.thing_id
+            WHERE ot.account_name = t.account_name AND (ot.name = t.name OR ot.former_name = t.name) AND o.serial_number <> c.serial_number AND o.not_after > ${at} AND o.reason <> 'superseded'
           ) AS "otherRevoked"
         FROM things t JOIN certificates c ON c.thing_id = t.id
         WHERE t.account_name = ${account} AND t.name = ${name}

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { HeldCertificate } from '../registry.js';
@@ -42,6 +42,8 @@ declare module 'fastify' {
     access?: Access;
     /** Permissions of an API key that the route needs besides. */
     needs?: Permission[];
+    /** The API key may come as `client_secret` in the body too, as OAuth clients send it (RFC 6749 §2.3.1). */
+    secretInBody?: boolean;
   }
   interface FastifyRequest {
     caller: Caller | null;
@@ -73,11 +75,13 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
       throw new Error(`route ${String(route.method)} ${route.url} declares no access: the server does not start`);
     }
   });
-  // Not async: the caller of nearly every request is known at once, and a promise costs more than the check.
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { access, needs = [] } = request.routeOptions.config;
-    if (access === undefined || access === 'public') return done();
-    const { credential, fromUrl } = requireCredential(request);
+  const identify = (
+    request: FastifyRequest,
+    access: Exclude<Access, 'public'>,
+    { credential, fromUrl }: Credential,
+    done: HookHandlerDoneFunction,
+  ): void => {
+    const { needs = [] } = request.routeOptions.config;
     // Over the limit of its address, a credential that is not remembered is refused before it is looked up.
     if (!failures.isQuiet() && !lookup.isRemembered(credential)) failures.requireRoom(request.ip);
     const enter = (caller: Caller | undefined): void => {
@@ -90,20 +94,35 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
     const caller = resolve(credential, lookup);
     if (caller instanceof Promise) caller.then(enter).catch(done);
     else enter(caller);
+  };
+
+  // Not async: the caller of nearly every request is known at once, and a promise costs more than the check.
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { access, secretInBody } = request.routeOptions.config;
+    if (access === undefined || access === 'public') return done();
+    if (secretInBody && request.headers.authorization === undefined) return done();
+    identify(request, access, requireCredential(request), done);
+  });
+  app.addHook('preValidation', (request, _reply, done) => {
+    const { access, secretInBody } = request.routeOptions.config;
+    if (!secretInBody || request.caller !== null || access === undefined || access === 'public') return done();
+    const { client_secret: secret } = (request.body ?? {}) as { client_secret?: unknown };
+    identify(request, access, { credential: typeof secret === 'string' ? secret : missing(), fromUrl: false }, done);
   });
 }
 
-function requireCredential(request: FastifyRequest): { credential: string; fromUrl: boolean } {
+type Credential = { credential: string; fromUrl: boolean };
+
+function requireCredential(request: FastifyRequest): Credential {
   const sent = readCredential(request.headers.authorization);
   const inUrl = sent === undefined ? keyInUrl(request) : undefined;
   const credential = sent ?? inUrl;
-  if (credential === undefined) {
-    throw new DomainError(
-      'missing-credential',
-      'send Authorization: Bearer with an API key, enrollment or access token',
-    );
-  }
+  if (credential === undefined) missing();
   return { credential, fromUrl: inUrl !== undefined };
+}
+
+function missing(): never {
+  throw new DomainError('missing-credential', 'send Authorization: Bearer with an API key, enrollment or access token');
 }
 
 /** `?key=` of the routes that other people's programs call, some of which can set no header. */
@@ -140,7 +159,16 @@ function readCredential(header: string | undefined): string | undefined {
   if (!match) return undefined;
   if (match[1]!.toLowerCase() === 'bearer') return match[2];
   const decoded = Buffer.from(match[2]!, 'base64').toString('utf8');
-  return decoded.slice(decoded.indexOf(':') + 1);
+  return decodeForm(decoded.slice(decoded.indexOf(':') + 1));
+}
+
+/** OAuth clients write Basic in form encoding (RFC 6749 §2.3.1). Our credentials have nothing in them that this changes. */
+function decodeForm(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    return text;
+  }
 }
 
 function admit(caller: Caller, access: Exclude<Access, 'public'>): void {

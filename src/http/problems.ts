@@ -110,7 +110,8 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
 };
 
-function toDomainError(error: FastifyError): DomainError {
+/** A failure as one of ours; `internal` for what nobody meant to throw. */
+export function toDomainError(error: FastifyError): DomainError {
   if (error instanceof DomainError) return error;
   if (error.validation) return new DomainError('invalid-request', validationDetail(error), validationExtras(error));
   // zlib's words for a body that is not packed as it says.

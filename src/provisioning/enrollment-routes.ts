@@ -92,10 +92,8 @@ function requireAllEffects(caller: KeyCaller, request: schema.NewEnrollment): vo
     requirePermissions(caller, ['things:write'], 'an enrollment with attributes');
 }
 
-function toEnrollment(
-  { account: _, reenrollsThingId: __, segment, thingType, expiresAt, revokedAt, createdAt, ...rest }: StoredEnrollment,
-  at: Date,
-) {
+function toEnrollment({ segment, thingType, expiresAt, revokedAt, createdAt, ...stored }: StoredEnrollment, at: Date) {
+  const { account: _, reenrollsThingId: __, reenrollReason: ___, bringsBack: ____, movesKeys: _____, ...rest } = stored;
   return {
     ...rest,
     status: statusOf({ expiresAt, revokedAt, ...rest }, at),

@@ -73,23 +73,42 @@ export function createEnrollmentService({
       return { id: enrollment.id, token };
     },
 
-    /** A one-use enrollment that gives an existing thing a new key, written in `tx`. Returns its token. */
+    /**
+     * A one-use enrollment that gives a locked thing a new key, written in `tx` in place of any other that is open for
+     * it. Returns its token.
+     */
     async createReenroll(
       tx: Transaction,
       thing: { id: string; account: string; name: string; thingType: string | null },
+      rights: Pick<StoredEnrollment, 'reenrollReason' | 'bringsBack' | 'movesKeys'>,
       origin: Origin,
     ) {
       const at = clock();
+      await store.closeReenrollments(tx, thing.id, at);
       const enrollment: StoredEnrollment = {
         ...newEnrollment(thing.account, origin, at),
         thingNamePattern: thing.name,
         thingType: thing.thingType,
         expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
         reenrollsThingId: thing.id,
+        ...rights,
       };
       const { token, hash } = createCredential('twe');
       await store.insert(tx, enrollment, hash);
-      await audit(tx, { ...auditOf('thing.reenroll', enrollment, origin, at), target: `thing:${thing.name}` });
+      const detail = {
+        enrollment: enrollment.id,
+        thingId: thing.id,
+        reason: rights.reenrollReason,
+        back: rights.bringsBack,
+      };
+      await audit(tx, {
+        at,
+        account: thing.account,
+        origin,
+        action: 'thing.reenroll',
+        target: `thing:${thing.name}`,
+        detail,
+      });
       return { id: enrollment.id, token, expiresAt: enrollment.expiresAt! };
     },
 
@@ -149,6 +168,9 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     deviceAttributes: [],
     segment: null,
     reenrollsThingId: null,
+    reenrollReason: null,
+    bringsBack: false,
+    movesKeys: false,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,

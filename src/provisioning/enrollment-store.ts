@@ -1,4 +1,4 @@
-import type { Database, Transaction } from '../db/client.js';
+import { sql, type Database, type Transaction } from '../db/client.js';
 
 export type StoredEnrollment = {
   id: string;
@@ -13,7 +13,14 @@ export type StoredEnrollment = {
   attributes: Record<string, string>;
   deviceAttributes: string[];
   segment: string | null;
+  /** The thing that it gives a new key; the next three say how. */
   reenrollsThingId: string | null;
+  /** Why what came before ends when the new certificate is first used; null means cessationOfOperation. */
+  reenrollReason: string | null;
+  /** It may give a revoked or deleted thing's name to a new thing. */
+  bringsBack: boolean;
+  /** It may take a key over from a thing that is revoked or deleted. */
+  movesKeys: boolean;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
@@ -57,6 +64,18 @@ export function createEnrollmentStore(db: Database) {
         select: { name: true },
       });
       return rows.map(({ name }) => name);
+    },
+
+    /**
+     * Closes the re-enrollments of a locked thing that nobody has used yet: only the last one counts. One that is
+     * being used at this moment, by a device that waits for the thing, is left to it.
+     */
+    async closeReenrollments(tx: Transaction, thingId: string, at: Date): Promise<void> {
+      await tx.$executeRaw(sql`
+        UPDATE enrollments SET revoked_at = ${at}
+        WHERE id IN (
+          SELECT id FROM enrollments
+          WHERE reenrolls_thing_id = ${thingId}::uuid AND revoked_at IS NULL AND uses < max_uses FOR UPDATE SKIP LOCKED)`);
     },
 
     /** False when it was revoked before. */

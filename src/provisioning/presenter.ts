@@ -18,6 +18,7 @@ type Deps = {
     thing: RegisteredThing,
     certificate: IssuedCertificate,
     family: string,
+    counter: number,
   ): NonNullable<ProvisionAnswer['token']>;
   encodePem(der: Buffer): string;
   /** The URL of the list that a certificate is on. */
@@ -68,7 +69,7 @@ export function createPresenter(deps: Deps) {
       return {
         ...(await identity(thing, certificate)),
         ...(await privateParts(result, request)),
-        ...(family === undefined ? {} : { token: firstTokens(thing, certificate, family) }),
+        ...(family === undefined ? {} : { token: firstTokens(thing, certificate, family.id, family.counter) }),
         ...(aws ? { aws } : {}),
       };
     },

@@ -1,28 +1,31 @@
 import { sql, type Transaction } from '../db/client.js';
+import { isKeyFree } from './key-sql.js';
 import type { ProvisionRecord } from './store.js';
 
 /**
  * Writes things, keys, certificates, refresh families, audit rows and the uses of enrollments: one
  * statement and one parameter, whatever the number of records. Anything that conflicts with a row
- * written meanwhile fails the whole of it.
+ * written meanwhile fails the whole of it. The key may be taken over from the thing
+ * `takesKeyOf`, which is locked and revoked.
  */
 export async function insertRecords(
   tx: Transaction,
   records: ProvisionRecord[],
-  { existingThing = false } = {},
+  { existingThing = false, takesKeyOf }: { existingThing?: boolean; takesKeyOf?: string | undefined } = {},
 ): Promise<void> {
   const things = existingThing ? sql`SELECT id FROM r` : newThings;
   await tx.$executeRaw(sql`
     WITH r AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(flatten))}::jsonb) AS r(
-        id uuid, account text, name text, type text, attributes jsonb, policies text[], segment text, enrollment uuid, at timestamptz,
+        id uuid, account text, name text, type text, attributes jsonb, policies text[], segment text, gen int, min_gen int, enrollment uuid, at timestamptz,
         serial text, issuer text, index bigint, fingerprint text, spki text, der text, not_before timestamptz,
         not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text)),
     t AS (${things}),
     k AS (
-      INSERT INTO thing_keys (account_name, spki_sha256, thing_id)
+      INSERT INTO thing_keys AS k (account_name, spki_sha256, thing_id)
       SELECT account, decode(spki, 'hex'), id FROM r
-      ON CONFLICT (account_name, spki_sha256) DO NOTHING),
+      ON CONFLICT (account_name, spki_sha256) DO UPDATE SET thing_id = EXCLUDED.thing_id
+      WHERE k.thing_id <> EXCLUDED.thing_id AND ${takesKeyOf === undefined ? isKeyFree(records[0]!.at) : sql`k.thing_id = ${takesKeyOf}::uuid AND k.barred_at IS NULL`}),
     c AS (
       INSERT INTO certificates (serial_number, account_name, thing_id, issuer_id, issuer_index, fingerprint, spki_sha256, der,
                                 not_before, not_after, created_at, enrollment_id, crl_scope)
@@ -47,6 +50,8 @@ export async function insertRecords(
       attributes: thing.attributes,
       policies: thing.policies,
       segment: thing.segment,
+      gen: thing.gen,
+      min_gen: thing.minGen,
       enrollment: record.enrollmentId,
       at,
       serial: certificate.serialNumber,
@@ -69,5 +74,5 @@ export async function insertRecords(
 }
 
 const newThings = sql`
-  INSERT INTO things (id, account_name, name, thing_type, attributes, policies, segment, enrollment_id, created_at)
-  SELECT id, account, name, type, attributes, policies, segment, enrollment, at FROM r`;
+  INSERT INTO things (id, account_name, name, thing_type, attributes, policies, segment, gen, min_gen, enrollment_id, created_at)
+  SELECT id, account, name, type, attributes, policies, segment, gen, min_gen, enrollment, at FROM r`;

@@ -7,10 +7,9 @@ import type { PublicKey } from '../pki/public-key.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
 import type { Renewal, RenewalStore } from './renewal-store.js';
 import type { RenewRequest } from './schema.js';
-import { deviceValidity } from './service.js';
-import { keyBarred } from './service.js';
+import { deviceValidity, keyBarred, keyInUse } from './service.js';
 
-type Proof = { certificate: HeldCertificate; claims: Record<string, unknown> };
+type Proof = { certificate: HeldCertificate; claims: Record<string, unknown>; until: Date };
 
 type Deps = {
   store: RenewalStore;
@@ -28,7 +27,8 @@ export function createRenewalService({ store, clock, signing, parseCsr, verifyPr
   return {
     /**
      * A certificate for a new key, on the proof of the present one. The same old key and the same CSR
-     * give the same bytes; the old certificate stays good until the new one is first used.
+     * give the same bytes; the old certificate stays good until the new one is first used. While a re-enrollment is
+     * open or its certificate unused, nothing older renews.
      * @throws DomainError `invalid-client`, `bad-csr`, `bad-key`, `key-in-use`, `certificate-revoked`, `conflict`
      */
     async renew({ csr, proof: jwt }: RenewRequest, origin: Origin): Promise<Renewal & { thing: RegisteredThing }> {
@@ -38,6 +38,7 @@ export function createRenewalService({ store, clock, signing, parseCsr, verifyPr
       requireBound(proof, der);
       const actor: Origin = { ...origin, actor: `thing:${thing.name}` };
       const spkiSha256 = createHash('sha256').update(publicKey.spki).digest('hex');
+      if (await store.isReenrolling(proof.certificate, clock())) throw reenrolling();
       const earlier = await store.find(renews.serialNumber, spkiSha256);
       if (earlier) return { ...earlier, thing };
       await useUp(proof);
@@ -59,8 +60,8 @@ export function createRenewalService({ store, clock, signing, parseCsr, verifyPr
         issuerId,
         spkiSha256,
       });
-      if (renewal === 'key-in-use')
-        throw new DomainError('key-in-use', 'this key lives on another thing: make a new key');
+      if (renewal === 'key-in-use') throw keyInUse();
+      if (renewal === 're-enrolling') throw reenrolling();
       if (renewal === 'key-barred') throw keyBarred();
       if (renewal === 'revoked')
         throw new DomainError(
@@ -72,6 +73,13 @@ export function createRenewalService({ store, clock, signing, parseCsr, verifyPr
       return { ...renewal, thing };
     },
   };
+}
+
+function reenrolling(): DomainError {
+  return new DomainError(
+    'conflict',
+    'an operator is re-enrolling the thing, so its older certificates are not renewed: provision with the new enrollment token',
+  );
 }
 
 /** The proof names the request it is for by the SHA-256 of its DER, base64url or hex. */

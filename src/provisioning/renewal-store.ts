@@ -1,6 +1,7 @@
 import type { AppendAudit } from '../audit/store.js';
-import { sql, type Database } from '../db/client.js';
+import { sql, type Database, type Transaction } from '../db/client.js';
 import type { Origin } from '../origin.js';
+import { holdKey } from './key-sql.js';
 import type { IssuedCertificate } from './store.js';
 import type { HeldCertificate } from '../registry.js';
 
@@ -20,7 +21,7 @@ export type Renewal = {
 };
 
 /** Why a renewal was not written. */
-export type RenewalRefusal = 'key-in-use' | 'key-barred' | 'too-many' | 'revoked';
+export type RenewalRefusal = 'key-in-use' | 'key-barred' | 'too-many' | 'revoked' | 're-enrolling';
 
 export type RenewalStore = ReturnType<typeof createRenewalStore>;
 
@@ -37,6 +38,10 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
       });
       return row ? { created: false, certificate: { ...row, der: Buffer.from(row.der) } } : undefined;
     },
+
+    /** Whether a thing waits for another certificate than this one, or that one for its first use: then nothing older renews. */
+    isReenrolling: ({ thing, serialNumber }: HeldCertificate, at: Date): Promise<boolean> =>
+      isReenrolling(db, thing.id, serialNumber, at),
 
     /** Writes a renewal, unless the same one, or too many unused others, are there. */
     insert: ({
@@ -56,6 +61,7 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
         );
         const unrevoked = await tx.certificate.count({ where: { serialNumber: renewed, revokedAt: null } });
         if (live.length === 0 || unrevoked === 0) return 'revoked';
+        if (await isReenrolling(tx, thing.id, renewed, at)) return 're-enrolling';
         const spki = Buffer.from(spkiSha256, 'hex');
         const same = await tx.certificate.findFirst({
           where: { renews: renewed, spkiSha256: spki, revokedAt: null },
@@ -66,15 +72,8 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
           where: { thingId: thing.id, firstUsedAt: null, revokedAt: null, notAfter: { gt: at } },
         });
         if (unused >= maxUnused) return 'too-many';
-        await tx.thingKey.createMany({
-          data: [{ accountName: thing.account, spkiSha256: spki, thingId: thing.id }],
-          skipDuplicates: true,
-        });
-        const key = await tx.thingKey.findUnique({
-          where: { accountName_spkiSha256: { accountName: thing.account, spkiSha256: spki } },
-        });
-        if (key?.thingId !== thing.id) return 'key-in-use';
-        if (key.barredAt || (await tx.barredKey.findUnique({ where: { spkiSha256: spki } }))) return 'key-barred';
+        const key = await holdKey(tx, { account: thing.account, spkiSha256, thingId: thing.id, at });
+        if (key !== 'held') return key;
         const { serialNumber, fingerprint, index, der, notBefore, notAfter, crlScope } = certificate;
         await tx.certificate.create({
           data: {
@@ -102,4 +101,16 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
         return { created: true, certificate };
       }),
   };
+}
+
+async function isReenrolling(tx: Transaction, thingId: string, renews: string, at: Date): Promise<boolean> {
+  const rows = await tx.$queryRaw<object[]>(sql`
+    SELECT 1 FROM enrollments e
+    WHERE e.reenrolls_thing_id = ${thingId}::uuid AND e.revoked_at IS NULL AND e.expires_at > ${at} AND e.uses < e.max_uses
+    UNION ALL
+    SELECT 1 FROM certificates c JOIN enrollments e ON e.id = c.enrollment_id AND e.reenrolls_thing_id IS NOT NULL
+    WHERE c.thing_id = ${thingId}::uuid AND c.renews IS NULL AND c.serial_number <> ${renews}
+      AND c.first_used_at IS NULL AND c.revoked_at IS NULL AND c.not_after > ${at}
+    LIMIT 1`);
+  return rows.length > 0;
 }

@@ -1,4 +1,5 @@
 import { hash, randomUUID, type KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
@@ -10,13 +11,23 @@ import type { EnrollmentService } from './enrollment-service.js';
 import type { StoredEnrollment } from './enrollment-store.js';
 import { createGroupCommit } from './group-commit.js';
 import type { ProvisionRequest } from './schema.js';
+import type { ReenrollRights, ReenrollStore } from './reenroll-store.js';
+import type {
+  FamilyToken,
+  ProvisionOutcome,
+  ProvisioningStore,
+  ProvisionRecord,
+  RefreshFamily,
+  RepeatOf,
+  Unusable,
+} from './store.js';
 import { createTurns } from './turns.js';
-import type { ProvisionOutcome, ProvisioningStore, ProvisionRecord, RefreshFamily, Unusable } from './store.js';
 
 type Authority = { issuerId: string; issue: IssueCertificate; nextIndex(): Promise<bigint> };
 
 type Deps = {
   store: ProvisioningStore;
+  reenrollments: ReenrollStore;
   clock: Clock;
   enrollments: Pick<EnrollmentService, 'covering' | 'forget'>;
   signing(account: string): Promise<Authority>;
@@ -26,13 +37,13 @@ type Deps = {
   newFamily(notAfter: Date): RefreshFamily;
 };
 
-/** What a device gets; `family` is there when tokens go with it. */
+/** What a device gets; `family` is there when a token of it goes with the rest. */
 export type Provisioned = {
   created: boolean;
   thing: RegisteredThing;
   certificate: { der: Buffer; serialNumber: string; fingerprint: string; notBefore: Date; notAfter: Date };
   privateKey?: KeyObject;
-  family?: string;
+  family?: FamilyToken;
 };
 
 export const deviceValidity = (at: Date) => ({
@@ -41,6 +52,7 @@ export const deviceValidity = (at: Date) => ({
 });
 
 const repeatSeconds = 24 * 3600;
+const mostAnswered = 10_000;
 
 export type ProvisioningService = ReturnType<typeof createProvisioningService>;
 
@@ -96,20 +108,20 @@ export function createProvisioningService(deps: Deps) {
     };
   };
 
-  /** The answer that an equal request got before, with new tokens while the first were never used. */
-  const repeat = async (record: ProvisionRecord): Promise<Provisioned | undefined> => {
-    const found = await store.findRepeat(record, addSeconds(record.at, -repeatSeconds));
+  /** The answer that an equal request got before, with the next token of its family while none was ever used. */
+  const repeat = async (of: RepeatOf): Promise<Provisioned | undefined> => {
+    const at = clock();
+    const found = await store.findRepeat(of, addSeconds(at, -repeatSeconds));
     if (!found) return undefined;
     const { thing, certificate } = found;
-    if (thing.status !== 'active')
-      throw new DomainError('thing-not-active', `the thing ${thing.name} is ${thing.status}`);
+    if (thing.status !== 'active') throw notActive(thing);
     if (found.revoked)
       throw new DomainError(
         'certificate-revoked',
         'the certificate that this request got was revoked: ask an operator to re-enroll the thing',
       );
-    const replaced = !found.used && (await store.replaceFamily(found, record.family, record.at, record.origin));
-    return { created: false, thing, certificate, ...(replaced ? { family: record.family.id } : {}) };
+    const family = found.used ? undefined : await store.nextToken(certificate.serialNumber, at);
+    return { created: false, thing, certificate, ...(family ? { family } : {}) };
   };
 
   const firstBoot = async (record: ProvisionRecord): Promise<Provisioned> => {
@@ -119,26 +131,29 @@ export function createProvisioningService(deps: Deps) {
     if (result === 'key-barred') throw keyBarred();
     if (result === 'segment-full') throw segmentFull(record.thing.segment!);
     if (result !== 'name-taken') throw unusableEnrollment(result);
-    const repeated = await repeat(record);
+    const repeated = await repeat(sameAs(record));
     if (repeated) return repeated;
     throw unusable ? unusableEnrollment(unusable) : thingExists(record.thing.name);
   };
 
-  const reenroll = async (record: ProvisionRecord, thingId: string): Promise<Provisioned> => {
-    const named = { ...record, thing: { ...record.thing, id: thingId } };
-    const { result, thing } = await store.recordReenroll(named);
+  const reenroll = async (asked: ProvisionRecord, rights: ReenrollRights): Promise<Provisioned> => {
+    const { result, record } = await deps.reenrollments.record(asked, rights);
     switch (result) {
       case 'created':
-        return provisioned({ ...named, thing });
+        return provisioned(record);
       case 'key-in-use':
         throw keyInUse();
       case 'key-barred':
         throw keyBarred();
       case 'not-active':
-        throw new DomainError('thing-not-active', `the thing ${thing.name} is ${thing.status}`);
+        throw notActive(record.thing);
+      case 'name-taken':
+        throw thingExists(record.thing.name);
+      case 'segment-full':
+        throw segmentFull(record.thing.segment!);
       case 'expired':
       case 'exhausted': {
-        const repeated = await repeat(named);
+        const repeated = await repeat(sameAs(asked));
         if (repeated) return repeated;
         throw unusableEnrollment(result);
       }
@@ -146,6 +161,29 @@ export function createProvisioningService(deps: Deps) {
       case 'account-suspended':
         throw unusableEnrollment(result);
     }
+  };
+
+  // Who asked before asks again: then the answer is there already, and nothing is to be signed. A hint, no more.
+  const answered = new LRUCache<string, true>({ max: mostAnswered });
+
+  const answerTo = async (
+    enrollment: StoredEnrollment,
+    request: ProvisionRequest,
+    publicKey: PublicKey,
+    origin: Origin,
+  ): Promise<Provisioned> => {
+    const spkiSha256 = hash('sha256', publicKey.spki);
+    const of = { enrollmentId: enrollment.id, account: enrollment.account, name: request.thingName, spkiSha256 };
+    const key = `${of.enrollmentId} ${of.spkiSha256} ${of.name}`;
+    const repeated = answered.has(key) ? await repeat(of) : undefined;
+    if (repeated) return repeated;
+    const record = await prepare(enrollment, request, publicKey, origin);
+    const { reenrollsThingId } = enrollment;
+    const answer = await (reenrollsThingId === null
+      ? firstBoot(record)
+      : reenroll(record, { ...enrollment, reenrollsThingId }));
+    answered.set(key, true);
+    return answer;
   };
 
   const provision = async (tokenHash: Buffer, request: ProvisionRequest, origin: Origin): Promise<Provisioned> => {
@@ -156,9 +194,7 @@ export function createProvisioningService(deps: Deps) {
       throw unusableEnrollment('expired');
     requireCovered(enrollment, request, origin.sourceIp);
     const { publicKey, privateKey } = await deviceKey(request, enrollment);
-    const record = await prepare(enrollment, request, publicKey, origin);
-    const { reenrollsThingId } = enrollment;
-    const answer = await (reenrollsThingId === null ? firstBoot(record) : reenroll(record, reenrollsThingId));
+    const answer = await answerTo(enrollment, request, publicKey, origin);
     return privateKey ? { ...answer, privateKey } : answer;
   };
 
@@ -197,7 +233,19 @@ function newThing(enrollment: StoredEnrollment, request: ProvisionRequest, creat
 }
 
 function provisioned({ thing, certificate, family }: ProvisionRecord): Provisioned {
-  return { created: true, thing, certificate, family: family.id };
+  return { created: true, thing, certificate, family: { id: family.id, counter: 1 } };
+}
+
+function sameAs({ enrollmentId, thing, spkiSha256 }: ProvisionRecord): RepeatOf {
+  return { enrollmentId, account: thing.account, name: thing.name, spkiSha256 };
+}
+
+function notActive({ name, status }: RegisteredThing): DomainError {
+  const next =
+    status === 'suspended'
+      ? 'ask an operator to resume it'
+      : 'ask an operator who may release certificates to re-enroll it, which gives the name to a new thing';
+  return new DomainError('thing-not-active', `the thing ${name} is ${status}: ${next}`);
 }
 
 function unusableEnrollment(why: Unusable): DomainError {
@@ -210,7 +258,7 @@ function unusableEnrollment(why: Unusable): DomainError {
 function thingExists(name: string): DomainError {
   return new DomainError(
     'thing-exists',
-    `the name ${name} is taken: another key holds it, or this request was first made over 24 hours ago (with the same key, renew instead); choose another name, or have an operator re-enroll the thing`,
+    `the name ${name} is taken: another key holds it, or this request was first made over 24 hours ago (with the same key, renew instead); choose another name, or have an operator re-enroll the thing, which also works when it was revoked or deleted`,
   );
 }
 
@@ -226,6 +274,10 @@ export function keyBarred(): DomainError {
   return new DomainError('bad-key', 'this key was revoked as compromised: make a new one');
 }
 
-function keyInUse(): DomainError {
-  return new DomainError('key-in-use', 'this key lives on another thing: make a new key');
+/** A key belongs to one thing at a time. */
+export function keyInUse(): DomainError {
+  return new DomainError(
+    'key-in-use',
+    'this key lives on another thing: make a new key, or have an operator revoke that thing and re-enroll this one',
+  );
 }

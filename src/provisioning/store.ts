@@ -1,10 +1,9 @@
-import type { AppendAudit } from '../audit/store.js';
-import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
+import { sql, type Database, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
-import type { AppendLog } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import type { DeviceCertificate, DeviceCertificateRequest } from '../pki/certificate.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
+import { isKeyFree } from './key-sql.js';
 import { insertRecords } from './record-sql.js';
 
 /** A certificate, and which of its issuer's lists it is on. */
@@ -37,15 +36,19 @@ export type ProvisionOutcome = {
   unusable?: Unusable;
 };
 
-export type ReenrollResult = 'created' | 'not-active' | 'key-in-use' | 'key-barred' | Unusable;
-
 export type Unusable = 'revoked' | 'account-suspended' | 'expired' | 'exhausted';
 
-type EnrollmentState = { id: string; left: number; revoked: boolean; expired: boolean; suspended: boolean };
-type BatchState = {
+export type EnrollmentState = { id: string; left: number; revoked: boolean; expired: boolean; suspended: boolean };
+export type BatchState = {
   enrollments: EnrollmentState[] | null;
   taken: { n: number; name: boolean; key: boolean; barred: boolean }[] | null;
 };
+
+/** What makes two requests the same one. */
+export type RepeatOf = { enrollmentId: string; account: string; name: string; spkiSha256: string };
+
+/** A refresh token by its place in its family. */
+export type FamilyToken = { id: string; counter: number };
 
 /** The certificate that an earlier, equal request was given. */
 export type Repeat = {
@@ -55,18 +58,15 @@ export type Repeat = {
   revoked: boolean;
 };
 
+// A family that was asked for so often is asked for no more: its device has client_credentials.
+const mostCounter = 1_000_000;
+
 export type ProvisioningStore = ReturnType<typeof createProvisioningStore>;
 
 /** Locks segments and tells how many things each can still take, by `account/name`. */
 export type LockRoom = (tx: Transaction, segments: { account: string; name: string }[]) => Promise<Map<string, number>>;
 
-export function createProvisioningStore(
-  db: Database,
-  audit: AppendAudit,
-  log: AppendLog,
-  lockRoom: LockRoom,
-  commit: Commit,
-) {
+export function createProvisioningStore(db: Database, lockRoom: LockRoom) {
   return {
     isConflict: isDataConflict,
 
@@ -91,39 +91,16 @@ export function createProvisioningStore(
         return outcomes;
       }),
 
-    /**
-     * Records a new key for a thing that exists. The record's thing names it; what is returned as
-     * `thing` is what it is now.
-     */
-    recordReenroll: (record: ProvisionRecord): Promise<{ result: ReenrollResult; thing: RegisteredThing }> =>
-      db.$transaction(async (tx) => {
-        const state = await readState(tx, [record]);
-        const thing = await lockThing(tx, record.thing.id);
-        const holder = await tx.thingKey.findUnique({
-          where: {
-            accountName_spkiSha256: {
-              accountName: record.thing.account,
-              spkiSha256: Buffer.from(record.spkiSha256, 'hex'),
-            },
-          },
-        });
-        const held = holder !== null && holder.thingId !== record.thing.id;
-        const inactive = thing.status !== 'active';
-        const barred = holder?.barredAt || state.taken?.[0]?.barred ? 'key-barred' : undefined;
-        const result =
-          usability(state.enrollments?.[0]) ?? barred ?? (held ? 'key-in-use' : inactive ? 'not-active' : 'created');
-        if (result === 'created') await insertRecords(tx, [record], { existingThing: true });
-        return { result, thing };
-      }),
-
-    /** The certificate that this enrollment gave to this name and key since `since`, if any. */
-    async findRepeat(record: ProvisionRecord, since: Date): Promise<Repeat | undefined> {
+    /** The certificate that an enrollment gave to a name and key since `since`, if any. */
+    async findRepeat({ enrollmentId, account, name, spkiSha256 }: RepeatOf, since: Date): Promise<Repeat | undefined> {
       const row = await db.certificate.findFirst({
         where: {
-          enrollmentId: record.enrollmentId,
-          spkiSha256: Buffer.from(record.spkiSha256, 'hex'),
+          enrollmentId,
+          spkiSha256: Buffer.from(spkiSha256, 'hex'),
           createdAt: { gt: since },
-          thing: { accountName: record.thing.account, name: record.thing.name },
+          thing: { accountName: account, name },
+          enrollment: { revokedAt: null },
+          account: { status: 'active' },
         },
         include: { thing: true },
         orderBy: { createdAt: 'asc' },
@@ -139,42 +116,22 @@ export function createProvisioningStore(
     },
 
     /**
-     * Gives an unused certificate a new refresh family in place of those it had. False when the
-     * certificate was used meanwhile, and nothing was written.
+     * Steps to the next token of an unused certificate's refresh family, in place of the one before. Nothing else is
+     * written, however often. Undefined when the certificate was used meanwhile, or the family has ended.
      */
-    replaceFamily: (repeat: Repeat, family: RefreshFamily, at: Date, origin: Origin): Promise<boolean> =>
-      commit(async (tx) => {
-        const { thing } = repeat;
-        const { serialNumber } = repeat.certificate;
-        const unused = await tx.$queryRaw<unknown[]>(
-          sql`SELECT 1 FROM certificates WHERE serial_number = ${serialNumber} AND first_used_at IS NULL FOR UPDATE`,
-        );
-        if (unused.length === 0) return false;
-        const replaced = await tx.$queryRaw<{ id: string }[]>(
-          sql`UPDATE refresh_families SET revoked_at = ${at} WHERE serial_number = ${serialNumber} AND revoked_at IS NULL RETURNING id`,
-        );
-        await tx.refreshFamily.create({ data: { ...family, thingId: thing.id, serialNumber, advancedAt: at } });
-        await audit(tx, {
-          at,
-          account: thing.account,
-          origin,
-          action: 'thing.provision-again',
-          target: `thing:${thing.name}`,
-          detail: { serialNumber },
-        });
-        const entries = replaced.map(({ id }) => ({
-          account: thing.account,
-          type: 'token-family' as const,
-          payload: { family: id, thingName: thing.name },
-        }));
-        if (entries.length > 0) await log(tx, at, entries);
-        return true;
-      }),
+    async nextToken(serialNumber: string, at: Date): Promise<FamilyToken | undefined> {
+      const [next] = await db.$queryRaw<FamilyToken[]>(sql`
+        UPDATE refresh_families f SET counter = f.counter + 1, advanced_at = ${at} FROM certificates c
+        WHERE c.serial_number = ${serialNumber} AND f.thing_id = c.thing_id AND f.serial_number = c.serial_number
+          AND f.revoked_at IS NULL AND f.expires_at > ${at} AND f.counter < ${mostCounter} AND c.first_used_at IS NULL AND c.revoked_at IS NULL
+        RETURNING f.id, f.counter`);
+      return next;
+    },
   };
 }
 
 /** Locks the enrollments, then tells what they have left and which names and keys are taken. */
-async function readState(tx: Transaction, records: ProvisionRecord[]): Promise<BatchState> {
+export async function readState(tx: Transaction, records: ProvisionRecord[]): Promise<BatchState> {
   const asked = records.map(({ thing, spkiSha256 }, n) => ({
     n,
     account: thing.account,
@@ -182,15 +139,17 @@ async function readState(tx: Transaction, records: ProvisionRecord[]): Promise<B
     spki: spkiSha256,
   }));
   const ids = [...new Set(records.map(({ enrollmentId }) => enrollmentId))];
+  const at = records[0]!.at;
   const [state] = await tx.$queryRaw<BatchState[]>(sql`
     WITH locked AS (
       SELECT e.id, e.max_uses - e.uses AS left, e.revoked_at IS NOT NULL AS revoked,
-             COALESCE(e.expires_at <= ${records[0]!.at}, false) AS expired, a.status <> 'active' AS suspended
+             COALESCE(e.expires_at <= ${at}, false) AS expired, a.status <> 'active' AS suspended
       FROM enrollments e JOIN accounts a ON a.name = e.account_name
       WHERE e.id = ANY(${ids}::uuid[]) ORDER BY e.id FOR UPDATE OF e),
     asked AS (SELECT * FROM jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) AS r(n int, account text, name text, spki text)),
     taken AS (
-      SELECT asked.n, t.id IS NOT NULL AS name, k.thing_id IS NOT NULL AS key, b.spki_sha256 IS NOT NULL AS barred FROM asked
+      SELECT asked.n, t.id IS NOT NULL AS name, k.thing_id IS NOT NULL AND NOT ${isKeyFree(at)} AS key,
+        b.spki_sha256 IS NOT NULL OR k.barred_at IS NOT NULL AS barred FROM asked
       LEFT JOIN things t ON t.account_name = asked.account AND t.name = asked.name
       LEFT JOIN thing_keys k ON k.account_name = asked.account AND k.spki_sha256 = decode(asked.spki, 'hex')
       LEFT JOIN barred_keys b ON b.spki_sha256 = decode(asked.spki, 'hex')
@@ -224,7 +183,8 @@ function settle(
       return { result: 'name-taken', ...(unusable ? { unusable } : {}) };
     }
     if (unusable) return { result: unusable };
-    if (conflict) return { result: conflict.key ? 'key-in-use' : 'key-barred' };
+    if (conflict?.barred) return { result: 'key-barred' };
+    if (conflict?.key) return { result: 'key-in-use' };
     if (thing.segment !== null && !takeRoom(room, segmentOf(thing))) return { result: 'segment-full' };
     state!.left--;
     return { result: 'created' };
@@ -237,14 +197,10 @@ function takeRoom(room: Map<string, number>, segment: string): boolean {
   return left > 0;
 }
 
-function usability(state: EnrollmentState | undefined): Unusable | undefined {
+/** Why an enrollment cannot be used; undefined when it can. */
+export function usability(state: EnrollmentState | undefined): Unusable | undefined {
   if (!state || state.revoked) return 'revoked';
   if (state.suspended) return 'account-suspended';
   if (state.expired) return 'expired';
   return state.left <= 0 ? 'exhausted' : undefined;
-}
-
-async function lockThing(tx: Transaction, id: string): Promise<RegisteredThing> {
-  await tx.$queryRaw(sql`SELECT 1 FROM things WHERE id = ${id}::uuid FOR UPDATE`);
-  return toRegisteredThing(await tx.thing.findUniqueOrThrow({ where: { id } }));
 }

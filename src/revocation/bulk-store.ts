@@ -41,7 +41,7 @@ const countedBy = (at: Date) => sql`
 const matching = ({ account, filter, reason, at }: Wanted) => sql`
   c.account_name = ${account} AND c.not_after > ${at}
   AND (c.revoked_at IS NULL OR (c.reason <> ${reason} AND (c.reason = 'certificateHold' OR ${reason} = 'keyCompromise')))
-  AND (${filter.thingNames ?? null}::text[] IS NULL OR t.name = ANY(${filter.thingNames ?? null}::text[]))
+  AND (${filter.thingNames ?? null}::text[] IS NULL OR COALESCE(t.former_name, t.name) = ANY(${filter.thingNames ?? null}::text[]))
   AND (${filter.group ?? null}::text IS NULL OR t.attributes->>'group' = ${filter.group ?? null})
   AND (${filter.enrollment ?? null}::uuid IS NULL OR t.enrollment_id = ${filter.enrollment ?? null}::uuid)
   AND (${filter.policy ?? null}::text IS NULL OR ${filter.policy ?? null} = ANY(t.policies))
@@ -61,7 +61,7 @@ export function createBulkStore(db: Database, commit: Commit) {
   /** The first certificates that a filter takes. */
   const sample = (tx: Transaction, wanted: Wanted, limit: number) =>
     tx.$queryRaw<{ serialNumber: string; thingName: string }[]>(sql`
-      SELECT c.serial_number AS "serialNumber", t.name AS "thingName"
+      SELECT c.serial_number AS "serialNumber", COALESCE(t.former_name, t.name) AS "thingName"
       FROM certificates c JOIN things t ON t.id = c.thing_id WHERE ${wantedNow(wanted)} ORDER BY c.serial_number LIMIT ${limit}`);
 
   return {
@@ -86,7 +86,7 @@ export function createBulkStore(db: Database, commit: Commit) {
       return tx.$queryRaw<BulkCertificate[]>(sql`
         SELECT c.serial_number AS "serialNumber", c.fingerprint, c.issuer_id AS "issuerId", c.issuer_index AS "issuerIndex",
           c.crl_scope AS "crlScope", c.not_after AS "notAfter", c.revoked_at AS "revokedAt", c.revoked_position AS "revokedPosition",
-          c.thing_id AS "thingId", t.name AS "thingName", c.spki_sha256 AS "spkiSha256"
+          c.thing_id AS "thingId", COALESCE(t.former_name, t.name) AS "thingName", c.spki_sha256 AS "spkiSha256"
         FROM certificates c JOIN things t ON t.id = c.thing_id
         WHERE c.serial_number = ANY(${serials}) AND ${wantedNow(wanted)} ORDER BY c.serial_number`);
     },

@@ -16,7 +16,7 @@ export type ListedCertificate = {
   revokedAt: Date;
 };
 
-/** A thing whose tokens are not all good. */
+/** A name whose tokens are not all good: what its present thing is. */
 export type ListedThing = { thingName: string; status: string; minGen: number };
 
 export type FeedStore = ReturnType<typeof createFeedStore>;
@@ -52,7 +52,7 @@ export function createFeedStore(db: Database) {
             sql`SELECT epoch, position FROM log_head`,
           );
           const certificates = await tx.$queryRaw<ListedCertificate[]>(sql`
-            SELECT c.serial_number AS "serialNumber", c.fingerprint, t.name AS "thingName", c.reason, c.revoked_at AS "revokedAt"
+            SELECT c.serial_number AS "serialNumber", c.fingerprint, COALESCE(t.former_name, t.name) AS "thingName", c.reason, c.revoked_at AS "revokedAt"
             FROM certificates c JOIN things t ON t.id = c.thing_id
             WHERE c.account_name = ${account} AND c.revoked_at IS NOT NULL AND c.not_after > ${at}
             UNION ALL SELECT o.serial_number, o.fingerprint, o.thing_name, o.reason, o.revoked_at
@@ -60,7 +60,7 @@ export function createFeedStore(db: Database) {
             WHERE i.account_name = ${account} AND o.not_after > ${at} ORDER BY 5, 1`);
           const things = await tx.$queryRaw<ListedThing[]>(sql`
             SELECT name AS "thingName", status, min_gen AS "minGen" FROM things
-            WHERE account_name = ${account} AND (status <> 'active' OR min_gen > 1) ORDER BY name`);
+            WHERE account_name = ${account} AND former_name IS NULL AND (status <> 'active' OR min_gen > 1) ORDER BY name`);
           return { epoch: head!.epoch, position: Number(head!.position), certificates, things };
         },
         { isolationLevel: 'RepeatableRead' },

@@ -1,20 +1,26 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf, thingCaller } from '../http/callers.js';
+import { keyCaller, originOf } from '../http/callers.js';
+import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import type { RevocationReason } from '../pki/crl.js';
 import * as schema from './revoke-schema.js';
 import type { RevokeService, ThingRevocation } from './revoke-service.js';
+import type { RevokeSelf } from './self-revocation.js';
 
 type Deps = {
   service: RevokeService;
+  revokeSelf: RevokeSelf;
+  failures: FailureLimiter;
+  /** Whether a JWT names a certificate that signed something lately. */
+  recognises(proof: string): boolean;
   cursor(): string;
   /** What is to be said of AWS, which follows later; nothing while there is no mirror. */
   inAws(account: string): Promise<{ aws?: { status: 'pending' } }>;
 };
 
 /** Revoking over the API. An answer means that every instance goes by it. */
-export function revokeRoutes({ service, cursor, inAws }: Deps) {
+export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor, inAws }: Deps) {
   const present = async (
     account: string,
     { status, position, ...rest }: ThingRevocation,
@@ -133,18 +139,24 @@ export function revokeRoutes({ service, cursor, inAws }: Deps) {
     app.post(
       '/v1/self/revoke',
       {
-        config: { access: 'thing' },
+        config: { access: 'public' },
         schema: {
           summary: 'A device revokes itself: its thing, with every certificate and token',
+          description:
+            'The proof is a JWT of typ revoke+jwt signed by the device key, with the claims of renew+jwt but csr_sha256, and reason. An access token is not enough: every proxy sees those.',
           tags: ['agents'],
-          body: schema.thingRevocation,
+          body: schema.selfRevocation,
           response: { 200: schema.thingRevoked },
         },
       },
       async (request) => {
-        const { account, name } = thingCaller(request).certificate.thing;
-        const reason = request.body?.reason ?? 'cessationOfOperation';
-        return present(account, await service.revokeThing(account, name, reason, originOf(request)));
+        const { proof } = request.body;
+        const { account, ...done } = await failures.counting(
+          request.ip,
+          () => recognises(proof),
+          () => revokeSelf(proof, originOf(request)),
+        );
+        return present(account, done);
       },
     );
   };

@@ -32,6 +32,10 @@ export const released = z.object({
 
 export const thingParams = z.strictObject({ name: thingName });
 export const thingRevocation = z.strictObject({ reason: reason.default('unspecified') }).nullish();
+/** The proof carries the reason. */
+export const selfRevocation = z.strictObject({ proof: z.string().min(1).max(8192) });
+/** Nothing that could be released, and nothing that lists leave out. */
+export const selfReason = reason.exclude(['certificateHold', 'superseded']);
 export const thingRevoked = z.object({
   name: thingName,
   status: z.enum(['active', 'suspended', 'revoked']),

@@ -6,9 +6,13 @@ import type { AppendLog, NewLogEntry } from '../log/append.js';
 import { releasedEntry, revokedEntry } from '../log/certificate-entry.js';
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
+import type { HeldCertificate } from '../registry.js';
 import type * as Sql from './revoke-sql.js';
 import type { LockedCertificate, LockedThing } from './revoke-sql.js';
 import { transitionOf } from './transition.js';
+
+/** Where something is revoked, when and by whom. */
+type Scene = { account: string; thing: LockedThing; at: Date; origin: Origin };
 
 type Deps = {
   commit: Commit;
@@ -43,14 +47,13 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
   const noCertificate = (serial: string) => new DomainError('not-found', `there is no certificate ${serial}`);
   const noThing = (name: string) => new DomainError('not-found', `there is no thing ${name}`);
 
-  /** Revokes certificates of one locked thing; `also` follows them in the log. Returns the position of the last entry. */
+  /** Revokes certificates of one locked thing, but for the log: returns what it has to tell. */
   const revokeAll = async (
     tx: Transaction,
-    { account, thing, at, origin }: { account: string; thing: LockedThing; at: Date; origin: Origin },
+    { account, thing, at, origin }: Scene,
     certificates: LockedCertificate[],
     change: { reason: RevocationReason; heldBySuspension?: boolean; action: string },
-    also: NewLogEntry[] = [],
-  ): Promise<bigint> => {
+  ): Promise<NewLogEntry[]> => {
     const { reason, action } = change;
     const serialNumbers = certificates.map(({ serialNumber }) => serialNumber);
     await sql.markRevoked(tx, serialNumbers, { ...change, at });
@@ -63,11 +66,10 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
         at,
       );
     await audit(tx, { at, account, origin, action, target: `thing:${thing.name}`, detail: { serialNumbers, reason } });
-    const following = [...families, ...also];
-    return log(tx, at, [
+    return [
       ...certificates.map((certificate) => revokedEntry({ account, thingName: thing.name }, certificate, reason)),
-      ...following,
-    ]);
+      ...families,
+    ];
   };
 
   const answerOf = ({ serialNumber, reason, revokedAt, revokedPosition, crlScope }: LockedCertificate): Revoked => {
@@ -77,8 +79,8 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
   };
 
   const lockHolder = async (tx: Transaction, account: string, serialNumber: string, at: Date) => {
-    const name = await sql.holderOf(tx, account, serialNumber);
-    const thing = name === undefined ? undefined : await sql.lockThing(tx, account, name);
+    const id = await sql.holderOf(tx, account, serialNumber);
+    const thing = id === undefined ? undefined : await sql.lockThingById(tx, id);
     const [certificate] = thing ? await sql.certificatesOf(tx, thing.id, at, serialNumber) : [];
     if (!thing || !certificate) throw noCertificate(serialNumber);
     return { thing, certificate };
@@ -89,6 +91,32 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
     const gen = thing.gen + 1;
     await sql.setStatus(tx, thing, status, gen, gen);
     return { account, type: 'thing', payload: { thingId: thing.id, thingName: thing.name, status, gen, minGen: gen } };
+  };
+
+  /** Certificates of a locked thing that a reason changes. */
+  const changedBy = async (tx: Transaction, thing: LockedThing, reason: RevocationReason, at: Date) => {
+    const all = await sql.certificatesOf(tx, thing.id, at);
+    return all.filter(({ reason: current }) => ['revoke', 'change'].includes(transitionOf(current, reason)));
+  };
+
+  /** Revokes a locked thing with everything of it; `also` is what the log has to tell besides. */
+  const revokeLocked = async (
+    tx: Transaction,
+    scene: Scene,
+    { reason, action }: { reason: RevocationReason; action: string },
+    also: NewLogEntry[] = [],
+  ): Promise<ThingRevocation> => {
+    const { account, thing, at } = scene;
+    const { name } = thing;
+    await sql.closeReenrollments(tx, thing, at);
+    const changing = await changedBy(tx, thing, reason, at);
+    if (thing.status === 'revoked' && changing.length === 0 && also.length === 0)
+      return { name, status: 'revoked', certificates: 0, position: undefined };
+    // Revoked once is enough: its name may belong to another thing by now.
+    const status = thing.status === 'revoked' ? [] : [await retire(tx, account, thing, 'revoked')];
+    const entries = await revokeAll(tx, scene, changing, { reason, action });
+    const position = Number(await log(tx, at, [...also, ...entries, ...status]));
+    return { name, status: 'revoked', certificates: changing.length, position };
   };
 
   const revokeThing = (
@@ -103,17 +131,26 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
       if (!thing) throw noThing(name);
       const at = clock();
       if (deletes) await sql.markDeleted(tx, thing, at);
-      const all = await sql.certificatesOf(tx, thing.id, at);
-      const changing = all.filter(({ reason: current }) =>
-        ['revoke', 'change'].includes(transitionOf(current, reason)),
-      );
-      if (thing.status === 'revoked' && changing.length === 0)
-        return { name, status: 'revoked', certificates: 0, position: undefined };
-      const status = await retire(tx, account, thing, 'revoked');
-      const context = { account, thing, at, origin };
-      const last = await revokeAll(tx, context, changing, { reason, action: 'thing.revoke' }, [status]);
-      return { name, status: 'revoked', certificates: changing.length, position: Number(last) };
+      return revokeLocked(tx, { account, thing, at, origin }, { reason, action: 'thing.revoke' });
     });
+
+  /** What a key that its own device gave up was certified for besides its thing. */
+  const revokeElsewhere = async (
+    tx: Transaction,
+    { account, at, origin }: Scene,
+    others: LockedThing[],
+    lineage: Set<string>,
+  ): Promise<NewLogEntry[]> => {
+    const entries: NewLogEntry[] = [];
+    for (const thing of others) {
+      const changing = await changedBy(tx, thing, 'keyCompromise', at);
+      const related = changing.filter(({ serialNumber }) => lineage.has(serialNumber));
+      if (related.length === 0) continue;
+      const change = { reason: 'keyCompromise', action: 'certificate.revoke' } as const;
+      entries.push(...(await revokeAll(tx, { account, thing, at, origin }, related, change)));
+    }
+    return entries;
+  };
 
   return {
     /**
@@ -136,10 +173,8 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
             'conflict',
             `the certificate is revoked for ${certificate.reason}: only keyCompromise can follow that`,
           );
-        const last = await revokeAll(tx, { account, thing, at, origin }, [certificate], {
-          reason,
-          action: 'certificate.revoke',
-        });
+        const change = { reason, action: 'certificate.revoke' };
+        const last = await log(tx, at, await revokeAll(tx, { account, thing, at, origin }, [certificate], change));
         const [after] = await sql.certificatesOf(tx, thing.id, at, serialNumber);
         return answerOf({ ...after!, revokedPosition: after!.revokedPosition ?? last });
       }),
@@ -182,6 +217,25 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
      */
     revokeThing,
 
+    /**
+     * Revokes the thing of a device that asked for it with its own key; for keyCompromise also everything in the account
+     * that was ever certified for that key or renewed from it.
+     */
+    revokeSelf: (
+      { thing: { id, account, name }, serialNumber }: HeldCertificate,
+      reason: RevocationReason,
+      origin: Origin,
+    ): Promise<ThingRevocation> =>
+      commit(async (tx) => {
+        const { things, serialNumbers } = await sql.lockLineage(tx, account, serialNumber, id);
+        const thing = things.find((each) => each.id === id);
+        if (!thing) throw noThing(name);
+        const scene = { account, thing, at: clock(), origin };
+        const others = reason === 'keyCompromise' ? things.filter((each) => each !== thing) : [];
+        const also = await revokeElsewhere(tx, scene, others, serialNumbers);
+        return revokeLocked(tx, scene, { reason, action: 'thing.revoke-self' }, also);
+      }),
+
     /** Frees the names of deleted things whose last certificate has expired. Called now and then. */
     freeNames: (): Promise<void> =>
       commit(async (tx) => {
@@ -194,14 +248,14 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
       commit(async (tx) => {
         const thing = await sql.lockThing(tx, account, name);
         if (!thing) throw noThing(name);
-        if (thing.status === 'revoked')
-          throw new DomainError('conflict', `the thing ${name} is revoked, and that is for ever`);
+        if (thing.status === 'revoked') throw revokedForGood(name);
         if (thing.status === 'suspended') return { name, status: 'suspended', certificates: 0, position: undefined };
         const at = clock();
         const live = (await sql.certificatesOf(tx, thing.id, at)).filter(({ reason }) => reason === null);
         const status = await retire(tx, account, thing, 'suspended');
         const hold = { reason: 'certificateHold', heldBySuspension: true, action: 'thing.suspend' } as const;
-        const last = await revokeAll(tx, { account, thing, at, origin }, live, hold, [status]);
+        const entries = await revokeAll(tx, { account, thing, at, origin }, live, hold);
+        const last = await log(tx, at, [...entries, status]);
         return { name, status: 'suspended', certificates: live.length, position: Number(last) };
       }),
 
@@ -210,8 +264,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
       commit(async (tx) => {
         const thing = await sql.lockThing(tx, account, name);
         if (!thing) throw noThing(name);
-        if (thing.status === 'revoked')
-          throw new DomainError('conflict', `the thing ${name} is revoked, and that is for ever`);
+        if (thing.status === 'revoked') throw revokedForGood(name);
         if (thing.status === 'active') return { name, status: 'active', certificates: 0, position: undefined };
         const at = clock();
         const held = (await sql.certificatesOf(tx, thing.id, at)).filter(({ heldBySuspension }) => heldBySuspension);
@@ -235,4 +288,11 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
         return { name, status: 'active', certificates: held.length, position: Number(last) };
       }),
   };
+}
+
+function revokedForGood(name: string): DomainError {
+  return new DomainError(
+    'conflict',
+    `the thing ${name} is revoked, which cannot be undone: re-enroll it to give the name to a new thing`,
+  );
 }

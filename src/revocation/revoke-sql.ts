@@ -27,13 +27,54 @@ export async function lockThing(tx: Transaction, account: string, name: string):
   return row;
 }
 
-/** The name of the thing that holds a certificate. */
+const lockedThing = sql`id, COALESCE(former_name, name) AS name, status, gen`;
+
+/** A thing by its id, locked, under the name that it has or had. */
+export async function lockThingById(tx: Transaction, id: string): Promise<LockedThing | undefined> {
+  const [row] = await tx.$queryRaw<LockedThing[]>(
+    sql`SELECT ${lockedThing} FROM things WHERE id = ${id}::uuid FOR UPDATE`,
+  );
+  return row;
+}
+
+/**
+ * Locks every thing of an account that ever held the key of a certificate, or what was renewed from one with it, and
+ * the given thing. Returns them with the serial numbers of that lineage.
+ */
+export async function lockLineage(
+  tx: Transaction,
+  account: string,
+  serialNumber: string,
+  thingId: string,
+): Promise<{ things: LockedThing[]; serialNumbers: Set<string> }> {
+  const lineage = await tx.$queryRaw<{ serialNumber: string; thingId: string }[]>(sql`
+    WITH RECURSIVE lineage AS (
+      SELECT k.serial_number, k.thing_id FROM certificates k WHERE k.account_name = ${account} AND k.spki_sha256 =
+        (SELECT s.spki_sha256 FROM certificates s WHERE s.account_name = ${account} AND s.serial_number = ${serialNumber})
+      UNION SELECT r.serial_number, r.thing_id FROM certificates r JOIN lineage l ON r.renews = l.serial_number)
+    SELECT serial_number AS "serialNumber", thing_id AS "thingId" FROM lineage`);
+  const ids = [...new Set([thingId, ...lineage.map((each) => each.thingId)])];
+  const things = await tx.$queryRaw<LockedThing[]>(
+    sql`SELECT ${lockedThing} FROM things WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR UPDATE`,
+  );
+  return { things, serialNumbers: new Set(lineage.map((each) => each.serialNumber)) };
+}
+
+/** Closes the re-enrollments of a locked thing that were not used yet. One that waits for this lock is left to it. */
+export async function closeReenrollments(tx: Transaction, { id }: LockedThing, at: Date): Promise<void> {
+  await tx.$executeRaw(sql`
+    UPDATE enrollments SET revoked_at = ${at} WHERE id IN (
+      SELECT id FROM enrollments WHERE reenrolls_thing_id = ${id}::uuid AND revoked_at IS NULL AND uses < max_uses
+      FOR UPDATE SKIP LOCKED)`);
+}
+
+/** The id of the thing that holds a certificate. */
 export async function holderOf(tx: Transaction, account: string, serialNumber: string): Promise<string | undefined> {
   const row = await tx.certificate.findUnique({
     where: { serialNumber, accountName: account },
-    select: { thing: { select: { name: true } } },
+    select: { thingId: true },
   });
-  return row?.thing.name;
+  return row?.thingId;
 }
 
 /** The certificates of a locked thing that have not expired, oldest first; all of them with `expired`. */
@@ -78,7 +119,8 @@ export async function endFamilies(
 ): Promise<NewLogEntry[]> {
   const rows = await tx.$queryRaw<{ id: string; name: string }[]>(sql`
     UPDATE refresh_families f SET revoked_at = ${at} FROM things t
-    WHERE f.serial_number = ANY(${serialNumbers}) AND f.revoked_at IS NULL AND t.id = f.thing_id RETURNING f.id, t.name`);
+    WHERE f.serial_number = ANY(${serialNumbers}) AND f.revoked_at IS NULL AND t.id = f.thing_id
+    RETURNING f.id, COALESCE(t.former_name, t.name) AS name`);
   return rows.map(({ id, name }) => ({ account, type: 'token-family', payload: { family: id, thingName: name } }));
 }
 

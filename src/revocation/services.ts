@@ -16,6 +16,7 @@ import { createProxyStore } from './proxy-store.js';
 import { createPublisher, type StoredIssuer } from './publisher.js';
 import { createResponder } from './responder.js';
 import { createRevokeService } from './revoke-service.js';
+import { createSelfRevocation } from './self-revocation.js';
 import * as revokeSql from './revoke-sql.js';
 import { createSignedSnapshotStore } from './signed-snapshot-store.js';
 import { createSignedSnapshots } from './signed-snapshot.js';
@@ -49,6 +50,7 @@ type Deps<Stored> = {
   log: Log;
   issuers: Issuers<Stored>;
   signer: Parameters<typeof createCompactLists>[0]['signer'];
+  deviceProofs: Pick<Parameters<typeof createSelfRevocation>[0], 'verifyProof' | 'useUp'>;
   verifyKeyProof: Parameters<typeof createBulkService>[0]['verifyProof'];
   publicUrl: string;
   /** Lists whose contents are kept in memory; a test makes it small. */
@@ -109,12 +111,14 @@ export function createRevocation<Stored extends StoredIssuer & { certificateDer:
   });
   follow(responder);
   const common = { clock, audit, log: log.append, sql: revokeSql };
+  const revoking = createRevokeService({ ...common, commit, cursorAt: log.cursorAt });
   return {
     lists,
     publisher,
     responder,
     listPem: createListPem(),
-    revoking: createRevokeService({ ...common, commit, cursorAt: log.cursorAt }),
+    revoking,
+    revokeSelf: createSelfRevocation({ ...deps.deviceProofs, revoke: revoking.revokeSelf }),
     bulk: createBulkService({
       ...common,
       store: createBulkStore(db, commit),

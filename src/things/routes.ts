@@ -102,19 +102,32 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
       {
         config: { access: 'things:write', needs: ['certificates:revoke'] },
         schema: {
-          summary: 'A one-use enrollment for a device that lost its key',
+          summary: 'A one-use enrollment for a device that lost its key, or whose thing was revoked or deleted',
+          description:
+            'Needs certificates:revoke too; for a revoked or deleted thing also certificates:release. Until the new certificate is first used, no older one renews; then everything that does not descend from it is revoked. A revoked or deleted thing comes back as a new thing with a new id.',
           tags,
           params: schema.thingParams,
+          body: schema.reenrollRequest,
           response: { 201: schema.reenrollment },
         },
       },
       async (request, reply) => {
-        const { id, token, expiresAt } = await service.reenroll(
-          keyCaller(request).account,
-          request.params.name,
-          originOf(request),
-        );
-        return reply.code(201).send({ enrollment: id, token, expiresAt: rfc3339(expiresAt) });
+        const caller = keyCaller(request);
+        const order = {
+          reason: request.body?.reason,
+          mayBringBack: caller.permissions.has('certificates:release'),
+        };
+        const opened = await service.reenroll(caller.account, request.params.name, order, originOf(request));
+        const { id, token, expiresAt, refusedByNameUntil } = opened;
+        return reply
+          .code(201)
+          .header('cache-control', 'no-store')
+          .send({
+            enrollment: id,
+            token,
+            expiresAt: rfc3339(expiresAt),
+            ...(refusedByNameUntil ? { refusedByNameUntil: rfc3339(refusedByNameUntil) } : {}),
+          });
       },
     );
   };
@@ -128,7 +141,7 @@ export function selfRoutes(describe: (caller: ThingCaller) => Promise<z.output<t
       {
         config: { access: 'thing' },
         schema: {
-          summary: 'What the registry knows of the calling device',
+          summary: 'What the registry knows of the calling device; a look, never a first use',
           tags: ['agents'],
           response: { 200: schema.self },
         },
@@ -138,9 +151,18 @@ export function selfRoutes(describe: (caller: ThingCaller) => Promise<z.output<t
   };
 }
 
-function present({ enrollmentId, lastSeenAt, ...thing }: ListedThing): z.output<typeof schema.fullThing> {
+function present({
+  enrollmentId,
+  lastSeenAt,
+  deletedAt,
+  nameFreeAt,
+  ...thing
+}: ListedThing): z.output<typeof schema.fullThing> {
   return {
     ...presentThing(thing),
+    ...(deletedAt && nameFreeAt
+      ? { status: 'deleted' as const, deletedAt: rfc3339(deletedAt), nameFreeAt: rfc3339(nameFreeAt) }
+      : {}),
     policies: thing.policies,
     enrollment: enrollmentId,
     ...(thing.segment === null ? {} : { segment: thing.segment }),

@@ -17,6 +17,11 @@ import {
 } from '../http/shapes.js';
 
 export const fullThing = thing.extend({
+  status: z.enum(['active', 'suspended', 'revoked', 'deleted']),
+  deletedAt: timestamp.optional(),
+  nameFreeAt: timestamp
+    .optional()
+    .describe('Of a deleted thing: when its last certificate expires; from then on its name can be provisioned again'),
   policies: z.array(policyName),
   enrollment: z.uuid(),
   segment: segmentName.optional(),
@@ -27,7 +32,7 @@ export const thingPage = page(fullThing);
 export const thingParams = z.strictObject({ name: thingName });
 export const thingQuery = pageQuery.extend({
   thingType: thingType.optional(),
-  status: z.enum(['active', 'suspended', 'revoked']).optional(),
+  status: z.enum(['active', 'suspended', 'revoked', 'deleted']).optional(),
   policy: policyName.optional(),
   segment: segmentName.optional(),
   enrollment: z.uuid().optional(),
@@ -36,10 +41,28 @@ export const thingQuery = pageQuery.extend({
 /** A merge patch (RFC 7396) of the one member that may change: null takes an attribute away. */
 export const thingPatch = z.strictObject({ attributes: z.record(attributeName, attributeValue.nullable()) });
 export const thingPolicies = z.strictObject({ policies: z.array(policyName).max(20) });
-export const reenrollment = z.object({ enrollment: z.uuid(), token: z.string(), expiresAt: timestamp });
+/** What is listed: nothing that could be released, and `superseded` is for renewals alone. */
+export const reenrollRequest = z
+  .strictObject({
+    reason: z
+      .enum(['unspecified', 'keyCompromise', 'affiliationChanged', 'cessationOfOperation', 'privilegeWithdrawn'])
+      .optional()
+      .describe('Why the first use of the new certificate ends those from before; cessationOfOperation by default'),
+  })
+  .nullish();
+export const reenrollment = z.object({
+  enrollment: z.uuid(),
+  token: z.string(),
+  expiresAt: timestamp,
+  refusedByNameUntil: timestamp
+    .optional()
+    .describe(
+      'Until then authorize refuses thingName alone, unless the key says enforcesCrl: certificates from before are unexpired',
+    ),
+});
 
 export const self = z.object({
-  thing: fullThing.omit({ enrollment: true, lastSeenAt: true, segment: true, aws: true }),
+  thing: thing.extend({ policies: z.array(policyName) }),
   certificate: issuedCertificate,
   policies: z.array(renderedPolicy),
   serverTime: timestamp,

@@ -9,6 +9,14 @@ import type { ListedThing, ThingStore } from './store.js';
 
 type Reenrollment = { id: string; token: string; expiresAt: Date };
 
+/** What an operator wants of a re-enrollment, and may. */
+export type ReenrollOrder = {
+  /** Why the first use of the new certificate ends what came before; cessationOfOperation when undefined. */
+  reason: string | undefined;
+  /** A revoked or deleted thing may come back as a new one, and a key be taken over from such a thing. */
+  mayBringBack: boolean;
+};
+
 type Deps = {
   store: ThingStore;
   clock: Clock;
@@ -17,7 +25,8 @@ type Deps = {
   requirePolicies(account: string, names: string[]): Promise<void>;
   createReenroll(
     tx: Transaction,
-    thing: { id: string; account: string; name: string },
+    thing: { id: string; account: string; name: string; thingType: string | null },
+    rights: { reenrollReason: string | null; bringsBack: boolean; movesKeys: boolean },
     origin: Origin,
   ): Promise<Reenrollment>;
 };
@@ -92,14 +101,30 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
       }));
     },
 
-    /** A one-use enrollment for a device that lost its key. @throws DomainError `not-found`, `thing-not-active` */
-    reenroll: (account: string, name: string, origin: Origin): Promise<Reenrollment> =>
+    /**
+     * A one-use enrollment for a device that lost its key, or whose thing was revoked or deleted. Also returns until
+     * when the name alone is refused for what came before. @throws DomainError `not-found`, `thing-not-active`, `forbidden`
+     */
+    reenroll: (
+      account: string,
+      name: string,
+      { reason, mayBringBack }: ReenrollOrder,
+      origin: Origin,
+    ): Promise<Reenrollment & { refusedByNameUntil: Date | undefined }> =>
       store.transaction(async (tx) => {
         const thing = await store.lock(tx, account, name);
         if (!thing) throw notFound(name);
-        if (thing.status !== 'active')
-          throw new DomainError('thing-not-active', `the thing ${name} is ${thing.status}`);
-        return createReenroll(tx, thing, origin);
+        if (thing.status === 'suspended')
+          throw new DomainError('thing-not-active', `the thing ${name} is suspended: resume it first`);
+        const bringsBack = thing.status === 'revoked';
+        if (bringsBack && !mayBringBack)
+          throw new DomainError(
+            'forbidden',
+            `the thing ${name} is ${thing.deletedAt ? 'deleted' : 'revoked'}: bringing it back also needs certificates:release`,
+          );
+        const refusedByNameUntil = await store.lastNotAfter(tx, account, name, clock());
+        const rights = { reenrollReason: reason ?? null, bringsBack, movesKeys: mayBringBack };
+        return { ...(await createReenroll(tx, thing, rights, origin)), refusedByNameUntil };
       }),
   };
 }

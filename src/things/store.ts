@@ -1,11 +1,17 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { toRegisteredThing, type RegisteredThing, type ThingStatus } from '../registry.js';
 
-export type ListedThing = RegisteredThing & { enrollmentId: string; lastSeenAt: Date | null };
+export type ListedThing = RegisteredThing & {
+  enrollmentId: string;
+  lastSeenAt: Date | null;
+  deletedAt: Date | null;
+  /** Of a deleted thing: when the last of its certificates expires, and its name is free. */
+  nameFreeAt: Date | null;
+};
 
 export type ThingFilter = {
   thingType?: string | undefined;
-  status?: ThingStatus | undefined;
+  status?: ThingStatus | 'deleted' | undefined;
   policy?: string | undefined;
   segment?: string | undefined;
   enrollment?: string | undefined;
@@ -14,7 +20,8 @@ export type ThingFilter = {
 export type ThingStore = ReturnType<typeof createThingStore>;
 
 export function createThingStore(db: Database, commit: Commit) {
-  const activity = { activity: { select: { lastSeenAt: true } } } as const;
+  const newest = { select: { notAfter: true }, orderBy: { notAfter: 'desc' }, take: 1 } as const;
+  const activity = { activity: { select: { lastSeenAt: true } }, certificates: newest } as const;
 
   return {
     transaction: commit,
@@ -40,7 +47,7 @@ export function createThingStore(db: Database, commit: Commit) {
           formerName: null,
           ...(after === undefined ? {} : { name: { gt: after } }),
           ...(filter.thingType === undefined ? {} : { thingType: filter.thingType }),
-          ...(filter.status === undefined ? {} : { status: filter.status }),
+          ...(filter.status === undefined ? {} : whereStatus(filter.status)),
           ...(filter.policy === undefined ? {} : { policies: { has: filter.policy } }),
           ...(filter.segment === undefined ? {} : { segment: filter.segment }),
           ...(filter.enrollment === undefined ? {} : { enrollmentId: filter.enrollment }),
@@ -52,6 +59,18 @@ export function createThingStore(db: Database, commit: Commit) {
       return rows.map(toListedThing);
     },
 
+    /** When the last unexpired certificate of a name expires, whichever of its things holds it. */
+    async lastNotAfter(tx: Transaction, account: string, name: string, at: Date): Promise<Date | undefined> {
+      const { _max } = await tx.certificate.aggregate({
+        where: {
+          thing: { accountName: account, OR: [{ name }, { formerName: name }] },
+          notAfter: { gt: at },
+        },
+        _max: { notAfter: true },
+      });
+      return _max.notAfter ?? undefined;
+    },
+
     /** Writes what decides rights, and the generation that tells tokens apart. */
     async update(tx: Transaction, { id, attributes, policies, gen }: RegisteredThing): Promise<void> {
       await tx.thing.update({ where: { id }, data: { attributes, policies, gen } });
@@ -59,8 +78,21 @@ export function createThingStore(db: Database, commit: Commit) {
   };
 }
 
-type Row = Parameters<typeof toRegisteredThing>[0] & { enrollmentId: string; activity: { lastSeenAt: Date } | null };
+function whereStatus(status: ThingStatus | 'deleted') {
+  if (status === 'deleted') return { deletedAt: { not: null } };
+  return status === 'revoked' ? { status, deletedAt: null } : { status };
+}
+
+type Row = Parameters<typeof toRegisteredThing>[0] & {
+  enrollmentId: string;
+  deletedAt: Date | null;
+  activity: { lastSeenAt: Date } | null;
+  certificates: { notAfter: Date }[];
+};
 
 function toListedThing(row: Row): ListedThing {
-  return { ...toRegisteredThing(row), enrollmentId: row.enrollmentId, lastSeenAt: row.activity?.lastSeenAt ?? null };
+  const { enrollmentId, deletedAt, activity, certificates } = row;
+  const lastSeenAt = activity?.lastSeenAt ?? null;
+  const nameFreeAt = deletedAt && (certificates[0]?.notAfter ?? deletedAt);
+  return { ...toRegisteredThing(row), enrollmentId, lastSeenAt, deletedAt, nameFreeAt };
 }

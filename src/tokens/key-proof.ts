@@ -2,6 +2,7 @@ import { hash, X509Certificate } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
+import { readStrictJwt } from './strict-jwt.js';
 
 const maxAge = '1h';
 
@@ -14,7 +15,11 @@ export function createKeyProofVerifier({ clock, audience }: { clock: Clock; audi
   return async (proof: string, certificateDer: Buffer): Promise<Buffer> => {
     const { publicKey } = new X509Certificate(certificateDer);
     const options = { typ: 'key-compromise+jwt', audience, maxTokenAge: maxAge, currentDate: clock() };
-    await jwtVerify(proof, publicKey, options).catch(() => {
+    const verified = async () => {
+      readStrictJwt(proof);
+      await jwtVerify(proof, publicKey, options);
+    };
+    await verified().catch(() => {
       throw new DomainError(
         'invalid-request',
         `proof: must be a JWT of typ key-compromise+jwt with aud ${audience} and iat, made within the hour and signed by the key of lineageOf`,

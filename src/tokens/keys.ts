@@ -5,6 +5,7 @@ import type { JwtKey } from '../http/jwt.js';
 import type { Sealer } from '../sealing.js';
 import { createAccessKey, createRefreshKey } from './key-material.js';
 import type { StoredTokenKey, TokenKeyRows, TokenKeyStore } from './key-store.js';
+import { isCanonicalJwt } from './strict-jwt.js';
 
 type OpenJwtKey = (
   kid: string,
@@ -110,11 +111,12 @@ export async function createTokenKeys({ store, sealer, clock, algorithm, openJwt
 
     /**
      * The claims of an access token that one of our keys signed; undefined for anything else. The header
-     * must be, to the byte, one that we write: no algorithm, key or extension of the sender's choosing.
+     * must be, to the byte, one that we write: no algorithm, key or extension of the sender's choosing. A signature has
+     * one way to be written, so that nobody makes a second token out of one.
      */
     verifyAccess(token: string): Record<string, unknown> | undefined {
       const key = keys.access.get(token.slice(0, Math.max(0, token.indexOf('.'))));
-      if (!key || (key.stored.retiresAt && key.stored.retiresAt <= clock())) return undefined;
+      if (!key || (key.stored.retiresAt && key.stored.retiresAt <= clock()) || !isCanonicalJwt(token)) return undefined;
       try {
         return key.jwt.verify(token);
       } catch {

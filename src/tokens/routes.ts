@@ -3,24 +3,43 @@ import type { z } from 'zod';
 import { DomainError } from '../errors.js';
 import { keyCaller, originOf, type KeyCaller } from '../http/callers.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
+import { sendOAuthFailure } from '../http/oauth-failure.js';
 import type { App } from '../http/route.js';
 import type { Origin } from '../origin.js';
+import type { Metadata } from './metadata.js';
 import * as schema from './schema.js';
 import type { TokenAnswer, TokenService } from './service.js';
 
 const tags = ['tokens'];
+const consumes = ['application/x-www-form-urlencoded', 'application/json'];
 
 type Deps = {
   service: TokenService;
   failures: FailureLimiter;
   jwksMaxAgeSeconds: number;
+  metadata: Metadata;
   /** Whether an access token of the caller's account is good now, by everything but the certificate that it came with. */
   isLive(caller: KeyCaller, token: string): boolean;
+  /** Until when an introspection that is answered now may be kept, in seconds since 1970. */
+  introspectedUntil(): number;
 };
 
-export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: Deps) {
+export function tokenRoutes(deps: Deps) {
+  return async (app: App) => {
+    await app.register(oauthRoutes(deps));
+    await app.register(keyRoutes(deps));
+  };
+}
+
+/** What OAuth clients speak to. They keep nothing that is answered here, and read failures in their own form. */
+function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
   return async (app: App) => {
     await app.register(formbody);
+    app.setErrorHandler(sendOAuthFailure);
+    app.addHook('onSend', (_request, reply, _payload, done) => {
+      void reply.header('cache-control', 'no-store').header('pragma', 'no-cache');
+      done();
+    });
 
     app.post(
       '/v1/token',
@@ -28,19 +47,20 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: De
         config: { access: 'public' },
         schema: {
           summary: 'Get an access token: refresh_token, or client_credentials with private_key_jwt',
+          description:
+            'The assertion is a JWT by the device key: iss and sub are account/thingName, aud is one value, our issuer or this URL, jti counts once, exp is at most 5 minutes away or counts as 5 minutes after iat. Without x5t#S256 in its header every live certificate of the thing is tried.',
           tags,
-          consumes: ['application/x-www-form-urlencoded', 'application/json'],
+          consumes,
           body: schema.tokenRequest,
           response: { 200: schema.tokenAnswer },
         },
       },
-      async (request, reply) => {
+      async (request) => {
         const { refresh_token: refresh, client_assertion: jwt } = request.body;
         const isKnown = () =>
           (refresh !== undefined && service.isOurs(refresh)) || (jwt !== undefined && service.recognises(jwt));
         const work = () => grant(service, request.body, originOf(request));
-        const answer = await failures.counting(request.ip, isKnown, work);
-        return reply.header('cache-control', 'no-store').send(toOAuth(answer));
+        return toOAuth(await failures.counting(request.ip, isKnown, work));
       },
     );
 
@@ -50,8 +70,9 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: De
         config: { access: 'public' },
         schema: {
           summary: 'End a line of refresh tokens (RFC 7009)',
+          description: 'Whoever holds the token may end it: its device gets another with client_credentials.',
           tags,
-          consumes: ['application/x-www-form-urlencoded', 'application/json'],
+          consumes,
           body: schema.tokenParameter,
           response: { 200: schema.revokedToken },
         },
@@ -62,9 +83,6 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: De
           throw new DomainError(
             'unsupported-token-type',
             'access tokens end by themselves: revoke the certificate or suspend the thing',
-            {
-              error: 'unsupported_token_type',
-            },
           );
         await service.revokeRefresh(token, originOf(request));
         return {};
@@ -74,23 +92,29 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: De
     app.post(
       '/v1/introspect',
       {
-        config: { access: 'authorize:query' },
+        config: { access: 'authorize:query', secretInBody: true },
         schema: {
           summary: 'Is this access token good now? (RFC 7662)',
+          description:
+            'The API key comes as bearer token, as password of Basic, or as client_secret. exp is when the answer must be asked for again, not later than the token itself ends.',
           tags,
-          consumes: ['application/x-www-form-urlencoded', 'application/json'],
-          body: schema.tokenParameter,
+          consumes,
+          body: schema.introspectionRequest,
           response: { 200: schema.introspection },
         },
       },
-      async (request, reply) => {
+      async (request) => {
         const { token } = request.body;
-        void reply.header('cache-control', 'no-store');
         if (!isLive(keyCaller(request), token)) return { active: false as const };
-        return present(service.readAccess(token)!);
+        return present(service.readAccess(token)!, introspectedUntil());
       },
     );
+  };
+}
 
+/** What readers of tokens look up. */
+function keyRoutes({ service, jwksMaxAgeSeconds, metadata }: Deps) {
+  return async (app: App) => {
     app.get(
       '/.well-known/jwks.json',
       {
@@ -102,12 +126,27 @@ export function tokenRoutes({ service, failures, jwksMaxAgeSeconds, isLive }: De
         return service.jwks() as z.output<typeof schema.jwks>;
       },
     );
+
+    for (const [path, summary] of [
+      ['/.well-known/oauth-authorization-server', 'What OAuth clients need to know (RFC 8414)'],
+      ['/.well-known/openid-configuration', 'The same, where libraries for OpenID Connect look'],
+    ] as const) {
+      app.get(
+        path,
+        { config: { access: 'public' }, schema: { summary, tags, response: { 200: schema.metadata } } },
+        async (_request, reply) => {
+          void reply.header('cache-control', `public, max-age=${jwksMaxAgeSeconds}`);
+          return metadata;
+        },
+      );
+    }
   };
 }
 
-/** What a live token says (RFC 7662 §2.2). */
-function present(claims: Record<string, unknown>): z.output<typeof schema.introspection> {
-  const { iss, sub, aud, iat, exp, jti, account, policies, cnf } = claims as IntrospectedClaims;
+/** What a live token says (RFC 7662 §2.2). Clients keep it until `exp` (§4), so that is not the token's own. */
+function present(claims: Record<string, unknown>, until: number): z.output<typeof schema.introspection> {
+  const { iss, sub, aud, iat, jti, account, policies, cnf, ...token } = claims as IntrospectedClaims;
+  const exp = Math.min(token.exp, until);
   return { active: true, iss, sub, aud, iat, exp, jti, token_type: 'Bearer', client_id: sub, account, policies, cnf };
 }
 
@@ -117,30 +156,24 @@ type IntrospectedClaims = Omit<
 >;
 
 async function grant(service: TokenService, request: schema.TokenRequest, origin: Origin): Promise<TokenAnswer> {
-  const { grant_type, refresh_token, client_assertion, client_assertion_type } = request;
+  const { grant_type, refresh_token, client_assertion, client_assertion_type, client_id } = request;
   if (client_assertion !== undefined && client_assertion_type === undefined) {
-    throw new DomainError('invalid-request', 'client_assertion needs client_assertion_type', {
-      error: 'invalid_request',
-    });
+    throw new DomainError('invalid-request', 'client_assertion needs client_assertion_type');
   }
   switch (grant_type) {
     case 'refresh_token':
-      if (refresh_token === undefined)
-        throw new DomainError('invalid-request', 'refresh_token is missing', { error: 'invalid_request' });
-      return service.refresh(refresh_token, client_assertion, origin);
+      if (refresh_token === undefined) throw new DomainError('invalid-request', 'refresh_token is missing');
+      return service.refresh(refresh_token, client_assertion, client_id, origin);
     case 'client_credentials':
       if (client_assertion === undefined) {
         throw new DomainError(
           'invalid-request',
           'client_assertion is missing: prove the device key with private_key_jwt',
-          { error: 'invalid_request' },
         );
       }
-      return service.clientCredentials(client_assertion, origin);
+      return service.clientCredentials(client_assertion, client_id, origin);
     default:
-      throw new DomainError('unsupported-grant-type', 'use refresh_token or client_credentials', {
-        error: 'unsupported_grant_type',
-      });
+      throw new DomainError('unsupported-grant-type', 'use refresh_token or client_credentials');
   }
 }
 

@@ -86,7 +86,6 @@ export function createTokenService({
 
   const badGrant = (why: string) =>
     new DomainError('invalid-grant', `${why}: get a token with client_credentials`, {
-      error: 'invalid_grant',
       serverTime: rfc3339(clock()),
     });
 
@@ -127,6 +126,18 @@ export function createTokenService({
     return { family, certificate };
   };
 
+  /** The certificate of a device that proves its key, which is a use of it. Nothing less is: proxies see tokens too. */
+  const prove = async (assertion: string, clientId: string | undefined, origin: Origin): Promise<HeldCertificate> => {
+    const proof = await assertions.verify(assertion, 'client-authentication+jwt');
+    // RFC 7521 §4.2
+    if (clientId !== undefined && clientId !== proof.claims['sub'])
+      throw new DomainError('invalid-client', 'client_id must be the sub of the client_assertion, or be left out');
+    await assertions.useUp(proof);
+    const { certificate } = proof;
+    await markUsed(certificate, { ...origin, actor: `thing:${certificate.thing.name}` }, clock());
+    return certificate;
+  };
+
   return {
     /** A new refresh family, to be written with the certificate that it is bound to. */
     newFamily: (notAfter: Date): { id: string; expiresAt: Date } => {
@@ -134,31 +145,33 @@ export function createTokenService({
       return { id: randomUUID(), expiresAt: end < notAfter ? end : notAfter };
     },
 
-    /** The first tokens of a family. */
-    first: (thing: RegisteredThing, certificate: BoundCertificate, family: string): TokenPair => ({
+    /** Tokens of a family before its certificate was used: the refresh token is the one that its counter names. */
+    first: (thing: RegisteredThing, certificate: BoundCertificate, family: string, counter = 1): TokenPair => ({
       ...answer(thing, certificate),
-      refreshToken: refreshToken(family, 1),
+      refreshToken: refreshToken(family, counter),
     }),
 
-    /** `grant_type=refresh_token`. @throws DomainError `invalid-grant`, `invalid-client` */
-    async refresh(token: string, assertion: string | undefined, origin: Origin): Promise<TokenAnswer> {
+    /** `grant_type=refresh_token`; with an assertion also a proof of the key. @throws DomainError `invalid-grant`, `invalid-client` */
+    async refresh(
+      token: string,
+      assertion: string | undefined,
+      clientId: string | undefined,
+      origin: Origin,
+    ): Promise<TokenAnswer> {
       const { id, counter } = readRefreshToken(token);
-      const proof =
-        assertion === undefined ? undefined : await assertions.verify(assertion, 'client-authentication+jwt');
-      if (proof) await assertions.useUp(proof);
+      const proof = assertion === undefined ? undefined : await prove(assertion, clientId, origin);
       const { family, certificate } = await usableFamily(id);
+      const isOwn = proof === undefined || proof.fingerprint === family.fingerprint;
+      // What is good now is left alone: its holder can still use it.
+      if (!isOwn && counter === family.counter) throw badGrant('the refresh token belongs to another certificate');
       const advanced = await store.advanceFamily(id, counter, clock());
-      const next = advanced ? counter + 1 : await reuse(family, counter, proof?.certificate.fingerprint, origin);
-      await markUsed(certificate, origin, clock());
+      const next = advanced ? counter + 1 : await reuse(family, counter, proof?.fingerprint, origin);
       return { ...answer(certificate.thing, certificate), refreshToken: refreshToken(id, next) };
     },
 
     /** `grant_type=client_credentials` with `private_key_jwt`. @throws DomainError `invalid-client` */
-    async clientCredentials(assertion: string, origin: Origin): Promise<TokenAnswer> {
-      const proof = await assertions.verify(assertion, 'client-authentication+jwt');
-      await assertions.useUp(proof);
-      const { certificate } = proof;
-      await markUsed(certificate, { ...origin, actor: `thing:${certificate.thing.name}` }, clock());
+    async clientCredentials(assertion: string, clientId: string | undefined, origin: Origin): Promise<TokenAnswer> {
+      const certificate = await prove(assertion, clientId, origin);
       return answer(certificate.thing, certificate);
     },
 
@@ -182,7 +195,7 @@ export function createTokenService({
       return claims?.['iss'] === issuer ? claims : undefined;
     },
 
-    /** The certificate behind an access token that is good now, and notes its use; undefined for any other token. */
+    /** The certificate behind an access token that is good now; undefined for any other token. Looking is no use of its key. */
     async findBearer(token: string): Promise<HeldCertificate | undefined> {
       const claims = keys.verifyAccess(token);
       const thumbprint = (claims?.['cnf'] as { 'x5t#S256'?: string } | undefined)?.['x5t#S256'];
@@ -197,7 +210,6 @@ export function createTokenService({
       if (!certificate || certificate.revokedAt || certificate.thing.id !== claims['tid']) return undefined;
       const { status, minGen } = certificate.thing;
       if (status !== 'active' || !certificate.accountActive || Number(claims['gen']) < minGen) return undefined;
-      await markUsed(certificate, { actor: `thing:${certificate.thing.name}` }, clock());
       return certificate;
     },
 

@@ -26,7 +26,7 @@ export function createTokenStore(db: Database, commit: Commit, audit: AppendAudi
       return {
         id,
         fingerprint: certificate.fingerprint,
-        thingName: thing.name,
+        thingName: thing.formerName ?? thing.name,
         account: thing.accountName,
         counter,
         advancedAt,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';
-import { enroll, provision } from '../support/fleet.js';
+import { enroll, provision, renew, useKey } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 describe.each(databaseKinds)('administration on %s', (kind) => {
@@ -109,13 +109,11 @@ describe.each(databaseKinds)('administration on %s', (kind) => {
 
   it('lists a superseded certificate in the CRL when the issuer says so, with a rising number', async () => {
     const { token } = await enroll(server);
-    const { answer } = await provision(server, token, 'listed-1');
-    const { serialNumber } = answer.body.certificate;
+    const device = await provision(server, token, 'listed-1');
+    const { serialNumber } = device.answer.body.certificate;
     const before = await server.services.publisher.bundle('default');
     await server.database.client.issuer.updateMany({ data: { listSuperseded: true } });
-    const { body } = await server.owner.post('/v1/things/listed-1/reenroll');
-    const fresh = await provision(server, body.token, 'listed-1');
-    await server.as(fresh.answer.body.token.accessToken).get('/v1/self');
+    await useKey(server, await renew(server, device));
     const after = await server.services.publisher.bundle('default');
     expect(after[0]!.der.includes(Buffer.from(serialNumber, 'hex'))).toBe(true);
     expect(after.map(({ number }, n) => number > before[n]!.number)).toContain(true);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { problemOf } from '../support/client.js';
-import { enroll, provision, type Device } from '../support/fleet.js';
+import { enroll, provision, renew, useKey, type Device } from '../support/fleet.js';
 import { converge, mirrorInto, reconcile } from '../support/mirror.js';
 import { awsEnvironment, startMoto, type Moto } from '../support/moto.js';
 import { databaseKinds } from '../support/databases.js';
@@ -206,8 +206,7 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
   });
 
   it('renews: the old certificate goes when the new one is used', async () => {
-    const { body } = await server.owner.post('/v1/things/pump-1/reenroll');
-    const again = await provision(server, body.token, 'pump-1');
+    const again = await renew(server, pump);
     await converge(server);
     const [old, fresh] = [pump, again].map(({ answer }) => answer.body.certificate.serialNumber as string);
     const statuses = () =>
@@ -215,7 +214,7 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
         .certificates.map(({ status }: any) => status)
         .sort();
     expect(statuses()).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
-    await server.as(again.answer.body.token.accessToken).get('/v1/self');
+    await useKey(server, again);
     await converge(server);
     expect((await server.owner.get(`/v1/certificates/${old}`)).body.status).toBe('superseded');
     expect((await server.owner.get(`/v1/certificates/${fresh}`)).body.status).toBe('active');

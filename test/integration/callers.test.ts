@@ -17,6 +17,8 @@ const inventory: Record<string, Access | Permission[]> = {
   'POST /v1/introspect': 'authorize:query',
   'GET /v1/self': 'thing',
   'GET /.well-known/jwks.json': 'public',
+  'GET /.well-known/oauth-authorization-server': 'public',
+  'GET /.well-known/openid-configuration': 'public',
   'GET /ca/chain.pem': 'public',
   'GET /ca/{account}/chain.pem': 'public',
   'GET /crl/bundle.pem': 'public',
@@ -113,8 +115,7 @@ const inventory: Record<string, Access | Permission[]> = {
   'GET /v1/proxies': 'revocations:read',
   'DELETE /v1/proxies/{id}': 'proxies:write',
   'POST /v1/proxies/{id}/applied': 'proxies:write',
-  // The last, because the device that calls it is no more.
-  'POST /v1/self/revoke': 'thing',
+  'POST /v1/self/revoke': 'public',
 };
 
 const samples: Record<string, string> = {

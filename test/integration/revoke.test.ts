@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../support/client.js';
 import { csrPem, newKey } from '../support/csr.js';
 import { databaseKinds } from '../support/databases.js';
-import { assertion, assertionType, enroll, pemOf, provision, type Device } from '../support/fleet.js';
+import { assertion, assertionType, enroll, pemOf, provision, signedBy, type Device } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 const fingerprintOf = (device: Device): string =>
@@ -173,7 +173,7 @@ describe.each(databaseKinds)('revoking on %s', (kind) => {
       status: 'revoked',
       certificates: 0,
     });
-    expect((await provision(server, enrollment, 'rev-5-again', {}, device.key)).answer.status).toBe(409);
+    expect(problemOf((await provision(server, enrollment, 'rev-5-again', {}, device.key)).answer)).toBe('bad-key');
     expect((await server.owner.post('/v1/things/nobody/revoke')).status).toBe(404);
 
     const survivor = await newDevice('rev-6');
@@ -189,7 +189,8 @@ describe.each(databaseKinds)('revoking on %s', (kind) => {
     expect((await verdicts(deleted))[1]).toBe('certificate-revoked');
     expect(await listed(deleted)).toMatchObject({ reason: 5 });
     const [leaving, staying] = [await newDevice('rev-8'), await newDevice('rev-9')];
-    const left = await server.as(leaving.answer.body.token.accessToken).post('/v1/self/revoke', {});
+    const proof = await signedBy(server, leaving, { typ: 'revoke+jwt', claims: { reason: 'privilegeWithdrawn' } });
+    const left = await server.as(undefined).post('/v1/self/revoke', { proof });
     expect(left.body).toMatchObject({ name: 'rev-8', status: 'revoked', certificates: 1 });
     expect((await verdicts(leaving))[1]).toBe('certificate-revoked');
     expect(await verdicts(staying)).toEqual(Array(4).fill('allow'));

@@ -39,10 +39,23 @@ export function createClient(url: string, token: string | undefined, patience: P
       body: isJson && text ? JSON.parse(text) : undefined,
       text,
     };
-    if (answer.status >= 400) expectProblem(answer, `${method} ${path}`);
+    if (answer.status >= 400) (isOAuth(path) ? expectOAuthFailure : expectProblem)(answer, `${method} ${path}`);
     return answer;
   };
   return { send, get: (path) => send('GET', path), post: (path, body) => send('POST', path, body) };
+}
+
+const isOAuth = (path: string): boolean => /^\/v1\/(token|token\/revoke|introspect)$/.test(path.split('?')[0]!);
+
+/** RFC 6749 §5.2, with our type. */
+function expectOAuthFailure({ headers, body }: Answer, what = ''): void {
+  expect(headers.get('content-type'), what).toMatch(/^application\/json/);
+  expect(headers.get('cache-control'), what).toBe('no-store');
+  expect(body, what).toMatchObject({
+    error: expect.stringMatching(/^[a-z_]+$/),
+    error_description: expect.stringMatching(/^[ !#-[\]-~]+$/),
+    type: expect.stringMatching(/^urn:thingward:problem:[a-z-]+$/),
+  });
 }
 
 /** RFC 9457, with our type, and nothing about our insides. */

@@ -73,6 +73,42 @@ export function assertion({
     .sign(key);
 }
 
+/** A JWT that a device signs with its key, for this server. */
+export const signedBy = (
+  server: Pick<TestServer, 'url' | 'now'>,
+  device: Device,
+  more: Partial<AssertionOptions> = {},
+): Promise<string> => {
+  const { account } = device.answer.body.thing;
+  return assertion({
+    ...{ pem: pemOf(device), key: device.key, audience: server.url, subject: `${account}/${device.name}` },
+    now: server.now(),
+    ...more,
+  });
+};
+
+/** Uses a device's key, by asking for a token with it. */
+export async function useKey(server: Pick<TestServer, 'url' | 'now' | 'as'>, device: Device): Promise<Answer> {
+  return server.as(undefined).post('/v1/token', {
+    grant_type: 'client_credentials',
+    client_assertion: await signedBy(server, device),
+    client_assertion_type: assertionType,
+  });
+}
+
+/** Renews a device's certificate for a new key, which is not used yet. */
+export async function renew(
+  server: Pick<TestServer, 'url' | 'now' | 'as'>,
+  device: Device,
+  key = newKey(),
+): Promise<Device> {
+  const csr = csrPem({ key });
+  const bytes = Buffer.from(csr.replace(/-----[^-]+-----|\s/g, ''), 'base64');
+  const claims = { csr_sha256: createHash('sha256').update(bytes).digest('base64url') };
+  const proof = await signedBy(server, device, { typ: 'renew+jwt', claims });
+  return { name: device.name, key, csr, answer: await server.as(undefined).post('/v1/renew', { csr, proof }) };
+}
+
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 export const publicPem = (privatePem: string): string =>

@@ -1,0 +1,48 @@
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Commit, Database } from '../db/client.js';
+import type { AppendLog } from '../log/append.js';
+import { createEnrollmentService } from './enrollment-service.js';
+import { createEnrollmentStore } from './enrollment-store.js';
+import { createReenrollStore } from './reenroll-store.js';
+import { createRenewalService } from './renewal-service.js';
+import { createRenewalStore } from './renewal-store.js';
+import { createProvisioningService } from './service.js';
+import { createProvisioningStore, type LockRoom } from './store.js';
+
+type EnrollmentDeps = Parameters<typeof createEnrollmentService>[0];
+type ProvisioningDeps = Parameters<typeof createProvisioningService>[0];
+type RenewalDeps = Parameters<typeof createRenewalService>[0];
+
+type Deps = {
+  db: Database;
+  commit: Commit;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+  lockRoom: LockRoom;
+  signing: RenewalDeps['signing'];
+  parseCsr: RenewalDeps['parseCsr'];
+} & Omit<EnrollmentDeps, 'store' | 'clock' | 'audit'> &
+  Pick<ProvisioningDeps, 'generateKey' | 'newFamily'> &
+  Pick<RenewalDeps, 'verifyProof' | 'useUp' | 'markUsed'>;
+
+/** Wires the parts of this feature; services.ts brings what they need of others. */
+export function createProvisioning(deps: Deps) {
+  const { db, commit, clock, audit, log, lockRoom, signing, parseCsr } = deps;
+  const enrollments = createEnrollmentService({ ...deps, store: createEnrollmentStore(db) });
+  return {
+    enrollments,
+    provisioning: createProvisioningService({
+      store: createProvisioningStore(db, lockRoom),
+      reenrollments: createReenrollStore(commit, audit, log, lockRoom),
+      clock,
+      enrollments,
+      signing,
+      parseCsr: (pem, account, thingName) => parseCsr(pem, account, thingName).publicKey,
+      generateKey: deps.generateKey,
+      newFamily: deps.newFamily,
+    }),
+    renewals: createRenewalService({ ...deps, store: createRenewalStore(db, audit) }),
+  };
+}
