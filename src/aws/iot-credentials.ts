@@ -20,22 +20,24 @@ export function credentialsOf({ roleArn, externalId, region, stsEndpoint, timeou
 
 type StsOptions = NonNullable<ConstructorParameters<typeof STSClient>[0]>;
 
-/** @throws AwsFailure `account` when the credentials are those of another account */
+/**
+ * Resolves once the credentials, of the role where there is one, proved to be of the account, and its place is held: a
+ * role was taken with its ExternalId then. @throws AwsFailure `account` when they cannot be had, or are those of another account
+ */
 export async function requireAccount(
-  { awsAccount, region, roleArn, stsEndpoint }: IotConnection,
+  { awsAccount, region, roleArn, stsEndpoint, hold }: IotConnection,
   common: StsOptions,
 ): Promise<void> {
-  // A role is one of the account that its ARN names: the settings hold the two against each other.
-  if (roleArn !== undefined) return;
+  const call = roleArn === undefined ? 'GetCallerIdentity' : 'AssumeRole';
   const client = new STSClient({ ...common, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) });
   try {
     const { Account } = await client.send(new GetCallerIdentityCommand({}));
-    if (Account === awsAccount) return;
     const message = `the credentials are of the AWS account ${Account}, not ${awsAccount}: correct one of them, then POST /v1/aws/retry`;
-    throw new AwsFailure('account', 'GetCallerIdentity', message);
+    if (Account !== awsAccount) throw new AwsFailure('account', call, message);
   } catch (error) {
-    throw error instanceof AwsFailure ? error : toAwsFailure('sts', 'GetCallerIdentity', region, error);
+    throw error instanceof AwsFailure ? error : toAwsFailure('sts', call, region, error);
   } finally {
     client.destroy();
   }
+  await hold();
 }

@@ -13,6 +13,8 @@ export type IotConnection = {
   endpoint: string | undefined;
   stsEndpoint: string | undefined;
   timeoutMs: number;
+  /** Takes the place, once the credentials proved to be of it. Nothing is called before. */
+  hold(): Promise<void>;
   /** Aborts when the time of a call is up. */
   limit(ms: number): AbortSignal;
 };

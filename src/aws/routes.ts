@@ -11,10 +11,11 @@ export function awsRoutes(service: AwsService) {
   const present = async (account: string): Promise<z.output<typeof schema.mirrorView>> => {
     const { mirror, queue } = await service.view(account);
     if (!mirror) return { mode: 'off', externalId: account };
-    const { roleArn, endpoint, stsEndpoint, trouble, blockedUntil, reconciledAt, ...settings } = mirror;
+    const { roleArn, endpoint, stsEndpoint, trouble, blockedUntil, reconciledAt, heldAt, ...settings } = mirror;
     return {
       ...settings,
       externalId: account,
+      ...(settings.mode === 'off' ? {} : { held: heldAt !== null }),
       ...(roleArn === undefined ? {} : { roleArn }),
       ...(endpoint === undefined ? {} : { endpoint }),
       ...(stsEndpoint === undefined ? {} : { stsEndpoint }),

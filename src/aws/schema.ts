@@ -56,6 +56,12 @@ export const mirrorView = z.object({
   region: z.string().optional(),
   roleArn: z.string().optional(),
   externalId: z.string().describe("For the role's trust policy: sts:ExternalId"),
+  held: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether the AWS account proved to be yours, by a role taken with the externalId; no call is made before',
+    ),
   endpoint: z.string().optional(),
   stsEndpoint: z.string().optional(),
   thingGroup: z.string().optional(),

@@ -16,7 +16,6 @@ type Deps = {
   commit: Commit;
   clock: Clock;
   audit: AppendAudit;
-  isUniqueViolation(error: unknown): boolean;
   findThingId(account: string, name: string): Promise<string>;
   findPolicy(account: string, name: string, version: number | undefined): Promise<PolicyVersion>;
   /** The settings have changed: what was opened with them is closed. */
@@ -40,7 +39,7 @@ export type MirrorStatus = 'pending' | 'active' | 'failed' | 'drifted';
 export type AwsService = ReturnType<typeof createAwsService>;
 
 export function createAwsService(deps: Deps) {
-  const { store, sagas, commit, clock, audit, isUniqueViolation, findThingId, findPolicy, forget } = deps;
+  const { store, sagas, commit, clock, audit, findThingId, findPolicy, forget } = deps;
   const mirrorOn = async (account: string): Promise<Mirror | undefined> => {
     const mirror = await store.find(account);
     return mirror?.mode === 'off' ? undefined : mirror;
@@ -96,7 +95,8 @@ export function createAwsService(deps: Deps) {
 
     /**
      * Switches a mirror on, or to other settings, by which everything of the account is planned anew.
-     * @throws DomainError `forbidden`, `conflict` when another account mirrors into the same place, or this one into another
+     * The AWS account and region is held once the credentials proved to be of it; until then the answer is the same,
+     * whoever holds it. @throws DomainError `forbidden`, `conflict` when this account mirrors into another place
      */
     async put(caller: Caller, settings: MirrorSettings, origin: Origin): Promise<void> {
       requireAllowed(caller, settings);
@@ -104,7 +104,7 @@ export function createAwsService(deps: Deps) {
       await commit(async (tx) => {
         const before = await store.lock(tx, account);
         const at = clock();
-        await store.put(tx, account, settings, at);
+        await store.put(tx, account, settings, at, isSamePlace(before, settings));
         const moved = before && (before.awsAccount !== settings.awsAccount || before.region !== settings.region);
         if (moved && before.mode !== 'off')
           throw new DomainError(
@@ -115,12 +115,6 @@ export function createAwsService(deps: Deps) {
         await store.enqueueAll(tx, account, at);
         const detail: Json = JSON.parse(JSON.stringify({ before: before && plain(before), after: settings })) as Json;
         await audit(tx, { at, account, origin, action: 'aws.configure', target: `account:${account}`, detail });
-      }).catch((error: unknown) => {
-        if (!isUniqueViolation(error)) throw error;
-        throw new DomainError(
-          'conflict',
-          `another account mirrors into ${settings.awsAccount} in ${settings.region}: choose another account or region of AWS`,
-        );
       });
       forget(account);
     },
@@ -172,6 +166,12 @@ export function createAwsService(deps: Deps) {
       return present ?? { thingArn: arnOf(mirror, thing.name), certificateId, status: 'pending' };
     },
   };
+}
+
+function isSamePlace(before: Mirror | undefined, { awsAccount, region, roleArn, endpoint }: MirrorSettings): boolean {
+  if (!before || before.mode === 'off') return false;
+  const isThere = before.awsAccount === awsAccount && before.region === region;
+  return isThere && before.roleArn === roleArn && before.endpoint === endpoint;
 }
 
 /** Other places than AWS itself, and the credentials of this server, are the business of who runs it. */

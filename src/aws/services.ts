@@ -17,7 +17,7 @@ import { createReconcileStore } from './reconcile-store.js';
 import { createReconciler } from './reconcile.js';
 import { createSagaStore } from './saga-store.js';
 import { createAwsService } from './service.js';
-import { createSettingsStore, type Mirror } from './settings-store.js';
+import { createSettingsStore, type Mirror, type SettingsStore } from './settings-store.js';
 
 type Deps = {
   db: Database;
@@ -55,7 +55,7 @@ const settingsMs = 1000;
 /** Wires the mirror. The SDK is loaded when the first mirror is switched on: most servers have none. */
 export function createAws(deps: Deps, tuning: AwsTuning) {
   const { db, commit, clock, audit, encodePem, onError } = deps;
-  const settings = createSettingsStore(db);
+  const settings = createSettingsStore(db, deps.isUniqueViolation);
   const rates = createRateStore(db);
   const instance = randomUUID();
   const store = createSagaStore(db, instance);
@@ -63,7 +63,7 @@ export function createAws(deps: Deps, tuning: AwsTuning) {
   const claims = createClaims({ clock, prolong: store.prolong, timeoutMs, onError });
   const connections = createConnections({ settings, rates, clock, tuning, claims });
   const service = createAwsService({
-    ...{ commit, clock, audit, isUniqueViolation: deps.isUniqueViolation },
+    ...{ commit, clock, audit },
     ...{ findThingId: deps.findThingId, findPolicy: deps.findPolicy },
     store: settings,
     sagas: store,
@@ -106,7 +106,7 @@ export function createAws(deps: Deps, tuning: AwsTuning) {
 }
 
 type ConnectionDeps = {
-  settings: { find(account: string): Promise<Mirror | undefined> };
+  settings: Pick<SettingsStore, 'find' | 'hold'>;
   rates: { take(account: string, call: AwsCall, perSecond: number, at: Date): Promise<number> };
   clock: Clock;
   tuning: AwsTuning;
@@ -126,11 +126,13 @@ function createConnections({ settings, rates, clock, tuning, claims }: Connectio
     const { account, awsAccount, region, roleArn, endpoint } = mirror;
     const stsEndpoint = mirror.stsEndpoint ?? endpoint;
     const place = { awsAccount, region, roleArn, externalId: account, endpoint, stsEndpoint };
-    return connectTo({ ...place, timeoutMs: tuning.timeoutMs, limit: tuning.limit }, async (call) => {
+    const pace = async (call: AwsCall) => {
       const ms = await rates.take(account, call, mirror.rates[call] ?? defaultRates[call], clock());
       if (ms >= 1) await tuning.pause(ms);
       claims.requireTime(call);
-    });
+    };
+    const { timeoutMs, limit } = tuning;
+    return connectTo({ ...place, timeoutMs, limit, hold: () => settings.hold(mirror, clock()) }, pace);
   };
 
   const forget = (account: string): void => {

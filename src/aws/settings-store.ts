@@ -1,5 +1,6 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { AwsRates } from './calls.js';
+import { AwsFailure } from './failure.js';
 import type { MirrorSettings } from './schema.js';
 
 /** What keeps a whole mirror from working. */
@@ -10,6 +11,8 @@ export type Mirror = Omit<MirrorSettings, 'rates' | 'mode'> & {
   mode: 'off' | MirrorSettings['mode'];
   rates: AwsRates;
   updatedAt: Date;
+  /** Since when the AWS account and region is known to be this account's, and nobody else's. */
+  heldAt: Date | null;
   reconciledAt: Date | null;
   trouble: Trouble | null;
   blockedUntil: Date | null;
@@ -18,7 +21,7 @@ export type Mirror = Omit<MirrorSettings, 'rates' | 'mode'> & {
 export type SettingsStore = ReturnType<typeof createSettingsStore>;
 
 /** The settings of mirrors, and what is wrong with them. */
-export function createSettingsStore(db: Database) {
+export function createSettingsStore(db: Database, isUniqueViolation: (error: unknown) => boolean) {
   return {
     async find(account: string): Promise<Mirror | undefined> {
       const row = await db.awsMirror.findUnique({ where: { accountName: account } });
@@ -33,7 +36,8 @@ export function createSettingsStore(db: Database) {
       return row ? toMirror(row) : undefined;
     },
 
-    async put(tx: Transaction, account: string, settings: MirrorSettings, at: Date): Promise<void> {
+    /** Unless it is the place and role that it was, what was proved of the old one proves nothing. */
+    async put(tx: Transaction, account: string, settings: MirrorSettings, at: Date, isSame: boolean): Promise<void> {
       const { roleArn = null, endpoint = null, stsEndpoint = null, rates, ...rest } = settings;
       const data = {
         ...rest,
@@ -43,6 +47,7 @@ export function createSettingsStore(db: Database) {
         rates: rates as object,
         updatedAt: at,
         blockedUntil: null,
+        ...(isSame ? {} : { heldAt: null }),
       };
       await tx.awsMirror.upsert({
         where: { accountName: account },
@@ -52,8 +57,34 @@ export function createSettingsStore(db: Database) {
       await tx.$executeRaw(sql`UPDATE aws_mirrors SET trouble = NULL WHERE account_name = ${account}`);
     },
 
+    /**
+     * Takes the AWS account and region of a mirror, after its credentials proved to be of that account. Nobody else can
+     * take it then. @throws AwsFailure `account` when somebody has, `transient` when the settings have changed
+     */
+    async hold({ account, awsAccount, region, updatedAt }: Mirror, at: Date): Promise<void> {
+      try {
+        const { count } = await db.awsMirror.updateMany({
+          where: { accountName: account, updatedAt, heldAt: null, mode: { not: 'off' } },
+          data: { heldAt: at },
+        });
+        if (count === 1) return;
+        const present = await db.awsMirror.findUnique({ where: { accountName: account } });
+        if (!present?.heldAt) throw new AwsFailure('transient', 'AssumeRole', 'the settings have changed meanwhile');
+      } catch (error) {
+        if (!isUniqueViolation(error)) throw error;
+        throw new AwsFailure(
+          'account',
+          'AssumeRole',
+          `${awsAccount} in ${region} is mirrored already, by an account that proved it before: choose another region or AWS account`,
+        );
+      }
+    },
+
     async switchOff(tx: Transaction, account: string, at: Date): Promise<void> {
-      await tx.awsMirror.updateMany({ where: { accountName: account }, data: { mode: 'off', updatedAt: at } });
+      await tx.awsMirror.updateMany({
+        where: { accountName: account },
+        data: { mode: 'off', updatedAt: at, heldAt: null },
+      });
     },
 
     /** Forgets what was done: the mirror is another from now on. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { problemOf } from '../support/client.js';
+import { problemOf, type Client } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';
 import { startFakeIot, type FakeIot, type Fault } from '../support/fake-iot.js';
 import { enroll, provision } from '../support/fleet.js';
@@ -16,6 +16,7 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
     Object.assign(process.env, awsEnvironment);
     denied = undefined;
     fake = await startFakeIot({
+      trusts: ({ externalId }) => externalId !== 'mallory',
       faultFor: (call): Fault | undefined => (call === denied ? 'denied' : undefined),
       pageSize: 3,
     });
@@ -126,8 +127,6 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
       status: 'ACTIVE',
       attached: 'd-1',
     });
-    const taken = await acme.send('PUT', '/v1/aws', { ...settings, roleArn });
-    expect([taken.status, problemOf(taken)]).toEqual([409, 'conflict']);
     expect((await acme.send('PUT', '/v1/aws', { ...settings, region: 'eu-west-1', roleArn })).body.externalId).toBe(
       'acme',
     );
@@ -136,6 +135,59 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
     expect((await acme.send('PUT', '/v1/aws', moved)).body.detail).toContain('switch it off first');
     await acme.send('PUT', '/v1/aws', { mode: 'off' });
     expect((await acme.send('PUT', '/v1/aws', moved)).status).toBe(200);
+  });
+
+  it('holds an AWS account once its role was taken with the ExternalId; a claim without that tells and takes nothing', async () => {
+    // Tenants name no endpoints: the SDK finds this one.
+    process.env['AWS_ENDPOINT_URL'] = fake.url;
+    const settings = {
+      mode: 'register-without-ca',
+      awsAccount,
+      region,
+      roleArn: `arn:aws:iam::${awsAccount}:role/thingward`,
+    };
+    const tenant = async (name: string) =>
+      server.as((await server.owner.post('/v1/accounts', { name })).body.ownerKey as string);
+    const claim = async (who: Client) => {
+      const { status, body } = await who.send('PUT', '/v1/aws', settings);
+      return { status, ...body, externalId: undefined };
+    };
+    try {
+      const [mallory, acme] = [await tenant('mallory'), await tenant('acme')];
+      const before = await claim(mallory);
+      expect(before).toMatchObject({ status: 200, held: false });
+      await tick();
+      const trouble = { call: 'AssumeRole', reason: expect.stringContaining('AccessDenied') };
+      expect((await mallory.get('/v1/aws')).body).toMatchObject({ held: false, trouble });
+
+      expect(await claim(acme)).toMatchObject({ status: 200, held: false });
+      await provision(server, (await enroll({ owner: acme })).token, 'd-1');
+      await tick();
+      expect((await acme.get('/v1/aws')).body).toMatchObject({ held: true });
+      expect(fake.things.has('d-1')).toBe(true);
+
+      expect(await claim(mallory)).toEqual(before);
+      const { body: run } = await mallory.post('/v1/aws/import', {});
+      await server.services.importer.tick();
+      await server.services.importer.settled();
+      const { body } = await mallory.get(`/v1/aws/import/${run.id}`);
+      expect(body).toMatchObject({ status: 'failed', seen: 0, reason: expect.stringContaining('AccessDenied') });
+
+      // Who proves it second is told so, and by that time it is theirs to know.
+      const second = await tenant('second');
+      await claim(second);
+      await tick();
+      expect((await second.get('/v1/aws')).body).toMatchObject({
+        held: false,
+        trouble: { reason: expect.stringContaining('mirrored already') },
+      });
+      await acme.send('PUT', '/v1/aws', { mode: 'off' });
+      await second.post('/v1/aws/retry');
+      await tick();
+      expect((await second.get('/v1/aws')).body).toMatchObject({ held: true });
+    } finally {
+      delete process.env['AWS_ENDPOINT_URL'];
+    }
   });
 
   it("leaves somebody else's thing of the same name alone, and says what to do", async () => {

@@ -36,6 +36,8 @@ type Options = {
   /** Told of every call that will never be answered, once it had its effect if it has one. */
   onSilence?: () => void;
   pageSize?: number;
+  /** What a role's trust policy says to who asks for it. */
+  trusts?: (role: Role) => boolean;
 };
 
 export async function startFakeIot({
@@ -43,6 +45,7 @@ export async function startFakeIot({
   now = () => performance.now(),
   onSilence = () => {},
   pageSize = 5,
+  trusts = () => true,
 }: Options = {}) {
   const state = createState(pageSize);
   const { calls, roles } = state;
@@ -60,7 +63,7 @@ export async function startFakeIot({
   const handle = async (incoming: IncomingMessage, answer: ServerResponse): Promise<void> => {
     const text = await readText(incoming);
     const url = new URL(incoming.url!, 'http://fake');
-    if (url.pathname === '/') return answerSts(new URLSearchParams(text), answer, roles);
+    if (url.pathname === '/') return answerSts(new URLSearchParams(text), answer, roles, trusts);
     const path = url.pathname.split('/').map(decodeURIComponent).join('/');
     const route = handlers.find(([method, pattern]) => method === incoming.method && pattern.test(path));
     if (!route) return send(answer, new Refusal(404, 'UnknownOperationException'));
@@ -164,11 +167,14 @@ function send(answer: ServerResponse, result: unknown): void {
   answer.end(JSON.stringify(result ?? {}));
 }
 
+type Role = { roleArn: string; externalId: string };
+
 /** Who we are, and roles taken on. */
 function answerSts(
   form: URLSearchParams,
   answer: ServerResponse,
-  roles: { roleArn: string; externalId: string }[],
+  roles: Role[],
+  trusts: (role: Role) => boolean,
 ): void {
   const action = form.get('Action')!;
   answer.setHeader('content-type', 'text/xml');
@@ -178,7 +184,13 @@ function answerSts(
     );
   if (action === 'GetCallerIdentity')
     return void wrap(`<Arn>arn:aws:iam::${awsAccount}:user/u</Arn><UserId>u</UserId><Account>${awsAccount}</Account>`);
-  roles.push({ roleArn: form.get('RoleArn')!, externalId: form.get('ExternalId')! });
+  const role = { roleArn: form.get('RoleArn')!, externalId: form.get('ExternalId')! };
+  if (!trusts(role)) {
+    answer.statusCode = 403;
+    const error = '<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not authorized</Message></Error>';
+    return void answer.end(`<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${error}</ErrorResponse>`);
+  }
+  roles.push(role);
   const until = new Date(Date.now() + 3_600_000).toISOString();
   wrap(
     `<Credentials><AccessKeyId>AKIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>${until}</Expiration></Credentials>`,
