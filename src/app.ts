@@ -25,6 +25,7 @@ import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
+import { createRateLimiter } from './http/rate-limiter.js';
 import { createMetrics, healthRoutes } from './http/health.js';
 import { addMirrorMetrics } from './http/mirror-metrics.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
@@ -99,7 +100,12 @@ export async function buildApp(resources: AppResources): Promise<App> {
   addMirrorMetrics(metrics.registry, { queue: () => mirrorQueue(), counts: mirror.counts }, resources.clock);
   observeRequests(app, metrics);
   const failures = createFailureLimiter(config.failedCredentialsPerMinute, resources.clock);
-  installCallers(app, callerLookup(resources.services), failures);
+  installCallers(
+    app,
+    callerLookup(resources.services),
+    failures,
+    createRateLimiter(config.requestsPerSecond, resources.clock),
+  );
   await installDocs(app, version);
   await mountFeatures(app, resources, { metrics, failures });
   return app;

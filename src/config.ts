@@ -75,6 +75,13 @@ export const settings = {
   THINGWARD_FAILED_CREDENTIALS_PER_MINUTE: boundedInt(1, 1_000_000)
     .default(600)
     .describe('Wrong credentials that one address may send in a minute before it gets 429.'),
+  THINGWARD_READS_PER_SECOND: boundedInt(1, 1_000_000)
+    .default(5000)
+    .describe('Reads that one account may ask of an instance in a second; a key half of it.'),
+  THINGWARD_WRITES_PER_SECOND: boundedInt(1, 1_000_000).default(1000).describe('The same for what changes something.'),
+  THINGWARD_HEAVY_PER_SECOND: boundedInt(1, 1_000_000)
+    .default(400)
+    .describe('The same for what costs much: previews, lint, bulk revocations, accounts, imports and comparisons.'),
   THINGWARD_VALIDITY_SECONDS: boundedInt(1, 3600)
     .default(5)
     .describe('How long proxies may keep an answer of authorize, at most.'),
@@ -131,6 +138,8 @@ export type Config = {
   trustedProxies: string[];
   metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
+  /** Of one account, by what a request costs. */
+  requestsPerSecond: { read: number; write: number; heavy: number };
   validitySeconds: { others: number; followers: number };
   introspectionSeconds: number;
   cacheSize: { tokens: number; things: number };
@@ -190,6 +199,11 @@ function complete(raw: Raw): Config {
     trustedProxies: raw.THINGWARD_TRUSTED_PROXIES ?? [],
     metricsToken: raw.THINGWARD_METRICS_TOKEN,
     failedCredentialsPerMinute: raw.THINGWARD_FAILED_CREDENTIALS_PER_MINUTE,
+    requestsPerSecond: {
+      read: raw.THINGWARD_READS_PER_SECOND,
+      write: raw.THINGWARD_WRITES_PER_SECOND,
+      heavy: raw.THINGWARD_HEAVY_PER_SECOND,
+    },
     validitySeconds: {
       others: raw.THINGWARD_VALIDITY_SECONDS,
       followers: raw.THINGWARD_FOLLOWER_VALIDITY_SECONDS,

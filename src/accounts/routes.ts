@@ -12,7 +12,7 @@ export function accountRoutes(service: AccountService) {
     app.post(
       '/v1/accounts',
       {
-        config: { access: 'accounts:write' },
+        config: { access: 'accounts:write', cost: 'heavy' },
         schema: {
           summary: 'Create an account',
           tags: ['accounts'],

@@ -6,6 +6,7 @@ import { DomainError } from '../errors.js';
 import { createCredential, hashCredential } from '../credentials.js';
 import { permissionsOfRole } from '../http/permissions.js';
 import type { KeyCaller } from '../http/callers.js';
+import { mostOfAccount, tooMany } from '../limits.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
@@ -125,6 +126,9 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
         expiresAt,
       };
       await store.addition(async (tx) => {
+        const most = mostOfAccount.keys;
+        if ((await store.countKeys(tx, caller.account, most)) >= most)
+          throw tooMany('API keys', most, 'delete some that nobody uses');
         await store.insertKey(tx, { ...key, createdAt: at, createdBy: origin.actor });
         const detail = {
           name: key.name,

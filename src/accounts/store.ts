@@ -54,6 +54,10 @@ export function createAccountStore(db: Database, log: () => { commit: Commit; co
       return count === 1;
     },
 
+    /** Keys of an account, counted no further than `most`. */
+    countKeys: (tx: Transaction, account: string, most: number): Promise<number> =>
+      tx.apiKey.count({ where: { accountName: account, deletedAt: null }, take: most }),
+
     async insertKey(tx: Transaction, { account, hash, ...columns }: NewStoredApiKey): Promise<void> {
       await tx.apiKey.create({ data: { ...columns, accountName: account, hash: new Uint8Array(hash) } });
     },

@@ -68,7 +68,7 @@ export function authzenRoutes({ service, publicUrl }: Deps) {
     app.post(
       '/access/v1/evaluation',
       {
-        config: { access: 'authorize:query' },
+        config: { access: 'authorize:query', cost: 'free' },
         schema: {
           summary: 'AuthZEN: one evaluation',
           tags,
@@ -82,7 +82,7 @@ export function authzenRoutes({ service, publicUrl }: Deps) {
     app.post(
       '/access/v1/evaluations',
       {
-        config: { access: 'authorize:query' },
+        config: { access: 'authorize:query', cost: 'free' },
         bodyLimit: 4 * 1024 * 1024,
         schema: {
           summary: 'AuthZEN: several evaluations',

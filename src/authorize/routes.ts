@@ -43,7 +43,7 @@ export function authorizeRoutes({ service, cursor }: Deps) {
     app.post(
       '/v1/authorize',
       {
-        config: { access: 'authorize:query' },
+        config: { access: 'authorize:query', cost: 'free' },
         validatorCompiler: compileSchema,
         bodyLimit: questionBytes,
         schema: {
@@ -64,7 +64,7 @@ export function authorizeRoutes({ service, cursor }: Deps) {
     app.post(
       '/v1/authorize/batch',
       {
-        config: { access: 'authorize:query' },
+        config: { access: 'authorize:query', cost: 'free' },
         validatorCompiler: compileSchema,
         bodyLimit: batchBytes,
         schema: {

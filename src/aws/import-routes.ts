@@ -30,7 +30,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
     app.post(
       '/v1/aws/import',
       {
-        config: { access: 'aws:write', needs: importing },
+        config: { access: 'aws:write', needs: importing, cost: 'heavy' },
         schema: {
           summary: 'Take over the things that AWS has, with their certificates; dryRun only tells',
           tags,

@@ -21,7 +21,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
     app.post(
       '/v1/aws/reconcile',
       {
-        config: { access: 'aws:write', needs: ['things:read'] },
+        config: { access: 'aws:write', needs: ['things:read'], cost: 'heavy' },
         schema: {
           summary: 'Compare AWS with the registry and mend what differs; dryRun only tells',
           tags,

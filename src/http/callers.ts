@@ -3,6 +3,7 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { HeldCertificate } from '../registry.js';
 import type { FailureLimiter } from './failure-limiter.js';
+import type { Cost, RateLimiter } from './rate-limiter.js';
 import type { Permission, Role } from './permissions.js';
 
 /** An admin, an operator, a proxy: whoever holds an API key. */
@@ -44,6 +45,8 @@ declare module 'fastify' {
     needs?: Permission[];
     /** The API key may come as `client_secret` in the body too, as OAuth clients send it (RFC 6749 §2.3.1). */
     secretInBody?: boolean;
+    /** What a request costs; by default `read` for GET and `write` for the others. */
+    cost?: Cost;
   }
   interface FastifyRequest {
     caller: Caller | null;
@@ -66,7 +69,12 @@ export type CallerLookup = {
  * Resolves the caller of every request before its body is read, and refuses those that a route does not admit.
  * The server does not start when a route says nothing about its callers.
  */
-export function installCallers(app: FastifyInstance, lookup: CallerLookup, failures: FailureLimiter): void {
+export function installCallers(
+  app: FastifyInstance,
+  lookup: CallerLookup,
+  failures: FailureLimiter,
+  rates: RateLimiter,
+): void {
   app.decorateRequest('caller', null);
   app.addHook('onRoute', (route) => {
     // The documentation page brings its routes with it, undeclared; they show what openapi.json shows.
@@ -81,7 +89,7 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
     { credential, fromUrl }: Credential,
     done: HookHandlerDoneFunction,
   ): void => {
-    const { needs = [] } = request.routeOptions.config;
+    const { needs = [], cost } = request.routeOptions.config;
     // Over the limit of its address, a credential that is not remembered is refused before it is looked up.
     if (!failures.isQuiet() && !lookup.isRemembered(credential)) failures.requireRoom(request.ip);
     const enter = (caller: Caller | undefined): void => {
@@ -89,6 +97,7 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
       if (fromUrl) admitFromUrl(request.caller);
       admit(request.caller, access);
       if (needs.length > 0) requirePermissions(keyCaller(request), needs);
+      if (request.caller.kind === 'key') rates.take(request.caller, cost ?? costOf(request.method));
       done();
     };
     const caller = resolve(credential, lookup);
@@ -110,6 +119,8 @@ export function installCallers(app: FastifyInstance, lookup: CallerLookup, failu
     identify(request, access, { credential: typeof secret === 'string' ? secret : missing(), fromUrl: false }, done);
   });
 }
+
+const costOf = (method: string): Cost => (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
 
 type Credential = { credential: string; fromUrl: boolean };
 

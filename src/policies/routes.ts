@@ -60,7 +60,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/lint',
       {
-        config: { access: 'policies:read', distinctMembers: true },
+        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
@@ -79,7 +79,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/simulate',
       {
-        config: { access: 'policies:read', distinctMembers: true },
+        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
         bodyLimit: documentBytes,
         schema: {
           summary: 'What policies would say: any version, any time, a real or an imagined thing',
@@ -176,7 +176,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/:name/activate',
       {
-        config: { access: 'policies:write' },
+        config: { access: 'policies:write', cost: 'heavy' },
         schema: {
           summary: 'Make a version the active one, newer or older; with dryRun, see what would change',
           tags,

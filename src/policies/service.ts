@@ -6,6 +6,7 @@ import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
+import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import { builtInPolicies, type BuiltInSettings } from '../policy/built-in.js';
 import type { PolicyVersion } from '../policy/compile.js';
@@ -76,6 +77,9 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     requireRoom(held(account, name), document);
     await store.transaction(async (tx) => {
       const at = clock();
+      const most = mostOfAccount.policies;
+      if ((await store.count(tx, account, most)) >= most)
+        throw tooMany('policies', most, 'add versions to one of them');
       if (!(await store.insertFirst(tx, account, [document], at, origin.actor)))
         throw new DomainError(
           'policy-exists',
@@ -120,6 +124,8 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
         const policy = await store.lock(tx, account, name);
         if (!policy) throw notFound(name);
         const [at, version] = [clock(), policy.newestVersion + 1];
+        if (version > mostOfAccount.versionsOfPolicy)
+          throw tooMany(`versions of ${name}`, mostOfAccount.versionsOfPolicy, 'begin another policy');
         await store.insertVersion(tx, account, { name, version, document, createdAt: at, createdBy: origin.actor });
         const detail: Json = { version, ...describe(document) };
         await audit(tx, { at, account, origin, action: 'policy.add-version', target: `policy:${name}`, detail });

@@ -18,6 +18,10 @@ export function createPolicyStore(db: Database, commit: Commit) {
   return {
     transaction: commit,
 
+    /** Policies of an account, counted no further than `most`. */
+    count: (tx: Transaction, account: string, most: number): Promise<number> =>
+      tx.policy.count({ where: { accountName: account }, take: most }),
+
     /** Writes version 1 of new policies and makes it the active one. False when one of the names is taken. */
     async insertFirst(
       tx: Transaction,

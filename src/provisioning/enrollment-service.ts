@@ -5,6 +5,7 @@ import type { Clock } from '../clock.js';
 import { createCredential } from '../credentials.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
+import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import type { NewEnrollment } from './enrollment-schema.js';
 import type { EnrollmentStore, StoredEnrollment } from './enrollment-store.js';
@@ -67,6 +68,9 @@ export function createEnrollmentService({
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
+        const most = mostOfAccount.enrollments;
+        if ((await store.count(tx, account, most)) >= most)
+          throw tooMany('enrollments', most, 'use one for many devices, with maxUses');
         await store.insert(tx, enrollment, hash);
         await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
       });

@@ -32,6 +32,10 @@ export function createEnrollmentStore(db: Database) {
   return {
     transaction: <Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> => db.$transaction(work),
 
+    /** Enrollments of an account, counted no further than `most`. */
+    count: (tx: Transaction, account: string, most: number): Promise<number> =>
+      tx.enrollment.count({ where: { accountName: account }, take: most }),
+
     async insert(tx: Transaction, enrollment: StoredEnrollment, tokenHash: Buffer): Promise<void> {
       const { account, ...columns } = enrollment;
       await tx.enrollment.create({ data: { ...columns, accountName: account, tokenHash: new Uint8Array(tokenHash) } });

@@ -32,7 +32,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
     app.post(
       '/v1/revocations/bulk',
       {
-        config: { access: 'certificates:revoke' },
+        config: { access: 'certificates:revoke', cost: 'heavy' },
         bodyLimit: bodyOctets,
         schema: {
           summary: 'Revoke every certificate that a filter takes; dryRun tells how many',

@@ -4,6 +4,7 @@ import { DomainError } from '../errors.js';
 import { keyCaller, requirePermissions } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
+import { mostOfAccount, tooMany } from '../limits.js';
 import { describeEntry } from './feed-entry.js';
 import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
 
@@ -71,11 +72,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         const { name } = request.body;
         const registered = await store.register(account, keyId, name, clock());
         if (!registered)
-          throw new DomainError(
-            'too-many-requests',
-            `the account has ${store.most} edges registered: DELETE /v1/proxies/{id} those that are no more`,
-            { retryAfter: 60 },
-          );
+          throw tooMany('edges', mostOfAccount.proxies, 'DELETE /v1/proxies/{id} those that are no more');
         const { proxy: found, created } = registered;
         if (found.keyId !== keyId)
           throw new DomainError(
@@ -130,7 +127,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
     app.post(
       '/v1/proxies/:id/applied',
       {
-        config: { access: 'proxies:write' },
+        config: { access: 'proxies:write', cost: 'free' },
         schema: {
           summary: 'Confirm how far the log is applied',
           tags,

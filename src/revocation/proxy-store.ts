@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Database } from '../db/client.js';
+import { mostOfAccount } from '../limits.js';
 import type { LogEntry } from '../log/reader.js';
 
 /** An edge that follows the feed, as far as it has told. */
@@ -20,9 +21,6 @@ export type Proxy = {
 /** An edge and whether it has come to a place in the log, and since when. */
 export type Enforcement = Proxy & { since: Date | null };
 
-/** How many edges one account may have registered. */
-const mostProxies = 20_000;
-
 /** A proxy that has been silent for so long is not counted on. */
 export const staleSeconds = 15;
 
@@ -33,8 +31,6 @@ const columns = sql`p.id, p.name, p.key_id AS "keyId", p.created_at AS "createdA
 
 export function createProxyStore(db: Database) {
   return {
-    most: mostProxies,
-
     /** The proxy of this name; made unless it is there. Undefined when the account has no room for another. */
     async register(
       account: string,
@@ -46,7 +42,7 @@ export function createProxyStore(db: Database) {
       const count = await db.$executeRaw(sql`
         INSERT INTO proxies (id, account_name, key_id, name, created_at)
         SELECT ${randomUUID()}::uuid, ${account}, ${keyId}::uuid, ${name}, ${at}
-        WHERE (SELECT count(*) FROM proxies p WHERE p.account_name = ${account}) < ${mostProxies}
+        WHERE (SELECT count(*) FROM proxies p WHERE p.account_name = ${account}) < ${mostOfAccount.proxies}
         ON CONFLICT DO NOTHING`);
       const [proxy] = await db.$queryRaw<Proxy[]>(
         sql`SELECT ${columns} FROM proxies p WHERE p.account_name = ${account} AND p.name = ${name}`,

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { AppendLog } from '../log/append.js';
+import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import type { NewSegment, SegmentPatch } from './schema.js';
 import type { SegmentStore, StoredSegment } from './store.js';
@@ -77,6 +78,9 @@ export function createSegmentService({ store, clock, audit, log, lockRoom, requi
     async create(account: string, segment: NewSegment, origin: Origin): Promise<StoredSegment> {
       checkRange(segment.cidr);
       await store.transaction(async (tx) => {
+        const most = mostOfAccount.segments;
+        if ((await store.count(tx, account, most)) >= most)
+          throw tooMany('segments', most, 'delete some that are empty');
         if (!(await store.insert(tx, account, segment, clock())))
           throw new DomainError(
             'segment-exists',

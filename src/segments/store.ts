@@ -21,6 +21,10 @@ export function createSegmentStore(db: Database, commit: Commit) {
   return {
     transaction: commit,
 
+    /** Segments of an account, counted no further than `most`. */
+    count: (tx: Transaction, account: string, most: number): Promise<number> =>
+      tx.segment.count({ where: { accountName: account }, take: most }),
+
     /** False when there is one of this name. */
     async insert(tx: Transaction, account: string, segment: NewSegment, createdAt: Date): Promise<boolean> {
       const { count } = await tx.segment.createMany({

@@ -92,7 +92,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
     app.post(
       '/v1/introspect',
       {
-        config: { access: 'authorize:query', secretInBody: true },
+        config: { access: 'authorize:query', secretInBody: true, cost: 'free' },
         schema: {
           summary: 'Is this access token good now? (RFC 7662)',
           description:

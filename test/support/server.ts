@@ -37,6 +37,13 @@ const complain = (error: unknown): void => {
   if (process.env['TEST_ERRORS']) console.error(error);
 };
 
+/** Tests ask faster than anybody. */
+const unhurried = {
+  THINGWARD_READS_PER_SECOND: '1000000',
+  THINGWARD_WRITES_PER_SECOND: '1000000',
+  THINGWARD_HEAVY_PER_SECOND: '1000000',
+};
+
 /** With `DATABASE_URL` among the settings, one more instance on that database, which needs `THINGWARD_OWNER_KEY`. */
 export async function startServer(
   kind: DatabaseKind,
@@ -45,7 +52,13 @@ export async function startServer(
 ): Promise<TestServer> {
   const database = settings['DATABASE_URL'] ? joined : await freshDatabase(kind);
   const port = await freePort();
-  const config = loadConfig({ THINGWARD_PORT: String(port), LOG_LEVEL: 'silent', ...database.settings, ...settings });
+  const config = loadConfig({
+    THINGWARD_PORT: String(port),
+    LOG_LEVEL: 'silent',
+    ...unhurried,
+    ...database.settings,
+    ...settings,
+  });
   let offsetMs = 0;
   let frozenAt: number | undefined;
   const clock: Clock = () => new Date((frozenAt ?? Date.now()) + offsetMs);

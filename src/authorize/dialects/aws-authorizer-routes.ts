@@ -40,7 +40,7 @@ export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
     app.post(
       '/integrations/aws-authorizer',
       {
-        config: { access: 'authorize:query' },
+        config: { access: 'authorize:query', cost: 'free' },
         schema: {
           summary: "The answer of an AWS IoT custom authorizer; the key has to be made 'bearer'",
           tags: ['integrations'],

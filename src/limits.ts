@@ -1,0 +1,21 @@
+import { DomainError } from './errors.js';
+
+/** How many of each an account may have. docs/limits.md lists them, and a test holds the two together. */
+export const mostOfAccount = {
+  keys: 20_000,
+  proxies: 20_000,
+  enrollments: 1_000_000,
+  policies: 10_000,
+  versionsOfPolicy: 10_000,
+  segments: 10_000,
+} as const;
+
+/** How many seconds' worth of requests may come at once. */
+export const burstSeconds = 10;
+
+/** Refuses one object more than an account may have. `next` says how to make room. */
+export function tooMany(what: string, most: number, next: string): DomainError {
+  return new DomainError('too-many-requests', `the account has ${most} ${what}, as many as it may: ${next}`, {
+    retryAfter: 60,
+  });
+}
