@@ -4,7 +4,13 @@ import { AwsFailure, toAwsFailure } from './failure.js';
 import type { IotConnection } from './iot-registry.js';
 
 /** The role when there is one, with our own credentials to take it; else our own. */
-export function credentialsOf({ roleArn, externalId, region, stsEndpoint, timeoutMs }: IotConnection) {
+export function credentialsOf({
+  roleArn,
+  externalId,
+  region,
+  stsEndpoint,
+  timeoutMs,
+}: IotConnection): ReturnType<typeof fromTemporaryCredentials> {
   if (roleArn === undefined) return fromNodeProviderChain();
   const transport = { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true };
   return fromTemporaryCredentials({

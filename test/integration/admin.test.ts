@@ -112,7 +112,8 @@ describe.each(databaseKinds)('administration on %s', (kind) => {
     const device = await provision(server, token, 'listed-1');
     const { serialNumber } = device.answer.body.certificate;
     const before = await server.services.publisher.bundle('default');
-    await server.database.client.issuer.updateMany({ data: { listSuperseded: true } });
+    for (const { id } of (await server.owner.get('/v1/issuers')).body.items)
+      await server.owner.send('PATCH', `/v1/issuers/${id}`, { listSuperseded: true });
     await useKey(server, await renew(server, device));
     const after = await server.services.publisher.bundle('default');
     expect(after[0]!.der.includes(Buffer.from(serialNumber, 'hex'))).toBe(true);

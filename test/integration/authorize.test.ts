@@ -31,6 +31,7 @@ describe.each(databaseKinds)('authorize on %s', (kind) => {
 
   beforeAll(async () => {
     server = await startServer(kind);
+    server.freeze();
     proxy = await newKey(server);
     const { token } = await enroll(server, { policies: ['sensor', 'actuator'], attributes: { site: 'berlin' } });
     device = await provision(server, token, 'pump-1');
@@ -281,7 +282,7 @@ describe.each(databaseKinds)('authorize on %s', (kind) => {
       { ...good, principal: 'pump-1' },
       { ...good, action: 7 },
       { ...good, resource: ['topic:a'] },
-      { ...good, context: { qos: '1' } },
+      { ...good, context: { qos: 'one' } },
       { ...good, context: { unknown: 1 } },
       { ...good, extra: true },
       [],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/client.js';
 import { encodeOcspRequest, readChain } from '../../src/observer/authority.js';
@@ -9,7 +10,7 @@ import { startServer, type TestServer } from '../support/server.js';
 
 const hour = 3_600_000;
 const day = 24 * hour;
-const ownerKey = `twk_${'3'.repeat(43)}`;
+const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
 
 const wholeSeconds = (at: Date): number => Math.floor(at.getTime() / 1000) * 1000;
 

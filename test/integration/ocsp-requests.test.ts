@@ -116,7 +116,7 @@ describe('OCSP requests as clients write them', () => {
       for (const spelling of spellings.flatMap((each) => [each, encodeURIComponent(each), `/${each}`]))
         expect(statuses(await get(`/ocsp/${spelling}`)), spelling).toEqual(['revoked']);
     }
-    for (const path of ['/ocsp/', '/ocsp/%00', '/ocsp/no%20base64!', '/ocsp/M===', '/ocsp/TUVPVw'])
+    for (const path of ['/ocsp/', '/ocsp/no%20base64!', '/ocsp/M===', '/ocsp/TUVPVw'])
       expect((await get(path)).toString('hex'), path).toBe(malformed);
   });
 

@@ -13,7 +13,7 @@ const maxUses = 100;
 describe.each(databaseKinds)('a quota under a thousand parallel calls on %s', (kind) => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startServer(kind);
+    server = await startServer(kind, { THINGWARD_FAILED_CREDENTIALS_PER_MINUTE: '1000000' });
   });
   afterAll(async () => {
     connections.destroy();

@@ -68,14 +68,19 @@ async function createWorld(server: TestServer, name: string): Promise<World> {
 }
 
 /** Puts the things of an account back to where they began: suspended, held, revoked and active ones. */
-async function restore(server: TestServer, { account }: World): Promise<void> {
+async function restore(server: TestServer, { account, serials }: World): Promise<void> {
   const db = server.database.client;
   await db.$executeRaw`UPDATE things SET deleted_at = NULL, status = CASE name WHEN 'beta' THEN 'suspended' WHEN 'delta' THEN 'revoked' ELSE 'active' END
-    WHERE account_name = ${account}`;
+    WHERE account_name = ${account} AND former_name IS NULL`;
   await db.$executeRaw`UPDATE certificates c SET held_by_suspension = t.name = 'beta',
       reason = CASE t.name WHEN 'beta' THEN 'certificateHold' WHEN 'gamma' THEN 'certificateHold' WHEN 'delta' THEN 'unspecified' END,
       revoked_at = CASE WHEN t.name IN ('beta', 'gamma', 'delta') THEN c.created_at END
     FROM things t WHERE t.id = c.thing_id AND c.account_name = ${account}`;
+  // A thing that came back is another one, with a certificate of its own.
+  const newest = await db.$queryRaw<{ name: string; serial: string }[]>`
+    SELECT DISTINCT ON (t.name) t.name, c.serial_number AS serial FROM things t JOIN certificates c ON c.thing_id = t.id
+    WHERE t.account_name = ${account} AND t.name = ANY(${[...things]}) ORDER BY t.name, c.created_at DESC`;
+  for (const { name, serial } of newest) serials[name] = serial;
 }
 
 const grants = (): object => {

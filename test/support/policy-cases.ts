@@ -112,7 +112,7 @@ function statement(random: Random, id: string): Statement {
     id,
     effect: random.chance(0.3) ? 'deny' : 'allow',
     actions,
-    resources: Array.from({ length: 1 + random.below(2) }, () => resourceFor(random, kind)),
+    resources: [...new Set(Array.from({ length: 1 + random.below(2) }, () => resourceFor(random, kind)))],
     ...(random.chance(0.35) ? { condition: condition(random) } : {}),
   };
 }

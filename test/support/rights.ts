@@ -70,7 +70,9 @@ function giving(what: string, was: Gifts, is: Gifts): Effect[] {
 function ofThing({ id, was, is }: Change<Thing>): Effect[] {
   const effects = giving(`thing ${id}`, was ?? nothing, is ?? nothing);
   if (!was) return [...effects, { what: `thing ${id} made`, needs: ['enrollments:write'] }];
-  if (was.deleted !== is!.deleted) effects.push({ what: `thing ${id} deleted`, needs: ['certificates:revoke'] });
+  const comeback = ['certificates:revoke', 'things:write', 'certificates:release'];
+  if (was.deleted !== is!.deleted)
+    effects.push({ what: `thing ${id} deleted or back`, needs: is!.deleted ? ['certificates:revoke'] : comeback });
   if (was.status === is!.status) return effects;
   const back = was.status === 'revoked' ? ['things:write', 'certificates:release'] : [];
   return [...effects, { what: `thing ${id}: ${was.status} to ${is!.status}`, needs: ['certificates:revoke', ...back] }];
@@ -92,6 +94,9 @@ function ofCertificate({ id, was, is }: Change<Certificate>, known: State): Effe
 }
 
 function ofEnrollment({ id, was, is }: Change<Enrollment>): Effect[] {
+  // A re-enrollment ends with the thing, and with the next one: both need this.
+  const closes = was && was.again !== null && same({ ...was, revoked: true }, is);
+  if (closes) return [{ what: `re-enrollment ${id} closed`, needs: ['certificates:revoke'] }];
   if (was) return [{ what: `enrollment ${id} changed`, needs: ['enrollments:write'] }];
   if (is!.again !== null)
     return [{ what: `re-enrollment of ${is!.again}`, needs: ['things:write', 'certificates:revoke'] }];
@@ -134,8 +139,8 @@ export async function readState(db: Database, account: string, unseen: string): 
   const [row] = await db.$queryRaw<{ state: State }[]>`
     SELECT jsonb_build_object(
       'things', (SELECT COALESCE(jsonb_object_agg(name, jsonb_build_object('status', status, 'policies', policies, 'segment', segment,
-        'attributes', attributes, 'deleted', deleted_at IS NOT NULL)), '{}') FROM things WHERE account_name = ${account}),
-      'certificates', (SELECT COALESCE(jsonb_object_agg(c.serial_number, jsonb_build_object('thing', t.name, 'reason', c.reason,
+        'attributes', attributes, 'deleted', deleted_at IS NOT NULL)), '{}') FROM things WHERE account_name = ${account} AND former_name IS NULL),
+      'certificates', (SELECT COALESCE(jsonb_object_agg(c.serial_number, jsonb_build_object('thing', COALESCE(t.former_name, t.name), 'reason', c.reason,
         'suspended', c.held_by_suspension)), '{}') FROM certificates c JOIN things t ON t.id = c.thing_id WHERE c.account_name = ${account}),
       'enrollments', (SELECT COALESCE(jsonb_object_agg(e.id, jsonb_build_object('policies', e.policies, 'segment', e.segment,
         'attributes', e.attributes, 'chosen', e.device_attributes, 'again', e.reenrolls_thing_id, 'revoked', e.revoked_at IS NOT NULL)), '{}')

@@ -74,6 +74,8 @@ public class Judge {
             || String.valueOf(error.getMessage()).contains("revocation after")
             || String.valueOf(error.getMessage()).contains("certificate revoked");
         said = revoked ? "revoked" : String.valueOf(error.getMessage()).replace('\n', ' ');
+      } catch (RuntimeException error) {
+        said = String.valueOf(error).replace('\n', ' ') + " " + Arrays.toString(error.getStackTrace());
       }
       System.out.println(name + "|" + device + "|" + said);
     }
