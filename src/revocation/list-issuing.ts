@@ -17,8 +17,11 @@ type Deps<Stored extends ListedIssuer> = {
   alarm(error: unknown): void;
 };
 
+/** A list that could not be published, and why. */
+export type Refused = { issuerId: string; scope: string; reason: string };
+
 /** The bytes of a record, and the state of the contents that they were made from. */
-type Made = { signature: Buffer; lastChange: number; der: Buffer };
+type Made = { number: bigint; signature: Buffer; lastChange: number; der: Buffer };
 
 /**
  * Makes signed lists from contents, and recalls their bytes. The bytes live and die with the contents that they were
@@ -28,14 +31,16 @@ export function createListIssuing<Stored extends ListedIssuer>(deps: Deps<Stored
   const { store, signer, clock, validSeconds, alarm } = deps;
   const made = new WeakMap<List<Stored>, Map<string, Made>>();
   const publishing = new Map<string, Promise<PublishedCrl | undefined>>();
-  const refused = new Map<string, { issuerId: string; scope: string; reason: string }>();
+  const refused = new Map<string, Refused & { notAfter: Date }>();
 
   const madeOf = (list: List<Stored>, scope: string): Made | undefined => made.get(list)?.get(scope);
 
   const keep = (list: List<Stored>, record: CrlRecord, lastChange: number, der: Buffer): PublishedCrl => {
     const { signature, ...rest } = record;
     if (!made.has(list)) made.set(list, new Map());
-    made.get(list)!.set(record.scope, { signature, lastChange, der });
+    // An answer of the database may be late: newer bytes than these may be here already, and stay.
+    if ((madeOf(list, record.scope)?.number ?? 0n) <= record.number)
+      made.get(list)!.set(record.scope, { number: record.number, signature, lastChange, der });
     refused.delete(keyOf(record));
     return { ...rest, der, maxAge: list.issuer.listMaxAge };
   };
@@ -82,12 +87,19 @@ export function createListIssuing<Stored extends ListedIssuer>(deps: Deps<Stored
     const { lastChange } = list;
     const signed = await signer.sign(list.issuer, record, list, madeOf(list, record.scope)?.der);
     const next = { ...record, signature: signed.signature };
-    if (!list.isLive() || !(await save(next))) return void signed.undo();
+    const isSaved =
+      list.isLive() &&
+      (await save(next).catch((error: unknown) => {
+        signed.undo();
+        throw error;
+      }));
+    if (!isSaved) return void signed.undo();
     return keep(list, next, lastChange, signed.der);
   };
 
   /** One at a time for each list: those that wait look again. */
   const alone = (
+    { issuer: { notAfter } }: List<Stored>,
     { issuerId, scope }: CrlRecord,
     work: () => Promise<PublishedCrl | undefined>,
   ): Promise<PublishedCrl | undefined> => {
@@ -96,7 +108,7 @@ export function createListIssuing<Stored extends ListedIssuer>(deps: Deps<Stored
     if (running) return running.then(() => undefined);
     const promise = work()
       .catch((error: unknown) => {
-        if (error instanceof RefusedList) refused.set(key, { issuerId, scope, reason: error.message });
+        if (error instanceof RefusedList) refused.set(key, { issuerId, scope, reason: error.message, notAfter });
         alarm(error);
         throw error;
       })
@@ -110,7 +122,7 @@ export function createListIssuing<Stored extends ListedIssuer>(deps: Deps<Stored
 
     /** Signs and stores the next list of a record. Undefined when another is faster. @throws RefusedList */
     publish: (list: List<Stored>, before: CrlRecord): Promise<PublishedCrl | undefined> =>
-      alone(before, () => issueNext(list, before)),
+      alone(list, before, () => issueNext(list, before)),
 
     /** Signs a record as it is, at a position that the contents still have. Undefined when `save` says so. @throws RefusedList */
     issue: (
@@ -118,12 +130,15 @@ export function createListIssuing<Stored extends ListedIssuer>(deps: Deps<Stored
       record: CrlRecord,
       save: (next: CrlRecord) => Promise<boolean>,
     ): Promise<PublishedCrl | undefined> =>
-      alone(record, async () =>
+      alone(list, record, async () =>
         list.isLive() && list.lastChange <= Number(record.position) ? issue(list, record, save) : undefined,
       ),
 
-    /** Lists that could not be published, and why. */
-    refused: (): { issuerId: string; scope: string; reason: string }[] => [...refused.values()],
+    /** Lists of unexpired authorities that could not be published. */
+    refused: (): Refused[] => [...refused.values()].filter(({ notAfter }) => notAfter > clock()),
+
+    /** Forgets a refusal: there is no such list any more. */
+    forgive: (list: Pick<CrlRecord, 'issuerId' | 'scope'>): void => void refused.delete(keyOf(list)),
   };
 }
 

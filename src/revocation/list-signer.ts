@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { isDatabaseTrouble } from '../http/database-trouble.js';
 import { draftCrl, encodeCrlEntry, type CrlDraft, type CrlHeader } from '../pki/crl.js';
 import { lintCrl, requireNothingDropped } from '../pki/crl-lint.js';
 import type { Issuer } from '../pki/issuer.js';
@@ -26,6 +27,8 @@ type Deps<Stored extends ListedIssuer> = {
 
 type Drafted = { draft: CrlDraft; header: CrlHeader; entries: number };
 
+/** Anybody may read why a list was refused, in one short line. */
+const mostReason = 300;
 const mostSeconds = 180 * 86_400 + backdatedSeconds;
 
 export type ListSigner<Stored extends ListedIssuer> = ReturnType<typeof createListSigner<Stored>>;
@@ -92,8 +95,9 @@ export function createListSigner<Stored extends ListedIssuer>({ clock, open, crl
      */
     async sign(issuer: Stored, record: CrlRecord, list: List, previous: Buffer | undefined) {
       noteExpired(list, record);
-      const { gone } = list;
-      list.gone = new Set();
+      // A delta is not compared with the list before it: what may leave waits for the next complete list.
+      const gone = record.base ? new Set<string>() : list.gone;
+      if (!record.base) list.gone = new Set();
       const undo = (): void => gone.forEach((serialNumber) => list.gone.add(serialNumber));
       try {
         const signing = open(issuer);
@@ -109,7 +113,9 @@ export function createListSigner<Stored extends ListedIssuer>({ clock, open, crl
         return { der: bytes, signature, undo };
       } catch (error) {
         undo();
-        throw new RefusedList((error as Error).message);
+        // Not a verdict on the list: what the database says stays in the log.
+        if (isDatabaseTrouble(error)) throw error;
+        throw new RefusedList((error as Error).message.trim().split('\n', 1)[0]!.slice(0, mostReason));
       }
     },
 

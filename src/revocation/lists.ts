@@ -28,6 +28,7 @@ export type ListedIssuer = {
   distributionPoint: boolean;
   /** Seconds that caches may keep a list without asking. */
   listMaxAge: number;
+  notAfter: Date;
 };
 
 /**
@@ -61,6 +62,8 @@ type Deps<Stored extends ListedIssuer> = {
   lastConfigured(account: string, upTo: number): Promise<number>;
   /** How far the log is applied. */
   position(): number;
+  /** Resolves when everything that was committed before the call is applied. It must not wait for a list. */
+  catchUp(): Promise<void>;
   /** Lists that are kept when nobody uses them. */
   most?: number;
 };
@@ -85,7 +88,7 @@ export type Lists<Stored extends ListedIssuer> = ReturnType<typeof createLists<S
 
 /** The contents of lists that were asked for: loaded once, then kept by the log. */
 export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
-  const { findIssuer, load, lastChange, lastConfigured, position, most = mostLists } = deps;
+  const { findIssuer, load, lastChange, lastConfigured, position, catchUp, most = mostLists } = deps;
   // Least recently used first. A slot is here and in the index until it is retired, and never again.
   const slots = new Map<string, Slot<Stored>>();
   const byIssuer = new Map<string, Set<Slot<Stored>>>();
@@ -123,7 +126,9 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
       isLive: () => slot.retiredAt === undefined,
     };
     for await (const page of load(list.of, upTo)) for (const certificate of page) list.entries.add(listed(certificate));
-    // What was revoked again after `upTo` is not in the registry at its old place: the log's word about it follows.
+    // What was revoked again after `upTo` is not in the registry at its old place. The pages may have been read after
+    // such a commit and before it was applied here: with everything applied, the log's word about it is waiting.
+    await catchUp();
     for (const entry of slot.waiting) change(list, entry);
     slot.waiting = [];
     return (slot.list = list);

@@ -147,7 +147,11 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
     }, 'the list changes faster than its delta: try again');
 
   const refreshOne = async ({ issuerId, scope }: { issuerId: string; scope: string }): Promise<void> =>
-    void (await (scope === 'delta' ? delta(issuerId) : current(issuerId, scope)).catch(alarm));
+    void (await (scope === 'delta' ? delta(issuerId) : current(issuerId, scope)).catch((error: unknown) => {
+      // A delta that was switched off keeps nobody from being ready.
+      if (error instanceof DomainError && error.code === 'not-found') issuing.forgive({ issuerId, scope });
+      else alarm(error);
+    }));
 
   return {
     /** The list of an issuer or of one of its shards. @throws DomainError `not-found`, `list-expired`, `list-refused`, `not-ready` */

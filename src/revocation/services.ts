@@ -89,6 +89,7 @@ export function createRevocation<Stored extends StoredIssuer & { certificateDer:
     lastChange: store.lastChange,
     lastConfigured: store.lastConfigured,
     position,
+    catchUp: log.catchUp,
     ...(deps.mostLists === undefined ? {} : { most: deps.mostLists }),
   });
   follow(lists);

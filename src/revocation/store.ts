@@ -170,13 +170,21 @@ export function createRevocationStore(db: Database) {
       return rows.map(({ serial }) => serial);
     },
 
-    /** What left the complete list of an issuer after one position and up to another. */
-    async departures({ issuerId, account }: ListOf, after: number, upTo: number): Promise<Departure[]> {
+    /**
+     * What stood in the complete list of an issuer at one position and does not at another: the last word on it is that
+     * it may leave, and the first word since then replaced an entry of the list..
+     */
+    async departures({ issuerId, account, listSuperseded }: ListOf, after: number, upTo: number): Promise<Departure[]> {
       const rows = await db.$queryRaw<{ serial: string; position: bigint; at: Date }[]>(sql`
-        SELECT payload->>'serialNumber' AS serial, position, at FROM log_entries
-        WHERE account_name = ${account} AND position > ${after} AND position <= ${upTo} AND payload->>'issuer' = ${issuerId}
-          AND (type = 'release' OR (type = 'certificate' AND payload->>'reason' = 'superseded'))
-          AND (payload->>'replaces')::bigint <= ${after}
+        SELECT serial, position, at FROM (
+          SELECT DISTINCT ON (payload->>'serialNumber') payload->>'serialNumber' AS serial, position, at, type,
+            payload->>'reason' AS reason, first_value((payload->>'replaces')::bigint)
+              OVER (PARTITION BY payload->>'serialNumber' ORDER BY position) AS replaced
+          FROM log_entries
+          WHERE account_name = ${account} AND position > ${after} AND position <= ${upTo}
+            AND type IN ('certificate', 'release') AND payload->>'issuer' = ${issuerId}
+          ORDER BY payload->>'serialNumber', position DESC) last
+        WHERE replaced <= ${after} AND (type = 'release' OR (reason = 'superseded' AND NOT ${listSuperseded}))
         ORDER BY position`);
       return rows.map(({ serial, position, at }) => ({ serialNumber: serial, position: Number(position), at }));
     },
