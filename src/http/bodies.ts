@@ -48,13 +48,16 @@ export function readBodies(app: FastifyInstance): void {
   });
 }
 
+// The embedded database takes it off the beginning of what it reads.
+const byteOrderMark = '\uFEFF';
+
 function checked(request: FastifyRequest, text: string, value: unknown): unknown {
   const { config, schema } = request.routeOptions;
   const repeat = config.distinctMembers ? findRepeat(text) : null;
   if (repeat) throw repeat;
-  // Brackets are few in most bodies, and only escapes can write what no raw text holds.
+  // Brackets are few in most bodies, and only escapes can write what no raw text holds but a byte order mark.
   const deep = hasManyBrackets(text);
-  const odd = text.includes('\\u') && !takesAnyText(config);
+  const odd = (text.includes('\\u') || text.includes(byteOrderMark)) && !takesAnyText(config);
   if (deep || odd) requirePlain(value, odd, 1);
   if (request.method === 'PATCH' || !schema?.body || !text.includes('null')) return value;
   return nullsDropper(schema.body)(value);
@@ -97,10 +100,10 @@ function requirePlain(value: unknown, textToo: boolean, level: number): void {
 
 /** @throws DomainError `invalid-request` for text that UTF-8 or the database cannot hold */
 export function requireStorable(text: string): void {
-  if (!text.includes('\0') && !/\p{Cs}/u.test(text)) return;
+  if (!text.includes('\0') && !text.startsWith(byteOrderMark) && !/\p{Cs}/u.test(text)) return;
   throw new DomainError(
     'invalid-request',
-    'body: no text may hold the character U+0000 or half of a surrogate pair: leave them out',
+    'body: no text may hold the character U+0000 or half of a surrogate pair, or begin with U+FEFF: leave them out',
   );
 }
 

@@ -47,6 +47,9 @@ describe.each(databaseKinds)('odd requests on %s', (kind) => {
         expect([400, 422], `${path} ${body}`).toContain(await statusOf('POST', path, body));
       expect(await statusOf('PATCH', '/v1/things/odd', `{"attributes":{"a":"${odd}"}}`)).toBe(400);
     }
+    // The embedded database would give the name back without it.
+    for (const mark of ['\\ufeff', '\ufeff'])
+      expect(await statusOf('POST', '/v1/api-keys', `{"role":"auditor","name":"${mark}"}`)).toBe(400);
     for (const path of [
       '/v1/audit?target=%00',
       '/v1/audit?action=a%00',

@@ -3,6 +3,7 @@ import type { App } from '../../src/http/route.js';
 import { awsTuning, type AwsTuning } from '../../src/aws/services.js';
 import { createStopwatch, type Clock, type Stopwatch } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
+import { createLogger } from '../../src/logging.js';
 import { openResources, type OpenResources } from '../../src/resources.js';
 import { systemOrigin } from '../../src/origin.js';
 import { createClient, type Client, type Patience } from './client.js';
@@ -81,6 +82,7 @@ export async function startServer(
     services: resources.services,
     clock,
     checkReady: async () => resources.services.publisher.requireHealthy(),
+    ...(process.env['TEST_ERRORS'] ? { logger: createLogger('error') } : {}),
   });
   await app.listen({ host: config.host, port });
   const url = `http://127.0.0.1:${port}`;
