@@ -9,7 +9,10 @@ export async function confirm(what: string, { yes = false }: { yes?: boolean }):
   if (yes) return;
   if (!process.stdin.isTTY) throw new ConfigError(`${what} This cannot be undone: add --yes to do it without asking`);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`${what} This cannot be undone. Type yes to continue: `);
+  // The end of the input is no answer, and would never settle the question.
+  const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+  const asked = terminal.question(`${what} This cannot be undone. Type yes to continue: `);
+  const answer = await Promise.race([asked, ended]);
   terminal.close();
   if (answer.trim() !== 'yes') throw new ConfigError('nothing was changed');
 }

@@ -4,18 +4,24 @@ import { ConfigError } from '../config.js';
 
 const others = 0o077;
 
+/** What is ours in a data folder: the folder may be somebody's who has other things in it. */
+const ours = ['postgresql', 'key', 'lock'];
+
 /**
- * Makes a folder and everything in it unreadable for other users of the machine. What is made from then on is private by
- * the umask of the process. @throws ConfigError when that is not possible
+ * Makes a data folder, and what is ours in it, unreadable for other users of the machine. What is made from then on is
+ * private by the umask of the process. @throws ConfigError when that is not possible
  */
 export function makePrivate(folder: string): void {
   process.umask(others);
   tighten(folder, 0o700);
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isDirectory()) tighten(path, 0o700);
-    else if (entry.isFile()) tighten(path, 0o600);
-  }
+  for (const name of ours) tightenAll(join(folder, name));
+}
+
+function tightenAll(path: string): void {
+  if (!existsSync(path)) return;
+  if (!statSync(path).isDirectory()) return tighten(path, 0o600);
+  tighten(path, 0o700);
+  for (const name of readdirSync(path)) tightenAll(join(path, name));
 }
 
 function tighten(path: string, mode: number): void {

@@ -1,8 +1,8 @@
 import { sql, type Transaction } from '../db/client.js';
 import { appendLog, type NewLogEntry } from '../log/append.js';
 import { revokedEntry } from '../log/certificate-entry.js';
-import { transitionOf } from '../revocation/transition.js';
-import type { Told, ToldThing } from './sources.js';
+import { isGraver } from './graver.js';
+import { isExternal, type Told, type ToldThing } from './sources.js';
 
 /** What was re-applied. */
 export type Applied = { certificates: number; orphans: number; things: number };
@@ -16,7 +16,9 @@ export async function applyTold(tx: Transaction, at: Date, told: Told[], things:
   for (const chunk of chunksOf(told)) {
     const known = await findCertificates(tx, chunk);
     applied.certificates += await revokeKnown(tx, at, chunk, known);
-    orphans.push(...chunk.filter(({ serialNumber }) => !known.has(serialNumber)));
+    orphans.push(
+      ...chunk.filter((each) => !isExternal(each) && known.get(each.serialNumber)?.issuerId !== each.issuerId),
+    );
   }
   applied.orphans = await keepOrphans(tx, at, orphans);
   for (const chunk of chunksOf(things)) applied.things += await applyThings(tx, at, chunk);
@@ -34,9 +36,10 @@ async function findCertificates(tx: Transaction, chunk: Told[]) {
 }
 
 async function revokeKnown(tx: Transaction, at: Date, chunk: Told[], known: Known): Promise<number> {
-  const changes = chunk.flatMap(({ serialNumber, reason, revokedAt, heldBySuspension }) => {
+  const changes = chunk.flatMap(({ serialNumber, issuerId, reason, revokedAt, heldBySuspension }) => {
     const certificate = known.get(serialNumber);
-    if (!certificate || !['revoke', 'change'].includes(transitionOf(certificate.reason, reason))) return [];
+    // A source speaks for its own issuers alone.
+    if (certificate?.issuerId !== issuerId || !isGraver(reason, certificate.reason)) return [];
     const held = heldBySuspension && reason === 'certificateHold';
     // The same certificate in a second source must not be revoked twice.
     const before = { ...certificate };
@@ -91,9 +94,26 @@ async function keepOrphans(tx: Transaction, at: Date, orphans: Told[]): Promise<
         position,
       }));
       kept += (await tx.orphanedRevocation.createMany({ data, skipDuplicates: true })).count;
+      kept += await aggravate(tx, chunk, position);
     }
   }
   return kept;
+}
+
+/** Gives orphans of an earlier restore the graver reasons that are told now. Returns how many. */
+async function aggravate(tx: Transaction, chunk: Told[], position: bigint): Promise<number> {
+  const [{ issuerId }] = chunk as [Told];
+  const kept = await tx.orphanedRevocation.findMany({
+    where: { issuerId, serialNumber: { in: chunk.map(({ serialNumber }) => serialNumber) } },
+  });
+  const reasons = new Map(kept.map(({ serialNumber, reason }) => [serialNumber, reason]));
+  const graver = chunk.filter(({ serialNumber, reason }) => isGraver(reason, reasons.get(serialNumber) ?? null));
+  for (const { serialNumber, reason } of graver)
+    await tx.orphanedRevocation.update({
+      where: { issuerId_serialNumber: { issuerId, serialNumber } },
+      data: { reason, position },
+    });
+  return graver.length;
 }
 
 type ChangedThing = { id: string; account: string; name: string; status: string; gen: number; minGen: number };

@@ -6,7 +6,16 @@ import { leaseMs } from '../log/leases.js';
 import type { Origin } from '../origin.js';
 import { applyTold, closeAll, type Applied, type Closed } from './apply-store.js';
 import { liveInstances, readBackup, readMayBeOld, type MayBeOld } from './backup-store.js';
-import { addFeed, addLists, emptySources, merged, uncovered, type SourceFile, type Sources } from './sources.js';
+import {
+  addFeed,
+  addLists,
+  emptySources,
+  merged,
+  mergedThings,
+  uncovered,
+  type SourceFile,
+  type Sources,
+} from './sources.js';
 
 export type RestoreFiles = { lists: SourceFile[]; feeds: SourceFile[]; acceptLoss: boolean };
 
@@ -52,6 +61,9 @@ export async function restore(
 }
 
 async function work(tx: Transaction, files: RestoreFiles, at: Date, origin: Origin): Promise<Restored> {
+  // One may have started while the question stood.
+  if ((await liveInstances(tx)) > 0)
+    throw new ConfigError('an instance was started on this database: stop it first; nothing was changed');
   const backup = await readBackup(tx, at);
   const sources = emptySources();
   for (const file of files.feeds) addFeed(sources, file, backup);
@@ -59,7 +71,7 @@ async function work(tx: Transaction, files: RestoreFiles, at: Date, origin: Orig
   const missing = uncovered(sources, backup);
   if (missing.length > 0 && !files.acceptLoss) throw new ConfigError(missingText(missing));
   const mayBeOld = await readMayBeOld(tx, at, shownOfEach);
-  const applied = await applyTold(tx, at, merged(sources.told), sources.things);
+  const applied = await applyTold(tx, at, merged(sources.told), mergedThings(sources.things));
   const closed = await closeAll(tx, at);
   const epoch = await beginEpoch(tx, sources.numbers);
   const detail = { epoch, ...applied, ...closed, acceptLoss: files.acceptLoss };

@@ -5,7 +5,7 @@ import type { RevocationReason } from '../pki/crl.js';
 import { reasonCodes } from '../pki/crl.js';
 import { readCompact } from '../pki/jws.js';
 import { listsIn, readCrl, type ReadCrl } from '../pki/read.js';
-import { transitionOf } from '../revocation/transition.js';
+import { isGraver } from './graver.js';
 
 /** An authority of the backup that has not expired. */
 export type Authority = {
@@ -49,9 +49,13 @@ export type Sources = {
   numbers: Map<string, bigint>;
 };
 
+/** The issuer under which an account's registry keeps the certificates that others issued. */
+const externalIssuer = (account: string): string => `external-${account}`;
+
 export type SourceFile = { name: string; bytes: Buffer };
 
 const backdatedMs = 3_600_000;
+const statuses: string[] = ['active', 'suspended', 'revoked'];
 
 export function emptySources(): Sources {
   return { told: [], things: [], covered: new Set(), fed: new Set(), numbers: new Map() };
@@ -90,10 +94,13 @@ export function addFeed(sources: Sources, { name, bytes }: SourceFile, backup: B
   const isOwn = new Set(own.map(({ id }) => id));
   sources.fed.add(account);
   sources.things.push(...things.map((thing) => ({ account, ...thing })));
-  // Of an issuer that has expired, or that others run, nothing is on a list.
-  const ours = certificates.filter(({ issuer }) => isOwn.has(issuer));
+  // Of an issuer that has expired nothing is on a list. What others issued is on none of ours, and in the registry.
+  const ours = certificates.filter(({ issuer }) => isOwn.has(issuer) || issuer === externalIssuer(account));
   sources.told.push(...ours.map(({ issuer, ...each }) => ({ ...each, issuerId: issuer })));
 }
+
+/** Whether what is told is about a certificate that others issued, which is on no list of ours. */
+export const isExternal = ({ issuerId }: Told): boolean => issuerId.startsWith('external-');
 
 /** One word about each certificate: what was told first, with the graver reason. */
 export function merged(told: Told[]): Told[] {
@@ -102,10 +109,22 @@ export function merged(told: Told[]): Told[] {
     const key = `${each.issuerId} ${each.serialNumber}`;
     const before = bySerial.get(key);
     if (!before) bySerial.set(key, each);
-    else if (transitionOf(before.reason, each.reason) === 'change')
-      bySerial.set(key, { ...before, reason: each.reason });
+    else if (isGraver(each.reason, before.reason))
+      bySerial.set(key, { ...before, reason: each.reason, heldBySuspension: each.heldBySuspension });
   }
   return [...bySerial.values()];
+}
+
+/** One word about each thing: the graver status and the highest generation that any source tells. */
+export function mergedThings(things: ToldThing[]): ToldThing[] {
+  const byId = new Map<string, ToldThing>();
+  for (const each of things) {
+    const key = `${each.account} ${each.id}`;
+    const before = byId.get(key) ?? each;
+    const status = statuses.indexOf(each.status) > statuses.indexOf(before.status) ? each.status : before.status;
+    byId.set(key, { ...before, status, minGen: Math.max(before.minGen, each.minGen) });
+  }
+  return [...byId.values()];
 }
 
 /** The authorities that no source covers. */
