@@ -129,6 +129,9 @@ function isClientError(error: FastifyError): boolean {
   return /^FST_/.test(error.code ?? '') && error.statusCode !== undefined && error.statusCode < 500;
 }
 
+// A short body can break a schema in thousands of places, and be told of a long path in each.
+const [mostErrors, mostCharacters] = [50, 500];
+
 function validationDetail(error: FastifyError): string {
   const errors = error.validation ?? [];
   const last = errors.at(-1);
@@ -139,5 +142,11 @@ function validationDetail(error: FastifyError): string {
 }
 
 function validationExtras(error: FastifyError): ErrorExtras {
-  return { errors: (error.validation ?? []).map(({ instancePath, message }) => ({ path: instancePath, message })) };
+  const shown = (error.validation ?? []).slice(0, mostErrors);
+  return {
+    errors: shown.map(({ instancePath, message }) => ({
+      path: instancePath.slice(0, mostCharacters),
+      message: message?.slice(0, mostCharacters),
+    })),
+  };
 }
