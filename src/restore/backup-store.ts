@@ -13,10 +13,11 @@ export async function readBackup(tx: Transaction, now: Date): Promise<Backup> {
     include: { crls: { where: { scope: { not: 'delta' } }, select: { url: true, number: true } } },
     orderBy: [{ accountName: 'asc' }, { id: 'asc' }],
   });
-  const authorities = issuers.map(({ id, accountName, notAfter, certificateDer, crls }): Authority => {
+  const authorities = issuers.map(({ id, accountName, kind, notAfter, certificateDer, crls }): Authority => {
     const certificate = new X509Certificate(certificateDer);
     const numbers = new Map(crls.map(({ url, number }) => [url ?? '', number]));
-    return { id, account: accountName, notAfter, certificate, subject: subjectOf(certificate.raw), numbers };
+    const subject = subjectOf(certificate.raw);
+    return { id, account: accountName, notAfter, certificate, subject, issuesDevices: kind === 'issuing', numbers };
   });
   return { epoch: head!.epoch, position: Number(head!.position), lastAt: head!.at ?? new Date(0), authorities };
 }

@@ -89,5 +89,5 @@ async function work(tx: Transaction, files: RestoreFiles, at: Date, origin: Orig
 
 function missingText(missing: { id: string; account: string }[]): string {
   const names = missing.slice(0, 10).map(({ id, account }) => `${id} of the account ${account}`);
-  return `the files do not cover ${missing.length} unexpired issuer${missing.length === 1 ? '' : 's'} (${names.join(', ')}${missing.length > 10 ? ', …' : ''}): add their lists or the snapshots of their accounts; nothing was changed`;
+  return `the files do not cover ${missing.length} unexpired issuer${missing.length === 1 ? '' : 's'} (${names.join(', ')}${missing.length > 10 ? ', …' : ''}): add the snapshots of their accounts, or lists with higher numbers than the backup knew (one with the same number may be from before the backup); nothing was changed`;
 }

@@ -14,6 +14,8 @@ export type Authority = {
   notAfter: Date;
   certificate: X509Certificate;
   subject: Buffer;
+  /** Whether certificates of devices are under it, which can be revoked; under a root nothing is. */
+  issuesDevices: boolean;
   /** The numbers of its lists in the backup: of the complete one by '', of others by their URL. */
   numbers: Map<string, bigint>;
 };
@@ -68,8 +70,8 @@ export function addLists(sources: Sources, { name, bytes }: SourceFile, backup: 
   for (const list of lists) {
     const crl = within(name, () => readCrl(list));
     const authority = signerOf(name, crl, backup);
-    requireNewer(name, crl, authority);
-    if (isComplete(crl, authority)) sources.covered.add(authority.id);
+    requireNotOlder(name, crl, authority);
+    if (isComplete(crl, authority) && isLater(crl, authority)) sources.covered.add(authority.id);
     note(sources, authority.id, crl.number);
     sources.told.push(...within(name, () => crl.entries()).map((entry) => toldByList(entry, authority, now)));
   }
@@ -173,8 +175,19 @@ function signerOf(name: string, crl: ReadCrl, { authorities }: Backup): Authorit
   return signer;
 }
 
-function requireNewer(name: string, crl: ReadCrl, { id, numbers }: Authority): void {
-  const before = numbers.get(crl.distributionPoint ?? '') ?? numbers.get('') ?? 0n;
+function knownNumber({ distributionPoint }: ReadCrl, { numbers }: Authority): bigint {
+  return numbers.get(distributionPoint ?? '') ?? numbers.get('') ?? 0n;
+}
+
+// INVARIANT: a list with the number that the backup knew may have been saved before the backup. What it names counts, and it
+// covers nothing: a revocation since has a list with a higher number, or is in a snapshot, which has a position.
+function isLater(crl: ReadCrl, authority: Authority): boolean {
+  return !authority.issuesDevices || crl.number > knownNumber(crl, authority);
+}
+
+function requireNotOlder(name: string, crl: ReadCrl, authority: Authority): void {
+  const { id } = authority;
+  const before = knownNumber(crl, authority);
   if (crl.number >= before) return;
   throw refuse(
     name,

@@ -10,6 +10,7 @@ describe('what several sources tell a restore', () => {
   let server: TestServer;
   let token: string;
   let head: bigint;
+  let numbers: { issuerId: string; scope: string; number: bigint }[];
   beforeEach(async () => {
     server = await startServer('embedded');
     ({ token } = await enroll(server, { maxUses: 100 }));
@@ -25,6 +26,7 @@ describe('what several sources tell a restore', () => {
   async function backUp(): Promise<void> {
     const [row] = await server.database.client.$queryRaw<{ position: bigint }[]>(sql`SELECT position FROM log_head`);
     head = row!.position;
+    numbers = await server.database.client.crl.findMany({ select: { issuerId: true, scope: true, number: true } });
   }
 
   /** Puts the database back to that moment: the log, and what it says of things and certificates. */
@@ -34,6 +36,8 @@ describe('what several sources tell a restore', () => {
     await client.$executeRaw(sql`UPDATE log_head SET position = ${head}`);
     await client.$executeRaw(sql`UPDATE things SET status = 'active', gen = 1, min_gen = 1`);
     await client.$executeRaw(sql`UPDATE thing_keys SET barred_at = NULL`);
+    for (const { issuerId, scope, number } of numbers)
+      await client.crl.updateMany({ where: { issuerId, scope }, data: { number } });
     for (const [device, reason] of reasons)
       await client.$executeRaw(sql`
         UPDATE certificates SET reason = ${reason}, held_by_suspension = false, revoked_position = NULL,
@@ -82,6 +86,31 @@ describe('what several sources tell a restore', () => {
     await goBack(new Map([[device, 'superseded']]));
     await restoreFrom(told);
     expect(await stateOf(device)).toEqual(['active', 'cessationOfOperation']);
+  });
+
+  it('a list with the number that the backup knew covers nothing: it may be from before the backup', async () => {
+    const device = await provision(server, token, 'listed');
+    const bundle = async () => Buffer.from(await (await fetch(`${server.url}/crl/bundle.pem`)).arrayBuffer());
+    const early = await bundle();
+    await backUp();
+    await revoke(device, 'privilegeWithdrawn');
+    const late = await bundle();
+    await goBack(new Map([[device, null]]));
+    const restoreWith = (bytes: Buffer) =>
+      restore(
+        server.database,
+        { lists: [{ name: 'bundle.pem', bytes }], feeds: [], acceptLoss: false },
+        systemClock(),
+        {
+          actor: 'command-line',
+        },
+      );
+    await expect(restoreWith(early)).rejects.toThrow(
+      /do not cover 1 unexpired issuer .*same number may be from before/,
+    );
+    expect(await stateOf(device)).toEqual(['active', null]);
+    await restoreWith(late);
+    expect(await stateOf(device)).toEqual(['active', 'privilegeWithdrawn']);
   });
 
   it('a revocation of a certificate that others issued is kept, and its key barred', async () => {

@@ -18,7 +18,7 @@ export function createClient(url: string, token: string | undefined, patience: P
   const send: Client['send'] = async (...call) => {
     for (let repeats = patience === 'patient' ? mostRepeats : 0; ; repeats--) {
       const answer = await sendOnce(...call);
-      if (repeats <= 0 || answer.status !== 503 || problemOf(answer) !== 'not-ready') return answer;
+      if (repeats <= 0 || answer.status !== 503 || !mayRepeat(call[1], answer)) return answer;
       await new Promise((resolve) => setTimeout(resolve, 1000 * Number(answer.headers.get('retry-after'))));
     }
   };
@@ -44,6 +44,10 @@ export function createClient(url: string, token: string | undefined, patience: P
   };
   return { send, get: (path) => send('GET', path), post: (path, body) => send('POST', path, body) };
 }
+
+// What is committed and not read everywhere may be asked again where that changes nothing.
+const mayRepeat = (path: string, answer: Answer): boolean =>
+  problemOf(answer) === 'not-ready' || (problemOf(answer) === 'not-settled' && path.endsWith('/revoke'));
 
 const isOAuth = (path: string): boolean => /^\/v1\/(token|token\/revoke|introspect)$/.test(path.split('?')[0]!);
 

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { freePort } from './ports.js';
+import { untilReady } from './postgres.js';
 
 /** Starts PgBouncer before a database, in one of its modes, and returns the URL of the database through it. */
 export async function startPgBouncer(
@@ -22,7 +22,7 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = any
 pool_mode = ${mode}
-default_pool_size = 5
+default_pool_size = 30
 ignore_startup_parameters = extra_float_digits
 logfile = ${join(folder, 'log')}
 `;
@@ -33,7 +33,7 @@ logfile = ${join(folder, 'log')}
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const program = spawn('pgbouncer', [...user, join(folder, 'pgbouncer.ini')], { stdio: 'ignore' });
   const url = `postgresql://${username}@127.0.0.1:${port}${pathname}`;
-  await untilReady(url);
+  await untilReady(url, 'PgBouncer');
   const stop = async (): Promise<void> => {
     const ended = new Promise((resolve) => program.once('exit', resolve));
     program.kill('SIGQUIT');
@@ -41,17 +41,4 @@ logfile = ${join(folder, 'log')}
     rmSync(folder, { recursive: true, force: true });
   };
   return { url, stop };
-}
-
-async function untilReady(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const client = new pg.Client({ connectionString: url });
-    try {
-      await client.connect();
-      return await client.end();
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-  throw new Error('PgBouncer did not start');
 }

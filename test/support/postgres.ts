@@ -47,7 +47,7 @@ export async function startPostgres({ fsync = false } = {}): Promise<PostgresSer
   const args = ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const server = spawn(join(programs, 'postgres'), args, { ...user, cwd: folder, stdio: 'ignore' });
   const url = (database: string) => `postgresql://postgres@127.0.0.1:${port}/${database}`;
-  await untilReady(url('postgres'));
+  await untilReady(url('postgres'), 'PostgreSQL');
   const stop = async () => {
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill('SIGQUIT');
@@ -73,7 +73,8 @@ function unprivileged(): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') };
 }
 
-async function untilReady(url: string): Promise<void> {
+/** Resolves when a database takes connections. @throws when it never does */
+export async function untilReady(url: string, what: string): Promise<void> {
   for (let attempt = 0; attempt < 6000; attempt++) {
     const client = new pg.Client({ connectionString: url });
     try {
@@ -83,5 +84,5 @@ async function untilReady(url: string): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-  throw new Error('PostgreSQL did not start');
+  throw new Error(`${what} did not start`);
 }
