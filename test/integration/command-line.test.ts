@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { databaseKinds, freshDatabase } from '../support/databases.js';
+import { databaseKinds, emptyDatabase, freshDatabase } from '../support/databases.js';
 import { startProgram } from '../support/program.js';
 import { describeWith } from '../support/programs.js';
 import { runShell, runThingward } from '../support/shell.js';
@@ -110,7 +110,7 @@ describe("the operator's commands where there is no Thingward", () => {
   });
 
   it.runIf(databaseKinds.includes('postgresql'))('refuse an empty PostgreSQL and make no table in it', async () => {
-    const { settings } = await freshDatabase('postgresql');
+    const { settings } = await emptyDatabase('postgresql');
     for (const command of operators) {
       const result = await runThingward(command, settings, folder);
       expect(result).toMatchObject({

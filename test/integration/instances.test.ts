@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createClient, type Client } from '../support/client.js';
 import { csrPem } from '../support/csr.js';
-import { databaseKinds, freshDatabase } from '../support/databases.js';
+import { databaseKinds, emptyDatabase } from '../support/databases.js';
 import { freePort } from '../support/ports.js';
 import { startProgram, type Program } from '../support/program.js';
 import { describeWith } from '../support/programs.js';
@@ -22,7 +22,7 @@ describeWith(withPostgres, 'two instances on one PostgreSQL behind NGINX', () =>
   let url: string;
 
   beforeAll(async () => {
-    const { settings } = await freshDatabase('postgresql');
+    const { settings } = await emptyDatabase('postgresql');
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     const common = {

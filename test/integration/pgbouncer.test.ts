@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { freshDatabase, sealingKey } from '../support/databases.js';
+import { emptyDatabase, sealingKey } from '../support/databases.js';
 import { serialOf } from '../support/crl.js';
 import { enroll, provision } from '../support/fleet.js';
 import { startPgBouncer } from '../support/pgbouncer.js';
@@ -11,7 +11,7 @@ import { startServer } from '../support/server.js';
 for (const mode of ['session', 'transaction'] as const)
   describeWith(['pgbouncer'], `behind PgBouncer, pool_mode ${mode}`, () => {
     it('starts, twice, and its times are right; what is revoked is listed', async () => {
-      const { settings } = await freshDatabase('postgresql');
+      const { settings } = await emptyDatabase('postgresql');
       const bouncer = await startPgBouncer(settings['DATABASE_URL']!, mode);
       const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
       const behind = { DATABASE_URL: bouncer.url, THINGWARD_KEY: sealingKey, THINGWARD_OWNER_KEY: ownerKey };

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../support/client.js';
-import { databaseKinds, freshDatabase } from '../support/databases.js';
+import { databaseKinds, emptyDatabase } from '../support/databases.js';
 import { freePort } from '../support/ports.js';
 import { startProgram, type Program } from '../support/program.js';
 import { describeWith } from '../support/programs.js';
@@ -216,7 +216,7 @@ describeWith(['openssl', 'curl', 'certtool'], 'the server with TLS of its own', 
 for (const kind of databaseKinds) {
   describeWith(['openssl', 'curl'], `commands for the operator on ${kind}`, () => {
     it('owner-key, rotate-token-key and restored do what they say', async () => {
-      const database = await freshDatabase(kind);
+      const database = await emptyDatabase(kind);
       const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
       const settings = { ...database.settings, THINGWARD_OWNER_KEY: ownerKey };
       let program: Program = await startProgram(settings);

@@ -57,11 +57,15 @@ export async function startPostgres({ fsync = false } = {}): Promise<PostgresSer
   return { url, pid: server.pid!, stop };
 }
 
-/** Makes an empty database and returns its URL. */
-export async function createDatabase(server: Pick<PostgresServer, 'url'>, name: string): Promise<string> {
+/** Makes a database, empty or a copy of another, and returns its URL. */
+export async function createDatabase(
+  server: Pick<PostgresServer, 'url'>,
+  name: string,
+  template = 'template1',
+): Promise<string> {
   const client = new pg.Client({ connectionString: server.url('postgres') });
   await client.connect();
-  await client.query(`CREATE DATABASE "${name}"`);
+  await client.query(`CREATE DATABASE "${name}" TEMPLATE "${template}"`);
   await client.end();
   return server.url(name);
 }
