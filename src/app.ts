@@ -237,6 +237,8 @@ function callerLookup({ accounts, enrollments, tokens }: Services): CallerLookup
       return enrollments.isRemembered(hash) || goodTokens.has(hash.toString('base64'));
     },
     apiKey: accounts.findCaller,
+    markKeys: accounts.markKeys,
+    isUnchanged: accounts.isUnchanged,
     async enrollment(token) {
       const tokenHash = hashCredential(token);
       const enrollment = await enrollments.covering(tokenHash);

@@ -32,6 +32,9 @@ export function createKeyCache({ load, mayRemember }: Deps) {
       return key;
     },
 
+    /** A mark that stays the same while nothing is said about any key; undefined while the log is not read. */
+    mark: (): number | undefined => (mayRemember() ? drops : undefined),
+
     clear(): void {
       drops++;
       keys.clear();

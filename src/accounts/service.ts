@@ -183,6 +183,13 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
     /** Whether a key of this hash was good lately. */
     isRemembered: (hash: Buffer): boolean => keys.find(hash) !== undefined,
 
+    /** A mark for {@link isUnchanged}. */
+    markKeys: keys.mark,
+
+    /** Whether a key is certainly as it was when the mark was taken: nothing was said of any since, and it has not expired. */
+    isUnchanged: ({ expiresAt }: KeyCaller, mark: number | undefined): boolean =>
+      mark !== undefined && mark === keys.mark() && (expiresAt === null || expiresAt > clock()),
+
     /** Who holds an API key; undefined for a key that is unknown, deleted or expired. @throws DomainError `account-suspended` */
     findCaller(token: string): KeyCaller | undefined | Promise<KeyCaller | undefined> {
       const hash = hashCredential(token);

@@ -50,6 +50,8 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     caller: Caller | null;
+    /** What was known of API keys when the caller was found. */
+    keysMark: number | undefined;
   }
 }
 
@@ -61,6 +63,10 @@ export type CallerLookup = {
   isRemembered(credential: string): boolean;
   /** At once for a key that was used lately. */
   apiKey(key: string): KeyCaller | undefined | Promise<KeyCaller | undefined>;
+  /** A mark for `isUnchanged`. */
+  markKeys(): number | undefined;
+  /** Whether a key is certainly as it was when the mark was taken. */
+  isUnchanged(caller: KeyCaller, mark: number | undefined): boolean;
   enrollment(token: string): Promise<EnrollmentCaller | undefined>;
   accessToken(token: string): Promise<ThingCaller | undefined>;
 };
@@ -76,6 +82,7 @@ export function installCallers(
   rates: RateLimiter,
 ): void {
   app.decorateRequest('caller', null);
+  app.decorateRequest('keysMark', undefined);
   app.addHook('onRoute', (route) => {
     // The documentation page brings its routes with it, undeclared; they show what openapi.json shows.
     if (route.url.startsWith(docsPrefix)) route.config = { ...route.config, access: 'public' };
@@ -92,12 +99,14 @@ export function installCallers(
     const { needs = [], cost } = request.routeOptions.config;
     // Over the limit of its address, a credential that is not remembered is refused before it is looked up.
     if (!failures.isQuiet() && !lookup.isRemembered(credential)) failures.requireRoom(request.ip);
+    const isFirst = request.caller === null;
+    request.keysMark = lookup.markKeys();
     const enter = (caller: Caller | undefined): void => {
       request.caller = caller ?? refuseUnknown(request, failures);
       if (fromUrl) admitFromUrl(request.caller);
       admit(request.caller, access);
       if (needs.length > 0) requirePermissions(keyCaller(request), needs);
-      if (request.caller.kind === 'key') rates.take(request.caller, cost ?? costOf(request.method));
+      if (request.caller.kind === 'key' && isFirst) rates.take(request.caller, cost ?? costOf(request.method));
       done();
     };
     const caller = resolve(credential, lookup);
@@ -114,7 +123,12 @@ export function installCallers(
   });
   app.addHook('preValidation', (request, _reply, done) => {
     const { access, secretInBody } = request.routeOptions.config;
-    if (!secretInBody || request.caller !== null || access === undefined || access === 'public') return done();
+    if (access === undefined || access === 'public') return done();
+    const { caller, keysMark } = request;
+    // A body may take its time: what became of the key meanwhile counts, or a deleted one could still make another.
+    if (caller !== null && (caller.kind !== 'key' || lookup.isUnchanged(caller, keysMark))) return done();
+    if (caller !== null) return identify(request, access, requireCredential(request), done);
+    if (!secretInBody) return done();
     const { client_secret: secret } = (request.body ?? {}) as { client_secret?: unknown };
     identify(request, access, { credential: typeof secret === 'string' ? secret : missing(), fromUrl: false }, done);
   });

@@ -30,3 +30,14 @@ export async function holdKey(
   if (!key!.isHeld) return 'key-in-use';
   return key!.isBarred ? 'key-barred' : 'held';
 }
+
+/** Whether a key was revoked as compromised. Asked once the thing is locked: whoever bars a key locks its thing before. */
+export async function isKeyBarred(
+  tx: Transaction,
+  { account, spkiSha256 }: Pick<Wanted, 'account' | 'spkiSha256'>,
+): Promise<boolean> {
+  const rows = await tx.$queryRaw<object[]>(sql`
+    SELECT 1 FROM thing_keys WHERE account_name = ${account} AND spki_sha256 = decode(${spkiSha256}, 'hex') AND barred_at IS NOT NULL
+    UNION ALL SELECT 1 FROM barred_keys WHERE spki_sha256 = decode(${spkiSha256}, 'hex')`);
+  return rows.length > 0;
+}

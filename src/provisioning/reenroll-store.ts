@@ -1,8 +1,9 @@
 import { sql, type Commit, type Transaction } from '../db/client.js';
+import { isDataConflict } from '../db/errors.js';
 import type { AppendLog } from '../log/append.js';
 import type { AppendAudit } from '../audit/store.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
-import { isKeyFree } from './key-sql.js';
+import { isKeyBarred, isKeyFree } from './key-sql.js';
 import { insertRecords } from './record-sql.js';
 import { readState, usability, type BatchState, type LockRoom, type ProvisionRecord, type Unusable } from './store.js';
 
@@ -16,6 +17,10 @@ export type ReenrollRights = {
 
 export type ReenrollResult =
   'created' | 'not-active' | 'name-taken' | 'segment-full' | 'key-in-use' | 'key-barred' | Unusable;
+
+export type Reenrolled = { result: ReenrollResult; record: ProvisionRecord };
+
+const mostAttempts = 3;
 
 export type ReenrollStore = ReturnType<typeof createReenrollStore>;
 
@@ -63,31 +68,39 @@ export function createReenrollStore(commit: Commit, audit: AppendAudit, log: App
     });
   };
 
+  const recordOnce = (record: ProvisionRecord, rights: ReenrollRights): Promise<Reenrolled> =>
+    commit(async (tx) => {
+      const state = await readState(tx, [record]);
+      const unusable = usability(state.enrollments?.[0]);
+      if (unusable) return { result: unusable, record };
+      const scene = await lockScene(tx, record, rights, state);
+      const result = judge(scene, rights);
+      const { old, holder } = scene;
+      if (result !== 'created') return { result, record: { ...record, thing: old } };
+      const isBack = old.status === 'revoked';
+      const written = isBack ? await bringBack(tx, old, record) : { ...record, thing: old };
+      const takesKeyOf = holder && !holder.isFree && holder.thingId !== written.thing.id ? holder.thingId : undefined;
+      await insertRecords(tx, [written], { existingThing: !isBack, takesKeyOf });
+      if (holder && holder.thingId !== written.thing.id) await noteMovedKey(tx, written, holder.thingId);
+      if (isBack) await announce(tx, written);
+      return { result, record: written };
+    });
+
   return {
     /**
      * Records a new key for a thing: for the same thing while it is active; for a new one in its place when it was
      * revoked and the re-enrollment was made for that. The answer's record says which thing it became.
      */
-    record: (
-      record: ProvisionRecord,
-      rights: ReenrollRights,
-    ): Promise<{ result: ReenrollResult; record: ProvisionRecord }> =>
-      commit(async (tx) => {
-        const state = await readState(tx, [record]);
-        const unusable = usability(state.enrollments?.[0]);
-        if (unusable) return { result: unusable, record };
-        const scene = await lockScene(tx, record, rights, state);
-        const result = judge(scene, rights);
-        const { old, holder } = scene;
-        if (result !== 'created') return { result, record: { ...record, thing: old } };
-        const isBack = old.status === 'revoked';
-        const written = isBack ? await bringBack(tx, old, record) : { ...record, thing: old };
-        const takesKeyOf = holder && !holder.isFree && holder.thingId !== written.thing.id ? holder.thingId : undefined;
-        await insertRecords(tx, [written], { existingThing: !isBack, takesKeyOf });
-        if (holder && holder.thingId !== written.thing.id) await noteMovedKey(tx, written, holder.thingId);
-        if (isBack) await announce(tx, written);
-        return { result, record: written };
-      }),
+    async record(record: ProvisionRecord, rights: ReenrollRights): Promise<Reenrolled> {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await recordOnce(record, rights);
+        } catch (error) {
+          // Another took the key or the name between the look and the write: the next look sees it.
+          if (attempt === mostAttempts || !isDataConflict(error)) throw error;
+        }
+      }
+    },
   };
 
   /** Locks what a re-enrollment touches, in the order of everybody: enrollment, segment, things. */
@@ -103,7 +116,8 @@ export function createReenrollStore(commit: Commit, audit: AppendAudit, log: App
     const holder = await keyHolder(tx, record);
     const { old, held } = await lockThings(tx, reenrollsThingId, holder?.thingId);
     const hasRoom = old.segment === segment && [...(room?.values() ?? [])].every((left) => left > 0);
-    const { name: isNameTaken = false, barred: isBarred = false } = taken?.[0] ?? {};
+    const isNameTaken = taken?.[0]?.name ?? false;
+    const isBarred = await isKeyBarred(tx, { account, spkiSha256: record.spkiSha256 });
     return { old, held, holder, isNameTaken, isBarred, hasRoom };
   }
 }

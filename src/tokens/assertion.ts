@@ -28,6 +28,8 @@ const leewaySeconds = 30;
 // One in use, and as many renewals as may wait for their first use.
 const mostCandidates = 11;
 const supersededSeconds = 24 * 3600;
+// As accounts and things are named: no other text is looked up.
+const subjectForm = /^([a-z0-9][a-z0-9-]{0,62})\/([A-Za-z0-9:_-]{1,128})$/;
 
 export type AssertionVerifier = ReturnType<typeof createAssertionVerifier>;
 
@@ -62,11 +64,9 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
   const candidates = async ({ header, claims }: ReadJwt, typ: AssertionType): Promise<HeldCertificate[]> => {
     const thumbprint = header['x5t#S256'];
     if (thumbprint === undefined && typ === 'client-authentication+jwt') {
-      const [account, name, more] = String(claims['sub']).split('/');
-      const live = name && more === undefined ? await findLiveOf(account!, name, clock(), mostCandidates) : [];
-      if (live.length === 0)
-        throw refuse('its sub must be account/thingName of a thing with a certificate that is good now');
-      return live;
+      const [, account, name] = subjectForm.exec(String(claims['sub'])) ?? [];
+      if (account === undefined || name === undefined) throw refuse('its sub must be account/thingName');
+      return findLiveOf(account, name, clock(), mostCandidates);
     }
     const isNamed = typeof thumbprint === 'string' && /^[A-Za-z0-9_-]{43}$/.test(thumbprint);
     const named = isNamed && (await findCertificate(Buffer.from(thumbprint, 'base64url').toString('hex')));
@@ -74,14 +74,17 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
     return [named];
   };
 
-  /** When what these claims say ends. At the token endpoint a longer life counts as five minutes from `iat`. */
+  /**
+   * When what these claims say ends. At the token endpoint a longer life counts as five minutes from `iat`, whenever it
+   * is read: an end that moved with the clock would let a `jti` count again that was remembered until the first one.
+   */
   const endOf = ({ exp, iat, nbf }: Record<string, unknown>, typ: AssertionType): number => {
     const now = numericDate(clock());
     const most = now + maxLifeSeconds + leewaySeconds;
     if (!isTime(exp)) throw refuse('it must have exp');
     if (nbf !== undefined && (!isTime(nbf) || nbf > now + leewaySeconds)) throw refuse('its nbf is not reached yet');
-    const shortened = exp > most && typ === 'client-authentication+jwt' && isTime(iat);
-    const end = shortened ? iat + maxLifeSeconds : exp;
+    const isShortened = typ === 'client-authentication+jwt' && isTime(iat) && exp > iat + maxLifeSeconds;
+    const end = isShortened ? iat + maxLifeSeconds : exp;
     if (end > most) throw refuse('its exp must be at most 5 minutes away, or 5 minutes after an iat that is not ahead');
     if (end <= now - leewaySeconds) throw refuse('it has expired');
     return end;
@@ -108,7 +111,13 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
     async verify(jwt: string, typ: AssertionType): Promise<Assertion> {
       const parts = read(jwt);
       const certificate = await firstSigner(jwt, await candidates(parts, typ));
-      if (!certificate) throw refuse('it was not signed by the key of that certificate');
+      // The same words whether there is such a thing or not: anybody may ask.
+      if (!certificate)
+        throw refuse(
+          parts.header['x5t#S256'] === undefined
+            ? 'it was not signed by the key of a certificate of its sub that is good now'
+            : 'it was not signed by the key of that certificate',
+        );
       const claims = checkClaims(parts, typ, certificate);
       const until = new Date(endOf(claims, typ) * 1000);
       requireGood(certificate, typ, claims);

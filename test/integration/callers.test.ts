@@ -258,7 +258,8 @@ describe('a route that says nothing about its callers', () => {
   it('stops the server from starting', () => {
     const app = fastify();
     const nobody = async () => undefined;
-    const lookup = { isRemembered: () => false, apiKey: nobody, enrollment: nobody, accessToken: nobody };
+    const unknown = { markKeys: () => undefined, isUnchanged: () => false };
+    const lookup = { ...unknown, isRemembered: () => false, apiKey: nobody, enrollment: nobody, accessToken: nobody };
     installCallers(
       app,
       lookup,

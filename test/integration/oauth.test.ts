@@ -123,6 +123,48 @@ describe.each(databaseKinds)('the OAuth routes on %s', (kind) => {
     expect((await credentials('x')).body.serverTime).toMatch(/^\d{4}-/);
   });
 
+  it('an assertion counts once, however far away its exp is', async () => {
+    const device = await newDevice();
+    const iat = Math.floor(server.now().getTime() / 1000);
+    for (const [life, statuses] of [
+      [3600, [200, 401, 401, 401]],
+      [120, [200, 401, 401, 401]],
+    ] as const) {
+      const jwt = await signedBy(server, device, { claims: { iat, exp: iat + life } });
+      const found = [(await credentials(jwt)).status, (await credentials(jwt)).status];
+      // The second jti is remembered no longer by then; nor is exp far away.
+      for (const seconds of [life / 2, life / 2 - 60]) {
+        server.advance(seconds);
+        await server.services.tokenStore.sweep(server.now());
+        found.push((await credentials(jwt)).status);
+      }
+      server.advance(60 - life);
+      expect([life, ...found]).toEqual([life, ...statuses]);
+    }
+  });
+
+  it('a sub that is no name is refused like one that nobody has', async () => {
+    const device = await newDevice();
+    const answerTo = async (subject: string) =>
+      credentials(await signedBy(server, device, { subject, header: { 'x5t#S256': undefined } }));
+    for (const subject of [
+      'default/a\0b',
+      '\0/a',
+      'default/\ud800',
+      'default/a/b',
+      'default',
+      '/',
+      'Default/a',
+      'default/',
+    ])
+      expect([subject, (await answerTo(subject)).status]).toEqual([subject, 401]);
+    // Nobody learns by a wrong signature which things there are.
+    const another = await newDevice();
+    const [missing, present] = [await answerTo('default/nobody'), await answerTo(`default/${another.name}`)];
+    expect([missing.status, missing.body.error_description]).toEqual([401, present.body.error_description]);
+    expect((await answerTo(`default/${device.name}`)).status).toBe(200);
+  });
+
   it('nothing that is answered there may be kept', async () => {
     const device = await newDevice();
     const { refreshToken, accessToken } = device.answer.body.token;
