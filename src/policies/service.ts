@@ -44,6 +44,32 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     ttl: renderCacheMs,
   });
 
+  // What is being saved counts as if it were there: else many at once would each find the same room.
+  const coming = new Map<string, { others: number; weight: number }>();
+
+  /** Does work that makes a document active, with room for it. @throws DomainError `too-many-requests` */
+  const inRoom = async <Result>(
+    account: string,
+    document: PolicyDocument,
+    work: () => Promise<Result>,
+  ): Promise<Result> => {
+    const before = coming.get(account) ?? { others: 0, weight: 0 };
+    const { others, weight, own } = held(account, document.name);
+    requireRoom({ others: others + before.others, weight: weight + before.weight, own }, document);
+    const mine = weightOf(document);
+    const add = (count: number, added: number): void => {
+      const now = coming.get(account) ?? { others: 0, weight: 0 };
+      if (now.others + count === 0) coming.delete(account);
+      else coming.set(account, { others: now.others + count, weight: now.weight + added });
+    };
+    add(1, mine);
+    try {
+      return await work();
+    } finally {
+      add(-1, -mine);
+    }
+  };
+
   const active = (account: string, name: string): Promise<PolicyVersion | undefined> => {
     const key = `${account}/${name}`;
     const cached = cache.get(key);
@@ -74,8 +100,13 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
   ): Promise<{ name: string; version: number; activeVersion: number }> => {
     const document = requireSound(input);
     const { name } = document;
-    requireRoom(held(account, name), document);
-    await store.transaction(async (tx) => {
+    await inRoom(account, document, () => insert(account, document, origin));
+    return { name, version: 1, activeVersion: 1 };
+  };
+
+  const insert = (account: string, document: PolicyDocument, origin: Origin): Promise<void> =>
+    store.transaction(async (tx) => {
+      const { name } = document;
       const at = clock();
       const most = mostOfAccount.policies;
       if ((await store.count(tx, account, most)) >= most)
@@ -95,8 +126,6 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
       });
       await log(tx, at, [activation(account, name, 1, document)]);
     });
-    return { name, version: 1, activeVersion: 1 };
-  };
 
   return {
     /** Gives a new account its built-in policies. Returns what the log has to tell of them. */
@@ -136,16 +165,17 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     /** Makes a version, newer or older, the active one, everywhere before this resolves. @throws DomainError `not-found` */
     async activate(account: string, name: string, version: number, origin: Origin): Promise<void> {
       const { document } = await findVersion(account, name, version);
-      requireRoom(held(account, name), document);
-      await store.transaction(async (tx) => {
-        const policy = await store.lock(tx, account, name);
-        if (!policy || policy.activeVersion === version) return;
-        const at = clock();
-        await store.setActive(tx, account, name, version);
-        const detail: Json = { before: policy.activeVersion, after: version };
-        await audit(tx, { at, account, origin, action: 'policy.activate', target: `policy:${name}`, detail });
-        await log(tx, at, [activation(account, name, version, document)]);
-      });
+      await inRoom(account, { ...document, name }, () =>
+        store.transaction(async (tx) => {
+          const policy = await store.lock(tx, account, name);
+          if (!policy || policy.activeVersion === version) return;
+          const at = clock();
+          await store.setActive(tx, account, name, version);
+          const detail: Json = { before: policy.activeVersion, after: version };
+          await audit(tx, { at, account, origin, action: 'policy.activate', target: `policy:${name}`, detail });
+          await log(tx, at, [activation(account, name, version, document)]);
+        }),
+      );
       cache.delete(`${account}/${name}`);
     },
 
@@ -200,7 +230,8 @@ function requireSound(input: unknown): PolicyDocument {
 }
 
 /**
- * Every instance keeps the active policies of all accounts ready in memory. Concurrent saves may go over this a little.
+ * Every instance keeps the active policies of all accounts ready in memory. Saves at the same moment on several
+ * instances may go over this.
  * @throws DomainError `too-many-requests`
  */
 function requireRoom({ others, weight, own }: HeldPolicies, document: PolicyDocument): void {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { zoneDataVersion, zoneNames } from '../../src/policy/zone.js';
+import { policyLimits } from '../../src/policy/limits.js';
 import { problemOf } from '../support/client.js';
+import { databaseKinds } from '../support/databases.js';
 import { enroll, provision } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -195,5 +197,37 @@ describe('the limits of policies', () => {
     }
     expect(listed).toEqual(many(105, (n) => 105 - n));
     expect((await server.owner.get('/v1/policies/nothing/versions')).status).toBe(404);
+  });
+});
+
+describe.each(databaseKinds)('policies that are saved at the same moment on %s', (kind) => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer(kind);
+  });
+  afterAll(() => server.stop());
+
+  it('stay together within what an account may have ready, and leave no place taken', async () => {
+    const answers = await Promise.all(many(40, (n) => server.owner.post('/v1/policies', heavy(`many-${n}`, 15_000))));
+    const refused = answers.filter(({ status }) => status !== 201);
+    expect(new Set(refused.map(problemOf))).toEqual(new Set(['too-many-requests']));
+    const { weight } = server.services.snapshot.held('default', '');
+    expect(weight).toBeLessThanOrEqual(policyLimits.accountWeight);
+    expect(policyLimits.accountWeight - weight).toBeLessThan(15_100);
+
+    // One is active in the light version of each name: switching all to the heavy one at once goes no further either.
+    const { ownerKey } = (await server.owner.post('/v1/accounts', { name: 'switching' })).body;
+    const owner = server.as(ownerKey as string);
+    const names = many(20, (n) => `switch-${n}`);
+    for (const name of names) {
+      await owner.post('/v1/policies', heavy(name, 1000));
+      await owner.post(`/v1/policies/${name}/versions`, heavy(name, 15_000));
+    }
+    const activate = (name: string) => owner.post(`/v1/policies/${name}/activate`, { version: 2 });
+    const switched = await Promise.all(names.map(activate));
+    expect(switched.filter(({ status }) => status === 200).length).toBeGreaterThan(8);
+    expect(server.services.snapshot.held('switching', '').weight).toBeLessThanOrEqual(policyLimits.accountWeight);
+    const light = names.filter((_, n) => switched[n]!.status !== 200).map((name) => `/v1/policies/${name}/activate`);
+    for (const path of light) expect((await owner.post(path, { version: 1 })).status).toBe(200);
   });
 });
