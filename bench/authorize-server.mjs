@@ -20,17 +20,15 @@ const app = await buildApp({
   checkReady: async () => {},
   logger: createLogger('warn'),
 });
-const reply = replyTo(
-  {
-    allowed: false,
-    refusal: 'no-matching-statement',
-    statement: undefined,
-    validUntil: Date.now(),
-    refresh: false,
-    limits: undefined,
-  },
-  resources.services.log.cursor(),
-);
+const reply = replyTo({
+  allowed: false,
+  refusal: 'no-matching-statement',
+  statement: undefined,
+  validUntil: Date.now(),
+  refresh: false,
+  limits: undefined,
+  cursor: resources.services.log.cursor(),
+});
 const options = {
   config: { access: 'authorize:query' },
   validatorCompiler: compileSchema,

@@ -11,6 +11,7 @@ import { benchPush } from './push.js';
 import { benchCompact, benchLists } from './revocation.js';
 import { benchServers } from './servers.js';
 import { benchStart } from './start.js';
+import { benchTenants } from './tenants.js';
 
 const sections: Record<string, () => Promise<string>> = {
   engine: async () => engineTable(await benchEngines()),
@@ -23,6 +24,7 @@ const sections: Record<string, () => Promise<string>> = {
   push: benchPush,
   ocsp: benchOcsp,
   aws: benchAws,
+  tenants: benchTenants,
 };
 
 // All of them, or those that are named: npm run bench -- engine servers

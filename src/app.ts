@@ -30,6 +30,7 @@ import { createMetrics, healthRoutes } from './http/health.js';
 import { addMirrorMetrics } from './http/mirror-metrics.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
+import { createTurns } from './http/turns.js';
 import { issuerRoutes } from './issuers/routes.js';
 import { encodeCertificate } from './pki/pem.js';
 import { policyRoutes } from './policies/routes.js';
@@ -100,12 +101,10 @@ export async function buildApp(resources: AppResources): Promise<App> {
   addMirrorMetrics(metrics.registry, { queue: () => mirrorQueue(), counts: mirror.counts }, resources.clock);
   observeRequests(app, metrics);
   const failures = createFailureLimiter(config.failedCredentialsPerMinute, resources.clock);
-  installCallers(
-    app,
-    callerLookup(resources.services),
-    failures,
-    createRateLimiter(config.requestsPerSecond, resources.clock),
-  );
+  installCallers(app, callerLookup(resources.services), failures, {
+    rates: createRateLimiter(config.requestsPerSecond, resources.clock),
+    turns: createTurns(),
+  });
   await installDocs(app, version);
   await mountFeatures(app, resources, { metrics, failures });
   return app;
@@ -190,7 +189,7 @@ async function mountFeatures(
   await app.register(issuerRoutes(issuers));
   await app.register(policyRoutes({ service: policies, preview, cursor: log.cursor }));
   await app.register(segmentRoutes(segments));
-  await app.register(authorizeRoutes({ service: authorize, cursor: log.cursor }));
+  await app.register(authorizeRoutes({ service: authorize }));
   await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
   await app.register(awsAuthorizerRoutes(awsAuthorizer));
   await app.register(ocspRoutes(responder));
@@ -242,7 +241,7 @@ function callerLookup({ accounts, enrollments, tokens }: Services): CallerLookup
     async enrollment(token) {
       const tokenHash = hashCredential(token);
       const enrollment = await enrollments.covering(tokenHash);
-      return enrollment && { kind: 'enrollment', id: enrollment.id, tokenHash };
+      return enrollment && { kind: 'enrollment', id: enrollment.id, account: enrollment.account, tokenHash };
     },
     async accessToken(token) {
       const certificate = await tokens.findBearer(token);

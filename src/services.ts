@@ -210,6 +210,7 @@ export async function createServices(resources: Resources) {
     snapshot,
     principals,
     mayAnswer: log.mayAnswer,
+    cursor: log.cursor,
     reach: log.reach,
     seen: lastSeen.note,
     decided: recorder.record,

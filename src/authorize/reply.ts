@@ -6,8 +6,8 @@ import type { Verdict } from './service.js';
 const decided = new WeakMap<CompiledStatement, string>();
 
 /** The answer to one question, JSON. */
-export function replyTo(verdict: Verdict, cursor: string): string {
-  const { refusal, statement, refresh, limits, detail } = verdict;
+export function replyTo(verdict: Verdict): string {
+  const { refusal, statement, cursor, refresh, limits, detail } = verdict;
   const beginning = statement ? decidedBy(statement) : `{"decision":"deny","reasons":["${refusal!}"]`;
   const validUntil = secondsOf(verdict.validUntil);
   return `${beginning},"validUntil":"${validUntil}","cursor":"${cursor}"${refresh ? ',"refresh":true' : ''}${limits === undefined ? '' : `,"limits":${limits}`}${detail === undefined ? '}' : `,"detail":${JSON.stringify(detail)}}`}`;

@@ -37,6 +37,8 @@ export type Verdict = {
   statement: CompiledStatement | undefined;
   /** Milliseconds since 1970. */
   validUntil: number;
+  /** The place in the log that it was made from. */
+  cursor: string;
   /** The token is behind what the thing may do now. */
   refresh: boolean;
   /** The traffic policy of the thing's segment, JSON. */
@@ -51,6 +53,8 @@ type Deps = {
   principals: Principals;
   /** False while this instance may not say what depends on the log. */
   mayAnswer(): boolean;
+  /** The place in the log that is applied here. */
+  cursor(): string;
   /** Resolves once the log is applied up to a cursor. @throws DomainError `not-ready`, `epoch-changed` */
   reach(cursor: string): Promise<void>;
   /** Told of every thing that was asked about. */
@@ -81,7 +85,7 @@ export type AuthorizeService = ReturnType<typeof createAuthorizeService>;
 
 /** "May this device do that now?" Synchronous as soon as the principal is known. */
 export function createAuthorizeService(deps: Deps) {
-  const { clock, snapshot, principals, mayAnswer, reach, seen, decided, validitySeconds } = deps;
+  const { clock, snapshot, principals, mayAnswer, cursor, reach, seen, decided, validitySeconds } = deps;
 
   const capOf = (caller: KeyCaller, now: number): number =>
     now + 1000 * (caller.followsFeed ? validitySeconds.followers : validitySeconds.others);
@@ -91,6 +95,7 @@ export function createAuthorizeService(deps: Deps) {
     refusal,
     statement: undefined,
     validUntil,
+    cursor: cursor(),
     refresh: false,
     limits: undefined,
   });
@@ -152,7 +157,8 @@ export function createAuthorizeService(deps: Deps) {
       horizon: cap,
     });
     const refusal = reason === 'statement' ? undefined : reason;
-    return { allowed, refusal, statement, validUntil: Math.min(cap, changesAt), refresh, limits: segment?.limits };
+    const validUntil = Math.min(cap, changesAt);
+    return { allowed, refusal, statement, validUntil, cursor: cursor(), refresh, limits: segment?.limits };
   };
 
   const conclude = (caller: KeyCaller, subject: Subject | Refusal, question: Question, now: number): Verdict => {

@@ -5,6 +5,7 @@ import type { HeldCertificate } from '../registry.js';
 import type { FailureLimiter } from './failure-limiter.js';
 import type { Cost, RateLimiter } from './rate-limiter.js';
 import type { Permission, Role } from './permissions.js';
+import type { Answering, Load, Turns } from './turns.js';
 
 /** An admin, an operator, a proxy: whoever holds an API key. */
 export type KeyCaller = {
@@ -26,7 +27,7 @@ export type KeyCaller = {
 };
 
 /** A device before its first boot is done: it holds an enrollment token, looked up by `tokenHash`. */
-export type EnrollmentCaller = { kind: 'enrollment'; id: string; tokenHash: Buffer };
+export type EnrollmentCaller = { kind: 'enrollment'; id: string; account: string; tokenHash: Buffer };
 
 /** A device with an access token. */
 export type ThingCaller = { kind: 'thing'; certificate: HeldCertificate };
@@ -47,6 +48,8 @@ declare module 'fastify' {
     secretInBody?: boolean;
     /** What a request costs; by default `read` for GET and `write` for the others. */
     cost?: Cost;
+    /** What it holds up while it is under way, where that does not follow from the cost and the size of a page. */
+    load?: Load;
   }
   interface FastifyRequest {
     caller: Caller | null;
@@ -79,7 +82,7 @@ export function installCallers(
   app: FastifyInstance,
   lookup: CallerLookup,
   failures: FailureLimiter,
-  rates: RateLimiter,
+  { rates, turns }: { rates: RateLimiter; turns: Turns },
 ): void {
   app.decorateRequest('caller', null);
   app.decorateRequest('keysMark', undefined);
@@ -92,11 +95,12 @@ export function installCallers(
   });
   const identify = (
     request: FastifyRequest,
+    answer: Answering,
     access: Exclude<Access, 'public'>,
     { credential, fromUrl }: Credential,
     done: HookHandlerDoneFunction,
   ): void => {
-    const { needs = [], cost } = request.routeOptions.config;
+    const { needs = [], cost = costOf(request.method) } = request.routeOptions.config;
     // Over the limit of its address, a credential that is not remembered is refused before it is looked up.
     if (!failures.isQuiet() && !lookup.isRemembered(credential)) failures.requireRoom(request.ip);
     const isFirst = request.caller === null;
@@ -106,8 +110,9 @@ export function installCallers(
       if (fromUrl) admitFromUrl(request.caller);
       admit(request.caller, access);
       if (needs.length > 0) requirePermissions(keyCaller(request), needs);
-      if (request.caller.kind === 'key' && isFirst) rates.take(request.caller, cost ?? costOf(request.method));
-      done();
+      if (!isFirst) return done();
+      if (request.caller.kind === 'key') rates.take(request.caller, cost);
+      turns.enter(accountOf(request.caller), loadOf(request, cost), answer, done);
     };
     const caller = resolve(credential, lookup);
     if (caller instanceof Promise) caller.then(enter).catch(done);
@@ -115,26 +120,44 @@ export function installCallers(
   };
 
   // Not async: the caller of nearly every request is known at once, and a promise costs more than the check.
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, { raw }, done) => {
     const { access, secretInBody } = request.routeOptions.config;
     if (access === undefined || access === 'public') return done();
     if (secretInBody && request.headers.authorization === undefined) return done();
-    identify(request, access, requireCredential(request), done);
+    identify(request, raw, access, requireCredential(request), done);
   });
-  app.addHook('preValidation', (request, _reply, done) => {
+  app.addHook('preValidation', (request, { raw }, done) => {
     const { access, secretInBody } = request.routeOptions.config;
     if (access === undefined || access === 'public') return done();
     const { caller, keysMark } = request;
     // A body may take its time: what became of the key meanwhile counts, or a deleted one could still make another.
     if (caller !== null && (caller.kind !== 'key' || lookup.isUnchanged(caller, keysMark))) return done();
-    if (caller !== null) return identify(request, access, requireCredential(request), done);
+    if (caller !== null) return identify(request, raw, access, requireCredential(request), done);
     if (!secretInBody) return done();
     const { client_secret: secret } = (request.body ?? {}) as { client_secret?: unknown };
-    identify(request, access, { credential: typeof secret === 'string' ? secret : missing(), fromUrl: false }, done);
+    identify(
+      request,
+      raw,
+      access,
+      { credential: typeof secret === 'string' ? secret : missing(), fromUrl: false },
+      done,
+    );
   });
 }
 
 const costOf = (method: string): Cost => (method === 'GET' || method === 'HEAD' ? 'read' : 'write');
+
+const mostOfSmallPage = 100;
+
+function loadOf({ method, query, routeOptions: { config } }: FastifyRequest, cost: Cost): Load {
+  if (config.load !== undefined) return config.load;
+  if (cost !== 'read') return cost === 'free' ? 'question' : cost;
+  return method === 'GET' && Number((query as { limit?: unknown }).limit) > mostOfSmallPage ? 'page' : 'read';
+}
+
+function accountOf(caller: Caller): string {
+  return caller.kind === 'thing' ? caller.certificate.thing.account : caller.account;
+}
 
 type Credential = { credential: string; fromUrl: boolean };
 

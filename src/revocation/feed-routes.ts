@@ -97,7 +97,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
     app.get(
       '/v1/revocations',
       {
-        config: { access: 'revocations:read', cost: 'free' },
+        config: { access: 'revocations:read', cost: 'free', load: 'read' },
         schema: { summary: 'What changed after a cursor', tags, querystring: feedQuery, response: { 200: feedPage } },
       },
       async (request) => {
@@ -109,7 +109,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
     app.get(
       '/v1/revocations/snapshot',
       {
-        config: { access: 'revocations:read', cost: 'free' },
+        config: { access: 'revocations:read', cost: 'free', load: 'page' },
         schema: {
           summary: 'Everything that is revoked, held or suspended now; signed with Accept: application/jose',
           tags,

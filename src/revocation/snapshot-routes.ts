@@ -18,7 +18,7 @@ export function snapshotRoutes({ sign }: SignedSnapshots) {
     app.get(
       '/v1/revocations/snapshot.jws',
       {
-        config: { access: 'revocations:read' },
+        config: { access: 'revocations:read', load: 'page' },
         schema: {
           summary: 'The snapshot as a JWS that an issuing CA of the account signed: keep it beside the backup',
           tags: ['revocations'],

@@ -2,6 +2,7 @@ import fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installCallers, type Access } from '../../src/http/callers.js';
 import { createFailureLimiter } from '../../src/http/failure-limiter.js';
+import { createTurns } from '../../src/http/turns.js';
 import { createRateLimiter } from '../../src/http/rate-limiter.js';
 import { permissions, permissionsOfRole, roles, type Permission } from '../../src/http/permissions.js';
 import { problemOf } from '../support/client.js';
@@ -264,7 +265,7 @@ describe('a route that says nothing about its callers', () => {
       app,
       lookup,
       createFailureLimiter(1, () => new Date()),
-      createRateLimiter({ read: 1, write: 1, heavy: 1 }, () => new Date()),
+      { rates: createRateLimiter({ read: 1, write: 1, heavy: 1 }, () => new Date()), turns: createTurns() },
     );
     expect(() => app.get('/unguarded', async () => 'open')).toThrow(/GET \/unguarded declares no access/);
     expect(() => app.get('/guarded', { config: { access: 'things:read' } }, async () => 'shut')).not.toThrow();
