@@ -1,5 +1,11 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
-import { permissionsOfRole, roles, type Permission, type Role } from '../http/permissions.js';
+import {
+  permissions as knownPermissions,
+  permissionsOfRole,
+  roles,
+  type Permission,
+  type Role,
+} from '../http/permissions.js';
 
 export type StoredApiKey = {
   id: string;
@@ -116,6 +122,8 @@ export function createAccountStore(db: Database, log: () => { commit: Commit; co
   };
 }
 
+const isAmong = (listed: string[]) => (permission: Permission) => listed.includes(permission);
+
 type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & { account: { status: string } };
 
 function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
@@ -124,8 +132,9 @@ function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row
     ...row,
     account: accountName,
     accountStatus: account.status,
-    role: role as Role | null,
-    // A role that this version does not know is of a later one, which wrote down what it allowed.
-    permissions: present ? permissionsOfRole(present, accountName) : (permissions as Permission[]),
+    role: present ?? null,
+    // A role that this version does not know is of a later one, which wrote down what it allowed. Permissions that it does
+    // not know allow nothing here, and its answers have no word for them.
+    permissions: present ? permissionsOfRole(present, accountName) : knownPermissions.filter(isAmong(permissions)),
   };
 }

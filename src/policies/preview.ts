@@ -31,11 +31,12 @@ export function createPolicyPreview({ store, clock, recentDecisions, validitySec
 
   return {
     /**
-     * What policies say to each question, the statement that decided, and what every other statement said.
+     * What policies say to each question, the statement that decided, and what every other statement said. Things are
+     * looked up only for who may read them.
      * @throws DomainError `invalid-policy`, `unknown-policy`, `invalid-request`, `too-many-requests`
      */
-    simulate: (account: string, simulation: Simulation): Promise<Simulated> =>
-      turns.take(account, () => simulate(account, simulation)),
+    simulate: (account: string, simulation: Simulation, mayReadThings: boolean): Promise<Simulated> =>
+      turns.take(account, () => simulate(account, simulation, mayReadThings)),
 
     /** What activating a version would change. Writes nothing. @throws DomainError `unknown-policy`, `too-many-requests` */
     blastRadius: (account: string, name: string, wanted: number): Promise<BlastRadius> =>

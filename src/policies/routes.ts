@@ -83,12 +83,19 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         bodyLimit: documentBytes,
         schema: {
           summary: 'What policies would say: any version, any time, a real or an imagined thing',
+          description:
+            'What a request leaves out of a thing comes from the registry, with things:read; without it every thing is imagined, and policies must be named.',
           tags,
           body: schema.simulation,
           response: { 200: schema.simulated },
         },
       },
-      async (request) => preview.simulate(keyCaller(request).account, request.body),
+      async (request) => {
+        const caller = keyCaller(request);
+        const { policies } = request.body;
+        if (!policies) requirePermissions(caller, ['things:read'], 'asking by the policies that things carry');
+        return preview.simulate(caller.account, request.body, caller.permissions.has('things:read'));
+      },
     );
 
     app.get(

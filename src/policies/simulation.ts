@@ -92,10 +92,10 @@ export function createSimulation({ store, clock, version, validitySeconds }: Dep
    * What policies say to each question, the statement that decided, and what every other statement said.
    * @throws DomainError `invalid-policy`, `unknown-policy`, `invalid-request` for more than is looked at in one go
    */
-  return async (account: string, simulation: Simulation): Promise<Simulated> => {
+  return async (account: string, simulation: Simulation, mayReadThings: boolean): Promise<Simulated> => {
     const { requests } = simulation;
     const given = simulation.policies && (await readGiven(account, simulation.policies));
-    const names = [...new Set(requests.map(({ thing }) => thing.name))];
+    const names = mayReadThings ? [...new Set(requests.map(({ thing }) => thing.name))] : [];
     const real = new Map((await store.thingsNamed(account, names)).map((thing) => [thing.name, thing]));
     const carried = given ? [] : [...new Set([...real.values()].flatMap(({ policies }) => policies))];
     const active = await store.activeNamed(account, carried);

@@ -94,6 +94,21 @@ describe.each(databaseKinds)('an effect needs its own permission, on %s', (kind)
       'forbidden',
     );
     expect((await author.post('/v1/policies/sensor/activate', { version: 1 })).status).toBe(200);
+    const secret = await enroll(server, { thingNamePattern: 'secret', attributes: { site: 'hidden' } });
+    await provision(server, secret.token, 'secret');
+    const condition = { attributes: { site: ['hidden'] } };
+    const open = { id: 'open', effect: 'allow', actions: ['open'], resources: ['endpoint:gate'], condition };
+    const requests = [{ thing: { name: 'secret' }, action: 'open', resource: 'endpoint:gate' }];
+    const simulate = async (as: Client, policies?: object[]) => {
+      const { status, body } = await as.post('/v1/policies/simulate', { policies, requests });
+      return status === 200 ? body.decisions[0].decision : problemOf({ body } as never);
+    };
+    const reader = await withList('policies:read');
+    expect(await simulate(reader, [{ statements: [open] }])).toBe('deny');
+    expect(await simulate(reader)).toBe('forbidden');
+    const both = await withList('policies:read', 'things:read');
+    expect(await simulate(both, [{ statements: [open] }])).toBe('allow');
+    expect(await simulate(both)).toBe('deny');
   });
 
   it('a re-enrollment ends certificates, so it needs certificates:revoke', async () => {
@@ -113,5 +128,22 @@ describe.each(databaseKinds)('an effect needs its own permission, on %s', (kind)
     expect((await old.as.post('/v1/proxies', { name })).status).toBe(201);
     expect((await server.owner.get(`/v1/api-keys/${old.id}`)).body.permissions).toContain('proxies:write');
     expect(problemOf(await listed.as.post('/v1/proxies', { name: 'other' }))).toBe('forbidden');
+  });
+
+  it('a key of a later version is read, with what this one knows of it', async () => {
+    const { id, as } = await keyOf({ permissions: ['keys:read'] });
+    const later = { role: 'astronaut', permissions: ['moons:write', 'keys:read', 'things:read'] };
+    await server.database.client.apiKey.update({ where: { id }, data: later });
+    const shown = (await server.owner.get(`/v1/api-keys/${id}`)).body;
+    expect([shown.role, shown.permissions]).toEqual([undefined, ['things:read', 'keys:read']]);
+    expect((await server.owner.get('/v1/api-keys?limit=1000')).status).toBe(200);
+    expect((await as.get('/v1/api-keys')).status).toBe(200);
+    expect(problemOf(await as.send('DELETE', `/v1/api-keys/${id}`))).toBe('forbidden');
+  });
+
+  it('a migration does not read every certificate again while other instances wait', async () => {
+    const [row] = await server.database.client.$queryRaw<{ validated: boolean }[]>`
+      SELECT convalidated AS validated FROM pg_constraint WHERE conname = 'certificates_account_name_spki_sha256_fkey'`;
+    expect(row).toEqual({ validated: false });
   });
 });

@@ -13,10 +13,11 @@ CREATE INDEX "enrollments_reenrolls_idx" ON "enrollments" ("reenrolls_thing_id")
 -- Everything that ever was under a name, in use or not.
 CREATE INDEX "things_former_name_idx" ON "things" ("account_name", "former_name") WHERE "former_name" IS NOT NULL;
 
--- A key still has one holder, but the holder may change: certificates of an earlier one keep their thing.
+-- A key still has one holder, but the holder may change: certificates of an earlier one keep their thing. The rows that are
+-- there obey the stricter constraint that goes, so they are not read again: other instances wait for this transaction.
 ALTER TABLE "certificates" DROP CONSTRAINT "certificates_account_name_spki_sha256_thing_id_fkey";
 ALTER TABLE "certificates" ADD CONSTRAINT "certificates_account_name_spki_sha256_fkey"
-    FOREIGN KEY ("account_name", "spki_sha256") REFERENCES "thing_keys" ("account_name", "spki_sha256") ON DELETE RESTRICT ON UPDATE RESTRICT;
+    FOREIGN KEY ("account_name", "spki_sha256") REFERENCES "thing_keys" ("account_name", "spki_sha256") ON DELETE RESTRICT ON UPDATE RESTRICT NOT VALID;
 
 -- A new certificate is for the present holder of its key, whatever program writes it.
 CREATE FUNCTION "certificate_key_held"() RETURNS trigger LANGUAGE plpgsql AS $$
