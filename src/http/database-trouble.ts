@@ -1,9 +1,13 @@
-/** What the database layer throws, as far as it is read here: Prisma's errors, their driver's, and those of sockets. */
+/** What an adapter says of its driver's error. */
+type AdapterCause = { kind?: unknown; originalCode?: unknown };
+
+/** What the database layer throws, as far as it is read here: Prisma's errors, its adapters', their driver's, and those of sockets. */
 type Thrown = {
   code?: unknown;
   name?: unknown;
   message?: unknown;
-  meta?: { driverAdapterError?: { cause?: { kind?: unknown; originalCode?: unknown } } };
+  cause?: AdapterCause;
+  meta?: { driverAdapterError?: { cause?: AdapterCause } };
 };
 
 // Prisma's connection errors and transactions that got no connection in time, and the errors of the socket itself.
@@ -32,9 +36,11 @@ const words =
 /** Whether the database kept a request from being answered, rather than the request or this program. */
 export function isDatabaseTrouble(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
-  const { code, name, message, meta } = error as Thrown;
+  const { code, name, message, meta, cause } = error as Thrown;
   if (codes.has(String(code)) || name === 'PrismaClientInitializationError') return true;
-  const { kind, originalCode } = meta?.driverAdapterError?.cause ?? {};
+  // What ends a transaction, COMMIT and ROLLBACK, is thrown as the adapter has it, and some of the driver's as it is.
+  if (states.test(String(code))) return true;
+  const { kind, originalCode } = meta?.driverAdapterError?.cause ?? cause ?? {};
   if (kinds.has(String(kind)) || states.test(String(originalCode))) return true;
   return typeof message === 'string' && words.test(message);
 }

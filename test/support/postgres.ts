@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,14 @@ import pg from 'pg';
 import { freePort } from './ports.js';
 
 /** A PostgreSQL server of its own, on loopback, gone without a trace when stopped. */
-export type PostgresServer = { url(database: string): string; pid: number; stop(): Promise<void> };
+export type PostgresServer = {
+  url(database: string): string;
+  /** Ends it and keeps its data: SIGINT is a "fast" shutdown, SIGQUIT an "immediate" one, SIGKILL a crash. */
+  halt(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void>;
+  /** Starts it on the data that it had. Resolves when it takes connections. */
+  resume(): Promise<void>;
+  stop(): Promise<void>;
+};
 
 /** The folder of PostgreSQL's programs; undefined where there are none. */
 export function findPostgres(): string | undefined {
@@ -45,17 +52,29 @@ export async function startPostgres({ fsync = false } = {}): Promise<PostgresSer
     timezone: 'Asia/Kolkata',
   };
   const args = ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-  const server = spawn(join(programs, 'postgres'), args, { ...user, cwd: folder, stdio: 'ignore' });
   const url = (database: string) => `postgresql://postgres@127.0.0.1:${port}/${database}`;
-  await untilReady(url('postgres'), 'PostgreSQL');
-  const stop = async () => {
-    const ended = new Promise((resolve) => server.once('exit', resolve));
-    server.kill('SIGQUIT');
+  let server: ChildProcess | undefined;
+  // What a killed server leaves in shared memory goes with its last process, and until then none starts.
+  const resume = () =>
+    untilReady(url('postgres'), 'PostgreSQL', () => {
+      if (!server || hasEnded(server))
+        server = spawn(join(programs, 'postgres'), args, { ...user, cwd: folder, stdio: 'ignore' });
+    });
+  const halt = async (signal: NodeJS.Signals) => {
+    if (!server || hasEnded(server)) return;
+    const ended = new Promise((resolve) => server?.once('exit', resolve));
+    server.kill(signal);
     await ended;
+  };
+  await resume();
+  const stop = async () => {
+    await halt('SIGQUIT');
     rmSync(folder, { recursive: true, force: true });
   };
-  return { url, pid: server.pid!, stop };
+  return { url, halt, resume, stop };
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
 
 /** Makes a database, empty or a copy of another, and returns its URL. */
 export async function createDatabase(
@@ -77,9 +96,10 @@ function unprivileged(): { uid: number; gid: number } | undefined {
   return { uid: id('-u'), gid: id('-g') };
 }
 
-/** Resolves when a database takes connections. @throws when it never does */
-export async function untilReady(url: string, what: string): Promise<void> {
+/** Resolves when a database takes connections; `start` is called before every attempt. @throws when it never does */
+export async function untilReady(url: string, what: string, start: () => void = () => {}): Promise<void> {
   for (let attempt = 0; attempt < 6000; attempt++) {
+    start();
     const client = new pg.Client({ connectionString: url });
     try {
       await client.connect();

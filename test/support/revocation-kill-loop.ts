@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { X509Crl } from '@peculiar/x509';
 import { createClient } from './client.js';
 import { csrPem } from './csr.js';
+import { listedSerials } from './listed.js';
 import { freePort } from './ports.js';
 import { startProgram, type Program } from './program.js';
 
@@ -100,11 +100,4 @@ export async function runRevocationKillLoop(settings: Record<string, string>, ow
     lost: acked.filter(isLost).length,
     positionsTwice: positions.length - new Set(positions).size,
   };
-}
-
-async function listedSerials(url: string, crl: string | undefined): Promise<Set<string>> {
-  if (crl === undefined) return new Set();
-  const der = await (await fetch(`${url}${crl}`)).arrayBuffer();
-  const clean = (serial: string) => serial.toLowerCase().replace(/^00/, '').padStart(40, '0');
-  return new Set(new X509Crl(der).entries.map(({ serialNumber }) => clean(serialNumber)));
 }
