@@ -20,6 +20,16 @@ export type Csr = { der: Buffer; publicKey: PublicKey };
  */
 export function parseCsr(text: string, uri: string): Csr {
   const bytes = bytesOf(text);
+  try {
+    return { der: bytes, publicKey: requireRequest(bytes, uri) };
+  } catch (error) {
+    if (error instanceof der.DerError) throw refuse(`it is ${error.message}: make it anew`);
+    throw error;
+  }
+}
+
+/** The key of a request that is sound. @throws DerError, DomainError `bad-csr` or `bad-key` */
+function requireRequest(bytes: Buffer, uri: string): PublicKey {
   const [info, algorithm, signature, ...rest] = der.members(der.readOne(bytes), der.tags.sequence);
   const [version, subject, spki, attributes, ...more] = der.members(info, der.tags.sequence);
   if (rest.length + more.length > 0) throw refuse('it has members that PKCS#10 does not know');
@@ -28,7 +38,7 @@ export function parseCsr(text: string, uri: string): Csr {
   const publicKey = parsePublicKey(spki?.bytes ?? Buffer.alloc(0));
   requireSignature(publicKey, info!.bytes, algorithm, signature);
   if (attributes) checkAttributes(attributes, uri);
-  return { der: bytes, publicKey };
+  return publicKey;
 }
 
 function bytesOf(text: string): Buffer {

@@ -3,7 +3,11 @@
  * minimal lengths, low tag numbers, nothing left over. The reader never recurses, so hostile
  * nesting costs nothing.
  */
-import { DomainError } from '../errors.js';
+
+/** Bytes are not the DER that was to be read. Whoever reads says what that means: it is no answer to anybody by itself. */
+export class DerError extends Error {
+  override readonly name = 'DerError';
+}
 
 export const tags = {
   boolean: 0x01,
@@ -168,26 +172,26 @@ function twoDigits(value: number): string {
 /** A value in bytes that were read: `bytes` with its header, `content` without. */
 export type Value = { tag: number; bytes: Buffer; content: Buffer };
 
-/** Reads the one value that fills `bytes`. @throws DomainError `bad-csr` when they are not exactly one DER value. */
+/** Reads the one value that fills `bytes`. @throws DerError when they are not exactly one DER value. */
 export function readOne(bytes: Buffer): Value {
   const value = readAt(bytes, 0);
   if (value.bytes.length !== bytes.length) throw malformed('bytes after the end');
   return value;
 }
 
-/** Reads the values one after the other inside a constructed value. @throws DomainError `bad-csr` */
+/** Reads the values one after the other inside a constructed value. @throws DerError */
 export function readAll(content: Buffer): Value[] {
   const values: Value[] = [];
   for (let at = 0; at < content.length; at += values.at(-1)!.bytes.length) values.push(readAt(content, at));
   return values;
 }
 
-/** The members of a value that must have `tag`. @throws DomainError `bad-csr` */
+/** The members of a value that must have `tag`. @throws DerError */
 export function members(value: Value | undefined, tag: number): Value[] {
   return readAll(contentOf(value, tag));
 }
 
-/** The content of a value that must have `tag`. @throws DomainError `bad-csr` */
+/** The content of a value that must have `tag`. @throws DerError */
 export function contentOf(value: Value | undefined, tag: number): Buffer {
   if (value?.tag !== tag) throw malformed(`expected tag 0x${tag.toString(16)}`);
   return value.content;
@@ -199,7 +203,7 @@ export function hasShape(bytes: Buffer, shape: readonly number[]): boolean {
     const values = members(readOne(bytes), tags.sequence);
     return values.length === shape.length && values.every(({ tag }, index) => tag === shape[index]);
   } catch (error) {
-    if (error instanceof DomainError) return false;
+    if (error instanceof DerError) return false;
     throw error;
   }
 }
@@ -219,6 +223,6 @@ function readAt(bytes: Buffer, at: number): Value {
   return { tag, bytes: bytes.subarray(at, start + length), content: bytes.subarray(start, start + length) };
 }
 
-function malformed(what: string): DomainError {
-  return new DomainError('bad-csr', `not valid DER: ${what}`);
+function malformed(what: string): DerError {
+  return new DerError(`not valid DER: ${what}`);
 }

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto';
-import { DomainError } from '../errors.js';
 import { reasonCodes, type RevocationReason } from './crl.js';
 import * as der from './der.js';
 import {
@@ -59,7 +58,7 @@ export function parseOcspRequest(bytes: Buffer): OcspRequest | undefined {
     if (requests.length === 0 || requests.length > mostCertIds || nonce === 'malformed') return undefined;
     return { certIds: requests.map(readCertId), nonce };
   } catch (error) {
-    if (error instanceof DomainError) return undefined;
+    if (error instanceof der.DerError) return undefined;
     throw error;
   }
 }

@@ -18,7 +18,7 @@ const rsa = der.sequence(oids.rsaEncryption, der.nullValue());
 
 /**
  * Reads a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of P-256, P-384, Ed25519 or RSA (2048 to 4096 bits, e = 65537).
- * @throws DomainError `bad-csr` when it cannot be read, `bad-key` when the key is not acceptable.
+ * @throws DerError when it is not DER, DomainError `bad-csr` when it cannot be read, `bad-key` when the key is not acceptable.
  */
 export function parsePublicKey(spki: Buffer): PublicKey {
   const [algorithm, bits, ...rest] = der.members(der.readOne(spki), der.tags.sequence);

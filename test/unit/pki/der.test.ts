@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { parseCsr } from '../../../src/pki/csr.js';
 import * as der from '../../../src/pki/der.js';
+import { parseOcspRequest } from '../../../src/pki/ocsp.js';
+import { readCrl } from '../../../src/pki/read.js';
 
 const hex = (bytes: Buffer) => bytes.toString('hex');
 
@@ -64,6 +67,25 @@ describe('der', () => {
         const sign = Math.sign(der.compareTimes(der.time(new Date(one)), 0, bytes, 2));
         expect(sign, `${one} ${other}`).toBe(Math.sign(one - other));
       }
+    }
+  });
+});
+
+describe('bytes that are not DER', () => {
+  const broken = [
+    Buffer.alloc(0),
+    Buffer.from('3080', 'hex'),
+    Buffer.from('300302', 'hex'),
+    Buffer.from('1f00', 'hex'),
+  ];
+
+  it('are no answer by themselves: every reader says what they mean', () => {
+    for (const bytes of broken) {
+      expect(() => der.readOne(bytes)).toThrow(der.DerError);
+      expect(parseOcspRequest(bytes)).toBeUndefined();
+      expect(() => readCrl(bytes)).toThrow(der.DerError);
+      const text = bytes.length === 0 ? 'MA==' : bytes.toString('base64');
+      expect(() => parseCsr(text, 'urn:thingward:a:b')).toThrow(expect.objectContaining({ code: 'bad-csr' }));
     }
   });
 });
