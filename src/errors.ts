@@ -48,7 +48,7 @@ export type ErrorExtras = {
   links?: Record<string, string>;
 };
 
-/** The one error that features throw. `message` is shown to the caller and says what to do next. */
+/** The one error that features throw. `message` is shown to the caller and says what to do next; a `cause` is for the log alone. */
 export class DomainError extends Error {
   override readonly name = 'DomainError';
 
@@ -56,7 +56,8 @@ export class DomainError extends Error {
     readonly code: ErrorCode,
     message: string,
     readonly extras: ErrorExtras = {},
+    options: ErrorOptions = {},
   ) {
-    super(message);
+    super(message, options);
   }
 }

@@ -27,7 +27,7 @@ type Deps<Stored extends ListedIssuer> = {
 
 type Drafted = { draft: CrlDraft; header: CrlHeader; entries: number };
 
-/** Anybody may read why a list was refused, in one short line. */
+/** The log says why a list was refused, in one short line. */
 const mostReason = 300;
 const mostSeconds = 180 * 86_400 + backdatedSeconds;
 

@@ -33,6 +33,8 @@ const deltaBaseSeconds = day;
 // A list from the future is signed anew, but not for the little that instances' clocks differ.
 const clockSkewSeconds = 300;
 const mostAttempts = 20;
+// Anybody may ask for a list and for /readyz: which list it is and what is wrong with it is for the log alone.
+const refusedText = 'a list failed its checks and is not published: the log of the server says which one and why';
 
 export type Publisher = ReturnType<typeof createPublisher>;
 
@@ -91,7 +93,7 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
   ): Promise<Result> => {
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
       const result = await work().catch((error: unknown) => {
-        throw error instanceof RefusedList ? new DomainError('list-refused', error.message) : error;
+        throw error instanceof RefusedList ? new DomainError('list-refused', refusedText, {}, { cause: error }) : error;
       });
       requireLease();
       if (result !== undefined) return result;
@@ -204,13 +206,13 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
     /** @throws DomainError `not-ready` while a list could not be published, or is so old that it should have been */
     requireHealthy(): void {
       for (const { issuerId, scope, reason } of issuing.refused())
-        throw notReady(`the list ${issuerId} ${scope} was not published: ${reason}`);
+        throw notReady(refusedText, new Error(`the list ${issuerId} ${scope} was not published: ${reason}`));
       if (clock().getTime() >= alarmAt)
         throw notReady('lists have not been signed for half of their life: look at the log of the server');
     },
   };
 }
 
-function notReady(why: string): DomainError {
-  return new DomainError('not-ready', why, { retryAfter: 60 });
+function notReady(why: string, cause?: Error): DomainError {
+  return new DomainError('not-ready', why, { retryAfter: 60 }, { cause });
 }

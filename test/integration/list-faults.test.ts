@@ -223,7 +223,7 @@ describe('delta lists', () => {
     const refused = await fetch(`${server.url}/crl/${issuer}/delta.crl`);
     expect([refused.status, await refused.json()]).toMatchObject([503, { type: 'urn:thingward:problem:list-refused' }]);
     await server.services.publisher.refresh();
-    expect(() => server.services.publisher.requireHealthy()).toThrow('was not published');
+    expect(() => server.services.publisher.requireHealthy()).toThrow('is not published');
     return () => meddle(`${serial}0000`, serial);
   };
 
@@ -245,7 +245,7 @@ describe('delta lists', () => {
     await server.owner.post(`/v1/certificates/${serialOf(device)}/revoke`, { reason: 'keyCompromise' });
     expect((await fetch(`${server.url}/crl/${issuer}.crl`)).status).toBe(503);
     await server.services.publisher.refresh();
-    expect(() => server.services.publisher.requireHealthy()).toThrow('was not published');
+    expect(() => server.services.publisher.requireHealthy()).toThrow('is not published');
     server.advance(50 * 365 * 86_400);
     await server.services.publisher.refresh();
     expect(() => server.services.publisher.requireHealthy()).not.toThrow();

@@ -91,13 +91,17 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
       expect(refused.status).toBe(503);
       const problem = (await refused.json()) as { type: string; detail: string };
       expect(problem.type).toBe('urn:thingward:problem:list-refused');
-      // Which one it is, is in the log of the server: these answers are for anybody.
-      const why = 'and the registry does not: the database was changed';
-      expect(problem.detail).toContain(why);
+      // Which one it is, and why, is in the log of the server: these answers are for anybody.
+      const told = 'a list failed its checks and is not published: the log of the server says which one and why';
+      expect(problem.detail).toBe(told);
       const ready = await fetch(`${server.url}/readyz`);
-      const said = await ready.text();
-      expect([ready.status, said]).toEqual([503, expect.stringContaining(why)]);
-      expect(said + problem.detail).not.toContain(serialOf(one));
+      const said = (await ready.json()) as { detail: string };
+      expect([ready.status, said.detail]).toEqual([503, told]);
+      expect(() => server.services.publisher.requireHealthy()).toThrow(
+        expect.objectContaining({
+          cause: expect.objectContaining({ message: expect.stringContaining(serialOf(one)) }),
+        }),
+      );
       await client.$executeRaw(
         sql`UPDATE certificates SET revoked_at = now(), reason = 'unspecified', revoked_position = 1 WHERE serial_number = ${serialOf(one)}`,
       );
