@@ -82,6 +82,9 @@ export const settings = {
   THINGWARD_HEAVY_PER_SECOND: boundedInt(1, 1_000_000)
     .default(400)
     .describe('The same for what costs much: previews, lint, bulk revocations, accounts, imports and comparisons.'),
+  THINGWARD_ANONYMOUS_PER_SECOND: boundedInt(1, 1_000_000)
+    .default(5000)
+    .describe('Requests without an API key that one address may send to an instance in a second: lists, OCSP, tokens.'),
   THINGWARD_VALIDITY_SECONDS: boundedInt(1, 3600)
     .default(5)
     .describe('How long proxies may keep an answer of authorize, at most.'),
@@ -138,8 +141,8 @@ export type Config = {
   trustedProxies: string[];
   metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
-  /** Of one account, by what a request costs. */
-  requestsPerSecond: { read: number; write: number; heavy: number };
+  /** Of one account, by what a request costs, and of one address without an API key. */
+  requestsPerSecond: { read: number; write: number; heavy: number; anonymous: number };
   validitySeconds: { others: number; followers: number };
   introspectionSeconds: number;
   cacheSize: { tokens: number; things: number };
@@ -203,6 +206,7 @@ function complete(raw: Raw): Config {
       read: raw.THINGWARD_READS_PER_SECOND,
       write: raw.THINGWARD_WRITES_PER_SECOND,
       heavy: raw.THINGWARD_HEAVY_PER_SECOND,
+      anonymous: raw.THINGWARD_ANONYMOUS_PER_SECOND,
     },
     validitySeconds: {
       others: raw.THINGWARD_VALIDITY_SECONDS,

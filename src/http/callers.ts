@@ -46,7 +46,7 @@ declare module 'fastify' {
     needs?: Permission[];
     /** The API key may come as `client_secret` in the body too, as OAuth clients send it (RFC 6749 §2.3.1). */
     secretInBody?: boolean;
-    /** What a request costs; by default `read` for GET and `write` for the others. */
+    /** What a request costs; by default `read` for GET and `write` for the others. Of public routes, only `free` ones are not limited by address. */
     cost?: Cost;
     /** What it holds up while it is under way, where that does not follow from the cost and the size of a page. */
     load?: Load;
@@ -121,7 +121,8 @@ export function installCallers(
 
   // Not async: the caller of nearly every request is known at once, and a promise costs more than the check.
   app.addHook('onRequest', (request, { raw }, done) => {
-    const { access, secretInBody } = request.routeOptions.config;
+    const { access, secretInBody, cost } = request.routeOptions.config;
+    if (access === 'public' && cost !== 'free') rates.takeAnonymous(request.ip);
     if (access === undefined || access === 'public') return done();
     if (secretInBody && request.headers.authorization === undefined) return done();
     identify(request, raw, access, requireCredential(request), done);

@@ -32,3 +32,8 @@ export function plainAddress(text: string): string | undefined {
   if (mapped !== undefined && isIP(mapped) === 4) return mapped;
   return isIP(address) === 0 || address.includes('%') ? undefined : address;
 }
+
+/** Whether an address is this machine's own. */
+export function isLoopback(address: string): boolean {
+  return /^(127\.[\d.]+|::1|::ffff:127\.[\d.]+)$/.test(address);
+}

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { DomainError } from '../errors.js';
+import { isLoopback } from './client-address.js';
 import type { App } from './route.js';
 import { z } from 'zod';
 
@@ -47,7 +48,7 @@ export function healthRoutes({ metrics, checkReady, zoneData, metricsToken }: De
     app.get(
       '/healthz',
       {
-        config: { access: 'public' },
+        config: { access: 'public', cost: 'free' },
         logLevel: 'warn',
         schema: { summary: 'The process answers', tags, response: { 200: status } },
       },
@@ -57,7 +58,7 @@ export function healthRoutes({ metrics, checkReady, zoneData, metricsToken }: De
     app.get(
       '/readyz',
       {
-        config: { access: 'public' },
+        config: { access: 'public', cost: 'free' },
         logLevel: 'warn',
         schema: { summary: 'The server can do its work', tags, response: { 200: ready } },
       },
@@ -76,7 +77,11 @@ export function healthRoutes({ metrics, checkReady, zoneData, metricsToken }: De
 
     app.get(
       '/metrics',
-      { config: { access: 'public' }, logLevel: 'warn', schema: { summary: 'Metrics for Prometheus', tags } },
+      {
+        config: { access: 'public', cost: 'free' },
+        logLevel: 'warn',
+        schema: { summary: 'Metrics for Prometheus', tags },
+      },
       async (request, reply) => {
         requireReader(request, metricsToken);
         return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
@@ -97,7 +102,5 @@ function requireReader({ headers, ip }: FastifyRequest, token: string | undefine
     'metrics are read on the machine itself, or with Authorization: Bearer and THINGWARD_METRICS_TOKEN',
   );
 }
-
-const isLoopback = (ip: string): boolean => /^(127\.[\d.]+|::1|::ffff:127\.[\d.]+)$/.test(ip);
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -2,12 +2,14 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { burstSeconds } from '../limits.js';
+import { isLoopback } from './client-address.js';
+import { networkOf } from './failure-limiter.js';
 
 /** What a request costs the server: `free` is what proxies ask and follow, which is never held back. */
 export type Cost = 'free' | 'read' | 'write' | 'heavy';
 
-/** Requests of each cost that an account may send in a second to one instance. */
-export type Rates = Record<Exclude<Cost, 'free'>, number>;
+/** Requests of each cost that an account may send in a second to one instance, and those without an API key of one address. */
+export type Rates = Record<Exclude<Cost, 'free'> | 'anonymous', number>;
 
 type Bucket = { left: number; at: number };
 
@@ -21,6 +23,8 @@ export type RateLimiter = ReturnType<typeof createRateLimiter>;
 export function createRateLimiter(rates: Rates, clock: Clock) {
   const accounts = new LRUCache<string, Bucket>({ max: 20_000 });
   const keys = new LRUCache<string, Bucket>({ max: 20_000 });
+  // Whoever has more networks than fit here has no need of a bucket that was forgotten.
+  const networks = new LRUCache<string, Bucket>({ max: 50_000 });
 
   const bucket = (buckets: LRUCache<string, Bucket>, id: string, perSecond: number, at: number): Bucket => {
     const most = perSecond * burstSeconds;
@@ -33,6 +37,23 @@ export function createRateLimiter(rates: Rates, clock: Clock) {
   };
 
   return {
+    /**
+     * Counts one request that nobody shows a key for, by its address (IPv6: by its /64). This machine itself is not
+     * limited: behind a proxy on it that is not trusted, everybody has its address.
+     * @throws DomainError `too-many-requests` beyond the rate
+     */
+    takeAnonymous(address: string): void {
+      if (isLoopback(address)) return;
+      const ofNetwork = bucket(networks, networkOf(address), rates.anonymous, clock().getTime() / 1000);
+      if (ofNetwork.left < 1)
+        throw new DomainError(
+          'too-many-requests',
+          `too many requests of this address (${rates.anonymous} a second): wait a second, then ask more slowly; lists and answers may be cached`,
+          { retryAfter: 1 },
+        );
+      ofNetwork.left--;
+    },
+
     /** Counts one request of a key. @throws DomainError `too-many-requests` beyond the rate of the key or its account */
     take({ id, account }: { id: string; account: string }, cost: Cost): void {
       if (cost === 'free') return;

@@ -265,7 +265,10 @@ describe('a route that says nothing about its callers', () => {
       app,
       lookup,
       createFailureLimiter(1, () => new Date()),
-      { rates: createRateLimiter({ read: 1, write: 1, heavy: 1 }, () => new Date()), turns: createTurns() },
+      {
+        rates: createRateLimiter({ read: 1, write: 1, heavy: 1, anonymous: 100 }, () => new Date()),
+        turns: createTurns(),
+      },
     );
     expect(() => app.get('/unguarded', async () => 'open')).toThrow(/GET \/unguarded declares no access/);
     expect(() => app.get('/guarded', { config: { access: 'things:read' } }, async () => 'shut')).not.toThrow();
