@@ -17,7 +17,16 @@ const remove = (folder: string) => rmSync(folder, { recursive: true, force: true
 /** A copy of what the start of a checkout needs, so that its build disturbs nobody who runs the built program. */
 function copyOfCheckout(): string {
   const copy = newFolder();
-  for (const name of ['src', 'prisma', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'prisma.config.ts'])
+  for (const name of [
+    'src',
+    'prisma',
+    'scripts',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'prisma.config.ts',
+  ])
     cpSync(name, join(copy, name), { recursive: true, filter: (path) => !path.includes('generated') });
   symlinkSync(resolve('node_modules'), join(copy, 'node_modules'));
   return copy;
