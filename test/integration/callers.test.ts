@@ -208,7 +208,7 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
           continue;
         }
         const answer = await server
-          .as(caller.token)
+          .direct(caller.token)
           .send(method, pathOf(path), method === 'GET' || method === 'DELETE' ? undefined : {});
         const got = [answer.status, problemOf(answer)];
         if (want === 'admitted') {

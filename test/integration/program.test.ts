@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../support/client.js';
-import { databaseKinds, emptyDatabase } from '../support/databases.js';
+import { databaseKinds, emptyDatabase, freshDatabase } from '../support/databases.js';
 import { freePort } from '../support/ports.js';
 import { startProgram, type Program } from '../support/program.js';
 import { describeWith } from '../support/programs.js';
@@ -110,16 +110,16 @@ describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it',
 
 describe('starting and stopping', () => {
   it('a second start on the same folder ends with 1 and a clear line, and the first goes on', async () => {
-    const data = newFolder();
-    const first = await startProgram({ THINGWARD_DATA_DIR: data });
+    const { settings, remove } = await freshDatabase('embedded');
+    const first = await startProgram(settings);
     const second = await runThingward(['serve'], {
-      THINGWARD_DATA_DIR: data,
+      ...settings,
       THINGWARD_PORT: String(await freePort()),
     });
     expect(second).toMatchObject({ code: 1, output: expect.stringMatching(/is in use by another Thingward process/) });
     expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
     expect(await first.kill('SIGTERM')).toBe(0);
-    remove(data);
+    remove();
   });
 
   it('says what is wrong with the settings, and starts nothing', async () => {
@@ -150,10 +150,11 @@ describe('starting and stopping', () => {
   });
 
   it('refuses a folder whose key is gone or is another', async () => {
-    const data = newFolder();
-    await (await startProgram({ THINGWARD_DATA_DIR: data })).kill();
+    const { settings, remove } = await freshDatabase('embedded');
+    const data = settings['THINGWARD_DATA_DIR']!;
+    await (await startProgram(settings)).kill();
     const other = await runThingward(['serve'], {
-      THINGWARD_DATA_DIR: data,
+      ...settings,
       THINGWARD_KEY: randomBytes(32).toString('hex'),
     });
     expect(other).toMatchObject({
@@ -161,24 +162,24 @@ describe('starting and stopping', () => {
       output: expect.stringMatching(/not the key that this database was sealed with/),
     });
     rmSync(join(data, 'key'));
-    const gone = await runThingward(['serve'], { THINGWARD_DATA_DIR: data });
+    const gone = await runThingward(['serve'], settings);
     expect(gone).toMatchObject({ code: 1, output: expect.stringMatching(/key is gone/) });
     expect(existsSync(join(data, 'key'))).toBe(false);
-    remove(data);
+    remove();
   });
 
   it('says which port is taken', async () => {
-    const data = newFolder();
+    const { settings, remove } = await freshDatabase('embedded');
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const port = String((taken.address() as { port: number }).port);
-    const result = await runThingward(['serve'], { THINGWARD_DATA_DIR: data, THINGWARD_PORT: port });
+    const result = await runThingward(['serve'], { ...settings, THINGWARD_PORT: port });
     expect(result).toMatchObject({
       code: 1,
       output: expect.stringMatching(/cannot listen on 127\.0\.0\.1 port \d+ \(EADDRINUSE\)/),
     });
     taken.close();
-    remove(data);
+    remove();
   });
 });
 
@@ -194,9 +195,10 @@ describeWith(['openssl', 'curl', 'certtool'], 'the server with TLS of its own', 
       THINGWARD_TLS_CERT_FILE: join(user.path, 'ca.pem'),
       THINGWARD_TLS_KEY_FILE: join(user.path, 'k.pem'),
     };
+    const database = await freshDatabase('embedded');
     const program = await startProgram({
       ...tls,
-      THINGWARD_DATA_DIR: join(user.path, 'data'),
+      ...database.settings,
       THINGWARD_OWNER_KEY: ownerKey,
     });
     const url = program.url.replace('http:', 'https:');
@@ -213,6 +215,7 @@ describeWith(['openssl', 'curl', 'certtool'], 'the server with TLS of its own', 
       openssl x509 -in tls-1/device.crt -noout -text | grep URI:http`;
     const result = await runShell(script, user.path);
     await program.kill();
+    database.remove();
     user.remove();
     expect(result.code, result.output).toBe(0);
     expect(result.output).toContain('device.crt: OK');

@@ -50,10 +50,18 @@ function offsetAt(zone: string, at: number): number {
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
 }
 
-function isInside({ from, to, days: named }: Window, local: Date): boolean {
-  const time = local.toISOString().slice(11, 16);
-  const today = days[(local.getUTCDay() + 6) % 7]!;
-  const yesterday = days[(local.getUTCDay() + 5) % 7]!;
+type Local = { time: string; today: (typeof days)[number]; yesterday: (typeof days)[number] };
+
+function localAt(milliseconds: number): Local {
+  const local = new Date(milliseconds);
+  return {
+    time: local.toISOString().slice(11, 16),
+    today: days[(local.getUTCDay() + 6) % 7]!,
+    yesterday: days[(local.getUTCDay() + 5) % 7]!,
+  };
+}
+
+function isInside({ from, to, days: named }: Window, { time, today, yesterday }: Local): boolean {
   if (from < to) return named.includes(today) && from <= time && time < to;
   return (named.includes(today) && time >= from) || (named.includes(yesterday) && time < to);
 }
@@ -68,15 +76,15 @@ describeWith(['zdump', 'date'], 'time windows against zdump', () => {
       { from: -Infinity, offset: offsetAt(zone, start) },
       ...table.filter(({ from }) => from > start && from < end),
     ];
+    const minutes: Local[] = [];
+    for (let at = start, change = 0; at < end; at += minute) {
+      while (known[change + 1] && known[change + 1]!.from <= at) change++;
+      minutes.push(localAt(at + known[change]!.offset));
+    }
     let checked = 0;
     for (const written of windows) {
       const compiled = compileTimeWindows(written.map((window) => ({ ...window, timeZone: zone })));
-      const truth: boolean[] = [];
-      for (let at = start, change = 0; at < end; at += minute) {
-        while (known[change + 1] && known[change + 1]!.from <= at) change++;
-        const local = new Date(at + known[change]!.offset);
-        truth.push(written.some((window) => isInside(window, local)));
-      }
+      const truth = minutes.map((local) => written.some((window) => isInside(window, local)));
       let edge = Infinity;
       for (let index = truth.length - 1; index >= 0; index--) {
         const at = start + index * minute;

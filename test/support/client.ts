@@ -9,12 +9,23 @@ export type Client = {
   post(path: string, body?: unknown): Promise<Answer>;
 };
 
+/** What carries a request to the server. */
+export type Ask = (
+  url: string,
+  request: { method: string; headers: Record<string, string>; body?: string },
+) => Promise<Response>;
+
 /** How often a client asks again that was told to. `impatient` ones never do. */
 export type Patience = 'patient' | 'impatient';
 const mostRepeats = 30;
 
 /** As a well-made client it does what Retry-After says where the server is not ready, so that a slow machine fails no test. */
-export function createClient(url: string, token: string | undefined, patience: Patience = 'patient'): Client {
+export function createClient(
+  url: string,
+  token: string | undefined,
+  patience: Patience = 'patient',
+  ask: Ask = fetch,
+): Client {
   const send: Client['send'] = async (...call) => {
     for (let repeats = patience === 'patient' ? mostRepeats : 0; ; repeats--) {
       const answer = await sendOnce(...call);
@@ -26,7 +37,7 @@ export function createClient(url: string, token: string | undefined, patience: P
     const raw = typeof body === 'string' || body instanceof Uint8Array;
     const type = body === undefined ? {} : { 'content-type': 'application/json' };
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const response = await fetch(`${url}${path}`, {
+    const response = await ask(`${url}${path}`, {
       method,
       headers: { ...type, ...authorization, ...headers },
       ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),

@@ -19,6 +19,16 @@ export type KillLoopResult = {
 const concurrency = 16;
 
 /**
+ * Waits for a random moment: every third time right after a start, otherwise once the count of what was acknowledged
+ * has grown, however slow the machine is.
+ */
+export async function untilBusy(count: () => number, round: number): Promise<void> {
+  const before = count();
+  while (round % 3 !== 0 && count() === before) await sleep(5);
+  await sleep(randomInt(20, 500));
+}
+
+/**
  * Kills the server with SIGKILL at random moments under provisioning load and starts it again, `kills`
  * times. Every device asks until it has a certificate; every one that has asks again now and then. Then
  * compares what left a socket with what the registry holds.
@@ -39,6 +49,7 @@ export async function runKillLoop(
   const agent = createClient(url, created.body.token as string);
   const witnesses: Witness[] = [];
   let changed = 0;
+  let answered = 0;
   let stopping = false;
 
   // An answer that never came is indeterminate: the device simply asks again.
@@ -49,6 +60,7 @@ export async function runKillLoop(
     if (answer?.status !== 200 && answer?.status !== 201) return;
     const certificate = answer.body.certificate as { serialNumber: string; pem: string };
     if (witness.certificate && witness.certificate.pem !== certificate.pem) changed++;
+    answered++;
     witness.certificate ??= { serialNumber: certificate.serialNumber, pem: certificate.pem };
   };
   const device = async () => {
@@ -64,11 +76,11 @@ export async function runKillLoop(
   };
   const load = Array.from({ length: concurrency }, device);
   for (let kill = 0; kill < kills; kill++) {
-    await sleep(randomInt(20, 1500));
+    await untilBusy(() => answered, kill);
     await program.kill('SIGKILL');
     program = await start();
   }
-  await sleep(200);
+  await untilBusy(() => answered, 1);
   stopping = true;
   await Promise.all(load);
   for (const witness of witnesses) await ask(witness);

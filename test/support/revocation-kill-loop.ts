@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from './client.js';
 import { csrPem } from './csr.js';
+import { untilBusy } from './kill-loop.js';
 import { listedSerials } from './listed.js';
 import { freePort } from './ports.js';
 import { startProgram, type Program } from './program.js';
@@ -72,11 +73,11 @@ export async function runRevocationKillLoop(settings: Record<string, string>, ow
   };
   const load = [provide(), provide(), provide(), provide(), ...Array.from({ length: revokers }, revoke)];
   for (let kill = 0; kill < kills; kill++) {
-    await sleep(randomInt(20, 1200));
+    await untilBusy(() => acked.length, kill);
     await program.kill('SIGKILL');
     program = await start();
   }
-  await sleep(200);
+  while (acked.length <= kills) await sleep(5);
   stopping = true;
   await Promise.all(load);
 
