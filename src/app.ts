@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
 import { auditRoutes } from './audit/routes.js';
 import { awsAuthorizerRoutes } from './authorize/dialects/aws-authorizer-routes.js';
-import { authzenRoutes } from './authorize/authzen-routes.js';
+import { authzenRoutes } from './authorize/dialects/authzen-routes.js';
 import { decisionRoutes } from './authorize/decision-routes.js';
 import { authorizeRoutes } from './authorize/routes.js';
 import { importRoutes } from './aws/import-routes.js';
@@ -25,6 +25,7 @@ import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
+import { answeredId } from './http/request-id.js';
 import { createRateLimiter } from './http/rate-limiter.js';
 import { createMetrics, healthRoutes } from './http/health.js';
 import { addMirrorMetrics } from './http/mirror-metrics.js';
@@ -121,6 +122,7 @@ async function mountFeatures(
     accounts,
     audit,
     authorize,
+    authzen,
     aws,
     awsAuthorizer,
     bulk,
@@ -190,7 +192,7 @@ async function mountFeatures(
   await app.register(policyRoutes({ service: policies, preview, cursor: log.cursor }));
   await app.register(segmentRoutes(segments));
   await app.register(authorizeRoutes({ service: authorize }));
-  await app.register(authzenRoutes({ service: authorize, publicUrl: config.publicUrl }));
+  await app.register(authzenRoutes({ evaluations: authzen, publicUrl: config.publicUrl }));
   await app.register(awsAuthorizerRoutes(awsAuthorizer));
   await app.register(ocspRoutes(responder));
   await app.register(
@@ -269,7 +271,7 @@ function endUnusedConnections(app: App): void {
 function observeRequests(app: App, metrics: Shared['metrics']): void {
   app.addHook('onRequest', (request, reply, done) => {
     // Nothing is kept by caches on the way unless its route says so: most answers are secrets or rights.
-    void reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+    void reply.header('x-request-id', answeredId(request)).header('cache-control', 'no-store');
     done();
   });
   app.addHook('onResponse', (request, reply, done) => {

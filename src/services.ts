@@ -3,6 +3,7 @@ import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { appendAudit, createAuditStore } from './audit/store.js';
 import { createAwsAuthorizer } from './authorize/dialects/aws-authorizer.js';
+import { createEvaluations } from './authorize/dialects/authzen-evaluations.js';
 import { createPrincipals } from './authorize/principals.js';
 import { createAuthorizeService } from './authorize/service.js';
 import { createDecisionRecords } from './authorize/services.js';
@@ -222,6 +223,7 @@ export async function createServices(resources: Resources) {
     accounts,
     audit: createAuditStore(db),
     authorize,
+    authzen: createEvaluations(authorize),
     awsAuthorizer: createAwsAuthorizer({ holderOf: authorize.holderOf, placeOf: mirroring.aws.placeOf }),
     certificates,
     enrollments,

@@ -13,6 +13,11 @@ export function replyTo(verdict: Verdict): string {
   return `${beginning},"validUntil":"${validUntil}","cursor":"${cursor}"${refresh ? ',"refresh":true' : ''}${limits === undefined ? '' : `,"limits":${limits}`}${detail === undefined ? '}' : `,"detail":${JSON.stringify(detail)}}`}`;
 }
 
+/** The header that says what was decided, for whoever does not read the body. */
+export function decisionHeader({ allowed }: Verdict): [name: string, value: string] {
+  return ['thingward-decision', allowed ? 'allow' : 'deny'];
+}
+
 function decidedBy(statement: CompiledStatement): string {
   const known = decided.get(statement);
   if (known !== undefined) return known;

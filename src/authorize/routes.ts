@@ -4,7 +4,7 @@ import { keyCaller, type KeyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { compileSchema } from '../http/schema-compiler.js';
 import { createSlice } from '../slices.js';
-import { replyTo } from './reply.js';
+import { decisionHeader, replyTo } from './reply.js';
 import * as schema from './schema.js';
 import type { AuthorizeService, Verdict } from './service.js';
 
@@ -20,7 +20,11 @@ type Deps = { service: AuthorizeService };
 
 /** What proxies and brokers ask. */
 export function authorizeRoutes({ service }: Deps) {
-  const send = (reply: FastifyReply, verdict: Verdict): void => void reply.type(json).send(replyTo(verdict));
+  const send = (reply: FastifyReply, verdict: Verdict): void =>
+    void reply
+      .header(...decisionHeader(verdict))
+      .type(json)
+      .send(replyTo(verdict));
 
   const verdictsOf = (verdicts: (Verdict | Promise<Verdict>)[]): Promise<Verdict[]> =>
     Promise.all(verdicts.map((verdict) => Promise.resolve(verdict).catch(service.undecided)));
@@ -50,6 +54,7 @@ export function authorizeRoutes({ service }: Deps) {
         bodyLimit: questionBytes,
         schema: {
           summary: 'May this device do that now?',
+          description: 'A deny is 200 too: read `decision`, or the header `thingward-decision` (allow or deny).',
           tags,
           body: schema.question,
           response: { 200: schema.answer },

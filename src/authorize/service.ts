@@ -235,6 +235,9 @@ export function createAuthorizeService(deps: Deps) {
       return { thingId, account, name, principal, policies: snapshot.documents(policies), segment, left: until - now };
     },
 
+    /** A refusal that nothing had to be looked up for. */
+    refused: (caller: KeyCaller, refusal: Refusal): Verdict => refuse(refusal, capOf(caller, clock().getTime())),
+
     /** What is answered where one of many could not be decided, with the reason where it is the caller's to know. */
     undecided: (why: unknown): Verdict => ({
       ...refuse('cannot-decide', clock().getTime()),

@@ -1,0 +1,89 @@
+import { DomainError } from '../../errors.js';
+import type { KeyCaller } from '../../http/callers.js';
+import { createSlice } from '../../slices.js';
+import type { AuthorizeService, Verdict } from '../service.js';
+import { questionOf } from './authzen-question.js';
+import { evaluation, type Evaluation, type EvaluationAnswer, type Evaluations } from './authzen-schema.js';
+
+// Reading so many principals leaves connections to others.
+const fewAtOnce = 8;
+
+type Late<Value> = Value | Promise<Value>;
+
+export type AuthzenEvaluations = ReturnType<typeof createEvaluations>;
+
+/** Decides what AuthZEN asks: the same answers as `/v1/authorize` gives for the name of a thing. */
+export function createEvaluations(service: AuthorizeService) {
+  const decide = (caller: KeyCaller, asked: Evaluation): Late<Verdict> => {
+    const question = questionOf(asked);
+    return typeof question === 'string' ? service.refused(caller, question) : service.authorize(caller, question);
+  };
+
+  /** One of many: what keeps it from being decided denies it, and spoils no other. Without a lease there is no answer at all. */
+  const decideOne = (caller: KeyCaller, shared: Members, written: unknown): Late<EvaluationAnswer> => {
+    const asked = complete(shared, written);
+    if (asked instanceof DomainError) return undecided(asked, 400);
+    const verdict = decide(caller, asked);
+    if (!(verdict instanceof Promise)) return answerTo(verdict);
+    return verdict.then(answerTo, (error: unknown) => undecided(error, 503));
+  };
+
+  const undecided = (error: unknown, status: number): EvaluationAnswer => {
+    const verdict = service.undecided(error);
+    const { decision, context } = answerTo(verdict);
+    const message = verdict.detail ?? 'try again';
+    return { decision, context: { ...context, error: { status, message } } };
+  };
+
+  return {
+    /** @throws DomainError `not-ready` */
+    one: (caller: KeyCaller, asked: Evaluation): Late<Verdict> => decide(caller, asked),
+
+    /**
+     * The answers in the order of the questions, as many as the semantic wants. A few milliseconds at a time: other
+     * requests go on in between. @throws DomainError `not-ready`
+     */
+    async all(caller: KeyCaller, { evaluations = [], options, ...shared }: Evaluations): Promise<EvaluationAnswer[]> {
+      const stopsAt = stops[options?.evaluations_semantic ?? 'execute_all'];
+      const atOnce = stopsAt === undefined ? fewAtOnce : 1;
+      const answers: EvaluationAnswer[] = [];
+      const slice = createSlice();
+      for (let first = 0; first < evaluations.length; first += atOnce) {
+        const some = evaluations.slice(first, first + atOnce).map((each) => decideOne(caller, shared, each));
+        answers.push(...(await Promise.all(some.map((answer) => Promise.resolve(answer)))));
+        if (answers.at(-1)!.decision === stopsAt) break;
+        if (slice.isOver()) await slice.next();
+      }
+      return answers;
+    },
+  };
+}
+
+/** The decision at which the rest is not asked. */
+const stops: Record<string, boolean | undefined> = {
+  execute_all: undefined,
+  deny_on_first_deny: false,
+  permit_on_first_permit: true,
+};
+
+/** A verdict in the words of AuthZEN. */
+export function answerTo({ allowed, statement, refusal, validUntil }: Verdict): EvaluationAnswer {
+  const reasons = [statement?.id ?? refusal!];
+  return { decision: allowed, context: { reasons, validUntil: new Date(validUntil).toISOString() } };
+}
+
+type Members = Record<string, unknown>;
+
+/** A question with what all share where it says nothing itself: a member is taken whole or not at all. */
+export function complete(shared: Members, written: unknown): Evaluation | DomainError {
+  if (typeof written !== 'object' || written === null || Array.isArray(written))
+    return new DomainError('invalid-request', 'an evaluation is an object: send {} for what all share');
+  const own = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== null));
+  const { success, data, error } = evaluation.safeParse({ ...shared, ...own });
+  if (success) return data;
+  const { path, message } = error.issues[0]!;
+  return new DomainError(
+    'invalid-request',
+    `${path.join('.')}: ${message}; an evaluation needs subject, action and resource, its own or those that all share`,
+  );
+}

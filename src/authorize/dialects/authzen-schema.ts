@@ -1,0 +1,77 @@
+import { z } from 'zod';
+
+/** AuthZEN Authorization API 1.0. Members that are not known are ignored, as it asks. */
+const anything = z.record(z.string(), z.unknown());
+const type = z.string().max(256);
+const properties = anything
+  .optional()
+  .describe('Attributes that the caller adds. Those of a thing come from the registry: these never widen a decision');
+
+const subject = z.looseObject({
+  type: type.describe('`thing`; of any other type nobody is known'),
+  id: z.string().max(1024).describe('The name of the thing'),
+  properties,
+});
+const action = z.looseObject({
+  name: z.string().max(256),
+  properties: anything.optional().describe('`retain` and `qos` of a publication are read, as in `context`'),
+});
+const resource = z.looseObject({
+  type: type.describe('`topic`, `client`, `http` or `endpoint`'),
+  id: z.string().max(70_000),
+  properties: anything.optional().describe('Ignored'),
+});
+const context = anything
+  .optional()
+  .describe('`sourceIp`, `protocol`, `clientId`, `retain` and `qos` are read; anything else is ignored');
+
+/** One question. */
+export const evaluation = z.looseObject({ subject, action, resource, context });
+
+/** One answer. */
+export const evaluationAnswer = z.object({
+  decision: z.boolean(),
+  context: anything.optional().describe('`reasons`, `validUntil`, and `error` where it could not be decided'),
+});
+
+/** What one of many says itself; what it leaves out is the same for all. */
+const partial = z.looseObject({
+  subject: subject.optional(),
+  action: action.optional(),
+  resource: resource.optional(),
+  context,
+});
+
+const mostEvaluations = 1000;
+const options = z
+  .looseObject({
+    evaluations_semantic: z
+      .enum(['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'])
+      .optional()
+      .describe('By default execute_all; the others stop at the first answer of their kind'),
+  })
+  .optional();
+
+/** Several questions, as they are documented. */
+export const evaluations = partial.extend({
+  evaluations: z.array(partial).max(mostEvaluations).optional(),
+  options,
+});
+
+/** The same as they are read: each of them is judged on its own, so that one spoils no other. */
+export const evaluationsAsRead = evaluations.extend({
+  evaluations: z.array(z.unknown()).max(mostEvaluations).optional(),
+});
+
+export const evaluationsAnswer = z.union([z.object({ evaluations: z.array(evaluationAnswer) }), evaluationAnswer]);
+
+/** Where the endpoints are (AuthZEN 1.0, Policy Decision Point Metadata). */
+export const configuration = z.object({
+  policy_decision_point: z.url(),
+  access_evaluation_endpoint: z.url(),
+  access_evaluations_endpoint: z.url(),
+});
+
+export type Evaluation = z.output<typeof evaluation>;
+export type EvaluationAnswer = z.output<typeof evaluationAnswer>;
+export type Evaluations = z.output<typeof evaluationsAsRead>;
