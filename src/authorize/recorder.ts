@@ -15,10 +15,15 @@ export type RecordedDecision = {
   policy: string | null;
 };
 
-// In each second the first so many decisions are looked at, and so many that differ are kept.
+// In each second the first so many decisions of an account are looked at, and so many that differ are kept; of all
+// accounts together ten times as many. What one asks leaves room in the sample for the others.
 const lookedAtPerSecond = 200;
 const mostPerSecond = 20;
+const shares = 10;
 const longestText = 1024;
+
+/** What was done for an account in this second. */
+type Share = { lookedAt: number; kept: Set<string> };
 
 export type Recorder = ReturnType<typeof createRecorder>;
 
@@ -27,7 +32,16 @@ export function createRecorder(write: (decisions: RecordedDecision[]) => Promise
   let kept: RecordedDecision[] = [];
   let second = 0;
   let lookedAt = 0;
-  const keptInSecond = new Set<string>();
+  let keptNow = 0;
+  const accounts = new Map<string, Share>();
+
+  const shareOf = (account: string): Share => {
+    const known = accounts.get(account);
+    if (known) return known;
+    const share = { lookedAt: 0, kept: new Set<string>() };
+    accounts.set(account, share);
+    return share;
+  };
 
   return {
     record(account: string, thingName: string, question: Question, verdict: Verdict, at: number): void {
@@ -35,13 +49,18 @@ export function createRecorder(write: (decisions: RecordedDecision[]) => Promise
       if (now !== second) {
         second = now;
         lookedAt = 0;
-        keptInSecond.clear();
+        keptNow = 0;
+        accounts.clear();
       }
-      if (lookedAt >= lookedAtPerSecond || keptInSecond.size >= mostPerSecond) return;
+      if (lookedAt >= shares * lookedAtPerSecond || keptNow >= shares * mostPerSecond) return;
+      const share = shareOf(account);
+      if (share.lookedAt >= lookedAtPerSecond || share.kept.size >= mostPerSecond) return;
       lookedAt++;
+      share.lookedAt++;
       const key = `${thingName} ${question.action} ${question.resource}`;
-      if (keptInSecond.has(key) || !isStorable(question)) return;
-      keptInSecond.add(key);
+      if (share.kept.has(key) || !isStorable(question)) return;
+      share.kept.add(key);
+      keptNow++;
       const { action, resource, context = {} } = question;
       const { statement, refusal } = verdict;
       kept.push({

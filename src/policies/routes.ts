@@ -25,7 +25,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies',
       {
-        config: { access: 'policies:write', distinctMembers: true },
+        config: { access: 'policies:write', distinctMembers: true, load: 'heavy' },
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
@@ -143,7 +143,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/:name/versions',
       {
-        config: { access: 'policies:write', distinctMembers: true },
+        config: { access: 'policies:write', distinctMembers: true, load: 'heavy' },
         bodyLimit: documentBytes,
         schema: {
           summary: 'Add a version, not active yet',
