@@ -64,7 +64,8 @@ export function installProblems(app: FastifyInstance, allowedMethods: AllowedMet
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!;
     const allowed = allowedMethods(path);
-    if (allowed.length === 0) {
+    // A route that takes the method and comes here has found nothing: a file of /docs, say.
+    if (allowed.length === 0 || allowed.includes(request.method)) {
       const detail = `${request.method} ${path} does not exist; /docs lists what does`;
       return sendProblem(request, reply, new DomainError('not-found', detail));
     }

@@ -184,7 +184,7 @@ describe.each(databaseKinds)('killed in the middle, on %s', (kind) => {
         for (;;) {
           const answer = (await owner().get(`${path}/${body.id}`)).body;
           if (answer.status !== 'running') return answer;
-          await new Promise((resolve) => setTimeout(resolve, 300));
+          await new Promise((resolve) => setTimeout(resolve, 50));
         }
       };
       const imported = await killIn('DescribeCertificate', '/v1/aws/import');
@@ -193,7 +193,7 @@ describe.each(databaseKinds)('killed in the middle, on %s', (kind) => {
       expect(things).toHaveLength(12);
       expect(new Set(things.map(({ enrollment }: any) => enrollment))).toEqual(new Set([imported.enrollment]));
       while ((await owner().get('/v1/aws')).body.queue.pending > 0)
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await new Promise((resolve) => setTimeout(resolve, 50));
       expect(await killIn('ListThingPrincipals', '/v1/aws/reconcile')).toMatchObject({ status: 'done', counts: {} });
     } finally {
       await program.kill('SIGKILL');

@@ -146,11 +146,10 @@ describe.each(databaseKinds)('odd requests on %s', (kind) => {
 
   it('404 for what leads out of the folder of /docs, and a page that loads nothing from elsewhere', async () => {
     for (const path of ['%2e%2e/package.json', '..%2f..%2fpackage.json', '%2e%2e%5cx', 'a%00', '%c0%ae/', '%'])
-      expect([400, 404], path).toContain(
-        (await sendRaw(server.url, `GET /docs/static/${path} HTTP/1.1\r\nHost: x\r\n\r\n`)).text.slice(9, 12) === '400'
-          ? 400
-          : 404,
-      );
+      expect(
+        (await sendRaw(server.url, `GET /docs/static/${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).text,
+        path,
+      ).toMatch(/^HTTP\/1\.1 40[04] /);
     const raw = await sendRaw(
       server.url,
       'GET /docs/static/%2e%2e/package.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
@@ -192,7 +191,7 @@ describe.each(databaseKinds)('odd requests on %s', (kind) => {
   });
 
   it('400 and a closed connection for a request whose end is doubtful', async () => {
-    const hidden = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+    const hidden = 'GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
     for (const header of [
       'xchunked',
       'identity',

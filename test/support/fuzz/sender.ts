@@ -3,7 +3,7 @@ import type { Request } from './requests.js';
 
 export type Outcome = { status: number; octets: number; fault?: string };
 
-const hangMs = 30_000;
+const hangMs = 120_000;
 const mostOctets = 1024 * 1024;
 // Pages, and what readers of certificates fetch whole.
 const mayBeLarge = /^GET (\/v1\/(?!policies\/lint)|\/crl\/|\/status\/|\/ca\/|\/docs|\/openapi)/;
