@@ -6,6 +6,17 @@ import { addSeconds } from '../clock.js';
  */
 export const backdatedSeconds = 3600;
 
+/** Seconds that the clocks of instances may differ. */
+export const clockSkewSeconds = 300;
+
+/**
+ * The time of a signature: no earlier than that of the list it replaces, because another instance's clock may be ahead
+ * and Last-Modified must not go back. A list from further in the future than clocks may differ holds nothing back.
+ */
+export function signedAtOf(at: Date, replaced: Date): Date {
+  return replaced > at && replaced <= addSeconds(at, clockSkewSeconds) ? replaced : at;
+}
+
 /** The thisUpdate of what is signed at an instant: never later than it, and never before that of the list it replaces. */
 export function thisUpdateOf(signedAt: Date, replaced?: Date): Date {
   const backdated = addSeconds(signedAt, -backdatedSeconds);

@@ -1,5 +1,5 @@
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
-import { thisUpdateOf } from './backdating.js';
+import { signedAtOf, thisUpdateOf } from './backdating.js';
 import { RefusedList, type ListSigner } from './list-signer.js';
 import type { List, ListedIssuer } from './lists.js';
 import type { CrlRecord, RevocationStore } from './store.js';
@@ -64,7 +64,7 @@ export function createListIssuing<Stored extends ListedIssuer>(deps: Deps<Stored
     await signer.requireUncontradicted(list.issuer, list);
     if (!list.isLive()) return undefined;
     // INVARIANT: the position is the list's own, and nothing is awaited between here and the draft.
-    const at = wholeSeconds(clock());
+    const at = signedAtOf(wholeSeconds(clock()), before.signedAt);
     const record: CrlRecord = {
       ...before,
       number: before.number + 1n,

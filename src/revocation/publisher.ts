@@ -1,6 +1,7 @@
 import { addSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Issuer } from '../pki/issuer.js';
+import { clockSkewSeconds } from './backdating.js';
 import { createListIssuing, type PublishedCrl } from './list-issuing.js';
 import { createListSigner, RefusedList } from './list-signer.js';
 import type { List, ListedIssuer, Lists } from './lists.js';
@@ -30,8 +31,6 @@ export const lifetimes = {
 type Kind = 'root' | 'issuing';
 const kinds: Kind[] = ['root', 'issuing'];
 const deltaBaseSeconds = day;
-// A list from the future is signed anew, but not for the little that instances' clocks differ.
-const clockSkewSeconds = 300;
 const mostAttempts = 20;
 // Anybody may ask for a list and for /readyz: which list it is and what is wrong with it is for the log alone.
 const refusedText = 'a list failed its checks and is not published: the log of the server says which one and why';
@@ -55,6 +54,7 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       throw new DomainError('not-ready', 'this instance has no lease: try again', { retryAfter: 1 });
   };
 
+  // A list from the future is signed anew, but not for the little that instances' clocks differ.
   const isDue = ({ kind }: Stored, { signedAt, nextUpdate }: CrlRecord): boolean => {
     const now = clock();
     return (

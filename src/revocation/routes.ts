@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { App } from '../http/route.js';
 import { accountName } from '../http/shapes.js';
+import { clockSkewSeconds } from './backdating.js';
 
 type List = {
   issuerId: string;
@@ -95,7 +96,7 @@ export function pkiRoutes({ clock, crl, delta, bundle, chainPem, encodePem }: De
 
 /**
  * Sets what caches go by, and answers 304 when the asker has these lists. A number tells every list from every
- * other; a time does so only where no earlier list has the same.
+ * other; a time does so only where no earlier answer can have had the same.
  */
 function answerFromCache(
   request: FastifyRequest,
@@ -117,8 +118,19 @@ function answerFromCache(
   const { 'if-none-match': tagsKnown, 'if-modified-since': since } = request.headers;
   const isKnown =
     tagsKnown === undefined
-      ? since === modified && lists.every(({ sameSecond }) => !sameSecond)
+      ? since === modified && isToldByTime(lists)
       : tagsKnown.split(',').some((tag) => ['*', etag, `W/${etag}`].includes(tag.trim()));
   if (isKnown) void reply.code(304).send();
   return isKnown;
+}
+
+/**
+ * Whether the newest time among lists stands for these lists alone. Of one list, no two have the same time unless it
+ * says so. Another list of a bundle that was signed at nearly the same time may have been signed later, by an instance
+ * whose clock is behind: the bundle before it had this time too.
+ */
+function isToldByTime(lists: List[]): boolean {
+  const newest = lists.reduce((latest, list) => (list.signedAt > latest.signedAt ? list : latest));
+  const settledBefore = newest.signedAt.getTime() - (clockSkewSeconds + 1) * 1000;
+  return lists.every((list) => (list === newest ? !list.sameSecond : list.signedAt.getTime() < settledBefore));
 }
