@@ -31,11 +31,11 @@ export const released = z.object({
 });
 
 export const thingParams = z.strictObject({ name: thingName });
-export const thingRevocation = z.strictObject({ reason: reason.default('unspecified') }).nullish();
 /** The proof carries the reason. */
 export const selfRevocation = z.strictObject({ proof: z.string().min(1).max(8192) });
-/** Nothing that could be released, and nothing that lists leave out. */
-export const selfReason = reason.exclude(['certificateHold', 'superseded']);
+/** Why a thing ends for good: nothing that could be released, and nothing that lists leave out. */
+export const finalReason = reason.exclude(['certificateHold', 'superseded']);
+export const thingRevocation = z.strictObject({ reason: finalReason.default('unspecified') }).nullish();
 export const thingRevoked = z.object({
   name: thingName,
   status: z.enum(['active', 'suspended', 'revoked']),

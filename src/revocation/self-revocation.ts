@@ -2,7 +2,7 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
-import { selfReason } from './revoke-schema.js';
+import { finalReason } from './revoke-schema.js';
 import type { ThingRevocation } from './revoke-service.js';
 
 type Proof = { certificate: HeldCertificate; claims: Record<string, unknown>; until: Date };
@@ -21,9 +21,9 @@ export function createSelfRevocation({ verifyProof, useUp, revoke }: Deps) {
   /** @throws DomainError `invalid-client`, `invalid-request` */
   return async (jwt: string, origin: Origin): Promise<ThingRevocation & { account: string }> => {
     const proof = await verifyProof(jwt);
-    const reason = selfReason.safeParse(proof.claims['reason']);
+    const reason = finalReason.safeParse(proof.claims['reason']);
     if (!reason.success)
-      throw new DomainError('invalid-request', `proof: its reason must be one of ${selfReason.options.join(', ')}`);
+      throw new DomainError('invalid-request', `proof: its reason must be one of ${finalReason.options.join(', ')}`);
     await useUp(proof);
     const { thing } = proof.certificate;
     const done = await revoke(proof.certificate, reason.data, { ...origin, actor: `thing:${thing.name}` });
