@@ -13,6 +13,9 @@ export type Present = {
   authorities: Authority[];
   /** Every serial number in a list. */
   listed: Set<string>;
+  account: string;
+  /** Serial numbers of revoked certificates that others issued; undefined without a key, which it takes to know them. */
+  external: Set<string> | undefined;
   at: Date;
   ask(authority: Authority, serialNumbers: string[]): Promise<ReadStatus[]>;
 };
@@ -50,11 +53,21 @@ export async function checkPrevious({ name, bytes }: PreviousFile, present: Pres
   }
 }
 
+/** What a signed snapshot says; its signature is not looked at. @throws Error when it is none */
+export function readSnapshot(bytes: Buffer): z.output<typeof snapshot> {
+  return snapshot.parse(readCompact(bytes.toString('latin1')).payload);
+}
+
+/** Whether a certificate in a snapshot of an account was issued by others, and brought in from AWS IoT. */
+export function isExternal(account: string): (of: { issuer: string }) => boolean {
+  return ({ issuer }) => issuer === `external-${account}`;
+}
+
 async function checkSnapshot(name: string, bytes: Buffer, present: Present, check: Check): Promise<void> {
   const jws = readCompact(bytes.toString('latin1'));
   const signer = present.authorities.find(({ id }) => id === jws.header['kid']);
   check(signer !== undefined && jws.isSignedBy(signer.key), `${name}: signed by an authority of this server`);
-  const { certificates } = snapshot.parse(jws.payload);
+  const { certificates } = readSnapshot(bytes);
   for (const authority of present.authorities) {
     // What a renewal superseded is on no list unless the issuer says so, and what has expired leaves the lists.
     const named = certificates.filter(
@@ -62,6 +75,30 @@ async function checkSnapshot(name: string, bytes: Buffer, present: Present, chec
     );
     await checkNamed(name, authority, named, present, check);
   }
+  const others = certificates.filter(isExternal(present.account)).filter(({ notAfter }) => notAfter > present.at);
+  if (others.length > 0) checkExternal(name, others, present, check);
+}
+
+/** Certificates of other issuers stand in no list, and OCSP does not know them: the feed alone says what became of them. */
+function checkExternal(name: string, named: Named[], { external }: Present, check: Check): void {
+  const what = `${name}: ${named.length} revoked that others issued`;
+  if (external === undefined) return check(false, `${what}, which take --key to look for`);
+  const gone = named.filter(({ serialNumber }) => !external.has(serialNumber));
+  const lost = gone.filter(({ reason }) => reason !== 'certificateHold').map(({ serialNumber }) => serialNumber);
+  const released = gone.length - lost.length;
+  check(lost.length === 0, `${what}, ${lost.length} of them no longer${tail(released, lost)}`);
+}
+
+/** What is said of released holds, and the first of what is lost. */
+function tail(released: number, lost: string[]): string {
+  const holds = released === 0 ? '' : `, ${released} holds released since`;
+  return (
+    holds +
+    lost
+      .slice(0, mostShown)
+      .map((serialNumber) => ` ${serialNumber}`)
+      .join('')
+  );
 }
 
 async function checkNamed(name: string, authority: Authority, named: Named[], { listed, ask }: Present, check: Check) {
@@ -83,10 +120,8 @@ async function checkNamed(name: string, authority: Authority, named: Named[], { 
       else lost.push(serialNumber);
     }
   }
-  const holds = released === 0 ? '' : `, ${released} holds released since`;
-  const shown = lost.slice(0, mostShown).map((serialNumber) => ` ${serialNumber}`);
   check(
     lost.length === 0,
-    `${name}: ${named.length} revoked by ${authority.id}, ${lost.length} of them no longer${holds}${shown.join('')}`,
+    `${name}: ${named.length} revoked by ${authority.id}, ${lost.length} of them no longer${tail(released, lost)}`,
   );
 }

@@ -6,7 +6,7 @@ import { openGapList, openStatusList } from '../edge/compact.js';
 import { readPem } from '../pki/pem.js';
 import { readCrl, readOcsp, type ReadCrl } from '../pki/read.js';
 import { encodeOcspRequest, neverIssued, readChain, type Authority } from './authority.js';
-import { checkPrevious, type PreviousFile } from './previous.js';
+import { checkPrevious, isExternal, readSnapshot, type PreviousFile } from './previous.js';
 
 export type VerifyOptions = {
   url: string;
@@ -154,6 +154,13 @@ export async function verifyRevocation({
     );
   };
 
+  /** What is revoked now of certificates that others issued, which stand in no list: only a signed snapshot tells them apart. */
+  const externalNow = async (apiKey: string): Promise<Set<string>> => {
+    const headers = { authorization: `Bearer ${apiKey}`, accept: 'application/jose' };
+    const { certificates } = readSnapshot(await get('/v1/revocations/snapshot', headers));
+    return new Set(certificates.filter(isExternal(account)).map(({ serialNumber }) => serialNumber));
+  };
+
   const before = await snapshot();
   const prefix = account === 'default' ? '' : `/${account}`;
   const chain = readChain((await get(`/ca${prefix}/chain.pem`)).toString());
@@ -173,11 +180,19 @@ export async function verifyRevocation({
       await within(`compact lists of ${authority.id}`, () => checkCompact(authority, keys, crl.serialNumbers.size));
     });
   }
+  const external = key === undefined ? undefined : await externalNow(key);
   for (const file of previous)
     await within(file.name, () =>
       checkPrevious(
         file,
-        { authorities: chain, listed, at: clock(), ask: (...of) => askOcsp(...of).then((answer) => answer.statuses) },
+        {
+          authorities: chain,
+          listed,
+          at: clock(),
+          account,
+          external,
+          ask: (...of) => askOcsp(...of).then((answer) => answer.statuses),
+        },
         check,
       ),
     );
@@ -185,7 +200,7 @@ export async function verifyRevocation({
   // What was revoked before the lists were fetched, and still is, must be in them.
   const still = new Set((await snapshot())!.certificates.map(({ serialNumber }) => serialNumber));
   const wanted = before.certificates.filter(
-    ({ serialNumber, reason }) => reason !== 'superseded' && still.has(serialNumber),
+    ({ serialNumber, reason }) => reason !== 'superseded' && still.has(serialNumber) && !external?.has(serialNumber),
   );
   const missing = wanted.filter(({ serialNumber }) => !listed.has(serialNumber));
   check(
