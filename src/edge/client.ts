@@ -69,13 +69,15 @@ export async function followRevocations(options: FollowOptions) {
     id: string;
   };
 
-  /** The server was heard at `sent`: what it knew then is applied. */
-  const hear = (sent: number, place: string): void => {
-    heardAt = sent;
-    cursor = place;
+  const isBehind = (position: number): boolean => Number(cursor.split(':')[1]) < position;
+
+  /** Everything up to a place is applied. The stream and pages overlap, and the one behind does not lead back. */
+  const reach = (place: string): void => {
+    if (isBehind(Number(place.split(':')[1]))) cursor = place;
   };
 
   const apply = (entry: FeedEntry): void => {
+    if (!isBehind(entry.position)) return;
     set.apply(entry);
     const isRefusal = entry.type === 'certificate' || (entry.type === 'thing' && entry.status !== 'active');
     if (!isRefusal) return;
@@ -107,10 +109,12 @@ export async function followRevocations(options: FollowOptions) {
     const sent = now();
     const snapshot = (await (await ask('/v1/revocations/snapshot')).json()) as FeedSnapshot;
     set.load(snapshot);
-    hear(sent, snapshot.cursor);
+    cursor = snapshot.cursor;
+    heardAt = sent;
     onReload?.();
   };
 
+  /** Reads what is new. What the server knew when it was asked last is then applied: trust counts from that moment. */
   const poll = async (): Promise<void> => {
     for (let more = true; more;) {
       const sent = now();
@@ -118,11 +122,21 @@ export async function followRevocations(options: FollowOptions) {
       const page = (await response.json()) as { cursor: string; entries: FeedEntry[]; next?: string };
       page.entries.forEach(apply);
       more = page.next !== undefined;
-      if (more) cursor = page.cursor;
-      else hear(sent, page.cursor);
+      reach(page.cursor);
+      if (!more) heardAt = sent;
     }
     await confirm();
   };
+
+  let probing: Promise<void> | undefined;
+
+  /** A head may have been under way for long, or be sent again by something in between: only an answer proves when it was asked for. */
+  const probe = (): Promise<void> =>
+    (probing ??= poll()
+      .catch((error: Error) => {
+        if (!ended.signal.aborted) onError(error);
+      })
+      .finally(() => (probing = undefined)));
 
   /** Follows the stream until it breaks. */
   const stream = async (): Promise<void> => {
@@ -136,13 +150,15 @@ export async function followRevocations(options: FollowOptions) {
         clearTimeout(watch);
         watch = setTimeout(() => broken.abort(), distrustMs);
         mode = 'stream';
-        if (event === 'head') hear(now(), (JSON.parse(data) as { cursor: string }).cursor);
-        else {
+        if (event === 'head') {
+          reach((JSON.parse(data) as { cursor: string }).cursor);
+          void probe();
+        } else {
           const entry = JSON.parse(data) as FeedEntry;
           apply(entry);
-          cursor = `${cursor.split(':')[0]}:${entry.position}`;
+          reach(`${cursor.split(':')[0]}:${entry.position}`);
+          void confirm();
         }
-        void confirm();
       }
     } finally {
       clearTimeout(watch);
@@ -187,7 +203,7 @@ export async function followRevocations(options: FollowOptions) {
     isRevoked: set.reasonFor,
     /** `suspended` or `revoked`; undefined for a thing that is neither. */
     thingStatus: set.statusOf,
-    /** False when the server was not heard of for 15 seconds: refuse what you can afford to refuse. */
+    /** False when what the server was last asked for, and is applied, was asked 15 seconds ago or longer: refuse what you can afford to refuse. */
     isTrusted: (): boolean => now() - heardAt < distrustMs,
     cursor: (): string => cursor,
     mode: (): Mode => mode,

@@ -202,6 +202,71 @@ describe.each(databaseKinds)('edges on %s', (kind) => {
     }
   });
 
+  it('a stream that is held up is not believed: trust counts from what was asked, and questions bring what the stream lacks', async () => {
+    // A proxy that passes everything, until it keeps the entries of streams back and says the last head again and again.
+    let [held, cut] = [false, false];
+    const middle = createServer((request, response) => {
+      if (cut && !request.url!.includes('/stream')) return void request.socket.destroy();
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const body = chunks.length > 0 ? { body: Buffer.concat(chunks) } : {};
+        const headers = { authorization: request.headers.authorization!, 'content-type': 'application/json' };
+        const gone = new AbortController();
+        response.on('close', () => gone.abort());
+        const passed = { method: request.method!, headers, ...body, signal: gone.signal };
+        void fetch(`${server.url}${request.url}`, passed)
+          .then(async (answer) => {
+            response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type')! });
+            if (!request.url!.includes('/stream')) {
+              response.end(Buffer.from(await answer.arrayBuffer()));
+              return;
+            }
+            let last = '';
+            const again = setInterval(() => {
+              if (held && last !== '') response.write(last);
+            }, 50);
+            response.on('close', () => clearInterval(again));
+            for await (const chunk of answer.body!) {
+              const text = Buffer.from(chunk).toString();
+              last = /event: head\n.*\n\n/.exec(text)?.[0] ?? last;
+              if (!held) response.write(text);
+            }
+          })
+          .catch(() => request.socket.destroy());
+      });
+    });
+    middle.listen(await freePort(), '127.0.0.1');
+    await once(middle, 'listening');
+    const url = `http://127.0.0.1:${(middle.address() as AddressInfo).port}`;
+    let at = 0;
+    let asked = 0;
+    const counting: typeof fetch = (...call) => {
+      if (!String(call[0]).includes('/stream')) asked++;
+      return fetch(...call);
+    };
+    const edge = await follow('edge-held', { server: url, onError: () => {}, now: () => at, fetch: counting });
+    try {
+      await until('it streams', () => edge.mode() === 'stream');
+      held = true;
+      const device = await newDevice();
+      await revoke(device);
+      await until('a question brings what the stream lacks', () => edge.isRevoked(fingerprintOf(device)) !== undefined);
+      expect(edge.isTrusted()).toBe(true);
+      cut = true;
+      at += 15_000;
+      const before = asked;
+      await until('more heads came, and questions failed', () => asked > before + 2);
+      expect(edge.isTrusted()).toBe(false);
+      cut = false;
+      await until('it is trusted again', () => edge.isTrusted());
+    } finally {
+      await edge.close();
+      middle.closeAllConnections();
+      middle.close();
+    }
+  });
+
   it('both compact lists say what the CRL says, by the index in the certificate, and change with it', async () => {
     const devices = await Promise.all(Array.from({ length: 30 }, newDevice));
     const issuer = /crl\/([0-9a-f]{16})/.exec(devices[0]!.answer.body.links.crl as string)![1]!;
