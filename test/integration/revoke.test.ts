@@ -108,26 +108,6 @@ describe.each(databaseKinds)('revoking on %s', (kind) => {
     expect((await revoke(device, 'removeFromCRL')).status).toBe(400);
   });
 
-  it('a thing ends for no reason that could be released or that lists leave out', async () => {
-    const device = await newDevice('rev-final');
-    for (const reason of ['certificateHold', 'superseded']) {
-      const refused = await server.owner.post('/v1/things/rev-final/revoke', { reason });
-      expect([refused.status, problemOf(refused)]).toEqual([400, 'invalid-request']);
-    }
-    expect(await verdicts(device)).toEqual(Array(4).fill('allow'));
-    expect((await server.owner.post('/v1/things/rev-final/revoke', { reason: 'keyCompromise' })).status).toBe(200);
-    expect(await listed(device)).toMatchObject({ reason: 1 });
-  });
-
-  it('the refresh families of a certificate are found by an index', async () => {
-    const plan = await server.database.client.$transaction(async (tx) => {
-      await tx.$executeRaw`SET LOCAL enable_seqscan = off`;
-      return tx.$queryRaw<Record<string, string>[]>`
-        EXPLAIN UPDATE refresh_families SET revoked_at = now() WHERE serial_number = ANY(ARRAY['a', 'b']) AND revoked_at IS NULL`;
-    });
-    expect(plan.flatMap(Object.values).join(' ')).toContain('refresh_families_serial_number_idx');
-  });
-
   it('a hold can be released, and then the certificate is as good as before', async () => {
     const device = await newDevice('rev-3');
     const release = () => server.owner.post(`/v1/certificates/${serialOf(device)}/release`);
