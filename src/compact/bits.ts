@@ -1,29 +1,56 @@
-/** A set of small numbers, one bit each, the lowest bit of each octet first: the form of a Token Status List. */
-export type Bitmap = { bytes: Uint8Array; size: number };
+/**
+ * A set of small numbers, one bit each, the lowest bit of each octet first: the form of a Token Status List. In pieces of
+ * `pieceOctets`, of which those without a member are not there: a restored database leaves wide gaps, and they cost nothing.
+ */
+export type Bitmap = { size: number; pieces: Map<number, Uint8Array> };
 
+export const pieceOctets = 65_536;
+const pieceBits = pieceOctets * 8;
 const sliceNumbers = 100_000;
 
 /** A bitmap of `size` bits with those at `indices` set. It yields now and then, so that millions can be set in slices. */
 export function* bitmapOf(indices: ArrayLike<number>, size: number): Generator<void, Bitmap> {
-  const bytes = new Uint8Array(Math.ceil(size / 8));
+  const pieces = new Map<number, Uint8Array>();
   for (let n = 0; n < indices.length; n++) {
     const index = indices[n]!;
     if (!(index >= 0 && index < size)) throw new RangeError(`index ${index} is not below ${size}`);
-    bytes[Math.floor(index / 8)]! |= 1 << (index % 8);
+    const number = Math.floor(index / pieceBits);
+    let piece = pieces.get(number);
+    if (!piece) pieces.set(number, (piece = new Uint8Array(lengthOf(number, size))));
+    setBit(piece, index % pieceBits);
     if (n % sliceNumbers === sliceNumbers - 1) yield;
   }
-  return { bytes, size };
+  return { size, pieces };
 }
 
-/** Whether a bit is set; numbers beyond the end are not in the set. */
-export function isSet({ bytes, size }: Bitmap, index: number): boolean {
-  return index >= 0 && index < size && (bytes[Math.floor(index / 8)]! & (1 << (index % 8))) !== 0;
+/** The octets of a piece: the last may have fewer. */
+function lengthOf(number: number, size: number): number {
+  return Math.min(pieceOctets, Math.ceil(size / 8) - number * pieceOctets);
+}
+
+function setBit(piece: Uint8Array, bit: number): void {
+  piece[bit >>> 3]! |= 1 << (bit & 7);
+}
+
+/** Whether a number is in the set; numbers beyond the end are not. */
+export function isSet({ size, pieces }: Bitmap, index: number): boolean {
+  const piece = index >= 0 && index < size ? pieces.get(Math.floor(index / pieceBits)) : undefined;
+  return piece !== undefined && isSetIn(piece, index % pieceBits);
+}
+
+/** Whether a bit is set in octets; beyond their end none is. */
+export function isSetIn(bytes: Uint8Array, index: number): boolean {
+  return index >= 0 && ((bytes[Math.floor(index / 8)] ?? 0) & (1 << (index % 8))) !== 0;
 }
 
 /** The numbers in a bitmap, rising. */
-export function* members({ bytes }: Bitmap): Generator<number> {
-  for (let at = 0; at < bytes.length; at++) {
-    for (let octet = bytes[at]!; octet !== 0; octet &= octet - 1) yield at * 8 + (31 - Math.clz32(octet & -octet));
+export function* members({ pieces }: Bitmap): Generator<number> {
+  for (const number of [...pieces.keys()].sort((a, b) => a - b)) {
+    const piece = pieces.get(number)!;
+    for (let at = 0; at < piece.length; at++) {
+      for (let octet = piece[at]!; octet !== 0; octet &= octet - 1)
+        yield number * pieceBits + at * 8 + (31 - Math.clz32(octet & -octet));
+    }
   }
 }
 

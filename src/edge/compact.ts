@@ -1,6 +1,6 @@
 import { inflateSync } from 'node:zlib';
 import { systemClock } from '../clock.js';
-import { isSet } from '../compact/bits.js';
+import { isSetIn } from '../compact/bits.js';
 import { openGaps } from '../compact/gap-list.js';
 import { isSigned, unpackList, type PublicJwk } from '../compact/signed-list.js';
 
@@ -48,8 +48,8 @@ export function openStatusList(jwt: string, url: string, { keys, now = systemClo
   const endsAt = new Date(exp * 1000);
   requireCurrent(endsAt, now);
   const bytes = inflateSync(Buffer.from(list.lst, 'base64url'));
-  const bitmap = { bytes, size: bytes.length * 8 };
-  return { size: bitmap.size, signedAt: new Date(iat * 1000), endsAt, isRevoked: (index) => isSet(bitmap, index) };
+  const isRevoked = (index: number): boolean => isSetIn(bytes, index);
+  return { size: bytes.length * 8, signedAt: new Date(iat * 1000), endsAt, isRevoked };
 }
 
 type StatusClaims = { sub: string; iat: number; exp: number; status_list: { bits: number; lst: string } };

@@ -1,8 +1,7 @@
-import { promisify } from 'node:util';
-import { deflate } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
 import { addSeconds, numericDate, wholeSeconds, type Clock } from '../clock.js';
 import { bitmapOf, type Bitmap } from '../compact/bits.js';
+import { deflateBitmap } from '../compact/deflate.js';
 import { encodeGaps } from '../compact/gap-list.js';
 import { packList } from '../compact/signed-list.js';
 import { inSlices } from '../slices.js';
@@ -41,7 +40,6 @@ const validSeconds = 86_400;
 const remakeSeconds = 3600;
 /** How long a reader may go without asking for a newer one. */
 const ttlSeconds = 60;
-const compress = promisify(deflate);
 
 export type CompactLists = ReturnType<typeof createCompactLists>;
 
@@ -91,8 +89,7 @@ export function createCompactLists(deps: Deps) {
   };
 
   const makeStatus = async (issuerId: string, of: Made): Promise<CompactList> => {
-    const { bytes } = await of.bitmap;
-    const lst = (await compress(bytes, { level: 9 })).toString('base64url');
+    const lst = (await deflateBitmap(await of.bitmap)).toString('base64url');
     const { kid, alg, sign } = signer();
     const iat = numericDate(of.signedAt);
     const times = { iat, exp: iat + validSeconds, ttl: ttlSeconds };

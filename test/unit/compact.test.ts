@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bitmapOf, isSet, members } from '../../src/compact/bits.js';
+import { inflateSync } from 'node:zlib';
+import { bitmapOf, isSet, isSetIn, members, pieceOctets } from '../../src/compact/bits.js';
+import { deflateBitmap, type Compress } from '../../src/compact/deflate.js';
 import { encodeGaps, openGaps } from '../../src/compact/gap-list.js';
 
 function finish<Result>(work: Generator<unknown, Result>): Result {
@@ -83,5 +85,56 @@ describe('the gap list', () => {
     const bytes = finish(encodeGaps(finish(bitmapOf(randomSet(10_000, 1000), 10_000))));
     expect(() => openGaps(bytes.subarray(0, 10))).toThrow(RangeError);
     expect(() => [...openGaps(bytes.subarray(0, bytes.length - 20)).members()]).toThrow(RangeError);
+  });
+});
+
+describe('a bitmap that is compressed', () => {
+  const sets = fc.record({
+    size: fc.integer({ min: 1, max: 40 * pieceOctets }),
+    at: fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { maxLength: 200 }),
+  });
+
+  it('is what zlib reads as the bits of the set, wherever pieces are empty', async () => {
+    await fc.assert(
+      fc.asyncProperty(sets, async ({ size, at }) => {
+        const indices = [...new Set(at.map((part) => Math.floor(part * size)))].sort((a, b) => a - b);
+        const bytes = inflateSync(await deflateBitmap(finish(bitmapOf(indices, size))));
+        expect(bytes.length).toBe(Math.ceil(size / 8));
+        const read: number[] = [];
+        bytes.forEach((octet, place) => {
+          for (let bit = 0; octet !== 0 && bit < 8; bit++)
+            if (isSetIn(bytes, place * 8 + bit)) read.push(place * 8 + bit);
+        });
+        expect(read).toEqual(indices);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('costs no more for a gap of a hundred million numbers, nor for two', async () => {
+    const around = (gap: number): number[] => [0, gap].flatMap((start) => [start + 3, start + 4000, start + 700_000]);
+    const costOf = async (gap: number) => {
+      const bitmap = finish(bitmapOf(around(gap), 1_000_000 + gap));
+      let octets = 0;
+      const counting: Compress = async (bytes) => {
+        octets += bytes.length;
+        return Buffer.alloc(0);
+      };
+      await deflateBitmap(bitmap, counting);
+      const gaps = finish(encodeGaps(bitmap));
+      expect([...openGaps(gaps).members()]).toEqual(around(gap));
+      const packed = await deflateBitmap(bitmap);
+      expect(inflateSync(packed).length).toBe(Math.ceil(bitmap.size / 8));
+      return { pieces: bitmap.pieces.size, octets, gaps: gaps.length, packed: packed.length };
+    };
+    const gap = 100_000_000;
+    const [none, one, two] = [await costOf(2_000_000), await costOf(gap), await costOf(2 * gap)];
+    for (const cost of [one, two]) {
+      expect(cost.pieces).toBeLessThanOrEqual(none.pieces + 1);
+      expect(cost.octets).toBeLessThanOrEqual(none.octets + 3 * pieceOctets);
+      expect(cost.gaps).toBeLessThan(none.gaps + 32);
+    }
+    // What is written grows by the run lengths of DEFLATE: a thousandth.
+    expect(two.packed - one.packed).toBeLessThan(gap / 8 / 500);
   });
 });
