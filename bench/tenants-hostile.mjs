@@ -3,6 +3,7 @@ import { setPriority } from 'node:os';
 
 /** The other tenant: sends every attack on connections of its own, the next request as soon as one is answered. */
 setPriority(10);
+process.on('disconnect', () => process.exit());
 const counts = {};
 
 process.once('message', ({ url, key, attacks }) => {

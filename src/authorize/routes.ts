@@ -12,7 +12,7 @@ const tags = ['proxies'];
 const json = 'application/json; charset=utf-8';
 // A topic alone may have 65,535 bytes.
 const questionBytes = 512 * 1024;
-const batchBytes = 4 * 1024 * 1024;
+const batchBytes = 16 * 1024 * 1024;
 // Verifying so many tokens fits into a slice; reading so many principals leaves connections to others.
 const fewAtOnce = 8;
 
