@@ -192,7 +192,7 @@ async function mountFeatures(
   await app.register(policyRoutes({ service: policies, preview, cursor: log.cursor }));
   await app.register(segmentRoutes(segments));
   await app.register(authorizeRoutes({ service: authorize }));
-  await app.register(authzenRoutes({ evaluations: authzen, publicUrl: config.publicUrl }));
+  await app.register(authzenRoutes({ ...authzen, publicUrl: config.publicUrl }));
   await app.register(awsAuthorizerRoutes(awsAuthorizer));
   await app.register(ocspRoutes(responder));
   await app.register(

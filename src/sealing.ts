@@ -1,10 +1,12 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 
 /** Keeps secrets at rest. `context` is authenticated with the secret: what was sealed as one thing cannot be opened as another. */
 export type Sealer = {
   seal(secret: Uint8Array, context: string): Buffer;
   /** @throws Error when the key, the context or the bytes differ from what was sealed. */
   open(sealed: Uint8Array, context: string): Buffer;
+  /** A key of 32 bytes for one purpose, the same wherever the sealing key is (RFC 5869). */
+  derive(purpose: string): Buffer;
 };
 
 const ivBytes = 12;
@@ -28,5 +30,6 @@ export function createSealer(key: Buffer): Sealer {
       decipher.setAAD(Buffer.from(context)).setAuthTag(tag);
       return Buffer.concat([decipher.update(bytes.subarray(1 + ivBytes + tagBytes)), decipher.final()]);
     },
+    derive: (purpose) => Buffer.from(hkdfSync('sha256', key, '', `thingward ${purpose}`, 32)),
   };
 }

@@ -3,10 +3,9 @@ import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { appendAudit, createAuditStore } from './audit/store.js';
 import { createAwsAuthorizer } from './authorize/dialects/aws-authorizer.js';
-import { createEvaluations } from './authorize/dialects/authzen-evaluations.js';
 import { createPrincipals } from './authorize/principals.js';
 import { createAuthorizeService } from './authorize/service.js';
-import { createDecisionRecords } from './authorize/services.js';
+import { createAuthzen, createDecisionRecords } from './authorize/services.js';
 import { loadSnapshot } from './authorize/snapshot-store.js';
 import { createSnapshot } from './authorize/snapshot.js';
 import { createPrincipalStore } from './authorize/store.js';
@@ -223,7 +222,7 @@ export async function createServices(resources: Resources) {
     accounts,
     audit: createAuditStore(db),
     authorize,
-    authzen: createEvaluations(authorize),
+    authzen: createAuthzen({ authorize, principals, snapshot, sealer }),
     awsAuthorizer: createAwsAuthorizer({ holderOf: authorize.holderOf, placeOf: mirroring.aws.placeOf }),
     certificates,
     enrollments,

@@ -158,6 +158,13 @@ export function createPrincipals({ store, snapshot, position, clock, verifyToken
       return remembered(key) ?? load(key, () => store.byName(account, name, clock()));
     },
 
+    /** Things of an account in the order of their names, after one, as the registry has them now; remembered nowhere. */
+    async page(account: string, after: string, limit: number): Promise<{ name: string; known?: KnownPrincipal }[]> {
+      const at = position();
+      const rows = await store.page(account, after, limit, clock());
+      return rows.map((row) => (isCertified(row) ? { name: row.name, known: toKnown(row, at) } : { name: row.name }));
+    },
+
     /** Forgets everything: what the log tells no longer follows what was remembered. */
     clear(): void {
       history++;
@@ -166,6 +173,11 @@ export function createPrincipals({ store, snapshot, position, clock, verifyToken
       loading.clear();
     },
   };
+}
+
+/** Whether a thing has a certificate. */
+function isCertified(row: { fingerprint: string | null }): row is RegisteredPrincipal {
+  return row.fingerprint !== null;
 }
 
 type Claims = {

@@ -235,6 +235,16 @@ export function createAuthorizeService(deps: Deps) {
       return { thingId, account, name, principal, policies: snapshot.documents(policies), segment, left: until - now };
     },
 
+    /** What would be decided about a thing by its name; noted nowhere. @throws DomainError `not-ready` */
+    foresee(caller: KeyCaller, known: KnownPrincipal, question: Question): Verdict {
+      if (!mayAnswer()) throw noLease();
+      const now = clock().getTime();
+      const subject = judgeKnown(caller, known, true, now);
+      return typeof subject === 'string'
+        ? refuse(subject, capOf(caller, now))
+        : decideFor(caller, subject, question, now);
+    },
+
     /** A refusal that nothing had to be looked up for. */
     refused: (caller: KeyCaller, refusal: Refusal): Verdict => refuse(refusal, capOf(caller, clock().getTime())),
 

@@ -197,6 +197,9 @@ export function createSnapshot() {
       return (kept.compiled ??= policiesOf(set).map((policy) => (policy.compiled ??= compilePolicy(policy))));
     },
 
+    /** What there is to look through in a set, as in docs/limits.md. */
+    weightOf: (set: PolicySet): number => policiesOf(set).reduce((sum, { weight }) => sum + weight, 0),
+
     /** The active versions of a set. */
     documents: (set: PolicySet): PolicyVersion[] => policiesOf(set),
 

@@ -1,4 +1,4 @@
-import { resourceKinds } from '../../policy/action.js';
+import { resourceKinds, type ResourceKind } from '../../policy/action.js';
 import type { Question } from '../schema.js';
 import type { Refusal } from '../service.js';
 import type { Evaluation } from './authzen-schema.js';
@@ -14,7 +14,7 @@ const longest = { sourceIp: 256, protocol: 64, clientId: 65_536 };
  * subject and the resource are not looked at: who a thing is, the registry says.
  */
 export function questionOf({ subject, action, resource, context }: Evaluation): Question | Refusal {
-  if (subject.type !== 'thing' || !/^[A-Za-z0-9:_-]{1,128}$/.test(subject.id)) return 'unknown-principal';
+  if (!isThing(subject)) return 'unknown-principal';
   if (!isKind(resource.type)) return 'malformed-resource';
   return {
     principal: { thingName: subject.id },
@@ -24,8 +24,13 @@ export function questionOf({ subject, action, resource, context }: Evaluation): 
   };
 }
 
+/** Whether a subject may be a thing, by its type and the form of its name. */
+export function isThing({ type, id }: Evaluation['subject']): boolean {
+  return type === 'thing' && /^[A-Za-z0-9:_-]{1,128}$/.test(id);
+}
+
 /** Whether a type of resource is one of ours. Joined with an id, `topic:a` would say what `topic` says with another. */
-export function isKind(type: string): boolean {
+export function isKind(type: string): type is ResourceKind {
   return (resourceKinds as readonly string[]).includes(type);
 }
 

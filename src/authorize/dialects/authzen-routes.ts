@@ -6,15 +6,17 @@ import type { App } from '../../http/route.js';
 import { decisionHeader } from '../reply.js';
 import { answerTo, complete, type AuthzenEvaluations } from './authzen-evaluations.js';
 import * as schema from './authzen-schema.js';
+import { authzenSearchRoutes } from './authzen-search-routes.js';
+import type { AuthzenSearch } from './authzen-search.js';
 
 const tags = ['proxies'];
 const mostBytes = { one: 512 * 1024, several: 4 * 1024 * 1024 };
 const configurationMaxAge = 3600;
 
-type Deps = { evaluations: AuthzenEvaluations; publicUrl: string };
+type Deps = { evaluations: AuthzenEvaluations; search: AuthzenSearch; publicUrl: string };
 
 /** AuthZEN Authorization API 1.0: the same decisions for whoever speaks it. */
-export function authzenRoutes({ evaluations, publicUrl }: Deps) {
+export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
   const answerOne = async (request: FastifyRequest, reply: FastifyReply, asked: schema.Evaluation) => {
     const verdict = await evaluations.one(keyCaller(request), asked);
     void reply.header(...decisionHeader(verdict));
@@ -23,6 +25,7 @@ export function authzenRoutes({ evaluations, publicUrl }: Deps) {
 
   return async (app: App) => {
     app.addHook('onRequest', async (request) => requireJson(request));
+    await app.register(authzenSearchRoutes(search));
 
     app.get(
       '/.well-known/authzen-configuration',
@@ -36,6 +39,9 @@ export function authzenRoutes({ evaluations, publicUrl }: Deps) {
           policy_decision_point: publicUrl,
           access_evaluation_endpoint: `${publicUrl}/access/v1/evaluation`,
           access_evaluations_endpoint: `${publicUrl}/access/v1/evaluations`,
+          search_subject_endpoint: `${publicUrl}/access/v1/search/subject`,
+          search_action_endpoint: `${publicUrl}/access/v1/search/action`,
+          search_resource_endpoint: `${publicUrl}/access/v1/search/resource`,
         };
       },
     );

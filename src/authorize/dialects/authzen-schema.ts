@@ -70,8 +70,41 @@ export const configuration = z.object({
   policy_decision_point: z.url(),
   access_evaluation_endpoint: z.url(),
   access_evaluations_endpoint: z.url(),
+  search_subject_endpoint: z.url(),
+  search_action_endpoint: z.url(),
+  search_resource_endpoint: z.url(),
 });
 
 export type Evaluation = z.output<typeof evaluation>;
 export type EvaluationAnswer = z.output<typeof evaluationAnswer>;
 export type Evaluations = z.output<typeof evaluationsAsRead>;
+
+const page = z
+  .looseObject({
+    token: z.string().max(1024).optional().describe('The `next_token` of the page before'),
+    limit: z.int().min(0).optional().describe('At most so many results; by default 100, and never over 1,000'),
+    properties: anything.optional(),
+  })
+  .optional();
+const anySubject = z.looseObject({ type, properties }).describe('Its `id` is ignored');
+const anyResource = z.looseObject({ type, properties: anything.optional() }).describe('Its `id` is ignored');
+
+/** The searches: what is looked for has a type alone. */
+export const subjectSearch = z.looseObject({ subject: anySubject, action, resource, context, page });
+export const actionSearch = z.looseObject({ subject, resource, context, page });
+export const resourceSearch = z.looseObject({ subject, action, resource: anyResource, context, page });
+
+const answeredPage = z.object({
+  next_token: z.string().describe('Empty at the end'),
+  count: z.int().describe('Of the results on this page'),
+});
+export const entitiesAnswer = z.object({
+  page: answeredPage,
+  results: z.array(z.object({ type: z.string(), id: z.string() })),
+});
+export const actionsAnswer = z.object({ page: answeredPage, results: z.array(z.object({ name: z.string() })) });
+
+export type Page = z.output<typeof page>;
+export type SubjectSearch = z.output<typeof subjectSearch>;
+export type ActionSearch = z.output<typeof actionSearch>;
+export type ResourceSearch = z.output<typeof resourceSearch>;

@@ -81,6 +81,9 @@ export const recipes: Record<string, Recipe> = {
     ...evaluation,
     evaluations: [{}, { subject: { type: 'thing', id: 'w-2' } }],
   }),
+  'POST /access/v1/search/subject': (_world, random) => ({ ...evaluation, page: { limit: random.below(5) } }),
+  'POST /access/v1/search/action': (_world, random) => ({ ...evaluation, page: { limit: random.below(5) } }),
+  'POST /access/v1/search/resource': (_world, random) => ({ ...evaluation, page: { limit: random.below(5) } }),
   'POST /v1/certificates/{serialNumber}/revoke': (_world, random) => ({
     reason: random.pick(['certificateHold', 'superseded', 'keyCompromise']),
   }),
