@@ -276,7 +276,8 @@ function observeRequests(app: App, metrics: Shared['metrics']): void {
   });
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
-    metrics.requests.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    metrics.durations.observe({ method: request.method, route }, reply.elapsedTime / 1000);
+    metrics.answers.inc({ method: request.method, route, status: reply.statusCode });
     request.log.info(
       {
         reqId: request.id,

@@ -75,8 +75,10 @@ export function installProblems(app: FastifyInstance, allowedMethods: AllowedMet
   });
 }
 
+type BrokenRequest = { code?: string | undefined; rawPacket?: unknown };
+
 /** What is written to a connection that did not speak HTTP, before any request exists. */
-export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+export function answerBrokenRequest(error: BrokenRequest, socket: Duplex): void {
   // It has its answer already, after which the connection closes.
   if (isDoubtful(socket)) return;
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
@@ -84,7 +86,10 @@ export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex
   const detail = 'the request is not HTTP that this server reads, or it came too slowly';
   const body = JSON.stringify({ type: problemType('invalid-request'), title, status, detail });
   const head = `HTTP/1.1 ${status} Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
-  socket.end(head + body);
+  // What follows the head of an answer to HEAD would be read as the next answer (RFC 9110 §9.3.2).
+  const { rawPacket } = error;
+  const asksHead = Buffer.isBuffer(rawPacket) && rawPacket.subarray(0, 5).equals(Buffer.from('HEAD '));
+  socket.end(asksHead ? head : head + body);
 }
 
 function sendProblem(

@@ -180,7 +180,9 @@ export async function verifyRevocation({
       await within(`compact lists of ${authority.id}`, () => checkCompact(authority, keys, crl.serialNumbers.size));
     });
   }
-  const external = key === undefined ? undefined : await externalNow(key);
+  let external: Set<string> | undefined;
+  if (key !== undefined)
+    await within('signed snapshot of the feed', async () => void (external = await externalNow(key)));
   for (const file of previous)
     await within(file.name, () =>
       checkPrevious(
