@@ -1,10 +1,10 @@
 const sliceMs = 2;
 
-// Work that waits for its next slice, of everybody. One slice runs in a turn of the event loop, however much work there is.
+// Work that waits for its next slice, of everybody: one slice runs in a turn of the event loop, however much work there is.
 const waiting: (() => void)[] = [];
 
-/** The pieces of work of one who does it step by step. All such work together takes one slice in each turn of the event loop. */
-export function createSlice() {
+/** What one worker has of the slices. */
+function createSlice() {
   let started = performance.now();
   return {
     isOver: (): boolean => performance.now() - started >= sliceMs,
@@ -14,6 +14,22 @@ export function createSlice() {
       started = performance.now();
     },
   };
+}
+
+/**
+ * Does work on a few items at a time, in their order, in slices, until it says that this was the last.
+ * What `work` throws ends it.
+ */
+export async function inSlicesOf<Item>(
+  items: readonly Item[],
+  few: number,
+  work: (some: Item[]) => Promise<'last' | void> | 'last' | void,
+): Promise<void> {
+  const slice = createSlice();
+  for (let first = 0; first < items.length; first += few) {
+    if ((await work(items.slice(first, first + few))) === 'last') return;
+    if (slice.isOver()) await slice.next();
+  }
 }
 
 /** Runs long work to its end in slices, and lets everything else go on in between. */

@@ -3,18 +3,16 @@ import { DomainError } from '../errors.js';
 import { keyCaller, type KeyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { compileSchema } from '../http/schema-compiler.js';
-import { createSlice } from '../slices.js';
+import { inSlicesOf } from '../slices.js';
 import { decisionHeader, replyTo } from './reply.js';
 import * as schema from './schema.js';
-import type { AuthorizeService, Verdict } from './service.js';
+import { fewAtOnce, type AuthorizeService, type Verdict } from './service.js';
 
 const tags = ['proxies'];
 const json = 'application/json; charset=utf-8';
 // A topic alone may have 65,535 bytes.
 const questionBytes = 512 * 1024;
 const batchBytes = 16 * 1024 * 1024;
-// Verifying so many tokens fits into a slice; reading so many principals leaves connections to others.
-const fewAtOnce = 8;
 
 type Deps = { service: AuthorizeService };
 
@@ -26,8 +24,10 @@ export function authorizeRoutes({ service }: Deps) {
       .type(json)
       .send(replyTo(verdict));
 
-  const verdictsOf = (verdicts: (Verdict | Promise<Verdict>)[]): Promise<Verdict[]> =>
-    Promise.all(verdicts.map((verdict) => Promise.resolve(verdict).catch(service.undecided)));
+  const verdictsOf = (verdicts: (Verdict | Promise<Verdict>)[]): Verdict[] | Promise<Verdict[]> =>
+    verdicts.some((verdict) => verdict instanceof Promise)
+      ? Promise.all(verdicts.map((verdict) => Promise.resolve(verdict).catch(service.undecided)))
+      : (verdicts as Verdict[]);
 
   /** One of many. A certificate that cannot be read spoils its own answer alone; without a lease there is none at all. */
   const ask = (caller: KeyCaller, question: schema.Question): Verdict | Promise<Verdict> => {
@@ -85,13 +85,9 @@ export function authorizeRoutes({ service }: Deps) {
         const caller = keyCaller(request);
         const { requests } = request.body;
         const verdicts: Verdict[] = [];
-        const slice = createSlice();
-        for (let first = 0; first < requests.length; first += fewAtOnce) {
-          const some = requests.slice(first, first + fewAtOnce).map((question) => ask(caller, question));
-          const isLate = some.some((verdict) => verdict instanceof Promise);
-          verdicts.push(...(isLate ? await verdictsOf(some) : (some as Verdict[])));
-          if (slice.isOver()) await slice.next();
-        }
+        await inSlicesOf(requests, fewAtOnce, async (some) => {
+          verdicts.push(...(await verdictsOf(some.map((question) => ask(caller, question)))));
+        });
         sendBatch(reply, verdicts);
       },
     );

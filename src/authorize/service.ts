@@ -79,6 +79,9 @@ export type Holder = {
   left: number;
 };
 
+/** Of many questions: verifying so many tokens fits into a slice, and reading so many principals leaves connections to others. */
+export const fewAtOnce = 8;
+
 const noContext: Context = {};
 
 export type AuthorizeService = ReturnType<typeof createAuthorizeService>;

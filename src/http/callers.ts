@@ -150,10 +150,10 @@ const costOf = (method: string): Cost => (method === 'GET' || method === 'HEAD' 
 
 const mostOfSmallPage = 100;
 
-function loadOf({ method, query, routeOptions: { config } }: FastifyRequest, cost: Cost): Load {
+function loadOf({ query, routeOptions: { config } }: FastifyRequest, cost: Cost): Load {
   if (config.load !== undefined) return config.load;
   if (cost !== 'read') return cost === 'free' ? 'question' : cost;
-  return method === 'GET' && Number((query as { limit?: unknown }).limit) > mostOfSmallPage ? 'page' : 'read';
+  return Number((query as { limit?: unknown }).limit) > mostOfSmallPage ? 'page' : 'read';
 }
 
 function accountOf(caller: Caller): string {

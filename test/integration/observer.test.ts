@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../src/db/client.js';
 import { verifyRevocation } from '../../src/observer/verify.js';
 import { serialOf } from '../support/crl.js';
-import { enroll, provision, type Device } from '../support/fleet.js';
+import { enroll, madeByOthers, provision, type Device } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 describe('revocation verify and certificates that others issued', () => {
@@ -11,21 +11,7 @@ describe('revocation verify and certificates that others issued', () => {
   beforeAll(async () => {
     server = await startServer('embedded');
     device = await provision(server, (await enroll(server)).token, 'theirs');
-    const { client } = server.database;
-    const [at, none] = [server.now(), new Uint8Array()];
-    await client.issuer.create({
-      data: {
-        id: 'external-default',
-        accountName: 'default',
-        kind: 'external',
-        certificateDer: none,
-        sealedKey: none,
-        notBefore: at,
-        notAfter: new Date('9999-01-01'),
-        createdAt: at,
-      },
-    });
-    await client.certificate.updateMany({ data: { issuerId: 'external-default', crlScope: 'external' } });
+    await madeByOthers(server, serialOf(device));
     await server.owner.post(`/v1/certificates/${serialOf(device)}/revoke`, { reason: 'keyCompromise' });
   });
   afterAll(() => server.stop());

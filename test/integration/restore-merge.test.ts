@@ -3,7 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { sql } from '../../src/db/client.js';
 import { restore } from '../../src/restore/restored.js';
 import { serialOf } from '../support/crl.js';
-import { enroll, provision, type Device } from '../support/fleet.js';
+import { enroll, madeByOthers, provision, type Device } from '../support/fleet.js';
 import { startServer, type TestServer } from '../support/server.js';
 
 describe('what several sources tell a restore', () => {
@@ -101,9 +101,7 @@ describe('what several sources tell a restore', () => {
         server.database,
         { lists: [{ name: 'bundle.pem', bytes }], feeds: [], acceptLoss: false },
         systemClock(),
-        {
-          actor: 'command-line',
-        },
+        { actor: 'command-line' },
       );
     await expect(restoreWith(early)).rejects.toThrow(
       /do not cover 1 unexpired issuer .*same number may be from before/,
@@ -115,25 +113,8 @@ describe('what several sources tell a restore', () => {
 
   it('a revocation of a certificate that others issued is kept, and its key barred', async () => {
     const { client } = server.database;
-    const none = new Uint8Array();
-    const at = server.now();
-    await client.issuer.create({
-      data: {
-        id: 'external-default',
-        accountName: 'default',
-        kind: 'external',
-        certificateDer: none,
-        sealedKey: none,
-        notBefore: at,
-        notAfter: new Date('9999-01-01'),
-        createdAt: at,
-      },
-    });
     const device = await provision(server, token, 'theirs');
-    await client.certificate.updateMany({
-      where: { serialNumber: serialOf(device) },
-      data: { issuerId: 'external-default', crlScope: 'external' },
-    });
+    await madeByOthers(server, serialOf(device));
     await backUp();
     await revoke(device, 'keyCompromise');
     const told = await snapshot();

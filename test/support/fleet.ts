@@ -113,3 +113,25 @@ export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 export const publicPem = (privatePem: string): string =>
   createPublicKey(createPrivateKey(privatePem)).export({ type: 'spki', format: 'pem' }) as string;
+
+/** Makes the certificate of a device one that another authority issued, as an import from AWS IoT does. */
+export async function madeByOthers(
+  { database: { client }, now }: Pick<TestServer, 'database' | 'now'>,
+  serialNumber: string,
+) {
+  const none = new Uint8Array();
+  const id = 'external-default';
+  await client.issuer.create({
+    data: {
+      id,
+      accountName: 'default',
+      kind: 'external',
+      certificateDer: none,
+      sealedKey: none,
+      notBefore: now(),
+      notAfter: new Date('9999-01-01'),
+      createdAt: now(),
+    },
+  });
+  await client.certificate.updateMany({ where: { serialNumber }, data: { issuerId: id, crlScope: 'external' } });
+}

@@ -1,12 +1,9 @@
 import { DomainError } from '../../errors.js';
 import type { KeyCaller } from '../../http/callers.js';
-import { createSlice } from '../../slices.js';
-import type { AuthorizeService, Verdict } from '../service.js';
+import { inSlicesOf } from '../../slices.js';
+import { fewAtOnce, type AuthorizeService, type Verdict } from '../service.js';
 import { questionOf } from './authzen-question.js';
 import { evaluation, type Evaluation, type EvaluationAnswer, type Evaluations } from './authzen-schema.js';
-
-// Reading so many principals leaves connections to others.
-const fewAtOnce = 8;
 
 type Late<Value> = Value | Promise<Value>;
 
@@ -47,13 +44,10 @@ export function createEvaluations(service: AuthorizeService) {
       const stopsAt = stops[options?.evaluations_semantic ?? 'execute_all'];
       const atOnce = stopsAt === undefined ? fewAtOnce : 1;
       const answers: EvaluationAnswer[] = [];
-      const slice = createSlice();
-      for (let first = 0; first < evaluations.length; first += atOnce) {
-        const some = evaluations.slice(first, first + atOnce).map((each) => decideOne(caller, shared, each));
-        answers.push(...(await Promise.all(some.map((answer) => Promise.resolve(answer)))));
-        if (answers.at(-1)!.decision === stopsAt) break;
-        if (slice.isOver()) await slice.next();
-      }
+      await inSlicesOf(evaluations, atOnce, async (some) => {
+        answers.push(...(await Promise.all(some.map(async (each) => decideOne(caller, shared, each)))));
+        return answers.at(-1)!.decision === stopsAt ? 'last' : undefined;
+      });
       return answers;
     },
   };
