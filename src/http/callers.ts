@@ -5,7 +5,7 @@ import type { HeldCertificate } from '../registry.js';
 import type { FailureLimiter } from './failure-limiter.js';
 import type { Cost, RateLimiter } from './rate-limiter.js';
 import type { Permission, Role } from './permissions.js';
-import type { Answering, Load, Turns } from './turns.js';
+import type { Answering, Load, Turn, Turns } from './turns.js';
 
 /** An admin, an operator, a proxy: whoever holds an API key. */
 export type KeyCaller = {
@@ -112,7 +112,7 @@ export function installCallers(
       if (needs.length > 0) requirePermissions(keyCaller(request), needs);
       if (!isFirst) return done();
       if (request.caller.kind === 'key') rates.take(request.caller, cost);
-      turns.enter(accountOf(request.caller), loadOf(request, cost), answer, done);
+      turns.enter(turnOf(request.caller), loadOf(request, cost), answer, done);
     };
     const caller = resolve(credential, lookup);
     if (caller instanceof Promise) caller.then(enter).catch(done);
@@ -156,8 +156,10 @@ function loadOf({ query, routeOptions: { config } }: FastifyRequest, cost: Cost)
   return Number((query as { limit?: unknown }).limit) > mostOfSmallPage ? 'page' : 'read';
 }
 
-function accountOf(caller: Caller): string {
-  return caller.kind === 'thing' ? caller.certificate.thing.account : caller.account;
+/** Each key has a line of its own; the devices of an account are one. */
+function turnOf(caller: Caller): Turn {
+  if (caller.kind === 'key') return { account: caller.account, id: caller.id };
+  return { account: caller.kind === 'thing' ? caller.certificate.thing.account : caller.account, id: '' };
 }
 
 type Credential = { credential: string; fromUrl: boolean };

@@ -9,9 +9,9 @@ function createBench() {
   const due: (() => void)[] = [];
   const begun: string[] = [];
   const turns = createTurns((work) => due.push(work));
-  const send = (account: string, load: Parameters<typeof turns.enter>[1], name = account): Answer => {
+  const send = (account: string, load: Parameters<typeof turns.enter>[1], name = account, id = 'key'): Answer => {
     const answer = createAnswer();
-    turns.enter(account, load, answer, () => void begun.push(name));
+    turns.enter({ account, id }, load, answer, () => void begun.push(name));
     return answer;
   };
   return {
@@ -67,6 +67,35 @@ describe('turns', () => {
     begun.length = 0;
     send('a', 'question', 'question');
     expect(begun).toEqual(['question']);
+  });
+
+  it('a key whose answers are read slowly, or whose bodies come slowly, keeps no other key of its account waiting', () => {
+    const { send, turn, begun } = createBench();
+    for (let n = 0; n < 100; n++) send('a', 'page', 'slow', 'slow');
+    turn();
+    begun.length = 0;
+    send('a', 'page', 'other', 'other');
+    expect(begun).toEqual(['other']);
+  });
+
+  it('many keys of an account have one share, and each its turn in it', () => {
+    const { send, turn, begun } = createBench();
+    const keys = Array.from({ length: 20 }, (_, n) => `key ${n}`);
+    for (const key of [...keys, ...keys]) send('hostile', 'heavy', key, key);
+    expect(begun).toEqual(['key 0']);
+    const later = Array.from({ length: 39 }, () => turn());
+    expect(later.every((names) => names.length === 1)).toBe(true);
+    const order = later.flat();
+    expect(order.slice(0, 19).toSorted()).toEqual(keys.slice(1).toSorted());
+    expect(order.slice(19).toSorted()).toEqual(keys.toSorted());
+  });
+
+  it('devices, which share a line, are held up by no slow one', () => {
+    const { send, turn } = createBench();
+    for (let n = 0; n < 1000; n++) send('a', 'write');
+    let begun = 0;
+    for (let n = 0; n < 400; n++) begun += turn().length;
+    expect(begun).toBe(1000 - 4);
   });
 
   it('begins every request once, in the order of its kind, and gives all places back', () => {
