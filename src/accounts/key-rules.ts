@@ -1,7 +1,7 @@
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { KeyCaller } from '../http/callers.js';
-import type { Permission } from '../http/permissions.js';
+import type { Permission } from '../access/permissions.js';
 import type { NewApiKey } from './schema.js';
 import type { StoredApiKey } from './store.js';
 

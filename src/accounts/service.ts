@@ -4,7 +4,7 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { createCredential, hashCredential } from '../credentials.js';
-import { permissionsOfRole } from '../http/permissions.js';
+import { permissionsOfRole } from '../access/permissions.js';
 import type { KeyCaller } from '../http/callers.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';

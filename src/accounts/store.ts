@@ -5,7 +5,7 @@ import {
   roles,
   type Permission,
   type Role,
-} from '../http/permissions.js';
+} from '../access/permissions.js';
 
 export type StoredApiKey = {
   id: string;

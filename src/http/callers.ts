@@ -4,7 +4,7 @@ import type { Origin } from '../origin.js';
 import type { HeldCertificate } from '../registry.js';
 import type { FailureLimiter } from './failure-limiter.js';
 import type { Cost, RateLimiter } from './rate-limiter.js';
-import type { Permission, Role } from './permissions.js';
+import type { Permission, Role } from '../access/permissions.js';
 import type { Answering, Load, Turn, Turns } from './turns.js';
 
 /** An admin, an operator, a proxy: whoever holds an API key. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DomainError } from '../errors.js';
-import { permissions, roles } from './permissions.js';
+import { permissions, roles } from '../access/permissions.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
 

@@ -4,7 +4,7 @@ import { installCallers, type Access } from '../../src/http/callers.js';
 import { createFailureLimiter } from '../../src/http/failure-limiter.js';
 import { createTurns } from '../../src/http/turns.js';
 import { createRateLimiter } from '../../src/http/rate-limiter.js';
-import { permissions, permissionsOfRole, roles, type Permission } from '../../src/http/permissions.js';
+import { permissions, permissionsOfRole, roles, type Permission } from '../../src/access/permissions.js';
 import { problemOf } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';
 import { enroll, provision } from '../support/fleet.js';

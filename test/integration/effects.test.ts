@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Role } from '../../src/http/permissions.js';
+import type { Role } from '../../src/access/permissions.js';
 import { problemOf, type Client } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';
 import { enroll, provision } from '../support/fleet.js';

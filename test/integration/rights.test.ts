@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createCredential } from '../../src/credentials.js';
-import { permissions, type Permission } from '../../src/http/permissions.js';
+import { permissions, type Permission } from '../../src/access/permissions.js';
 import { csrPem, newKey } from '../support/csr.js';
 import { databaseKinds } from '../support/databases.js';
 import { enroll, provision } from '../support/fleet.js';
