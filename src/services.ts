@@ -1,4 +1,4 @@
-import { createKeyCache } from './accounts/key-cache.js';
+import { createKeyCache } from './api-keys/cache.js';
 import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { appendAudit, createAuditStore } from './audit/store.js';

@@ -10,8 +10,8 @@ import { mostOfAccount, tooMany } from '../limits.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
-import type { CachedKey, KeyCache } from './key-cache.js';
-import { requireDeletable, requireGrantable } from './key-rules.js';
+import type { CachedKey, KeyCache } from '../api-keys/cache.js';
+import { requireDeletable, requireGrantable } from '../api-keys/rules.js';
 import type { NewAccount, NewApiKey } from './schema.js';
 import type { AccountStore, StoredApiKey } from './store.js';
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { KeyCaller } from '../http/callers.js';
 import type { LogEntry } from '../log/reader.js';
-import type { StoredApiKey } from './store.js';
+import type { StoredApiKey } from '../accounts/store.js';
 
 /** A key with the caller that it makes. */
 export type CachedKey = StoredApiKey & { caller: KeyCaller };

@@ -2,8 +2,8 @@ import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { KeyCaller } from '../http/callers.js';
 import type { Permission } from '../access/permissions.js';
-import type { NewApiKey } from './schema.js';
-import type { StoredApiKey } from './store.js';
+import type { NewApiKey } from '../accounts/schema.js';
+import type { StoredApiKey } from '../accounts/store.js';
 
 const flags = ['bearer', 'enforcesCrl', 'followsFeed', 'inUrl'] as const;
 
