@@ -36,7 +36,7 @@ import { issuerRoutes } from './issuers/routes.js';
 import { encodeCertificate } from './pki/pem.js';
 import { policyRoutes } from './policies/routes.js';
 import { zoneDataVersion } from './policy/zone.js';
-import { enrollmentRoutes } from './provisioning/enrollment-routes.js';
+import { enrollmentRoutes } from './enrollments/routes.js';
 import { provisioningRoutes } from './provisioning/routes.js';
 import { bulkRoutes } from './revocation/bulk-routes.js';
 import { compactRoutes } from './revocation/compact-routes.js';

@@ -1,6 +1,6 @@
 import { DomainError } from '../errors.js';
-import { isWithin } from './enrollment-schema.js';
-import type { StoredEnrollment } from './enrollment-store.js';
+import { isWithin } from '../enrollments/schema.js';
+import type { StoredEnrollment } from '../enrollments/store.js';
 import { matchesGlob } from '../policy/glob.js';
 import type { ProvisionRequest } from './schema.js';
 

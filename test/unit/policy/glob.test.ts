@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isWithin } from '../../../src/provisioning/enrollment-schema.js';
+import { isWithin } from '../../../src/enrollments/schema.js';
 import { matchesGlob } from '../../../src/policy/glob.js';
 
 /** The plain meaning of a glob, by backtracking. */

@@ -7,8 +7,8 @@ import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
-import type { NewEnrollment } from './enrollment-schema.js';
-import type { EnrollmentStore, StoredEnrollment } from './enrollment-store.js';
+import type { NewEnrollment } from './schema.js';
+import type { EnrollmentStore, StoredEnrollment } from './store.js';
 
 type Deps = {
   store: EnrollmentStore;

@@ -2,9 +2,9 @@ import { rfc3339, type Clock } from '../clock.js';
 import { keyCaller, originOf, requirePermissions, type KeyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { pageOf, pageQuery, readCursor, uuidForm } from '../http/shapes.js';
-import * as schema from './enrollment-schema.js';
-import type { EnrollmentService } from './enrollment-service.js';
-import type { StoredEnrollment } from './enrollment-store.js';
+import * as schema from './schema.js';
+import type { EnrollmentService } from './service.js';
+import type { StoredEnrollment } from './store.js';
 
 const tags = ['enrollments'];
 
