@@ -8,7 +8,7 @@ import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
 import { auditRoutes } from './audit/routes.js';
 import { awsAuthorizerRoutes } from './authorize/dialects/aws-authorizer-routes.js';
 import { authzenRoutes } from './authorize/dialects/authzen-routes.js';
-import { decisionRoutes } from './authorize/decision-routes.js';
+import { decisionRoutes } from './decisions/routes.js';
 import { authorizeRoutes } from './authorize/routes.js';
 import { importRoutes } from './aws/import-routes.js';
 import { reconcileRoutes } from './aws/reconcile-routes.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createRecorder, type RecordedDecision } from '../../../src/authorize/recorder.js';
+import { createRecorder, type RecordedDecision } from '../../../src/decisions/recorder.js';
 import type { Verdict } from '../../../src/authorize/service.js';
 
 const verdict: Verdict = {

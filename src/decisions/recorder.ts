@@ -1,6 +1,6 @@
 import type { Context } from '../policy/condition.js';
-import type { Question } from './schema.js';
-import type { Verdict } from './service.js';
+import type { Question } from '../authorize/schema.js';
+import type { Verdict } from '../authorize/service.js';
 
 /** One decision of the sample. */
 export type RecordedDecision = {

@@ -3,7 +3,7 @@ import { rfc3339 } from '../clock.js';
 import { keyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { page, pageOf, pageQuery, readCursor, thingName, timestamp } from '../http/shapes.js';
-import type { RecordStore } from './record-store.js';
+import type { RecordStore } from './store.js';
 
 const decision = z.object({
   id: z.string(),
