@@ -8,20 +8,20 @@ import { createAuthorities } from './authorities.js';
 import { createBulkService } from './bulk-service.js';
 import { createBulkStore } from './bulk-store.js';
 import { createCompactLists } from './compact-lists.js';
-import { createFeedStore } from './feed-store.js';
+import { createFeedStore } from '../feed/store.js';
 import { createListPem } from './list-pem.js';
 import { createLists } from './lists.js';
 import { withOrphans } from './orphan-store.js';
-import { createProxyStore } from './proxy-store.js';
+import { createProxyStore } from '../feed/proxy-store.js';
 import { createPublisher, type StoredIssuer } from './publisher.js';
 import { createResponder } from './responder.js';
 import { createRevokeService } from './revoke-service.js';
 import { createSelfRevocation } from './self-revocation.js';
 import * as revokeSql from './revoke-sql.js';
-import { createSignedSnapshotStore } from './signed-snapshot-store.js';
-import { createSignedSnapshots } from './signed-snapshot.js';
+import { createSignedSnapshotStore } from '../feed/signed-snapshot-store.js';
+import { createSignedSnapshots } from '../feed/signed-snapshot.js';
 import { createRevocationStore } from './store.js';
-import { createStream } from './stream.js';
+import { createStream } from '../feed/stream.js';
 
 type Log = {
   mayAnswer(): boolean;

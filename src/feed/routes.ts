@@ -5,8 +5,8 @@ import { DomainError } from '../errors.js';
 import { keyCaller, type KeyCaller } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { logCursor, serialNumber, thingName, timestamp } from '../http/shapes.js';
-import { describeEntry } from './feed-entry.js';
-import type { FeedPage, FeedStore } from './feed-store.js';
+import { describeEntry } from './entry.js';
+import type { FeedPage, FeedStore } from './store.js';
 import { jose, sendSigned } from './snapshot-routes.js';
 import type { Stream } from './stream.js';
 

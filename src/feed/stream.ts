@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { LogEntry } from '../log/reader.js';
-import { describeEntry } from './feed-entry.js';
+import { describeEntry } from './entry.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
 export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { LogEntry } from '../../../src/log/reader.js';
-import { createStream } from '../../../src/revocation/stream.js';
+import { createStream } from '../../../src/feed/stream.js';
 
 const entry = (position: number, account = 'acme'): LogEntry => ({
   position,

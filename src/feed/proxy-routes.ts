@@ -5,7 +5,7 @@ import { keyCaller, requirePermissions } from '../http/callers.js';
 import type { App } from '../http/route.js';
 import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
 import { mostOfAccount, tooMany } from '../limits.js';
-import { describeEntry } from './feed-entry.js';
+import { describeEntry } from './entry.js';
 import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
 
 const tags = ['revocations'];
