@@ -9,7 +9,7 @@ import { deflateBitmap } from '../src/compact/deflate.js';
 import { encodeGaps } from '../src/compact/gap-list.js';
 import { draftCrl, encodeCrlEntry } from '../src/pki/crl.js';
 import { lintCrl, requireNothingDropped, type CrlIndex } from '../src/pki/crl-lint.js';
-import { createEntries } from '../src/revocation/entries.js';
+import { createEntries } from '../src/lists/entries.js';
 import { inSlices } from '../src/slices.js';
 import { createAuthority } from '../test/support/authority.js';
 import { format } from './measure.js';

@@ -7,20 +7,20 @@ import type { Issuer } from '../pki/issuer.js';
 import { createAuthorities } from './authorities.js';
 import { createBulkService } from './bulk-service.js';
 import { createBulkStore } from './bulk-store.js';
-import { createCompactLists } from './compact-lists.js';
+import { createCompactLists } from '../lists/compact.js';
 import { createFeedStore } from '../feed/store.js';
-import { createListPem } from './list-pem.js';
-import { createLists } from './lists.js';
-import { withOrphans } from './orphan-store.js';
+import { createListPem } from '../lists/pem.js';
+import { createLists } from '../lists/lists.js';
+import { withOrphans } from '../lists/orphan-store.js';
 import { createProxyStore } from '../feed/proxy-store.js';
-import { createPublisher, type StoredIssuer } from './publisher.js';
+import { createPublisher, type StoredIssuer } from '../lists/publisher.js';
 import { createResponder } from './responder.js';
 import { createRevokeService } from './revoke-service.js';
 import { createSelfRevocation } from './self-revocation.js';
 import * as revokeSql from './revoke-sql.js';
 import { createSignedSnapshotStore } from '../feed/signed-snapshot-store.js';
 import { createSignedSnapshots } from '../feed/signed-snapshot.js';
-import { createRevocationStore } from './store.js';
+import { createRevocationStore } from '../lists/store.js';
 import { createStream } from '../feed/stream.js';
 
 type Log = {

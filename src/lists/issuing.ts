@@ -1,6 +1,6 @@
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import { signedAtOf, thisUpdateOf } from './backdating.js';
-import { RefusedList, type ListSigner } from './list-signer.js';
+import { RefusedList, type ListSigner } from './signer.js';
 import type { List, ListedIssuer } from './lists.js';
 import type { CrlRecord, RevocationStore } from './store.js';
 

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { encodeCrlEntry, type RevocationReason } from '../../../src/pki/crl.js';
-import { createEntries, type Listed } from '../../../src/revocation/entries.js';
+import { createEntries, type Listed } from '../../../src/lists/entries.js';
 
 type Known = Listed & { serialNumber: string; reason: RevocationReason };
 

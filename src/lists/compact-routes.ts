@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { App } from '../http/route.js';
-import type { CompactList, CompactLists } from './compact-lists.js';
+import type { CompactList, CompactLists } from './compact.js';
 
 const params = z.strictObject({ issuerId: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits') });
 const tags = ['public key infrastructure'];
