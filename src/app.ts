@@ -41,7 +41,7 @@ import { provisioningRoutes } from './provisioning/routes.js';
 import { bulkRoutes } from './revocation/bulk-routes.js';
 import { compactRoutes } from './lists/compact-routes.js';
 import { feedRoutes } from './feed/routes.js';
-import { ocspRoutes } from './revocation/ocsp-routes.js';
+import { ocspRoutes } from './ocsp/routes.js';
 import { proxyRoutes } from './feed/proxy-routes.js';
 import { revokeRoutes } from './revocation/revoke-routes.js';
 import { snapshotRoutes } from './feed/snapshot-routes.js';

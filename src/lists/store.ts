@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { ListedCertificate, ListOf } from './lists.js';
-import type { KnownSerial } from '../revocation/responder.js';
+import type { KnownSerial } from '../ocsp/responder.js';
 
 /** What makes a list, with the log that it covers: its bytes follow from that, and the signature proves it. */
 export type CrlRecord = {
