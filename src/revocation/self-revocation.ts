@@ -2,8 +2,8 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
-import { finalReason } from './revoke-schema.js';
-import type { ThingRevocation } from './revoke-service.js';
+import { finalReason } from './schema.js';
+import type { ThingRevocation } from './service.js';
 
 type Proof = { certificate: HeldCertificate; claims: Record<string, unknown>; until: Date };
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf, requirePermissions } from '../http/callers.js';
-import type { App } from '../http/route.js';
-import * as schema from './bulk-schema.js';
-import type { BulkService } from './bulk-service.js';
-import type { BulkRevocation } from './bulk-store.js';
+import { rfc3339 } from '../../clock.js';
+import { keyCaller, originOf, requirePermissions } from '../../http/callers.js';
+import type { App } from '../../http/route.js';
+import * as schema from './schema.js';
+import type { BulkService } from './service.js';
+import type { BulkRevocation } from './store.js';
 
 type Deps = { service: BulkService; cursorAt(position: number): string };
 

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { AppendAudit } from '../audit/store.js';
-import type { Clock } from '../clock.js';
-import type { Transaction } from '../db/client.js';
-import { DomainError } from '../errors.js';
-import type { AppendLog } from '../log/append.js';
-import { revokedEntry } from '../log/certificate-entry.js';
-import type { Origin } from '../origin.js';
-import type { BulkRequest } from './bulk-schema.js';
-import type { BulkCertificate, BulkRevocation, BulkStore } from './bulk-store.js';
-import type * as Sql from './revoke-sql.js';
+import type { AppendAudit } from '../../audit/store.js';
+import type { Clock } from '../../clock.js';
+import type { Transaction } from '../../db/client.js';
+import { DomainError } from '../../errors.js';
+import type { AppendLog } from '../../log/append.js';
+import { revokedEntry } from '../../log/certificate-entry.js';
+import type { Origin } from '../../origin.js';
+import type { BulkRequest } from './schema.js';
+import type { BulkCertificate, BulkRevocation, BulkStore } from './store.js';
+import type * as Sql from '../revoke-sql.js';
 
 type Deps = {
   store: BulkStore;

@@ -1,8 +1,8 @@
-import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
-import type { LoggedCertificate } from '../log/certificate-entry.js';
-import type { Origin } from '../origin.js';
-import type { RevocationReason } from '../pki/crl.js';
-import type { BulkFilter } from './bulk-schema.js';
+import { sql, type Commit, type Database, type Transaction } from '../../db/client.js';
+import type { LoggedCertificate } from '../../log/certificate-entry.js';
+import type { Origin } from '../../origin.js';
+import type { RevocationReason } from '../../pki/crl.js';
+import type { BulkFilter } from './schema.js';
 
 /** A revocation of many certificates, and how far it has come. */
 export type BulkRevocation = {

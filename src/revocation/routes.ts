@@ -4,8 +4,8 @@ import { keyCaller, originOf } from '../http/callers.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import type { RevocationReason } from '../pki/crl.js';
-import * as schema from './revoke-schema.js';
-import type { RevokeService, ThingRevocation } from './revoke-service.js';
+import * as schema from './schema.js';
+import type { RevokeService, ThingRevocation } from './service.js';
 import type { RevokeSelf } from './self-revocation.js';
 
 type Deps = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { reasonCodes, type RevocationReason } from '../../src/pki/crl.js';
-import { transitionOf } from '../../src/revocation/transition.js';
+import { reasonCodes, type RevocationReason } from '../../../src/pki/crl.js';
+import { transitionOf } from '../../../src/revocation/transition.js';
 
 const reasons = Object.keys(reasonCodes) as RevocationReason[];
 

@@ -8,8 +8,8 @@ import {
   serialNumber,
   thingName,
   timestamp,
-} from '../http/shapes.js';
-import { reason } from './revoke-schema.js';
+} from '../../http/shapes.js';
+import { reason } from '../schema.js';
 
 const filter = z
   .strictObject({
