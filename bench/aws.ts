@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { awsCalls } from '../src/aws/calls.js';
+import { awsCalls } from '../src/aws/client/calls.js';
 import { createClient } from '../test/support/client.js';
 import { csrPem } from '../test/support/csr.js';
 import { startFakeIot } from '../test/support/fake-iot.js';

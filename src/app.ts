@@ -10,8 +10,8 @@ import { awsAuthorizerRoutes } from './authorize/dialects/aws-authorizer-routes.
 import { authzenRoutes } from './authorize/dialects/authzen-routes.js';
 import { decisionRoutes } from './decisions/routes.js';
 import { authorizeRoutes } from './authorize/routes.js';
-import { importRoutes } from './aws/import-routes.js';
-import { reconcileRoutes } from './aws/reconcile-routes.js';
+import { importRoutes } from './aws/import/routes.js';
+import { reconcileRoutes } from './aws/reconcile/routes.js';
 import { awsRoutes } from './aws/routes.js';
 import { certificateRoutes } from './certificates/routes.js';
 import { certificateStatus } from './certificates/store.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { mostInt, policyName, thingName, timestamp } from '../http/shapes.js';
-import { awsCalls } from './calls.js';
+import { awsCalls } from './client/calls.js';
 
 const roleArn = z
   .string()

@@ -4,11 +4,11 @@ import type { Commit, Json } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { PolicyVersion } from '../policy/compile.js';
-import { arnPrefix, exportPolicy } from './policy-steps.js';
-import type { SagaStore } from './saga-store.js';
+import { arnPrefix, exportPolicy } from './mirror/policy-steps.js';
+import type { SagaStore } from './mirror/saga-store.js';
 import type { MirrorSettings } from './schema.js';
 import type { Mirror, SettingsStore } from './settings-store.js';
-import { awsPolicyName } from './thing-shape.js';
+import { awsPolicyName } from './mirror/thing-shape.js';
 
 type Deps = {
   store: SettingsStore;

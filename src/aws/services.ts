@@ -6,16 +6,16 @@ import type { Commit, Database } from '../db/client.js';
 import type { Origin } from '../origin.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import type { PolicyDocument } from '../policy/policy.js';
-import { defaultRates, type AwsCall } from './calls.js';
-import { createClaims, type Claims } from './claims.js';
-import { createImportStore } from './import-store.js';
-import { createImporter } from './import.js';
-import type { IotRegistry, openIotRegistry } from './iot-registry.js';
-import { createMirror, type OpenMirror } from './mirror.js';
-import { createRateStore } from './rate-store.js';
-import { createReconcileStore } from './reconcile-store.js';
-import { createReconciler } from './reconcile.js';
-import { createSagaStore } from './saga-store.js';
+import { defaultRates, type AwsCall } from './client/calls.js';
+import { createClaims, type Claims } from './runs/claims.js';
+import { createImportStore } from './import/store.js';
+import { createImporter } from './import/import.js';
+import type { IotRegistry, openIotRegistry } from './client/iot-registry.js';
+import { createMirror, type OpenMirror } from './mirror/mirror.js';
+import { createRateStore } from './client/rate-store.js';
+import { createReconcileStore } from './reconcile/store.js';
+import { createReconciler } from './reconcile/reconcile.js';
+import { createSagaStore } from './mirror/saga-store.js';
 import { createAwsService } from './service.js';
 import { createSettingsStore, type Mirror, type SettingsStore } from './settings-store.js';
 
@@ -121,7 +121,7 @@ function createConnections({ settings, rates, clock, tuning, claims }: Connectio
   let loading: Promise<{ openIotRegistry: typeof openIotRegistry }> | undefined;
 
   const connect = async (mirror: Mirror): Promise<IotRegistry> => {
-    loading ??= import('./iot-registry.js');
+    loading ??= import('./client/iot-registry.js');
     const { openIotRegistry: connectTo } = await loading;
     const { account, awsAccount, region, roleArn, endpoint } = mirror;
     const stsEndpoint = mirror.stsEndpoint ?? endpoint;

@@ -1,6 +1,6 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
-import type { AwsRates } from './calls.js';
-import { AwsFailure } from './failure.js';
+import type { AwsRates } from './client/calls.js';
+import { AwsFailure } from './client/failure.js';
 import type { MirrorSettings } from './schema.js';
 
 /** What keeps a whole mirror from working. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { awsCalls } from '../../src/aws/calls.js';
+import { awsCalls } from '../../src/aws/client/calls.js';
 import { createClient } from '../support/client.js';
 import { freshDatabase } from '../support/databases.js';
 import { awsEnvironment, startMoto } from '../support/moto.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { awsCalls, defaultRates, type AwsCall } from '../../src/aws/calls.js';
+import { awsCalls, defaultRates, type AwsCall } from '../../src/aws/client/calls.js';
 import { databaseKinds } from '../support/databases.js';
 import { faults, startFakeIot, type FakeIot, type Fault } from '../support/fake-iot.js';
 import { enroll, provision } from '../support/fleet.js';

@@ -1,4 +1,4 @@
-import type { IotRegistry } from './iot-registry.js';
+import type { IotRegistry } from '../client/iot-registry.js';
 
 /** Takes a thing of ours out of AWS: nobody here knows it any more. */
 export async function removeThing(iot: IotRegistry, name: string): Promise<void> {

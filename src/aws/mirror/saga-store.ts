@@ -1,6 +1,6 @@
-import { sql, type Database } from '../db/client.js';
-import { isFree } from './claims-sql.js';
-import type { PolicyVersion } from '../policy/compile.js';
+import { sql, type Database } from '../../db/client.js';
+import { isFree } from '../runs/claims-sql.js';
+import type { PolicyVersion } from '../../policy/compile.js';
 import type { MirroredThing, PlannedStep } from './plan.js';
 
 /** A saga that this instance has claimed. */

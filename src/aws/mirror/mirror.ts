@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
-import { addSeconds, rfc3339, type Clock } from '../clock.js';
-import type { Claims } from './claims.js';
-import { AwsFailure } from './failure.js';
-import type { IotRegistry } from './iot-registry.js';
+import { addSeconds, rfc3339, type Clock } from '../../clock.js';
+import type { Claims } from '../runs/claims.js';
+import { AwsFailure } from '../client/failure.js';
+import type { IotRegistry } from '../client/iot-registry.js';
 import { planThing, type PlannedStep } from './plan.js';
 import { documentText, exportPolicy, putPolicy, textDigest } from './policy-steps.js';
 import type { ClaimedSaga, SagaStore, StepResult, StoredStep } from './saga-store.js';
-import type { Mirror, SettingsStore } from './settings-store.js';
+import type { Mirror, SettingsStore } from '../settings-store.js';
 import { awsPolicyName } from './thing-shape.js';
 import { runThingStep } from './thing-steps.js';
 

@@ -1,4 +1,4 @@
-import { sql, type Database } from '../db/client.js';
+import { sql, type Database } from '../../db/client.js';
 import type { AwsCall } from './calls.js';
 
 // A clock that was ahead must not keep everybody waiting for as long as it was.

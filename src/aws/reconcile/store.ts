@@ -1,6 +1,6 @@
-import { sql, type Database } from '../db/client.js';
-import { isFree } from './claims-sql.js';
-import type { Origin } from '../origin.js';
+import { sql, type Database } from '../../db/client.js';
+import { isFree } from '../runs/claims-sql.js';
+import type { Origin } from '../../origin.js';
 
 export const phases = ['things', 'certificates', 'policies', 'groups', 'attachments'] as const;
 export type Phase = (typeof phases)[number];

@@ -1,9 +1,9 @@
 import { removeCertificate, removePolicy, removeThing } from './cleanup.js';
 import { mend, mendUnseen, pagesOf, type Comparison } from './comparison.js';
-import type { AwsThing } from './iot-registry.js';
-import { normalDocument, textDigest } from './policy-steps.js';
-import type { Known } from './reconcile-store.js';
-import { digestOf, ownerAttribute, policyPrefix } from './thing-shape.js';
+import type { AwsThing } from '../client/iot-registry.js';
+import { normalDocument, textDigest } from '../mirror/policy-steps.js';
+import type { Known } from './store.js';
+import { digestOf, ownerAttribute, policyPrefix } from '../mirror/thing-shape.js';
 
 export async function compareThings(comparison: Comparison): Promise<void> {
   const { run, store, iot, advance } = comparison;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { AwsThing } from './iot-registry.js';
+import type { AwsThing } from '../client/iot-registry.js';
 
 /** The attribute by which a thing in AWS is known to be ours: `account/thing id`. */
 export const ownerAttribute = 'thingward';

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { denyEverything, exportToAws, type AwsExport } from '../policy/aws-export.js';
-import { awsThingName } from '../policy/aws-resource.js';
-import type { PolicyDocument } from '../policy/policy.js';
-import { AwsFailure } from './failure.js';
-import type { IotRegistry } from './iot-registry.js';
+import { denyEverything, exportToAws, type AwsExport } from '../../policy/aws-export.js';
+import { awsThingName } from '../../policy/aws-resource.js';
+import type { PolicyDocument } from '../../policy/policy.js';
+import { AwsFailure } from '../client/failure.js';
+import type { IotRegistry } from '../client/iot-registry.js';
 
 /** Where documents are to hold. */
 export type AwsPlace = { awsAccount: string; region: string };

@@ -1,5 +1,5 @@
 import type { Claims } from './claims.js';
-import { AwsFailure } from './failure.js';
+import { AwsFailure } from '../client/failure.js';
 
 type Deps<Run> = {
   claims: Claims;

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
-import type { App } from '../http/route.js';
-import type { Origin } from '../origin.js';
-import type { Reconciliation } from './reconcile-store.js';
-import * as schema from './schema.js';
+import { rfc3339 } from '../../clock.js';
+import { keyCaller, originOf } from '../../http/callers.js';
+import type { App } from '../../http/route.js';
+import type { Origin } from '../../origin.js';
+import type { Reconciliation } from './store.js';
+import * as schema from '../schema.js';
 
 type Deps = {
   requireMirror(account: string): Promise<unknown>;

@@ -1,22 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
-import { systemOrigin, type Origin } from '../origin.js';
-import { createBackground } from './background.js';
-import type { Claims } from './claims.js';
+import type { Clock } from '../../clock.js';
+import { DomainError } from '../../errors.js';
+import { systemOrigin, type Origin } from '../../origin.js';
+import { createBackground } from '../runs/background.js';
+import type { Claims } from '../runs/claims.js';
 import { compareAttachments } from './compare-attachments.js';
 import { compareCertificates, compareGroup, comparePolicies, compareThings } from './compare-lists.js';
 import type { Comparison } from './comparison.js';
-import type { OpenMirror } from './mirror.js';
-import { retrying } from './retrying.js';
-import {
-  mostFindings,
-  phases,
-  type Finding,
-  type Phase,
-  type Reconciliation,
-  type ReconcileStore,
-} from './reconcile-store.js';
+import type { OpenMirror } from '../mirror/mirror.js';
+import { retrying } from '../client/retrying.js';
+import { mostFindings, phases, type Finding, type Phase, type Reconciliation, type ReconcileStore } from './store.js';
 
 type Deps = {
   store: ReconcileStore;

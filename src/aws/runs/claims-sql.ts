@@ -1,4 +1,4 @@
-import { sql } from '../db/client.js';
+import { sql } from '../../db/client.js';
 
 /** Nobody is at it. A claim of more than minutes was made by a clock that was ahead, and holds nothing. */
 export const isFree = (at: Date) =>

@@ -1,5 +1,5 @@
-import { addSeconds, createStopwatch, type Clock } from '../clock.js';
-import { AwsFailure } from './failure.js';
+import { addSeconds, createStopwatch, type Clock } from '../../clock.js';
+import { AwsFailure } from '../client/failure.js';
 
 type Deps = {
   clock: Clock;

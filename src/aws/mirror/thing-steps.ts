@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { AwsFailure } from './failure.js';
-import type { AwsCertificateStatus, IotRegistry } from './iot-registry.js';
+import { AwsFailure } from '../client/failure.js';
+import type { AwsCertificateStatus, IotRegistry } from '../client/iot-registry.js';
 import type { MirroredThing, PlannedStep } from './plan.js';
 import type { StepResult, StoredStep } from './saga-store.js';
 import { awsPolicyName, digestOf, ownerAttribute, ownerOf, toAwsThing } from './thing-shape.js';

@@ -1,12 +1,12 @@
 import { hash, randomUUID, X509Certificate } from 'node:crypto';
-import type { Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
-import type { Origin } from '../origin.js';
-import { importFromAws } from '../policy/aws-import.js';
-import type { PolicyDocument } from '../policy/policy.js';
-import { createBackground } from './background.js';
-import type { Claims } from './claims.js';
-import { pagesOf } from './comparison.js';
+import type { Clock } from '../../clock.js';
+import { DomainError } from '../../errors.js';
+import type { Origin } from '../../origin.js';
+import { importFromAws } from '../../policy/aws-import.js';
+import type { PolicyDocument } from '../../policy/policy.js';
+import { createBackground } from '../runs/background.js';
+import type { Claims } from '../runs/claims.js';
+import { pagesOf } from '../reconcile/comparison.js';
 import {
   mostItems,
   type ImportedItem,
@@ -14,11 +14,11 @@ import {
   type ImportStore,
   type NewCertificate,
   type NewThing,
-} from './import-store.js';
-import type { AwsThing, IotRegistry } from './iot-registry.js';
-import type { OpenMirror } from './mirror.js';
-import { retrying } from './retrying.js';
-import { ownerAttribute, policyPrefix } from './thing-shape.js';
+} from './store.js';
+import type { AwsThing, IotRegistry } from '../client/iot-registry.js';
+import type { OpenMirror } from '../mirror/mirror.js';
+import { retrying } from '../client/retrying.js';
+import { ownerAttribute, policyPrefix } from '../mirror/thing-shape.js';
 
 type Deps = {
   store: ImportStore;

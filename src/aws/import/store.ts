@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { AppendAudit } from '../audit/store.js';
-import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
-import { isDataConflict } from '../db/errors.js';
-import { DomainError } from '../errors.js';
-import { isFree } from './claims-sql.js';
-import type { Origin } from '../origin.js';
+import type { AppendAudit } from '../../audit/store.js';
+import { sql, type Commit, type Database, type Transaction } from '../../db/client.js';
+import { isDataConflict } from '../../db/errors.js';
+import { DomainError } from '../../errors.js';
+import { isFree } from '../runs/claims-sql.js';
+import type { Origin } from '../../origin.js';
 
 /** What became, or would become, of a thing in AWS. */
 export type ImportedItem = {

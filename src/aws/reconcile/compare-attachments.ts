@@ -1,6 +1,6 @@
 import { mend, type Comparison } from './comparison.js';
-import type { AttachedThing } from './reconcile-store.js';
-import { awsPolicyName } from './thing-shape.js';
+import type { AttachedThing } from './store.js';
+import { awsPolicyName } from '../mirror/thing-shape.js';
 
 const atOnce = 100;
 const beforeAll = '00000000-0000-0000-0000-000000000000';

@@ -1,5 +1,5 @@
-import type { AwsPage, IotRegistry } from './iot-registry.js';
-import type { Finding, Known, Reconciliation, ReconcileStore } from './reconcile-store.js';
+import type { AwsPage, IotRegistry } from '../client/iot-registry.js';
+import type { Finding, Known, Reconciliation, ReconcileStore } from './store.js';
 
 const unseenAtOnce = 500;
 
