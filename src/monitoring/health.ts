@@ -2,8 +2,8 @@ import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { DomainError } from '../errors.js';
-import { isLoopback } from './client-address.js';
-import type { App } from './route.js';
+import { isLoopback } from '../http/client-address.js';
+import type { App } from '../http/route.js';
 import { z } from 'zod';
 
 /** The metrics of one server, Prometheus' way. */
