@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes src/policy/zone-data.ts from the newest release of tzdata on PyPI (or the wheel given as argument)."""
+"""Writes src/policy/time/zone-data.ts from the newest release of tzdata on PyPI (or the wheel given as argument)."""
 import re
 import struct
 import subprocess

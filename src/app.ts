@@ -35,7 +35,7 @@ import { createTurns } from './http/turns.js';
 import { issuerRoutes } from './issuers/routes.js';
 import { encodeCertificate } from './pki/pem.js';
 import { policyRoutes } from './policies/routes.js';
-import { zoneDataVersion } from './policy/zone.js';
+import { zoneDataVersion } from './policy/time/zone.js';
 import { enrollmentRoutes } from './enrollments/routes.js';
 import { provisioningRoutes } from './provisioning/routes.js';
 import { bulkRoutes } from './revocation/bulk/routes.js';

@@ -9,6 +9,6 @@ export function programVersion(): string {
 /** What `thingward version` prints: the program, its time zone data and Node. */
 export async function versionText(): Promise<string> {
   // Loaded here, so that no other command waits for it.
-  const { zoneDataVersion } = await import('../policy/zone.js');
+  const { zoneDataVersion } = await import('../policy/time/zone.js');
   return `thingward ${programVersion()}\ntime zone data ${zoneDataVersion()}\nNode ${process.versions.node}\n`;
 }

@@ -6,7 +6,7 @@ import { createExplainers, type Explainer } from '../policy/explain.js';
 import { quote, weightOf } from '../policy/limits.js';
 import { parsePolicy } from '../policy/policy.js';
 import { createPrincipal, type Principal } from '../policy/variables.js';
-import { zoneDataVersion } from '../policy/zone.js';
+import { zoneDataVersion } from '../policy/time/zone.js';
 import { inSlices } from '../slices.js';
 import { outcomeOf, variablesOf } from './preview-shapes.js';
 import type { Simulated, Simulation } from './schema.js';

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { zoneDataAge, zoneDataVersion } from '../policy/zone.js';
+import { zoneDataAge, zoneDataVersion } from '../policy/time/zone.js';
 
 // IANA publishes several releases a year: half a year without one means that nobody updates this server.
 const oldDays = 183;

@@ -3,7 +3,7 @@ import { compileCondition, type CompiledCondition } from './condition.js';
 import { createTrie, insert, insertWhole, type Trie } from './path-trie.js';
 import type { Condition, PolicyDocument, Statement } from './policy.js';
 import { parseResource, type ResourcePattern } from './resource.js';
-import { compileTimeWindows, type TimeWindows } from './time-window.js';
+import { compileTimeWindows, type TimeWindows } from './time/window.js';
 import { variablesOf, type Variable } from './variables.js';
 
 /** A statement, ready to be asked. `order` is its place in its policy. */

@@ -4,8 +4,8 @@ import { kindOfAction, type ResourceKind } from './action.js';
 import { compileCondition, compileRange, protocols } from './condition.js';
 import { findExcess, policyLimits, quote } from './limits.js';
 import { parseResource } from './resource.js';
-import { days } from './time-window.js';
-import { spellZone } from './zone.js';
+import { days } from './time/window.js';
+import { spellZone } from './time/zone.js';
 
 const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time from 00:00 to 23:59');
 const timeWindow = z

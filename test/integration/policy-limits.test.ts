@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { zoneDataVersion, zoneNames } from '../../src/policy/zone.js';
+import { zoneDataVersion, zoneNames } from '../../src/policy/time/zone.js';
 import { policyLimits } from '../../src/policy/limits.js';
 import { problemOf } from '../support/client.js';
 import { databaseKinds } from '../support/databases.js';

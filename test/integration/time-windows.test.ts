@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { compileTimeWindows, days } from '../../src/policy/time-window.js';
+import { compileTimeWindows, days } from '../../src/policy/time/window.js';
 import type { TimeWindow } from '../../src/policy/policy.js';
 import { describeWith } from '../support/programs.js';
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { zoneDataVersion, zoneNames, zoneOf } from '../../src/policy/zone.js';
+import { zoneDataVersion, zoneNames, zoneOf } from '../../src/policy/time/zone.js';
 
 type Described = { zone: string; changes: number[]; at: number[]; offsets: number[] };
 

@@ -1,5 +1,5 @@
 import type { KeyCaller } from '../../http/callers.js';
-import { exportToAws, type AwsDocument } from '../../policy/aws-export.js';
+import { exportToAws, type AwsDocument } from '../../policy/aws/export.js';
 import type { PolicyDocument } from '../../policy/policy.js';
 import { renderPolicy, type Principal } from '../../policy/variables.js';
 import type { Holder, Refusal } from '../service.js';

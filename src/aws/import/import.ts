@@ -2,7 +2,7 @@ import { hash, randomUUID, X509Certificate } from 'node:crypto';
 import type { Clock } from '../../clock.js';
 import { DomainError } from '../../errors.js';
 import type { Origin } from '../../origin.js';
-import { importFromAws } from '../../policy/aws-import.js';
+import { importFromAws } from '../../policy/aws/import.js';
 import type { PolicyDocument } from '../../policy/policy.js';
 import { createBackground } from '../runs/background.js';
 import type { Claims } from '../runs/claims.js';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { noticeOldZones } from '../../../src/policies/zone-notice.js';
-import { zoneDataVersion } from '../../../src/policy/zone.js';
-import { release } from '../../../src/policy/zone-data.js';
+import { zoneDataVersion } from '../../../src/policy/time/zone.js';
+import { release } from '../../../src/policy/time/zone-data.js';
 
 it('the log warns of time zones that are over six months old, and of no others', () => {
   const warnings: object[] = [];

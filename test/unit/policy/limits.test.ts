@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { compilePolicies } from '../../../src/policy/compile.js';
 import { decide } from '../../../src/policy/decide.js';
-import { exportToAws } from '../../../src/policy/aws-export.js';
+import { exportToAws } from '../../../src/policy/aws/export.js';
 import { policyLimits, quote, weightOf } from '../../../src/policy/limits.js';
 import { lintPolicy } from '../../../src/policy/lint.js';
 import { parsePolicy, readPolicy, type PolicyDocument, type Statement } from '../../../src/policy/policy.js';
-import { days } from '../../../src/policy/time-window.js';
+import { days } from '../../../src/policy/time/window.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
-import { zoneNames } from '../../../src/policy/zone.js';
+import { zoneNames } from '../../../src/policy/time/zone.js';
 
 const allow = (id: string, resources: string[], more: object = {}) => ({
   id,

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { exportToAws } from '../../../src/policy/aws-export.js';
-import { awsThingName } from '../../../src/policy/aws-resource.js';
-import { compilePolicies } from '../../../src/policy/compile.js';
-import { decide } from '../../../src/policy/decide.js';
-import { parsePolicy, readPolicy, type PolicyDocument, type Statement } from '../../../src/policy/policy.js';
-import { createPrincipal } from '../../../src/policy/variables.js';
-import { awsAllows, type AwsRequest } from '../../support/aws-evaluator.js';
-import { createRandom, type Random } from '../../support/policy-cases.js';
+import { exportToAws } from '../../../../src/policy/aws/export.js';
+import { awsThingName } from '../../../../src/policy/aws/resource.js';
+import { compilePolicies } from '../../../../src/policy/compile.js';
+import { decide } from '../../../../src/policy/decide.js';
+import { parsePolicy, readPolicy, type PolicyDocument, type Statement } from '../../../../src/policy/policy.js';
+import { createPrincipal } from '../../../../src/policy/variables.js';
+import { awsAllows, type AwsRequest } from '../../../support/aws-evaluator.js';
+import { createRandom, type Random } from '../../../support/policy-cases.js';
 
 const cases = Number(process.env['AWS_CASES'] ?? 100_000);
 const arn = 'arn:aws:iot:eu-central-1:123456789012';

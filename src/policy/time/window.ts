@@ -1,4 +1,4 @@
-import type { TimeWindow } from './policy.js';
+import type { TimeWindow } from '../policy.js';
 import { spellZone, zoneOf, type Zone } from './zone.js';
 
 /** Time windows, ORed, ready to be asked. Instants are milliseconds since 1970, UTC. */

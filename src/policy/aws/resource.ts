@@ -1,5 +1,5 @@
-import type { Level } from './resource.js';
-import type { Variable } from './variables.js';
+import type { Level } from '../resource.js';
+import type { Variable } from '../variables.js';
 
 /** Where AWS IoT documents are to hold, and what stands for the thing in them. */
 export type AwsNames = {

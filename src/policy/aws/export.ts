@@ -1,5 +1,5 @@
-import type { ResourceKind } from './action.js';
-import { formatRange, isWithin, parseRange } from './address.js';
+import type { ResourceKind } from '../action.js';
+import { formatRange, isWithin, parseRange } from '../address.js';
 import {
   allowFilters,
   allowLevel,
@@ -10,10 +10,10 @@ import {
   denyTopics,
   type AwsNames,
   type Unsayable,
-} from './aws-resource.js';
-import { quote } from './limits.js';
-import { capped, type PolicyDocument, type PolicyFault, type Statement } from './policy.js';
-import { parseResource, type Level, type ResourcePattern } from './resource.js';
+} from './resource.js';
+import { quote } from '../limits.js';
+import { capped, type PolicyDocument, type PolicyFault, type Statement } from '../policy.js';
+import { parseResource, type Level, type ResourcePattern } from '../resource.js';
 
 export type AwsStatement = {
   Effect: 'Allow' | 'Deny';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { importFromAws } from '../../../src/policy/aws-import.js';
-import { compilePolicies } from '../../../src/policy/compile.js';
-import { decide } from '../../../src/policy/decide.js';
-import { createPrincipal } from '../../../src/policy/variables.js';
-import { awsAllows, type AwsPolicy, type AwsRequest } from '../../support/aws-evaluator.js';
-import { createRandom, type Random } from '../../support/policy-cases.js';
+import { importFromAws } from '../../../../src/policy/aws/import.js';
+import { compilePolicies } from '../../../../src/policy/compile.js';
+import { decide } from '../../../../src/policy/decide.js';
+import { createPrincipal } from '../../../../src/policy/variables.js';
+import { awsAllows, type AwsPolicy, type AwsRequest } from '../../../support/aws-evaluator.js';
+import { createRandom, type Random } from '../../../support/policy-cases.js';
 
 const place = { region: 'eu-central-1', awsAccount: '123456789012' };
 const arn = 'arn:aws:iot:eu-central-1:123456789012';

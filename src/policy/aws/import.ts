@@ -1,8 +1,8 @@
-import { formatRange, parseRange } from './address.js';
-import { matchesGlob } from './glob.js';
-import { readPolicy, type PolicyDocument, type PolicyFault, type Statement } from './policy.js';
-import { lintPolicy } from './lint.js';
-import { replaceVariables } from './variables.js';
+import { formatRange, parseRange } from '../address.js';
+import { matchesGlob } from '../glob.js';
+import { readPolicy, type PolicyDocument, type PolicyFault, type Statement } from '../policy.js';
+import { lintPolicy } from '../lint.js';
+import { replaceVariables } from '../variables.js';
 
 /**
  * A policy made from a document of AWS IoT, as far as it can be said; `warnings` say what is missing of allows, or wider

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { TimeWindow } from '../../../src/policy/policy.js';
-import { parsePolicy } from '../../../src/policy/policy.js';
-import { compileTimeWindows, days } from '../../../src/policy/time-window.js';
-import { spellZone, zoneDataVersion, zoneNames, zoneOf } from '../../../src/policy/zone.js';
-import { readZoneRule } from '../../../src/policy/zone-rule.js';
+import type { TimeWindow } from '../../../../src/policy/policy.js';
+import { parsePolicy } from '../../../../src/policy/policy.js';
+import { compileTimeWindows, days } from '../../../../src/policy/time/window.js';
+import { spellZone, zoneDataVersion, zoneNames, zoneOf } from '../../../../src/policy/time/zone.js';
+import { readZoneRule } from '../../../../src/policy/time/zone-rule.js';
 
 const everyDay = [...days];
 const at = (text: string) => Date.parse(text);
