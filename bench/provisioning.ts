@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
-import { encodeCsr } from '../src/pki/csr-encode.js';
+import { encodeCsr } from '../src/pki/csr/encode.js';
 import { startProgram } from '../test/support/program.js';
 import { createDatabase, startPostgres } from '../test/support/postgres.js';
 import { cpuSeconds, rateSync, ratio, rounds, summarize, type Row } from './measure.js';

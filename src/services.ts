@@ -23,7 +23,7 @@ import { appendLog, pruneLog } from './log/append.js';
 import { followLog } from './log/follow.js';
 import { crlUrlOf, thingUri } from './pki/certificate.js';
 import { encodeCertificate } from './pki/pem.js';
-import { parseCsr } from './pki/csr.js';
+import { parseCsr } from './pki/csr/csr.js';
 import { encodePkcs12 } from './pki/pkcs12.js';
 import { publicKeyOf } from './pki/public-key.js';
 import { generateKeys } from './pki/signer.js';

@@ -1,7 +1,7 @@
 import { createHash, randomUUID, type KeyObject, type X509Certificate } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { numericDate, systemClock, type Clock } from '../clock.js';
-import { encodeCsr } from '../pki/csr-encode.js';
+import { encodeCsr } from '../pki/csr/encode.js';
 import { readPem } from '../pki/pem.js';
 import { call } from './client.js';
 import type { Trust } from './connection.js';

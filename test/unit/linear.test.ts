@@ -6,7 +6,7 @@ import { readEvents } from '../../src/edge/event-stream.js';
 import { openJwtKey } from '../../src/http/jwt.js';
 import { readCursor } from '../../src/http/shapes.js';
 import { redact } from '../../src/logging.js';
-import { parseCsr } from '../../src/pki/csr.js';
+import { parseCsr } from '../../src/pki/csr/csr.js';
 import * as der from '../../src/pki/der.js';
 import { parseOcspRequest } from '../../src/pki/ocsp.js';
 import { readCertificate, readPem } from '../../src/pki/pem.js';

@@ -1,6 +1,6 @@
-import { refuse } from './csr-refusal.js';
-import * as der from './der.js';
-import { oids } from './oid.js';
+import { refuse } from './refusal.js';
+import * as der from '../der.js';
+import { oids } from '../oid.js';
 
 /** The name of an extension in openssl.cnf, and what a request may ask of it. `why` is undefined when the profile gives that. */
 type Rule = { name: string; why(value: Buffer, uri: string): string | undefined };

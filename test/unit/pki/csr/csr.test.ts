@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { constants, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { DomainError } from '../../../src/errors.js';
-import { encodeCsr } from '../../../src/pki/csr-encode.js';
-import { parseCsr } from '../../../src/pki/csr.js';
-import * as der from '../../../src/pki/der.js';
-import { extension } from '../../../src/pki/issuer.js';
-import { oids } from '../../../src/pki/oid.js';
-import { badCsrs } from '../../support/bad-csrs.js';
-import { csrDer, csrPem, newKey, pem } from '../../support/csr.js';
+import { DomainError } from '../../../../src/errors.js';
+import { encodeCsr } from '../../../../src/pki/csr/encode.js';
+import { parseCsr } from '../../../../src/pki/csr/csr.js';
+import * as der from '../../../../src/pki/der.js';
+import { extension } from '../../../../src/pki/issuer.js';
+import { oids } from '../../../../src/pki/oid.js';
+import { badCsrs } from '../../../support/bad-csrs.js';
+import { csrDer, csrPem, newKey, pem } from '../../../support/csr.js';
 
 const uri = 'urn:thingward:default:bad';
 const key = newKey();

@@ -1,10 +1,10 @@
-import { refuseExtensionsBeyondProfile } from './csr-extensions.js';
-import { refuse } from './csr-refusal.js';
-import { requireSignature } from './csr-signature.js';
-import * as der from './der.js';
-import { oids } from './oid.js';
-import { decodeBase64, hasPem, PemError, readPem } from './pem.js';
-import { parsePublicKey, type PublicKey } from './public-key.js';
+import { refuseExtensionsBeyondProfile } from './extensions.js';
+import { refuse } from './refusal.js';
+import { requireSignature } from './signature.js';
+import * as der from '../der.js';
+import { oids } from '../oid.js';
+import { decodeBase64, hasPem, PemError, readPem } from '../pem.js';
+import { parsePublicKey, type PublicKey } from '../public-key.js';
 
 const maxBytes = 16 * 1024;
 const labels = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);

@@ -1,4 +1,4 @@
-import { DomainError } from '../errors.js';
+import { DomainError } from '../../errors.js';
 
 /** The error for a certificate request that is not taken; `why` begins in the middle of a sentence and ends in a next step. */
 export function refuse(why: string): DomainError {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inflateSync } from 'node:zlib';
-import { bitmapOf, isSet, isSetIn, members, pieceOctets } from '../../src/compact/bits.js';
-import { deflateBitmap, type Compress } from '../../src/compact/deflate.js';
-import { encodeGaps, openGaps } from '../../src/compact/gap-list.js';
+import { bitmapOf, isSet, isSetIn, members, pieceOctets } from '../../../src/compact/bits.js';
+import { deflateBitmap, type Compress } from '../../../src/compact/deflate.js';
+import { encodeGaps, openGaps } from '../../../src/compact/gap-list.js';
 
 function finish<Result>(work: Generator<unknown, Result>): Result {
   for (;;) {

@@ -1,8 +1,8 @@
 import { constants, verify } from 'node:crypto';
-import { refuse } from './csr-refusal.js';
-import * as der from './der.js';
-import { oids } from './oid.js';
-import type { KeyFamily, PublicKey } from './public-key.js';
+import { refuse } from './refusal.js';
+import * as der from '../der.js';
+import { oids } from '../oid.js';
+import type { KeyFamily, PublicKey } from '../public-key.js';
 
 type Scheme = {
   hash: string | null;

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { createTurns, mostWaiting, placesOf } from '../../src/http/turns.js';
+import { createTurns, mostWaiting, placesOf } from '../../../src/http/turns.js';
 
 const createAnswer = () => Object.assign(new EventEmitter(), { destroyed: false });
 type Answer = ReturnType<typeof createAnswer>;

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import * as der from './der.js';
-import { encodePem } from './pem.js';
-import { createSigner, signed } from './signer.js';
+import * as der from '../der.js';
+import { encodePem } from '../pem.js';
+import { createSigner, signed } from '../signer.js';
 
 /** A PEM PKCS#10 request (RFC 2986) that says nothing but the key: all that Thingward takes from one. */
 export function encodeCsr(privateKey: KeyObject): string {
