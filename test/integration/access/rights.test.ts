@@ -1,0 +1,285 @@
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { createCredential } from '../../../src/credentials.js';
+import { permissions, type Permission } from '../../../src/access/permissions.js';
+import { csrPem, newKey } from '../../support/csr.js';
+import { databaseKinds } from '../../support/databases.js';
+import { enroll, provision } from '../../support/fleet.js';
+import { effectsBetween, readState, type State } from '../../support/rights.js';
+import { startServer, type TestServer } from '../../support/server.js';
+
+// `npm run ci-long` asks 10,000, in CI too; `npm run rights` 100,000.
+const cases = Number(process.env['RIGHTS_CASES'] ?? 2000);
+const casesOfAnAccount = 250;
+
+/** A generator that is the same in every run (mulberry32). */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const next = randomNumbers(20261128);
+const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(next() * items.length)]!;
+const chance = (of: number): boolean => next() < of;
+const some = <Item>(items: readonly Item[], of: number): Item[] => items.filter(() => chance(of));
+
+const flags = ['bearer', 'enforcesCrl', 'followsFeed'] as const;
+const things = ['alpha', 'beta', 'gamma', 'delta'];
+// No request names this one: whoever reads its name was told it.
+const hidden = 'unnamed-by-anybody';
+
+type World = {
+  account: string;
+  serials: Record<string, string>;
+  enrollment: string;
+  issuers: string[];
+  keys: string[];
+  proxies: string[];
+};
+type Call = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; body?: object };
+
+const post = (path: string, body: object = {}): Call => ({ method: 'POST', path, body });
+
+/** An account with things in every state, a segment, a second version of a policy, keys and an edge. */
+async function createWorld(server: TestServer, name: string): Promise<World> {
+  const { ownerKey } = (await server.owner.post('/v1/accounts', { name })).body;
+  const owner = server.as(ownerKey);
+  const { id, token } = await enroll({ owner }, { policy: 'sensor' });
+  const serials: Record<string, string> = {};
+  for (const thing of [...things, hidden]) {
+    const { answer } = await provision(server, token, thing);
+    serials[thing] = answer.body.certificate.serialNumber;
+  }
+  await owner.post('/v1/segments', { name: 'dock', cidr: '10.0.0.0/8' });
+  await owner.post('/v1/policies/sensor/versions', { statements: [] });
+  const keys: string[] = [];
+  for (const role of ['owner', 'admin', 'operator', 'auditor', 'proxy'])
+    keys.push((await owner.post('/v1/api-keys', { role })).body.id);
+  for (const permission of ['things:read', 'issuers:write', 'certificates:release'])
+    keys.push((await owner.post('/v1/api-keys', { permissions: [permission] })).body.id);
+  const proxy = (await owner.post('/v1/proxies', { name: 'gate' })).body.id;
+  const issuers = (await owner.get('/v1/issuers')).body.items.map((issuer: { id: string }) => issuer.id);
+  return { account: name, serials, enrollment: id, issuers, keys, proxies: [proxy] };
+}
+
+/** Puts the things of an account back to where they began: suspended, held, revoked and active ones. */
+async function restore(server: TestServer, { account, serials }: World): Promise<void> {
+  const db = server.database.client;
+  await db.$executeRaw`UPDATE things SET deleted_at = NULL, status = CASE name WHEN 'beta' THEN 'suspended' WHEN 'delta' THEN 'revoked' ELSE 'active' END
+    WHERE account_name = ${account} AND former_name IS NULL`;
+  await db.$executeRaw`UPDATE certificates c SET held_by_suspension = t.name = 'beta',
+      reason = CASE t.name WHEN 'beta' THEN 'certificateHold' WHEN 'gamma' THEN 'certificateHold' WHEN 'delta' THEN 'unspecified' END,
+      revoked_at = CASE WHEN t.name IN ('beta', 'gamma', 'delta') THEN c.created_at END
+    FROM things t WHERE t.id = c.thing_id AND c.account_name = ${account}`;
+  // A thing that came back is another one, with a certificate of its own.
+  const newest = await db.$queryRaw<{ name: string; serial: string }[]>`
+    SELECT DISTINCT ON (t.name) t.name, c.serial_number AS serial FROM things t JOIN certificates c ON c.thing_id = t.id
+    WHERE t.account_name = ${account} AND t.name = ANY(${[...things]}) ORDER BY t.name, c.created_at DESC`;
+  for (const { name, serial } of newest) serials[name] = serial;
+}
+
+const grants = (): object => {
+  const chosen = some(flags, 0.3).map((flag) => [flag, true]);
+  const held = chance(0.3)
+    ? { role: pick(['owner', 'auditor', 'proxy', 'edge']) }
+    : { permissions: [pick(permissions)] };
+  return { ...held, ...Object.fromEntries(chosen) };
+};
+
+const gifts = (): object => ({
+  thingNamePattern: '*',
+  maxUses: 10,
+  ...(chance(0.4) ? { policy: pick(['sensor', 'gateway']) } : {}),
+  ...(chance(0.3) ? { segment: 'dock' } : {}),
+  ...(chance(0.3) ? { attributes: { site: pick(['a', 'b']) } } : {}),
+  ...(chance(0.3) ? { deviceAttributes: ['site'] } : {}),
+});
+
+const filters = (): object => pick([{ policy: 'sensor' }, { thingNames: [pick(things)] }, { group: 'x' }]);
+const reasons = ['unspecified', 'certificateHold', 'keyCompromise', 'superseded'] as const;
+
+/** Every way of changing something, or of reading a name, with the permission that its route asks for first. */
+const calls: [Permission, (world: World) => Call][] = [
+  [
+    'certificates:revoke',
+    ({ serials }) => post(`/v1/certificates/${serials[pick(things)]}/revoke`, { reason: pick(reasons) }),
+  ],
+  ['certificates:release', ({ serials }) => post(`/v1/certificates/${serials[pick(things)]}/release`)],
+  ['certificates:revoke', () => post(`/v1/things/${pick(things)}/${pick(['suspend', 'resume', 'resume', 'revoke'])}`)],
+  ['certificates:revoke', () => ({ method: 'DELETE', path: `/v1/things/${pick(things)}` })],
+  [
+    'certificates:revoke',
+    () => post('/v1/revocations/bulk', { filter: filters(), reason: pick(reasons), dryRun: true }),
+  ],
+  [
+    'certificates:revoke',
+    () => post('/v1/revocations/bulk', { filter: filters(), reason: pick(reasons), expectedCount: pick([1, 4]) }),
+  ],
+  [
+    'things:write',
+    () => ({
+      method: 'PATCH',
+      path: `/v1/things/${pick(things)}`,
+      body: { attributes: { site: pick(['a', 'b', null]) } },
+    }),
+  ],
+  ['things:write', () => post(`/v1/things/${pick(things)}/reenroll`)],
+  ['things:read', () => ({ method: 'GET', path: '/v1/things' })],
+  [
+    'policies:attach',
+    () => ({
+      method: 'PUT',
+      path: `/v1/things/${pick(things)}/policies`,
+      body: { policies: some(['sensor', 'gateway'], 0.5) },
+    }),
+  ],
+  ['policies:write', () => post('/v1/policies', { name: `p${Math.floor(next() * 1000)}`, statements: [] })],
+  ['policies:write', () => post('/v1/policies/sensor/activate', { version: pick([1, 2]) })],
+  ['policies:write', () => post('/v1/policies/sensor/activate', { version: pick([1, 2]), dryRun: true })],
+  ['enrollments:write', () => post('/v1/enrollments', gifts())],
+  [
+    'enrollments:write',
+    ({ enrollment }) => post(`/v1/enrollments/${enrollment}/revoke`, pick([{}, { andThings: true }])),
+  ],
+  ['segments:write', () => ({ method: pick(['PUT', 'DELETE']), path: `/v1/segments/dock/things/${pick(things)}` })],
+  ['segments:write', () => ({ method: 'PATCH', path: '/v1/segments/dock', body: { deviceLimit: pick([10, 100]) } })],
+  ['keys:write', () => post('/v1/api-keys', grants())],
+  ['keys:write', ({ keys }) => ({ method: 'DELETE', path: `/v1/api-keys/${pick(keys)}` })],
+  ['proxies:write', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
+  ['proxies:write', ({ proxies }) => ({ method: 'DELETE', path: `/v1/proxies/${pick(proxies)}` })],
+  ['revocations:read', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
+  [
+    'issuers:write',
+    ({ issuers }) => ({ method: 'PATCH', path: `/v1/issuers/${pick(issuers)}`, body: { listSuperseded: chance(0.5) } }),
+  ],
+  ['accounts:write', ({ account }) => post(`/v1/accounts/${account}/${pick(['suspend', 'resume'])}`)],
+  ['aws:write', () => post('/v1/aws/import', { dryRun: chance(0.5) })],
+  ['aws:write', () => ({ method: 'PUT', path: '/v1/aws', body: { mode: 'off' } })],
+];
+
+// What says names because that is what it is for.
+const tellsNames = ['things:read', 'certificates:read', 'audit:read', 'revocations:read'];
+
+describe('rights are closed under composition', () => {
+  it('no sequence of calls has an effect whose own permission its keys lack', async () => {
+    const server = await startServer(databaseKinds.at(-1)!);
+    const counts: Counts = { cases: 0, calls: 0, granted: 0, effects: 0, names: 0, kinds: new Set() };
+    try {
+      for (let n = 0; n < cases; n += casesOfAnAccount) {
+        const world = await createWorld(server, `account-${n}`);
+        await restore(server, world);
+        const keys = await insertKeys(server, world.account, Math.min(casesOfAnAccount, cases - n));
+        let before = await readState(server.database.client, world.account, 'test');
+        for (const key of keys) before = await runCase(server, world, key, before, counts);
+      }
+      console.log(`rights: ${JSON.stringify({ ...counts, kinds: counts.kinds.size })}`);
+      expect(counts.cases).toBe(cases);
+      // Random calls do come through, or the test says nothing.
+      expect(counts.effects).toBeGreaterThan(cases / 4);
+      expect(counts.names).toBeGreaterThan(cases / 100);
+    } finally {
+      await server.stop();
+    }
+  }, 7_200_000);
+});
+
+type Actor = { token: string; id: string };
+type Counts = Record<'cases' | 'calls' | 'granted' | 'effects' | 'names', number> & { kinds: Set<string> };
+
+type Said = { answers: string[]; actors: Actor[]; touched: boolean };
+
+/** Makes one to three calls, and first boots by whatever enrollment they gave. */
+async function makeCalls(server: TestServer, world: World, key: RandomKey, counts: Counts): Promise<Said> {
+  const said: Said = { answers: [], actors: [key], touched: false };
+  const likely = calls.filter(([permission]) => key.held.includes(permission));
+  for (let step = pick([1, 1, 2, 3]); step > 0; step--) {
+    const [, make] = chance(0.85) && likely.length > 0 ? pick(likely) : pick(calls);
+    const call = make(world);
+    const { status, body } = await ask(server, pick(said.actors).token, call);
+    counts.calls++;
+    if (status === 403) continue;
+    if (status < 400) counts.granted++;
+    said.touched ||= call.method !== 'GET';
+    said.answers.push(JSON.stringify(body ?? ''));
+    if (status !== 201) continue;
+    if (call.path === '/v1/api-keys') said.actors.push({ token: body.key, id: body.id });
+    if (body.token) await firstBoot(server, body.token, call.path);
+  }
+  return said;
+}
+
+async function firstBoot(server: TestServer, token: string, path: string): Promise<void> {
+  const thingName = path.endsWith('reenroll') ? path.split('/')[3]! : `new-${randomUUID()}`;
+  const chosen = chance(0.5) ? { attributes: { site: 'chosen' } } : {};
+  await ask(server, token, post('/v1/provision', { thingName, csr: csrPem({ key: newKey() }), ...chosen }));
+}
+
+async function runCase(
+  server: TestServer,
+  world: World,
+  key: RandomKey,
+  before: State,
+  counts: Counts,
+): Promise<State> {
+  const { held, flagged } = key;
+  counts.cases++;
+  const { answers, actors, touched } = await makeCalls(server, world, key, counts);
+  if (answers.some((answer) => answer.includes(hidden))) {
+    counts.names++;
+    expect(
+      held.filter((each) => tellsNames.includes(each)),
+      `names were told to ${held.join(', ')}`,
+    ).not.toEqual([]);
+  }
+  if (!touched) return before;
+  const after = await readState(server.database.client, world.account, 'test');
+  const can = new Set<string>([...held, ...flagged.map((flag) => `flag ${flag}`)]);
+  const effects = effectsBetween(before, after, new Set(actors.map(({ id }) => id)));
+  for (const { what, needs } of effects) {
+    const lacking = needs.filter((each) => !can.has(each));
+    expect(lacking, `${what} by a key with ${[...can].join(', ')}; it needs ${needs.join(', ')}`).toEqual([]);
+    counts.kinds.add(needs.join(' '));
+  }
+  counts.effects += effects.length;
+  const owners = Object.values(after.keys).filter(({ role, deleted }) => role === 'owner' && !deleted);
+  expect(owners.length, 'the last owner key stays').toBeGreaterThan(0);
+  // Only things and certificates run out of states to go to.
+  if (isDeepStrictEqual([before.things, before.certificates], [after.things, after.certificates])) return after;
+  await restore(server, world);
+  return readState(server.database.client, world.account, 'test');
+}
+
+/** A key with random rights, and what it may do. */
+type RandomKey = { token: string; id: string; held: Permission[]; flagged: string[] };
+
+/** The keys of the cases to come, all at once. */
+async function insertKeys(server: TestServer, account: string, count: number): Promise<RandomKey[]> {
+  const rows = [];
+  const keys: RandomKey[] = [];
+  for (let n = 0; n < count; n++) {
+    const { token, hash } = createCredential('twk');
+    const held = some(permissions, pick([0.1, 0.2, 0.5, 0.9])).filter((each) => each !== 'accounts:write');
+    if (held.length === 0) held.push('things:read');
+    const key = { token, id: randomUUID(), held, flagged: some(flags, 0.2) };
+    keys.push(key);
+    const made = Object.fromEntries(key.flagged.map((flag) => [flag, true]));
+    rows.push({
+      ...{ id: key.id, accountName: account, hash: new Uint8Array(hash), permissions: held, ...made },
+      ...{ createdAt: server.now(), createdBy: 'test' },
+    });
+  }
+  await server.database.client.apiKey.createMany({ data: rows });
+  return keys;
+}
+
+async function ask(server: TestServer, token: string, { method, path, body }: Call) {
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await server.inject({ method, url: path, headers, ...(body ? { payload: body } : {}) });
+  return { status: answer.statusCode, body: answer.payload === '' ? undefined : answer.json() };
+}
