@@ -21,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/support/global-setup.ts'],
+          globalSetup: ['test/support/databases/global-setup.ts'],
           // Generous: no test depends on how fast the machine is. What is waited for says what never came.
           testTimeout: 900_000,
           hookTimeout: 600_000,

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { freePort } from '../test/support/ports.js';
-import { createDatabase, startPostgres } from '../test/support/postgres.js';
+import { createDatabase, startPostgres } from '../test/support/databases/postgres.js';
 import { prepareAccount, registerThings, tokensOf, type Known } from './fleet.js';
 import { format, summarize } from './measure.js';
 import { load, type Load } from './wrk.js';

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { awsCalls } from '../src/aws/client/calls.js';
 import { createClient } from '../test/support/client.js';
-import { csrPem } from '../test/support/csr.js';
-import { startFakeIot } from '../test/support/fake-iot.js';
-import { fast, mirrorInto } from '../test/support/mirror.js';
-import { awsEnvironment } from '../test/support/moto.js';
-import { createDatabase, startPostgres } from '../test/support/postgres.js';
+import { csrPem } from '../test/support/pki/csr.js';
+import { startFakeIot } from '../test/support/aws/fake-iot.js';
+import { fast, mirrorInto } from '../test/support/aws/mirror.js';
+import { awsEnvironment } from '../test/support/aws/moto.js';
+import { createDatabase, startPostgres } from '../test/support/databases/postgres.js';
 import { startProgram } from '../test/support/program.js';
 import { cpuSeconds, format } from './measure.js';
 

@@ -5,7 +5,7 @@ import forge from 'node-forge';
 import { encodeCsr } from '../src/pki/csr/encode.js';
 import { parseCsr } from '../src/pki/csr/csr.js';
 import { publicKeyOf } from '../src/pki/public-key.js';
-import { createAuthority, testUrls } from '../test/support/authority.js';
+import { createAuthority, testUrls } from '../test/support/pki/authority.js';
 import { alternate, rate, rateSync, ratio, type Row } from './measure.js';
 
 const day = 86_400_000;

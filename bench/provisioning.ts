@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { encodeCsr } from '../src/pki/csr/encode.js';
 import { startProgram } from '../test/support/program.js';
-import { createDatabase, startPostgres } from '../test/support/postgres.js';
+import { createDatabase, startPostgres } from '../test/support/databases/postgres.js';
 import { cpuSeconds, rateSync, ratio, rounds, summarize, type Row } from './measure.js';
 
 type Summary = ReturnType<typeof summarize>;

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { csrPem } from '../test/support/csr.js';
+import { csrPem } from '../test/support/pki/csr.js';
 import { createClient } from '../test/support/client.js';
 import { startProgram, type Program } from '../test/support/program.js';
-import { createDatabase, startPostgres } from '../test/support/postgres.js';
+import { createDatabase, startPostgres } from '../test/support/databases/postgres.js';
 
 const listeners = 1000;
 const turns = 15;

@@ -11,7 +11,7 @@ import { draftCrl, encodeCrlEntry } from '../src/pki/crl.js';
 import { lintCrl, requireNothingDropped, type CrlIndex } from '../src/pki/crl-lint.js';
 import { createEntries } from '../src/lists/entries.js';
 import { inSlices } from '../src/slices.js';
-import { createAuthority } from '../test/support/authority.js';
+import { createAuthority } from '../test/support/pki/authority.js';
 import { format } from './measure.js';
 import { createOpensslCa } from './openssl.js';
 

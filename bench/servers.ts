@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../test/support/ports.js';
-import { createDatabase, startPostgres } from '../test/support/postgres.js';
+import { createDatabase, startPostgres } from '../test/support/databases/postgres.js';
 import { startBenchServer } from './authorize.js';
 import { prepareAccount, registerThings } from './fleet.js';
 import { format, summarize } from './measure.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Client } from '../test/support/client.js';
-import { csrPem, newKey } from '../test/support/csr.js';
+import { csrPem, newKey } from '../test/support/pki/csr.js';
 
 /** A call that costs much, on so many connections at once. Bodies are sent in turn. */
 export type Attack = {

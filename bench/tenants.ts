@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { setPriority } from 'node:os';
 import { createClient } from '../test/support/client.js';
-import { createDatabase, startPostgres } from '../test/support/postgres.js';
+import { createDatabase, startPostgres } from '../test/support/databases/postgres.js';
 import { startBenchServer } from './authorize.js';
 import { prepareAccount, registerThings, tokensOf } from './fleet.js';
 import { attacksOf, prepareHostile, type Attack } from './tenants-attacks.js';

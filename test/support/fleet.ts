@@ -9,7 +9,7 @@ import {
 import { SignJWT } from 'jose';
 import { expect } from 'vitest';
 import { provisionAnswer } from '../../src/provisioning/schema.js';
-import { csrPem, newKey } from './csr.js';
+import { csrPem, newKey } from './pki/csr.js';
 import type { Answer } from './client.js';
 import type { TestServer } from './server.js';
 

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from './client.js';
-import { csrPem } from './csr.js';
+import { csrPem } from './pki/csr.js';
 import { startProgram, type Program } from './program.js';
 import { freePort } from './ports.js';
 

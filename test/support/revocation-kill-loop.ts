@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from './client.js';
-import { csrPem } from './csr.js';
+import { csrPem } from './pki/csr.js';
 import { untilBusy } from './kill-loop.js';
-import { listedSerials } from './listed.js';
+import { listedSerials } from './pki/listed.js';
 import { freePort } from './ports.js';
 import { startProgram, type Program } from './program.js';
 

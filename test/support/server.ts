@@ -7,7 +7,7 @@ import { createLogger } from '../../src/logging.js';
 import { openResources, type OpenResources } from '../../src/resources.js';
 import { systemOrigin } from '../../src/origin.js';
 import { createClient, type Ask, type Client, type Patience } from './client.js';
-import { freshDatabase, type DatabaseKind, type TestDatabase } from './databases.js';
+import { freshDatabase, type DatabaseKind, type TestDatabase } from './databases/databases.js';
 import { freePort } from './ports.js';
 
 /** The real server in this process, on a port, over a fresh database, with a clock that a test can move. */

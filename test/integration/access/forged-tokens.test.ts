@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync, randomBytes, sign, type JsonWebKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

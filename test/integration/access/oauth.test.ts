@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Answer } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { assertionType, enroll, provision, renew, signedBy, useKey, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { csrPem } from '../../support/pki/csr.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { startProgram } from '../../support/program.js';
 
 describe.each(databaseKinds)('secrets on %s', (kind) => {

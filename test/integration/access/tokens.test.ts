@@ -2,8 +2,8 @@ import { createHash, createHmac, generateKeyPairSync, randomUUID, sign } from 'n
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
-import { csrDer, newKey, pem } from '../../support/csr.js';
-import { databaseKinds } from '../../support/databases.js';
+import { csrDer, newKey, pem } from '../../support/pki/csr.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { assertion, assertionType, enroll, pemOf, provision, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { awsAllows, type AwsRequest } from '../../support/aws-evaluator.js';
+import { awsAllows, type AwsRequest } from '../../support/aws/aws-evaluator.js';
 import { problemOf } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, type Client } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { csrPem } from '../../support/pki/csr.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { startProgram, type Program } from '../../support/program.js';
 
 const rounds = 40;

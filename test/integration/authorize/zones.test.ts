@@ -7,7 +7,7 @@ type Described = { zone: string; changes: number[]; at: number[]; offsets: numbe
 
 /** Lines that Python writes, with the tzdata package of a folder. Undefined where it is missing. */
 function askPython(folder: string, ...args: string[]): string[] | undefined {
-  const { status, stdout } = spawnSync('python3', ['test/support/zone_oracle.py', ...args], {
+  const { status, stdout } = spawnSync('python3', ['test/support/judges/zone_oracle.py', ...args], {
     encoding: 'utf8',
     maxBuffer: 256 * 1024 * 1024,
     env: { ...process.env, PYTHONPATH: folder },

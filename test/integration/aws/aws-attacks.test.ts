@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePem } from '../../../src/pki/pem.js';
-import { createAuthority } from '../../support/authority.js';
+import { createAuthority } from '../../support/pki/authority.js';
 import { createClient } from '../../support/client.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
-import { startFakeIot, type FakeIot, type Fault } from '../../support/fake-iot.js';
-import { idOf } from '../../support/fake-iot-state.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
+import { startFakeIot, type FakeIot, type Fault } from '../../support/aws/fake-iot.js';
+import { idOf } from '../../support/aws/fake-iot-state.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { converge, inFake, mirrorInto, reconcile } from '../../support/mirror.js';
-import { awsAccount, awsEnvironment, region } from '../../support/moto.js';
+import { converge, inFake, mirrorInto, reconcile } from '../../support/aws/mirror.js';
+import { awsAccount, awsEnvironment, region } from '../../support/aws/moto.js';
 import { startProgram } from '../../support/program.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

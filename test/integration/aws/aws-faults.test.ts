@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { awsCalls, defaultRates, type AwsCall } from '../../../src/aws/client/calls.js';
-import { databaseKinds } from '../../support/databases.js';
-import { faults, startFakeIot, type FakeIot, type Fault } from '../../support/fake-iot.js';
+import { databaseKinds } from '../../support/databases/databases.js';
+import { faults, startFakeIot, type FakeIot, type Fault } from '../../support/aws/fake-iot.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { converge, inFake, mirrorInto, reconcile } from '../../support/mirror.js';
-import { awsEnvironment } from '../../support/moto.js';
+import { converge, inFake, mirrorInto, reconcile } from '../../support/aws/mirror.js';
+import { awsEnvironment } from '../../support/aws/moto.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const steps: AwsCall[] = [

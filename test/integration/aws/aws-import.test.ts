@@ -1,13 +1,13 @@
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePem } from '../../../src/pki/pem.js';
-import { createAuthority } from '../../support/authority.js';
-import { databaseKinds } from '../../support/databases.js';
-import { startFakeIot, type FakeIot } from '../../support/fake-iot.js';
+import { createAuthority } from '../../support/pki/authority.js';
+import { databaseKinds } from '../../support/databases/databases.js';
+import { startFakeIot, type FakeIot } from '../../support/aws/fake-iot.js';
 import { assertion, assertionType, provision, thumbprint } from '../../support/fleet.js';
-import { converge, mirrorInto, reconcile } from '../../support/mirror.js';
-import { awsEnvironment, startMoto, type Moto } from '../../support/moto.js';
-import { csrPem, newKey } from '../../support/csr.js';
+import { converge, mirrorInto, reconcile } from '../../support/aws/mirror.js';
+import { awsEnvironment, startMoto, type Moto } from '../../support/aws/moto.js';
+import { csrPem, newKey } from '../../support/pki/csr.js';
 import { describeWith } from '../../support/programs.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

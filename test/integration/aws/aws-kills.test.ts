@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../../support/client.js';
-import { databaseKinds, freshDatabase, type TestDatabase } from '../../support/databases.js';
-import { startFakeIot, type FakeIot, type Fault } from '../../support/fake-iot.js';
+import { databaseKinds, freshDatabase, type TestDatabase } from '../../support/databases/databases.js';
+import { startFakeIot, type FakeIot, type Fault } from '../../support/aws/fake-iot.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { inFake, mirrorInto } from '../../support/mirror.js';
-import { awsEnvironment } from '../../support/moto.js';
+import { inFake, mirrorInto } from '../../support/aws/mirror.js';
+import { awsEnvironment } from '../../support/aws/moto.js';
 import { startProgram, type Program } from '../../support/program.js';
 
 type Gap = { call: string; fault: 'before' | 'after' };

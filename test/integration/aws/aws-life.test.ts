@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
 import { enroll, provision, renew, useKey, type Device } from '../../support/fleet.js';
-import { converge, mirrorInto, reconcile } from '../../support/mirror.js';
-import { awsEnvironment, startMoto, type Moto } from '../../support/moto.js';
-import { databaseKinds } from '../../support/databases.js';
+import { converge, mirrorInto, reconcile } from '../../support/aws/mirror.js';
+import { awsEnvironment, startMoto, type Moto } from '../../support/aws/moto.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { describeWith } from '../../support/programs.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
-import { startFakeIot } from '../../support/fake-iot.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
+import { startFakeIot } from '../../support/aws/fake-iot.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { inFake, mirrorInto } from '../../support/mirror.js';
-import { awsEnvironment } from '../../support/moto.js';
+import { inFake, mirrorInto } from '../../support/aws/mirror.js';
+import { awsEnvironment } from '../../support/aws/moto.js';
 import { startServer } from '../../support/server.js';
 
 const things = 60;

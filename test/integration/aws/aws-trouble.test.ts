@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
-import { startFakeIot, type FakeIot, type Fault } from '../../support/fake-iot.js';
+import { databaseKinds } from '../../support/databases/databases.js';
+import { startFakeIot, type FakeIot, type Fault } from '../../support/aws/fake-iot.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { converge, inFake, mirrorInto } from '../../support/mirror.js';
-import { awsAccount, awsEnvironment, region } from '../../support/moto.js';
+import { converge, inFake, mirrorInto } from '../../support/aws/mirror.js';
+import { awsAccount, awsEnvironment, region } from '../../support/aws/moto.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {

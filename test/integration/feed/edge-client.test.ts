@@ -7,7 +7,7 @@ import type { FeedEntry } from '../../../src/edge/revoked-set.js';
 import { sql } from '../../../src/db/client.js';
 import { beginEpoch } from '../../../src/log/append.js';
 import { problemOf } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision, type Device } from '../../support/fleet.js';
 import { freePort } from '../../support/ports.js';
 import { startServer, type TestServer } from '../../support/server.js';

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { followRevocations } from '../../../src/edge/client.js';
-import { serialOf } from '../../support/crl.js';
+import { serialOf } from '../../support/pki/crl.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { freePort } from '../../support/ports.js';
 import { startServer, type TestServer } from '../../support/server.js';

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { appendLog } from '../../../src/log/append.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { startServer } from '../../support/server.js';
 
 // `npm run feed-writers` sets the long form.

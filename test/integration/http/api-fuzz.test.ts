@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { findDearest, runCampaign } from '../../support/fuzz/campaign.js';
 import { startServer } from '../../support/server.js';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { badCsrs } from '../../support/bad-csrs.js';
+import { badCsrs } from '../../support/pki/bad-csrs.js';
 import { problemOf } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
-import { databaseKinds } from '../../support/databases.js';
+import { csrPem } from '../../support/pki/csr.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

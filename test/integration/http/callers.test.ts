@@ -6,7 +6,7 @@ import { createTurns } from '../../../src/http/turns.js';
 import { createRateLimiter } from '../../../src/http/rate-limiter.js';
 import { permissions, permissionsOfRole, roles, type Permission } from '../../../src/access/permissions.js';
 import { problemOf } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
+import { csrPem } from '../../support/pki/csr.js';
 import { assertion, enroll, pemOf, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

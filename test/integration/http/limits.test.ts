@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { expectProblem, problemOf } from '../../support/client.js';
-import { issuerOf, serialOf } from '../../support/crl.js';
+import { issuerOf, serialOf } from '../../support/pki/crl.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { ocspRequest } from '../../support/ocsp.js';
+import { ocspRequest } from '../../support/pki/ocsp.js';
 import { startServer } from '../../support/server.js';
 
 describe('rates of an account and its keys', () => {

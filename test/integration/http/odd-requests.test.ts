@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
-import { databaseKinds } from '../../support/databases.js';
+import { csrPem } from '../../support/pki/csr.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll } from '../../support/fleet.js';
 import { sendRaw } from '../../support/raw-http.js';
 import { startServer, type TestServer } from '../../support/server.js';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createStage, type Stage } from '../../support/consumers.js';
-import { issuerOf } from '../../support/crl.js';
+import { createStage, type Stage } from '../../support/judges/consumers.js';
+import { issuerOf } from '../../support/pki/crl.js';
 import type { Device } from '../../support/fleet.js';
-import { bouncyCastle, buildJudges, outputOf, wrongClock, type Verdict } from '../../support/judges.js';
+import { bouncyCastle, buildJudges, outputOf, wrongClock, type Verdict } from '../../support/judges/judges.js';
 import { freePort } from '../../support/ports.js';
 import { describeWith } from '../../support/programs.js';
-import { documentedServers, gnutlsServer } from '../../support/tls-forms.js';
+import { documentedServers, gnutlsServer } from '../../support/pki/tls-forms.js';
 
 const minutes = [-55, 0, 55];
 const reasons = [

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { createServer as createHttp } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createStage, type Stage } from '../../support/consumers.js';
-import { issuerOf } from '../../support/crl.js';
+import { createStage, type Stage } from '../../support/judges/consumers.js';
+import { issuerOf } from '../../support/pki/crl.js';
 import type { Device } from '../../support/fleet.js';
-import { runProgram } from '../../support/openssl.js';
+import { runProgram } from '../../support/pki/openssl.js';
 import { describeWith } from '../../support/programs.js';
 import { runThingward } from '../../support/shell.js';
 

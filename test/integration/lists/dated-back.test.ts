@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/client.js';
 import { encodeOcspRequest, readChain } from '../../../src/observer/authority.js';
 import { readCrl, readOcsp } from '../../../src/pki/read.js';
-import { fetchCrl, issuerOf, serialOf } from '../../support/crl.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { fetchCrl, issuerOf, serialOf } from '../../support/pki/crl.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { enroll, provision, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createStage, type Stage } from '../../support/consumers.js';
-import { issuerOf, serialOf } from '../../support/crl.js';
+import { createStage, type Stage } from '../../support/judges/consumers.js';
+import { issuerOf, serialOf } from '../../support/pki/crl.js';
 import type { Device } from '../../support/fleet.js';
-import { buildJudges, bouncyCastle, outputOf, type Verdict } from '../../support/judges.js';
+import { buildJudges, bouncyCastle, outputOf, type Verdict } from '../../support/judges/judges.js';
 import { describeWith } from '../../support/programs.js';
 
 const freshestCrl = Buffer.from('0603551d2e', 'hex');

@@ -8,9 +8,9 @@ import { publicKeyOf, type KeyType } from '../../../src/pki/public-key.js';
 import { encodePem } from '../../../src/pki/pem.js';
 import { issueResponder } from '../../../src/pki/ocsp.js';
 import { createSigner, generateKeys } from '../../../src/pki/signer.js';
-import { issueCrl, createAuthority, testUrls } from '../../support/authority.js';
+import { issueCrl, createAuthority, testUrls } from '../../support/pki/authority.js';
 import { describeWith } from '../../support/programs.js';
-import { runProgram } from '../../support/openssl.js';
+import { runProgram } from '../../support/pki/openssl.js';
 
 const certificates = 1000;
 const lists = 100;
@@ -86,7 +86,7 @@ describeWith(
     afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
     it('pkilint finds nothing, in the lists neither', { timeout: 600_000 }, () => {
-      const said = runProgram('python3', [resolve('test/support/lint_certificates.py'), folder]);
+      const said = runProgram('python3', [resolve('test/support/judges/lint_certificates.py'), folder]);
       console.log(said.trim().split('\n').at(-1));
       expect(said).toContain('findings=0');
     });

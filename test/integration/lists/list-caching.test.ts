@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fetchCrl, issuerOf, serialOf } from '../../support/crl.js';
+import { fetchCrl, issuerOf, serialOf } from '../../support/pki/crl.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/clock.js';
 import type { Database } from '../../../src/db/client.js';
 import { systemOrigin } from '../../../src/origin.js';
 import { createSealer } from '../../../src/sealing.js';
-import { fetchCrl, issuerOf, serialOf } from '../../support/crl.js';
+import { fetchCrl, issuerOf, serialOf } from '../../support/pki/crl.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { createInstances } from '../../support/schedules.js';
 import { startServer, type TestServer } from '../../support/server.js';

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/client.js';
-import { fetchCrl, issuerOf, serialOf } from '../../support/crl.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { fetchCrl, issuerOf, serialOf } from '../../support/pki/crl.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { enroll, provision, type Device } from '../../support/fleet.js';
-import { ocspRequest, ocspStatus } from '../../support/ocsp.js';
+import { ocspRequest, ocspStatus } from '../../support/pki/ocsp.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 describe.skipIf(!databaseKinds.includes('postgresql'))(

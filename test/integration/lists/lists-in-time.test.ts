@@ -3,8 +3,8 @@ import { X509Crl } from '@peculiar/x509';
 import { describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/client.js';
 import { problemOf } from '../../support/client.js';
-import { fetchCrl, issuerOf, serialOf } from '../../support/crl.js';
-import { databaseKinds } from '../../support/databases.js';
+import { fetchCrl, issuerOf, serialOf } from '../../support/pki/crl.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer } from '../../support/server.js';
 

@@ -7,11 +7,11 @@ import { X509Crl } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { beginEpoch } from '../../../src/log/append.js';
 import { problemOf } from '../../support/client.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { enroll, pemOf, provision, type Device } from '../../support/fleet.js';
-import { fetchCrl, issuerOf, serialOf } from '../../support/crl.js';
+import { fetchCrl, issuerOf, serialOf } from '../../support/pki/crl.js';
 import { startServer, type TestServer } from '../../support/server.js';
-import { runProgram } from '../../support/openssl.js';
+import { runProgram } from '../../support/pki/openssl.js';
 
 /** What openssl says, whatever its exit status. */
 function judged(args: string[]): string {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sql } from '../../../src/db/client.js';
 import { verifyRevocation } from '../../../src/observer/verify.js';
-import { serialOf } from '../../support/crl.js';
+import { serialOf } from '../../support/pki/crl.js';
 import { enroll, madeByOthers, provision, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -7,7 +7,7 @@ import { extension } from '../../../src/pki/issuer.js';
 import { mostCertIds, ocspHashes, type OcspHash } from '../../../src/pki/ocsp.js';
 import { oids } from '../../../src/pki/oid.js';
 import { readOcsp } from '../../../src/pki/read.js';
-import { serialOf } from '../../support/crl.js';
+import { serialOf } from '../../support/pki/crl.js';
 import { enroll, provision, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { parseOcspRequest } from '../../../src/pki/ocsp.js';
 import { enroll, provision, type Device } from '../../support/fleet.js';
 import { describeWith } from '../../support/programs.js';

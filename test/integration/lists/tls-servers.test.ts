@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createStage, type Stage } from '../../support/consumers.js';
-import { serialOf } from '../../support/crl.js';
+import { createStage, type Stage } from '../../support/judges/consumers.js';
+import { serialOf } from '../../support/pki/crl.js';
 import { freePort } from '../../support/ports.js';
 import { describeWith } from '../../support/programs.js';
-import { documentedServers, mqttConnect, type TlsServer } from '../../support/tls-forms.js';
+import { documentedServers, mqttConnect, type TlsServer } from '../../support/pki/tls-forms.js';
 
 // Each as docs/revocation.md has it, to the letter.
 describeWith(['openssl', 'nginx', 'haproxy', 'mosquitto'], 'TLS servers that check revocation', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { databaseKinds, emptyDatabase, freshDatabase } from '../../support/databases.js';
+import { databaseKinds, emptyDatabase, freshDatabase } from '../../support/databases/databases.js';
 import { startProgram } from '../../support/program.js';
 import { describeWith } from '../../support/programs.js';
 import { runShell, runThingward } from '../../support/shell.js';

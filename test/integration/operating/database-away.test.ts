@@ -2,12 +2,12 @@ import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { createClient, problemOf } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
-import { createDatabase, startPostgres } from '../../support/postgres.js';
-import { runOutages } from '../../support/outages.js';
+import { csrPem } from '../../support/pki/csr.js';
+import { createDatabase, startPostgres } from '../../support/databases/postgres.js';
+import { runOutages } from '../../support/databases/outages.js';
 import { startProgram } from '../../support/program.js';
 import { describeWith } from '../../support/programs.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 
 // A few outages here; `npm run outages` sets OUTAGES for many.
 const outages = Number(process.env['OUTAGES'] ?? 9);

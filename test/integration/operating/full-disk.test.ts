@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
+import { csrPem } from '../../support/pki/csr.js';
 import { startProgram } from '../../support/program.js';
 
 /** Mounts a small file system; undefined where this user may not. */

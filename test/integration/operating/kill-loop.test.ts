@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { runKillLoop } from '../../support/kill-loop.js';
 import { runRevocationKillLoop } from '../../support/revocation-kill-loop.js';
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { emptyDatabase, sealingKey } from '../../support/databases.js';
-import { serialOf } from '../../support/crl.js';
+import { emptyDatabase, sealingKey } from '../../support/databases/databases.js';
+import { serialOf } from '../../support/pki/crl.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { startPgBouncer } from '../../support/pgbouncer.js';
+import { startPgBouncer } from '../../support/databases/pgbouncer.js';
 import { describeWith } from '../../support/programs.js';
 import { startServer } from '../../support/server.js';
 

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../../support/client.js';
-import { databaseKinds, emptyDatabase, freshDatabase } from '../../support/databases.js';
+import { databaseKinds, emptyDatabase, freshDatabase } from '../../support/databases/databases.js';
 import { freePort } from '../../support/ports.js';
 import { startProgram, type Program } from '../../support/program.js';
 import { describeWith } from '../../support/programs.js';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { sql } from '../../../src/db/client.js';
 import { restore } from '../../../src/restore/restored.js';
-import { serialOf } from '../../support/crl.js';
+import { serialOf } from '../../support/pki/crl.js';
 import { enroll, madeByOthers, provision, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { zoneDataVersion, zoneNames } from '../../../src/policy/time/zone.js';
 import { policyLimits } from '../../../src/policy/limits.js';
 import { problemOf } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -5,8 +5,8 @@ import { parseCsr } from '../../../src/pki/csr/csr.js';
 import { encodePkcs12 } from '../../../src/pki/pkcs12.js';
 import { parsePublicKey, type KeyType } from '../../../src/pki/public-key.js';
 import { generateKeys } from '../../../src/pki/signer.js';
-import { issueCrl, createAuthority } from '../../support/authority.js';
-import { runProgram, withFiles } from '../../support/openssl.js';
+import { issueCrl, createAuthority } from '../../support/pki/authority.js';
+import { runProgram, withFiles } from '../../support/pki/openssl.js';
 import { describeWith } from '../../support/programs.js';
 
 const now = new Date();

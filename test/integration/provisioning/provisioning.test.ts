@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases.js';
-import { csrPem, newKey } from '../../support/csr.js';
+import { databaseKinds } from '../../support/databases/databases.js';
+import { csrPem, newKey } from '../../support/pki/csr.js';
 import { enroll, pemOf, provision, useKey } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

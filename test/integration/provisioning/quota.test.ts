@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { csrPem } from '../../support/csr.js';
-import { databaseKinds, type DatabaseKind } from '../../support/databases.js';
+import { csrPem } from '../../support/pki/csr.js';
+import { databaseKinds, type DatabaseKind } from '../../support/databases/databases.js';
 import { enroll } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
-import { newKey } from '../../support/csr.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { newKey } from '../../support/pki/csr.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

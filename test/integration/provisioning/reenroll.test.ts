@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../../support/client.js';
-import { newKey } from '../../support/csr.js';
-import { databaseKinds } from '../../support/databases.js';
+import { newKey } from '../../support/pki/csr.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, pemOf, provision, renew, useKey, type Device } from '../../support/fleet.js';
-import { runProgram, withFiles } from '../../support/openssl.js';
+import { runProgram, withFiles } from '../../support/pki/openssl.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const serialOf = ({ answer }: Device): string => answer.body.certificate.serialNumber as string;

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as der from '../../../src/pki/der.js';
 import { oids } from '../../../src/pki/oid.js';
 import { createClient, type Client } from '../../support/client.js';
-import { csrPem } from '../../support/csr.js';
-import { databaseKinds, freshDatabase } from '../../support/databases.js';
+import { csrPem } from '../../support/pki/csr.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { startProgram, type Program } from '../../support/program.js';
 
 // `npm run linearizability` sets the long form.

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
-import { fetchCrl, issuerOf, serialOf } from '../../support/crl.js';
-import { databaseKinds } from '../../support/databases.js';
+import { fetchCrl, issuerOf, serialOf } from '../../support/pki/crl.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -3,8 +3,8 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { X509Crl } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../../support/client.js';
-import { csrPem, newKey } from '../../support/csr.js';
-import { databaseKinds } from '../../support/databases.js';
+import { csrPem, newKey } from '../../support/pki/csr.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import { assertion, assertionType, enroll, pemOf, provision, signedBy, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

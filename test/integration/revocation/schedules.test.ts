@@ -8,9 +8,9 @@ import { systemClock } from '../../../src/clock.js';
 import { beginEpoch } from '../../../src/log/append.js';
 import { systemOrigin } from '../../../src/origin.js';
 import { createSealer } from '../../../src/sealing.js';
-import { issuerOf, serialOf } from '../../support/crl.js';
+import { issuerOf, serialOf } from '../../support/pki/crl.js';
 import { enroll, provision } from '../../support/fleet.js';
-import { ocspRequest, ocspStatus } from '../../support/ocsp.js';
+import { ocspRequest, ocspStatus } from '../../support/pki/ocsp.js';
 import { createGate, createInstances } from '../../support/schedules.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { CompactSign } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
-import { newKey } from '../../support/csr.js';
-import { databaseKinds } from '../../support/databases.js';
+import { newKey } from '../../support/pki/csr.js';
+import { databaseKinds } from '../../support/databases/databases.js';
 import {
   assertionType,
   enroll,

@@ -1,5 +1,5 @@
 import { assertion, assertionType, enroll, pemOf, provision, type Device } from '../fleet.js';
-import { csrPem } from '../csr.js';
+import { csrPem } from '../pki/csr.js';
 import type { TestServer } from '../server.js';
 import type { Hints } from './values.js';
 

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { draftCrl, encodeCrlEntry, type CrlHeader } from '../../../src/pki/crl.js';
 import { lintCrl, requireNothingDropped, type CrlIndex } from '../../../src/pki/crl-lint.js';
 import type { Issuer } from '../../../src/pki/issuer.js';
-import { createAuthority } from '../../support/authority.js';
+import { createAuthority } from '../../support/pki/authority.js';
 
 const now = new Date('2026-11-21T12:00:00Z');
 const header: CrlHeader = { number: 5n, thisUpdate: now, nextUpdate: new Date(now.getTime() + 7 * 86_400_000) };

@@ -7,8 +7,8 @@ import { parseCsr } from '../../../../src/pki/csr/csr.js';
 import * as der from '../../../../src/pki/der.js';
 import { extension } from '../../../../src/pki/issuer.js';
 import { oids } from '../../../../src/pki/oid.js';
-import { badCsrs } from '../../../support/bad-csrs.js';
-import { csrDer, csrPem, newKey, pem } from '../../../support/csr.js';
+import { badCsrs } from '../../../support/pki/bad-csrs.js';
+import { csrDer, csrPem, newKey, pem } from '../../../support/pki/csr.js';
 
 const uri = 'urn:thingward:default:bad';
 const key = newKey();

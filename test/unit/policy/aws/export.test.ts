@@ -5,7 +5,7 @@ import { compilePolicies } from '../../../../src/policy/compile.js';
 import { decide } from '../../../../src/policy/decide.js';
 import { parsePolicy, readPolicy, type PolicyDocument, type Statement } from '../../../../src/policy/policy.js';
 import { createPrincipal } from '../../../../src/policy/variables.js';
-import { awsAllows, type AwsRequest } from '../../../support/aws-evaluator.js';
+import { awsAllows, type AwsRequest } from '../../../support/aws/aws-evaluator.js';
 import { createRandom, type Random } from '../../../support/policy-cases.js';
 
 const cases = Number(process.env['AWS_CASES'] ?? 100_000);

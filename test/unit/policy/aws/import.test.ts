@@ -3,7 +3,7 @@ import { importFromAws } from '../../../../src/policy/aws/import.js';
 import { compilePolicies } from '../../../../src/policy/compile.js';
 import { decide } from '../../../../src/policy/decide.js';
 import { createPrincipal } from '../../../../src/policy/variables.js';
-import { awsAllows, type AwsPolicy, type AwsRequest } from '../../../support/aws-evaluator.js';
+import { awsAllows, type AwsPolicy, type AwsRequest } from '../../../support/aws/aws-evaluator.js';
 import { createRandom, type Random } from '../../../support/policy-cases.js';
 
 const place = { region: 'eu-central-1', awsAccount: '123456789012' };

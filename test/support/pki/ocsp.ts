@@ -1,7 +1,7 @@
 import { hash, X509Certificate } from 'node:crypto';
-import * as der from '../../src/pki/der.js';
-import { readAuthority } from '../../src/pki/issuer.js';
-import { oids } from '../../src/pki/oid.js';
+import * as der from '../../../src/pki/der.js';
+import { readAuthority } from '../../../src/pki/issuer.js';
+import { oids } from '../../../src/pki/oid.js';
 
 /** An OCSP request of SHA-1 for one serial number, without a nonce; the hashes are those of an issuer, or any others. */
 export function ocspRequest(issuer: string | { name: Buffer; key: Buffer }, serialNumber: string): Buffer {

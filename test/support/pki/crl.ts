@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { X509Crl } from '@peculiar/x509';
-import type { Device } from './fleet.js';
-import type { TestServer } from './server.js';
+import type { Device } from '../fleet.js';
+import type { TestServer } from '../server.js';
 
 export const serialOf = ({ answer }: Device): string => answer.body.certificate.serialNumber as string;
 

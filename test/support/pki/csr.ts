@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
-import * as der from '../../src/pki/der.js';
-import { oids } from '../../src/pki/oid.js';
+import * as der from '../../../src/pki/der.js';
+import { oids } from '../../../src/pki/oid.js';
 
 type CsrOptions = {
   key?: KeyObject;

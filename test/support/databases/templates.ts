@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openPostgres } from '../../src/db/client.js';
-import { openEmbedded } from '../../src/db/embedded.js';
-import { migrate } from '../../src/db/migrate.js';
+import { openPostgres } from '../../../src/db/client.js';
+import { openEmbedded } from '../../../src/db/embedded.js';
+import { migrate } from '../../../src/db/migrate.js';
 import { createDatabase, type PostgresServer } from './postgres.js';
 
 /** The name of the database that `makePostgresTemplate` makes. */

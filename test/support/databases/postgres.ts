@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { freePort } from './ports.js';
+import { freePort } from '../ports.js';
 
 /** A PostgreSQL server of its own, on loopback, gone without a trace when stopped. */
 export type PostgresServer = {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { freePort } from './ports.js';
+import { freePort } from '../ports.js';
 
 export const awsAccount = '123456789012';
 export const region = 'eu-central-1';

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient, problemOf, type Answer, type Client } from './client.js';
-import { csrPem } from './csr.js';
-import { listedSerials } from './listed.js';
-import { ocspRequest, ocspStatus } from './ocsp.js';
+import { createClient, problemOf, type Answer, type Client } from '../client.js';
+import { csrPem } from '../pki/csr.js';
+import { listedSerials } from '../pki/listed.js';
+import { ocspRequest, ocspStatus } from '../pki/ocsp.js';
 import type { PostgresServer } from './postgres.js';
-import type { Program } from './program.js';
+import type { Program } from '../program.js';
 
 type Device = { name: string; serialNumber: string; fingerprint: string; crl: string };
 

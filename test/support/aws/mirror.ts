@@ -1,6 +1,6 @@
 import type { FakeIot } from './fake-iot.js';
 import { awsAccount, region } from './moto.js';
-import type { TestServer } from './server.js';
+import type { TestServer } from '../server.js';
 
 /** The settings of a mirror into an emulator. */
 export const mirrorInto = (endpoint: string, settings: object = {}) => ({

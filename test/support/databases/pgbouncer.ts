@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './ports.js';
+import { freePort } from '../ports.js';
 import { untilReady } from './postgres.js';
 
 /** Starts PgBouncer before a database, in one of its modes, and returns the URL of the database through it. */

@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
-import * as der from '../../src/pki/der.js';
-import { extension, name } from '../../src/pki/issuer.js';
-import { oids } from '../../src/pki/oid.js';
+import * as der from '../../../src/pki/der.js';
+import { extension, name } from '../../../src/pki/issuer.js';
+import { oids } from '../../../src/pki/oid.js';
 import { csrDer, newKey, pem } from './csr.js';
 
 const key = newKey();

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Stage } from './consumers.js';
+import type { Stage } from '../judges/consumers.js';
 
 /** A TLS server that asks for a client certificate and goes by lists or OCSP. */
 export type TlsServer = {

@@ -1,8 +1,8 @@
-import { createCertificateIssuer } from '../../src/pki/certificate.js';
-import { draftCrl, encodeCrlEntry, type CrlEntry, type CrlHeader } from '../../src/pki/crl.js';
-import { issueIssuing, issueRoot, type Issuer, type PkiUrls } from '../../src/pki/issuer.js';
-import { createSigner, generateKeys } from '../../src/pki/signer.js';
-import type { KeyType } from '../../src/pki/public-key.js';
+import { createCertificateIssuer } from '../../../src/pki/certificate.js';
+import { draftCrl, encodeCrlEntry, type CrlEntry, type CrlHeader } from '../../../src/pki/crl.js';
+import { issueIssuing, issueRoot, type Issuer, type PkiUrls } from '../../../src/pki/issuer.js';
+import { createSigner, generateKeys } from '../../../src/pki/signer.js';
+import type { KeyType } from '../../../src/pki/public-key.js';
 
 export const testUrls = { crl: 'http://127.0.0.1:8080/crl/test.crl', ocsp: 'http://127.0.0.1:8080/ocsp' };
 

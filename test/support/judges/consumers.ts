@@ -6,12 +6,12 @@ import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { createClient, type Client } from './client.js';
-import { issuerOf, serialOf } from './crl.js';
-import { freshDatabase, type TestDatabase } from './databases.js';
-import { enroll, pemOf, provision, type Device } from './fleet.js';
-import { runProgram } from './openssl.js';
-import { startProgram, type Program } from './program.js';
+import { createClient, type Client } from '../client.js';
+import { issuerOf, serialOf } from '../pki/crl.js';
+import { freshDatabase, type TestDatabase } from '../databases/databases.js';
+import { enroll, pemOf, provision, type Device } from '../fleet.js';
+import { runProgram } from '../pki/openssl.js';
+import { startProgram, type Program } from '../program.js';
 
 const httpGet = Buffer.from('GET / HTTP/1.0\r\n\r\n');
 
