@@ -1,9 +1,9 @@
 import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
-import { LRUCache } from 'lru-cache';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
+import { createWays } from './access/ways.js';
 import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
 import { auditRoutes } from './audit/routes.js';
 import { awsAuthorizerRoutes } from './authorize/dialects/aws-authorizer-routes.js';
@@ -17,10 +17,9 @@ import { certificateRoutes } from './certificates/routes.js';
 import { certificateStatus } from './certificates/store.js';
 import { numericDate, type Clock } from './clock.js';
 import type { Config } from './config.js';
-import { hashCredential } from './credentials.js';
 import { noteMethods } from './http/allowed-methods.js';
 import { readBodies } from './http/bodies.js';
-import { installCallers, type CallerLookup } from './http/callers.js';
+import { installCallers } from './http/callers.js';
 import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
@@ -102,7 +101,7 @@ export async function buildApp(resources: AppResources): Promise<App> {
   addMirrorMetrics(metrics.registry, { queue: () => mirrorQueue(), counts: mirror.counts }, resources.clock);
   observeRequests(app, metrics);
   const failures = createFailureLimiter(config.failedCredentialsPerMinute, resources.clock);
-  installCallers(app, callerLookup(resources.services), failures, {
+  installCallers(app, createWays(resources.services), failures, {
     rates: createRateLimiter(config.requestsPerSecond, resources.clock),
     turns: createTurns(),
   });
@@ -227,30 +226,6 @@ async function mountFeatures(
     healthRoutes({ metrics, checkReady, zoneData: zoneDataVersion(), metricsToken: config.metricsToken }),
   );
   await app.register(docsRoutes());
-}
-
-function callerLookup({ accounts, enrollments, tokens }: Services): CallerLookup {
-  const goodTokens = new LRUCache<string, true>({ max: 10_000 });
-  return {
-    isRemembered(credential) {
-      const hash = hashCredential(credential);
-      if (credential.startsWith('twk_')) return accounts.isRemembered(hash);
-      return enrollments.isRemembered(hash) || goodTokens.has(hash.toString('base64'));
-    },
-    apiKey: accounts.findCaller,
-    markKeys: accounts.markKeys,
-    isUnchanged: accounts.isUnchanged,
-    async enrollment(token) {
-      const tokenHash = hashCredential(token);
-      const enrollment = await enrollments.covering(tokenHash);
-      return enrollment && { kind: 'enrollment', id: enrollment.id, account: enrollment.account, tokenHash };
-    },
-    async accessToken(token) {
-      const certificate = await tokens.findBearer(token);
-      if (certificate) goodTokens.set(hashCredential(token).toString('base64'), true);
-      return certificate && { kind: 'thing', certificate };
-    },
-  };
 }
 
 /** Connections that never asked anything count as busy to node:http: a server that stops would wait a minute for each. */

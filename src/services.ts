@@ -16,7 +16,7 @@ import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
 import type { Database, Others } from './db/client.js';
 import { isUniqueViolation } from './db/errors.js';
-import { openJwtKey } from './http/jwt.js';
+import { openJwtKey } from './tokens/jwt.js';
 import { createIssuerService } from './issuers/service.js';
 import { createIssuerStore } from './issuers/store.js';
 import { appendLog, pruneLog } from './log/append.js';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor, uuidForm } from '../http/shapes.js';
+import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
 import * as schema from './schema.js';
 import type { AccountService } from './service.js';
 import type { StoredApiKey } from './store.js';
@@ -75,7 +75,7 @@ export function apiKeyRoutes(service: AccountService) {
         },
       },
       async (request, reply) =>
-        reply.code(201).send(await service.createKey(keyCaller(request), request.body, originOf(request))),
+        reply.code(201).send(await service.createKey(grantee(request), request.body, originOf(request))),
     );
 
     app.get(
@@ -91,7 +91,7 @@ export function apiKeyRoutes(service: AccountService) {
       },
       async (request) => {
         const { cursor, limit } = request.query;
-        const rows = await service.listKeys(keyCaller(request).account, readCursor(cursor, uuidForm), limit + 1);
+        const rows = await service.listKeys(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
         return pageOf(rows, limit, ({ id }) => id, toApiKey);
       },
     );
@@ -107,7 +107,7 @@ export function apiKeyRoutes(service: AccountService) {
           response: { 200: schema.apiKey },
         },
       },
-      async (request) => toApiKey(await service.getKey(keyCaller(request).account, request.params.id)),
+      async (request) => toApiKey(await service.getKey(grantee(request).account, request.params.id)),
     );
 
     app.delete(
@@ -122,7 +122,7 @@ export function apiKeyRoutes(service: AccountService) {
         },
       },
       async (request, reply) => {
-        await service.deleteKey(keyCaller(request), request.params.id, originOf(request));
+        await service.deleteKey(grantee(request), request.params.id, originOf(request));
         return reply.code(204).send(null);
       },
     );
@@ -140,12 +140,14 @@ function toApiKey({
   accountStatus: _status,
   name,
   role,
+  promises,
   expiresAt,
   createdAt,
   ...key
 }: StoredApiKey) {
   return {
     ...key,
+    ...promises,
     ...(name === null ? {} : { name }),
     ...(role === null ? {} : { role }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),

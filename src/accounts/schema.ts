@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { accountName, instant, page, permission, role, timestamp } from '../http/shapes.js';
+import { eachPromise } from '../access/grantee.js';
+import { accountName, instant, page, permission, role, timestamp } from '../shapes.js';
 
 const timeZone = z.string().max(64).refine(isTimeZone, 'must be an IANA time zone');
 
@@ -28,10 +29,7 @@ export const newApiKey = z
     name: keyName.optional(),
     role: role.optional(),
     permissions: z.array(permission).min(1).max(50).optional(),
-    bearer: z.boolean().default(false),
-    enforcesCrl: z.boolean().default(false),
-    followsFeed: z.boolean().default(false),
-    inUrl: z.boolean().default(false),
+    ...eachPromise(z.boolean().default(false)),
     expiresAt: instant.optional(),
   })
   .refine((key) => (key.role === undefined) !== (key.permissions === undefined), 'name a role or permissions, not both')
@@ -45,10 +43,7 @@ export const apiKey = z.object({
   name: keyName.optional(),
   role: role.optional(),
   permissions: z.array(permission),
-  bearer: z.boolean(),
-  enforcesCrl: z.boolean(),
-  followsFeed: z.boolean(),
-  inUrl: z.boolean(),
+  ...eachPromise(z.boolean()),
   expiresAt: timestamp.optional(),
   createdAt: timestamp,
   createdBy: z.string(),

@@ -5,7 +5,7 @@ import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { createCredential, hashCredential } from '../credentials.js';
 import { permissionsOfRole } from '../access/permissions.js';
-import type { KeyCaller } from '../http/callers.js';
+import { eachPromise, promisesOf, type Grantee } from '../access/grantee.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { AppendLog, NewLogEntry } from '../log/append.js';
 import type { Origin } from '../origin.js';
@@ -25,8 +25,6 @@ type Deps = {
   keys: KeyCache;
 };
 
-const ownerFlags = { bearer: false, enforcesCrl: false, followsFeed: false, inUrl: false };
-
 export type AccountService = ReturnType<typeof createAccountService>;
 
 export function createAccountService({ store, clock, audit, log, prepare, keys }: Deps) {
@@ -40,7 +38,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
       hash,
       role: 'owner',
       permissions,
-      ...ownerFlags,
+      promises: eachPromise(false),
       expiresAt: null,
       createdAt: at,
       createdBy: origin.actor,
@@ -105,12 +103,12 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
     },
 
     /** Makes a key that may do no more, and live no longer, than its maker's. @throws DomainError `forbidden` */
-    async createKey(caller: KeyCaller, request: NewApiKey, origin: Origin): Promise<{ id: string; key: string }> {
+    async createKey(caller: Grantee, request: NewApiKey, origin: Origin): Promise<{ id: string; key: string }> {
       const permissions = request.permissions ?? permissionsOfRole(request.role!, caller.account);
       const expiresAt = request.expiresAt === undefined ? null : new Date(request.expiresAt);
       requireGrantable(caller, request, permissions, expiresAt);
       const { token, hash } = createCredential('twk');
-      const { bearer, enforcesCrl, followsFeed, inUrl } = request;
+      const promises = promisesOf(request);
       const [id, at] = [randomUUID(), clock()];
       const key = {
         id,
@@ -119,10 +117,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
         hash,
         role: request.role ?? null,
         permissions,
-        bearer,
-        enforcesCrl,
-        followsFeed,
-        inUrl,
+        promises,
         expiresAt,
       };
       await store.addition(async (tx) => {
@@ -134,10 +129,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
           name: key.name,
           permissions,
           role: key.role,
-          bearer,
-          enforcesCrl,
-          followsFeed,
-          inUrl,
+          ...promises,
           expiresAt: expiresAt && rfc3339(expiresAt),
         };
         await audit(tx, { at, account: caller.account, origin, action: 'api-key.create', target: `key:${id}`, detail });
@@ -165,7 +157,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
      * Ends a key at once. Its deleter needs what it holds, and the last owner key of an account stays.
      * @throws DomainError `not-found`, `forbidden`, `conflict`
      */
-    async deleteKey(caller: KeyCaller, id: string, origin: Origin): Promise<void> {
+    async deleteKey(caller: Grantee, id: string, origin: Origin): Promise<void> {
       const { account } = caller;
       await store.transaction(async (tx) => {
         const at = clock();
@@ -187,22 +179,22 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
     markKeys: keys.mark,
 
     /** Whether a key is certainly as it was when the mark was taken: nothing was said of any since, and it has not expired. */
-    isUnchanged: ({ expiresAt }: KeyCaller, mark: number | undefined): boolean =>
+    isUnchanged: ({ expiresAt }: Pick<Grantee, 'expiresAt'>, mark: number | undefined): boolean =>
       mark !== undefined && mark === keys.mark() && (expiresAt === null || expiresAt > clock()),
 
     /** Who holds an API key; undefined for a key that is unknown, deleted or expired. @throws DomainError `account-suspended` */
-    findCaller(token: string): KeyCaller | undefined | Promise<KeyCaller | undefined> {
+    findCaller(token: string): Grantee | undefined | Promise<Grantee | undefined> {
       const hash = hashCredential(token);
       const known = keys.find(hash);
-      return known ? callerOf(known, clock()) : keys.load(hash).then((loaded) => loaded && callerOf(loaded, clock()));
+      return known ? granteeOf(known, clock()) : keys.load(hash).then((loaded) => loaded && granteeOf(loaded, clock()));
     },
   };
 }
 
-function callerOf({ expiresAt, accountStatus, account, caller }: CachedKey, at: Date): KeyCaller | undefined {
+function granteeOf({ expiresAt, accountStatus, account, grantee }: CachedKey, at: Date): Grantee | undefined {
   if (expiresAt && expiresAt <= at) return undefined;
   requireActive({ accountStatus, account });
-  return caller;
+  return grantee;
 }
 
 function requireActive({ accountStatus, account }: Pick<StoredApiKey, 'accountStatus' | 'account'>): void {

@@ -6,6 +6,7 @@ import {
   type Permission,
   type Role,
 } from '../access/permissions.js';
+import { promisesOf, type Promises } from '../access/grantee.js';
 
 export type StoredApiKey = {
   id: string;
@@ -14,10 +15,7 @@ export type StoredApiKey = {
   accountStatus: string;
   role: Role | null;
   permissions: Permission[];
-  bearer: boolean;
-  enforcesCrl: boolean;
-  followsFeed: boolean;
-  inUrl: boolean;
+  promises: Promises;
   expiresAt: Date | null;
   createdAt: Date;
   createdBy: string;
@@ -64,8 +62,8 @@ export function createAccountStore(db: Database, log: () => { commit: Commit; co
     countKeys: (tx: Transaction, account: string, most: number): Promise<number> =>
       tx.apiKey.count({ where: { accountName: account, deletedAt: null }, take: most }),
 
-    async insertKey(tx: Transaction, { account, hash, ...columns }: NewStoredApiKey): Promise<void> {
-      await tx.apiKey.create({ data: { ...columns, accountName: account, hash: new Uint8Array(hash) } });
+    async insertKey(tx: Transaction, { account, hash, promises, ...columns }: NewStoredApiKey): Promise<void> {
+      await tx.apiKey.create({ data: { ...columns, ...promises, accountName: account, hash: new Uint8Array(hash) } });
     },
 
     async findKeyByHash(hash: Buffer): Promise<StoredApiKey | undefined> {
@@ -128,13 +126,19 @@ type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & 
 
 function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
   const present = roles.find((known) => known === role);
+  const { id, name, expiresAt, createdAt, createdBy } = row;
   return {
-    ...row,
+    id,
+    name,
     account: accountName,
     accountStatus: account.status,
     role: present ?? null,
     // A role that this version does not know is of a later one, which wrote down what it allowed. Permissions that it does
     // not know allow nothing here, and its answers have no word for them.
     permissions: present ? permissionsOfRole(present, accountName) : knownPermissions.filter(isAmong(permissions)),
+    promises: promisesOf(row),
+    expiresAt,
+    createdAt,
+    createdBy,
   };
 }

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { KeyCaller } from '../http/callers.js';
+import type { Grantee } from '../access/grantee.js';
 import type { LogEntry } from '../log/reader.js';
 import type { StoredApiKey } from '../accounts/store.js';
 
-/** A key with the caller that it makes. */
-export type CachedKey = StoredApiKey & { caller: KeyCaller };
+/** A key with what it grants. */
+export type CachedKey = StoredApiKey & { grantee: Grantee };
 
 type Deps = {
   load(hash: Buffer): Promise<StoredApiKey | undefined>;
@@ -26,7 +26,7 @@ export function createKeyCache({ load, mayRemember }: Deps) {
       const before = drops;
       const stored = await load(hash);
       if (!stored) return undefined;
-      const key = { ...stored, caller: toCaller(stored) };
+      const key = { ...stored, grantee: toGrantee(stored) };
       // What was dropped while this was read may have been this.
       if (before === drops && mayRemember()) keys.set(hash.toString('base64'), key);
       return key;
@@ -49,27 +49,15 @@ export function createKeyCache({ load, mayRemember }: Deps) {
   };
 }
 
-function toCaller({
-  id,
-  account,
-  role,
-  permissions,
-  expiresAt,
-  bearer,
-  enforcesCrl,
-  followsFeed,
-  inUrl,
-}: StoredApiKey): KeyCaller {
+function toGrantee({ id, account, role, permissions, promises, expiresAt }: StoredApiKey): Grantee {
   return {
-    kind: 'key',
+    kind: 'grantee',
     id,
     account,
+    actor: `key:${id}`,
     role,
     permissions: new Set(permissions),
     expiresAt,
-    bearer,
-    enforcesCrl,
-    followsFeed,
-    inUrl,
+    promises,
   };
 }

@@ -1,18 +1,16 @@
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
-import type { KeyCaller } from '../http/callers.js';
+import { promiseNames, type Grantee } from '../access/grantee.js';
 import type { Permission } from '../access/permissions.js';
 import type { NewApiKey } from '../accounts/schema.js';
 import type { StoredApiKey } from '../accounts/store.js';
-
-const flags = ['bearer', 'enforcesCrl', 'followsFeed', 'inUrl'] as const;
 
 /**
  * Refuses a new key that could do more, or live longer, than its maker's. The flags of a key are the owner's and the
  * admin's to give; another key gives those that it has itself. @throws DomainError `forbidden`
  */
 export function requireGrantable(
-  caller: KeyCaller,
+  caller: Grantee,
   request: NewApiKey,
   permissions: Permission[],
   expiresAt: Date | null,
@@ -21,7 +19,7 @@ export function requireGrantable(
   if (lacking.length > 0)
     throw new DomainError('forbidden', `you cannot grant what your key lacks: ${lacking.join(', ')}`);
   const mayFlag = caller.role === 'owner' || caller.role === 'admin';
-  const foreign = flags.filter((flag) => request[flag] && !caller[flag]);
+  const foreign = promiseNames.filter((promise) => request[promise] && !caller.promises[promise]);
   if (!mayFlag && foreign.length > 0)
     throw new DomainError(
       'forbidden',
@@ -35,7 +33,7 @@ export function requireGrantable(
 }
 
 /** Refuses to delete a key that can do what the caller's cannot. @throws DomainError `forbidden` */
-export function requireDeletable(caller: KeyCaller, key: StoredApiKey): void {
+export function requireDeletable(caller: Grantee, key: StoredApiKey): void {
   const lacking = key.permissions.filter((permission) => !caller.permissions.has(permission));
   if (lacking.length === 0) return;
   throw new DomainError(

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller } from '../http/callers.js';
+import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
+import { page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
 import type { AuditStore } from './store.js';
 
 const entry = z.object({
@@ -34,7 +34,7 @@ export function auditRoutes(list: AuditStore['list']) {
         const { limit, cursor, ...filter } = request.query;
         const before = readCursor(cursor, /^\d{1,18}$/);
         const rows = await list(
-          keyCaller(request).account,
+          grantee(request).account,
           filter,
           before === undefined ? undefined : BigInt(before),
           limit + 1,

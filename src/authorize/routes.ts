@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { DomainError } from '../errors.js';
-import { keyCaller, type KeyCaller } from '../http/callers.js';
+import type { Grantee } from '../access/grantee.js';
+import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { compileSchema } from '../http/schema-compiler.js';
 import { inSlicesOf } from '../slices.js';
@@ -30,7 +31,7 @@ export function authorizeRoutes({ service }: Deps) {
       : (verdicts as Verdict[]);
 
   /** One of many. A certificate that cannot be read spoils its own answer alone; without a lease there is none at all. */
-  const ask = (caller: KeyCaller, question: schema.Question): Verdict | Promise<Verdict> => {
+  const ask = (caller: Grantee, question: schema.Question): Verdict | Promise<Verdict> => {
     try {
       return service.authorize(caller, question);
     } catch (error) {
@@ -61,7 +62,7 @@ export function authorizeRoutes({ service }: Deps) {
         },
       },
       (request, reply) => {
-        const verdict = service.authorize(keyCaller(request), request.body);
+        const verdict = service.authorize(grantee(request), request.body);
         if (verdict instanceof Promise) return verdict.then((late) => send(reply, late));
         send(reply, verdict);
         return undefined;
@@ -82,7 +83,7 @@ export function authorizeRoutes({ service }: Deps) {
         },
       },
       async (request, reply) => {
-        const caller = keyCaller(request);
+        const caller = grantee(request);
         const { requests } = request.body;
         const verdicts: Verdict[] = [];
         await inSlicesOf(requests, fewAtOnce, async (some) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { context, logCursor, thingName, timestamp } from '../http/shapes.js';
+import { context, logCursor, thingName, timestamp } from '../shapes.js';
 
 const token = z.string().min(1).max(16_384);
 const fingerprint = z.string().regex(/^([0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$/, 'must be SHA-256 of the DER in hex');

@@ -1,4 +1,4 @@
-import type { KeyCaller } from '../http/callers.js';
+import type { Grantee } from '../access/grantee.js';
 import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from '../policy/action.js';
 import { namedActions, namedResources, spellResource } from '../policy/literals.js';
 import { inSlices } from '../slices.js';
@@ -46,7 +46,7 @@ export function createSearch({ foresee, principals, snapshot }: Deps) {
 
   /** Of what one thing may: the candidates that it is allowed, from the n-th on. */
   const among = async (
-    caller: KeyCaller,
+    caller: Grantee,
     thingName: string,
     context: Context,
     candidatesOf: (known: KnownPrincipal) => Iterable<Candidate>,
@@ -76,7 +76,7 @@ export function createSearch({ foresee, principals, snapshot }: Deps) {
   };
 
   const isAllowed = (
-    caller: KeyCaller,
+    caller: Grantee,
     known: KnownPrincipal | undefined,
     { action, resource, context }: { action: string; resource: string; context: Context },
   ): boolean =>
@@ -89,7 +89,7 @@ export function createSearch({ foresee, principals, snapshot }: Deps) {
   return {
     /** The names of the things that may do something, in their order, after a name. @throws DomainError `not-ready` */
     async subjects(
-      caller: KeyCaller,
+      caller: Grantee,
       asked: { action: string; resource: string; context: Context },
       { from, limit }: Wanted<string>,
     ): Promise<Found<string>> {
@@ -115,7 +115,7 @@ export function createSearch({ foresee, principals, snapshot }: Deps) {
 
     /** What a thing may do with a resource; of endpoints, among what its policies name. @throws DomainError `not-ready` */
     actions(
-      caller: KeyCaller,
+      caller: Grantee,
       thingName: string,
       { resource, context }: { resource: string; context: Context },
       wanted: Wanted<number>,
@@ -133,7 +133,7 @@ export function createSearch({ foresee, principals, snapshot }: Deps) {
      * wildcards is not found. @throws DomainError `not-ready`
      */
     resources(
-      caller: KeyCaller,
+      caller: Grantee,
       thingName: string,
       { action, kind, context }: { action: string; kind: ResourceKind; context: Context },
       wanted: Wanted<number>,

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import type { KeyCaller } from '../http/callers.js';
+import type { Grantee } from '../access/grantee.js';
 import { PemError, readCertificate } from '../pki/pem.js';
 import type { CompiledStatement, PolicyVersion } from '../policy/compile.js';
 import type { Context } from '../policy/condition.js';
@@ -90,8 +90,8 @@ export type AuthorizeService = ReturnType<typeof createAuthorizeService>;
 export function createAuthorizeService(deps: Deps) {
   const { clock, snapshot, principals, mayAnswer, cursor, reach, seen, decided, validitySeconds } = deps;
 
-  const capOf = (caller: KeyCaller, now: number): number =>
-    now + 1000 * (caller.followsFeed ? validitySeconds.followers : validitySeconds.others);
+  const capOf = (caller: Grantee, now: number): number =>
+    now + 1000 * (caller.promises.followsFeed ? validitySeconds.followers : validitySeconds.others);
 
   const refuse = (refusal: Refusal, validUntil: number): Verdict => ({
     allowed: false,
@@ -105,7 +105,7 @@ export function createAuthorizeService(deps: Deps) {
 
   /** Token, binding, certificate, thing: in this order. */
   const judgeToken = (
-    caller: KeyCaller,
+    caller: Grantee,
     token: TokenPrincipal | undefined,
     presented: string | undefined,
     now: number,
@@ -115,7 +115,7 @@ export function createAuthorizeService(deps: Deps) {
     if (token.expiresAt <= now) return 'token-expired';
     const change = snapshot.changeOf(token.key);
     if (change && isRevokedBy(change, token)) return 'token-revoked';
-    if (presented === undefined ? !caller.bearer : presented !== token.fingerprint) return 'binding-mismatch';
+    if (presented === undefined ? !caller.promises.bearer : presented !== token.fingerprint) return 'binding-mismatch';
     const refusal = refusalOf(snapshot.certificateChange(token.fingerprint)?.reason, change?.status);
     if (refusal) return refusal;
     const rights = change ? principals.presentRights(token) : token.rights;
@@ -125,14 +125,14 @@ export function createAuthorizeService(deps: Deps) {
 
   /** Certificate, then thing. `byName` when nothing but the name of the thing was shown. */
   const judgeKnown = (
-    caller: KeyCaller,
+    caller: Grantee,
     known: KnownPrincipal | undefined,
     byName: boolean,
     now: number,
   ): Subject | Refusal => {
     if (!known || known.account !== caller.account) return 'unknown-principal';
     if (known.reason !== null) return known.reason === 'superseded' ? 'certificate-superseded' : 'certificate-revoked';
-    if (byName && known.otherRevoked && !caller.enforcesCrl) return 'certificate-revoked';
+    if (byName && known.otherRevoked && !caller.promises.enforcesCrl) return 'certificate-revoked';
     if (known.notAfter <= now) return 'certificate-expired';
     const refusal = refusalOf(undefined, known.status);
     const { thingId, account, name, rights, notAfter } = known;
@@ -141,7 +141,7 @@ export function createAuthorizeService(deps: Deps) {
 
   /** Segment, deny, allow. */
   const decideFor = (
-    caller: KeyCaller,
+    caller: Grantee,
     subject: Subject,
     { action, resource, context }: Question,
     now: number,
@@ -164,7 +164,7 @@ export function createAuthorizeService(deps: Deps) {
     return { allowed, refusal, statement, validUntil, cursor: cursor(), refresh, limits: segment?.limits };
   };
 
-  const conclude = (caller: KeyCaller, subject: Subject | Refusal, question: Question, now: number): Verdict => {
+  const conclude = (caller: Grantee, subject: Subject | Refusal, question: Question, now: number): Verdict => {
     if (typeof subject === 'string') return refuse(subject, capOf(caller, now));
     const verdict = decideFor(caller, subject, question, now);
     seen(subject.thingId, now);
@@ -172,7 +172,7 @@ export function createAuthorizeService(deps: Deps) {
     return verdict;
   };
 
-  const decideNow = (caller: KeyCaller, question: Question): Verdict | Promise<Verdict> => {
+  const decideNow = (caller: Grantee, question: Question): Verdict | Promise<Verdict> => {
     // INVARIANT: an instance without a lease says nothing that depends on the log.
     if (!mayAnswer()) throw noLease();
     const now = clock().getTime();
@@ -188,7 +188,7 @@ export function createAuthorizeService(deps: Deps) {
   };
 
   const concludeKnown = (
-    caller: KeyCaller,
+    caller: Grantee,
     known: KnownPrincipal | undefined | Promise<KnownPrincipal | undefined>,
     byName: boolean,
     question: Question,
@@ -209,23 +209,24 @@ export function createAuthorizeService(deps: Deps) {
      * The verdict; a promise only when something has to be read.
      * @throws DomainError `not-ready`, `epoch-changed`, `invalid-request` for a certificate that cannot be read
      */
-    authorize(caller: KeyCaller, question: Question): Verdict | Promise<Verdict> {
+    authorize(caller: Grantee, question: Question): Verdict | Promise<Verdict> {
       if (question.atLeast === undefined) return decideNow(caller, question);
       return reach(question.atLeast).then(() => decideNow(caller, question));
     },
 
     /** Whether an access token of the caller's account is good now, whatever certificate came with it. @throws DomainError `not-ready` */
-    isLive(caller: KeyCaller, token: string): boolean {
+    isLive(caller: Grantee, token: string): boolean {
       if (!mayAnswer()) throw noLease();
       const found = principals.byToken(token);
-      return typeof judgeToken({ ...caller, bearer: true }, found, undefined, clock().getTime()) !== 'string';
+      const lenient = { ...caller, promises: { ...caller.promises, bearer: true } };
+      return typeof judgeToken(lenient, found, undefined, clock().getTime()) !== 'string';
     },
 
     /**
      * Whose token it is, and what decides about its rights now; a refusal when it is good for nothing.
      * @throws DomainError `not-ready`
      */
-    holderOf(caller: KeyCaller, token: string): Holder | Refusal {
+    holderOf(caller: Grantee, token: string): Holder | Refusal {
       if (!mayAnswer()) throw noLease();
       const now = clock().getTime();
       const subject = judgeToken(caller, principals.byToken(token), undefined, now);
@@ -239,7 +240,7 @@ export function createAuthorizeService(deps: Deps) {
     },
 
     /** What would be decided about a thing by its name; noted nowhere. @throws DomainError `not-ready` */
-    foresee(caller: KeyCaller, known: KnownPrincipal, question: Question): Verdict {
+    foresee(caller: Grantee, known: KnownPrincipal, question: Question): Verdict {
       if (!mayAnswer()) throw noLease();
       const now = clock().getTime();
       const subject = judgeKnown(caller, known, true, now);
@@ -249,7 +250,7 @@ export function createAuthorizeService(deps: Deps) {
     },
 
     /** A refusal that nothing had to be looked up for. */
-    refused: (caller: KeyCaller, refusal: Refusal): Verdict => refuse(refusal, capOf(caller, clock().getTime())),
+    refused: (caller: Grantee, refusal: Refusal): Verdict => refuse(refusal, capOf(caller, clock().getTime())),
 
     /** What is answered where one of many could not be decided, with the reason where it is the caller's to know. */
     undecided: (why: unknown): Verdict => ({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';
 import type { AwsService } from './service.js';
@@ -43,7 +43,7 @@ export function awsRoutes(service: AwsService) {
           response: { 200: schema.mirrorView },
         },
       },
-      async (request) => present(keyCaller(request).account),
+      async (request) => present(grantee(request).account),
     );
 
     app.put(
@@ -58,7 +58,7 @@ export function awsRoutes(service: AwsService) {
         },
       },
       async (request) => {
-        const caller = keyCaller(request);
+        const caller = grantee(request);
         const { body } = request;
         if (body.mode === 'off') await service.switchOff(caller.account, originOf(request));
         else await service.put(caller, body, originOf(request));
@@ -73,7 +73,7 @@ export function awsRoutes(service: AwsService) {
         schema: { summary: 'Try again everything that failed', tags, response: { 202: schema.retried } },
       },
       async (request, reply) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         return reply.code(202).send({ retried: await service.retry(account, undefined, originOf(request)) });
       },
     );
@@ -90,7 +90,7 @@ export function awsRoutes(service: AwsService) {
         },
       },
       async (request, reply) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const retried = await service.retry(account, request.params.name, originOf(request));
         return reply.code(202).send({ retried });
       },
@@ -110,7 +110,7 @@ export function awsRoutes(service: AwsService) {
       },
       async (request) => {
         const { params, query } = request;
-        const exported = await service.exportPolicy(keyCaller(request).account, params.name, query.version);
+        const exported = await service.exportPolicy(grantee(request).account, params.name, query.version);
         const { document } = exported;
         return { ...exported, ...(document ? { characters: JSON.stringify(document).length } : {}) };
       },

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { mostInt, policyName, thingName, timestamp } from '../http/shapes.js';
+import { mostInt, policyName, thingName, timestamp } from '../shapes.js';
 import { awsCalls } from './client/calls.js';
 
 const roleArn = z

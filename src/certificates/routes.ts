@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { keyCaller } from '../http/callers.js';
+import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import {
   anySerialNumber,
@@ -14,7 +14,7 @@ import {
   serialNumber,
   thingName,
   timestamp,
-} from '../http/shapes.js';
+} from '../shapes.js';
 import type { HeldCertificate } from '../registry.js';
 import type { CertificateFilter, CertificateStatus } from './store.js';
 
@@ -85,7 +85,7 @@ export function certificateRoutes({ clock, encodePem, statusOf, find, list }: De
           expiringBefore: expiringBefore === undefined ? undefined : new Date(expiringBefore),
         };
         const rows = await list(
-          keyCaller(request).account,
+          grantee(request).account,
           filter,
           clock(),
           readCursor(cursor, /^[0-9a-f]{40}$/),
@@ -107,7 +107,7 @@ export function certificateRoutes({ clock, encodePem, statusOf, find, list }: De
         },
       },
       async (request) => {
-        const found = await find(keyCaller(request).account, request.params.serialNumber);
+        const found = await find(grantee(request).account, request.params.serialNumber);
         if (!found) throw new DomainError('not-found', `there is no certificate ${request.params.serialNumber}`);
         return present(found);
       },

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller } from '../http/callers.js';
+import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { page, pageOf, pageQuery, readCursor, thingName, timestamp } from '../http/shapes.js';
+import { page, pageOf, pageQuery, readCursor, thingName, timestamp } from '../shapes.js';
 import type { RecordStore } from './store.js';
 
 const decision = z.object({
@@ -34,11 +34,7 @@ export function decisionRoutes(list: RecordStore['list']) {
       async (request) => {
         const { limit, cursor } = request.query;
         const before = readCursor(cursor, /^\d{1,18}$/);
-        const rows = await list(
-          keyCaller(request).account,
-          before === undefined ? undefined : BigInt(before),
-          limit + 1,
-        );
+        const rows = await list(grantee(request).account, before === undefined ? undefined : BigInt(before), limit + 1);
         return pageOf(rows, limit, ({ id }) => String(id), present);
       },
     );

@@ -1,7 +1,8 @@
 import { rfc3339, type Clock } from '../clock.js';
-import { keyCaller, originOf, requirePermissions, type KeyCaller } from '../http/callers.js';
+import { requirePermissions, type Grantee } from '../access/grantee.js';
+import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor, uuidForm } from '../http/shapes.js';
+import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
 import * as schema from './schema.js';
 import type { EnrollmentService } from './service.js';
 import type { StoredEnrollment } from './store.js';
@@ -24,8 +25,8 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
         },
       },
       async (request, reply) => {
-        requireAllEffects(keyCaller(request), request.body);
-        const created = await service.create(keyCaller(request).account, request.body, originOf(request));
+        requireAllEffects(grantee(request), request.body);
+        const created = await service.create(grantee(request).account, request.body, originOf(request));
         return reply.code(201).send(created);
       },
     );
@@ -38,7 +39,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
       },
       async (request) => {
         const { cursor, limit } = request.query;
-        const rows = await service.list(keyCaller(request).account, readCursor(cursor, uuidForm), limit + 1);
+        const rows = await service.list(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
         return pageOf(
           rows,
           limit,
@@ -59,7 +60,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
           response: { 200: schema.enrollment },
         },
       },
-      async (request) => toEnrollment(await service.get(keyCaller(request).account, request.params.id), clock()),
+      async (request) => toEnrollment(await service.get(grantee(request).account, request.params.id), clock()),
     );
 
     app.post(
@@ -75,9 +76,9 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const andThings = request.body?.andThings ?? false;
-        if (andThings) requirePermissions(keyCaller(request), ['certificates:revoke'], 'andThings');
+        if (andThings) requirePermissions(grantee(request), ['certificates:revoke'], 'andThings');
         return toEnrollment(await service.revoke(account, request.params.id, andThings, originOf(request)), clock());
       },
     );
@@ -85,7 +86,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
 }
 
 /** An enrollment gives its things what other routes would give them, so it needs what those need. */
-function requireAllEffects(caller: KeyCaller, request: schema.NewEnrollment): void {
+function requireAllEffects(caller: Grantee, request: schema.NewEnrollment): void {
   const { attributes = {}, deviceAttributes = [], segment } = request;
   if (segment !== undefined) requirePermissions(caller, ['segments:write'], 'an enrollment into a segment');
   if (Object.keys(attributes).length > 0 || deviceAttributes.length > 0)

@@ -1,15 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
-import {
-  attributeName,
-  attributes,
-  instant,
-  page,
-  policyName,
-  segmentName,
-  thingType,
-  timestamp,
-} from '../http/shapes.js';
+import { attributeName, attributes, instant, page, policyName, segmentName, thingType, timestamp } from '../shapes.js';
 
 const thingNamePattern = z
   .string()

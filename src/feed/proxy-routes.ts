@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { keyCaller, requirePermissions } from '../http/callers.js';
+import { requirePermissions } from '../access/grantee.js';
+import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../http/shapes.js';
+import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import { describeEntry } from './entry.js';
 import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
@@ -68,7 +69,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         },
       },
       async (request, reply) => {
-        const { account, id: keyId } = keyCaller(request);
+        const { account, id: keyId } = grantee(request);
         const { name } = request.body;
         const registered = await store.register(account, keyId, name, clock());
         if (!registered)
@@ -97,7 +98,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
       async (request) => {
         const { limit, cursor } = request.query;
         const after = readCursor(cursor, /^[A-Za-z0-9:._-]{1,128}$/) ?? '';
-        const rows = await store.list(keyCaller(request).account, after, limit + 1);
+        const rows = await store.list(grantee(request).account, after, limit + 1);
         return pageOf(rows, limit, ({ name }) => name, present);
       },
     );
@@ -115,7 +116,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
       },
       async (request, reply) => {
         const { id } = request.params;
-        const caller = keyCaller(request);
+        const caller = grantee(request);
         const holder = await store.holderOf(caller.account, id);
         if (holder !== undefined && holder !== caller.id)
           requirePermissions(caller, ['keys:write'], 'forgetting the edge of another key');
@@ -140,7 +141,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         const { cursor, incarnation, mode } = request.body;
         const [of, position] = cursor.split(':') as [string, string];
         const { id } = request.params;
-        const { account, id: keyId } = keyCaller(request);
+        const { account, id: keyId } = grantee(request);
         const confirmation = { epoch: of, position: Number(position), incarnation, mode };
         const result = await store.confirm(account, keyId, id, confirmation);
         if (result === 'unknown') throw noProxy(id);
@@ -170,7 +171,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const position = Number(request.params.position);
         const entry = await store.entry(account, position);
         if (!entry) throw new DomainError('not-found', `there is no entry ${position} in the log of this account`);

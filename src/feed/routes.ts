@@ -2,9 +2,10 @@ import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { keyCaller, type KeyCaller } from '../http/callers.js';
+import type { Grantee } from '../access/grantee.js';
+import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { logCursor, serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { logCursor, serialNumber, thingName, timestamp } from '../shapes.js';
 import { describeEntry } from './entry.js';
 import type { FeedPage, FeedStore } from './store.js';
 import { jose, sendSigned } from './snapshot-routes.js';
@@ -77,7 +78,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
   };
 
   /** The first page of a stream, for a key that is good after the stream was joined. @throws DomainError */
-  const begin = async ({ account, id }: KeyCaller, cursor: string | undefined): Promise<FeedPage> => {
+  const begin = async ({ account, id }: Grantee, cursor: string | undefined): Promise<FeedPage> => {
     await requireKey(account, id);
     return read(account, cursor, 1000);
   };
@@ -102,7 +103,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
       },
       async (request) => {
         const { after, limit } = request.query;
-        return present(await read(keyCaller(request).account, after, limit), limit);
+        return present(await read(grantee(request).account, after, limit), limit);
       },
     );
 
@@ -117,7 +118,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
         },
       },
       async (request, reply) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         reply.header('vary', 'accept');
         if (request.headers.accept?.includes(jose)) return sendSigned(reply, await signed(account));
         const { certificates, ...rest } = await store.snapshot(account, clock());
@@ -142,7 +143,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
         },
       },
       async (request, reply) => {
-        const caller = keyCaller(request);
+        const caller = grantee(request);
         const last = request.headers['last-event-id'];
         const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
         if (request.method === 'HEAD') {

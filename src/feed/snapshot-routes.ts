@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { keyCaller } from '../http/callers.js';
+import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import type { SignedSnapshots } from './signed-snapshot.js';
 
@@ -26,7 +26,7 @@ export function snapshotRoutes({ sign }: SignedSnapshots) {
         },
       },
       async (request, reply) => {
-        return sendSigned(reply, await sign(keyCaller(request).account));
+        return sendSigned(reply, await sign(grantee(request).account));
       },
     );
   };

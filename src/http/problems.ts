@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AllowedMethods } from './allowed-methods.js';
-import { isDatabaseTrouble } from './database-trouble.js';
+import { isDatabaseTrouble } from '../db/trouble.js';
 import { DomainError, type ErrorCode, type ErrorExtras } from '../errors.js';
 import { isDoubtful } from './framing.js';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { timestamp } from '../http/shapes.js';
+import { timestamp } from '../shapes.js';
 import type { IssuerService } from './service.js';
 import type { ListSettings } from './store.js';
 
@@ -56,7 +56,7 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
           response: { 200: z.object({ items: z.array(issuer) }) },
         },
       },
-      async (request) => ({ items: (await service.list(keyCaller(request).account)).map(present) }),
+      async (request) => ({ items: (await service.list(grantee(request).account)).map(present) }),
     );
 
     app.patch(
@@ -74,9 +74,7 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
       async (request) => {
         const given = Object.entries(request.body).filter(([, value]) => value !== undefined);
         const wanted = Object.fromEntries(given) as Partial<ListSettings>;
-        return present(
-          await service.configure(keyCaller(request).account, request.params.id, wanted, originOf(request)),
-        );
+        return present(await service.configure(grantee(request).account, request.params.id, wanted, originOf(request)));
       },
     );
   };

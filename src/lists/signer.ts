@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { isDatabaseTrouble } from '../http/database-trouble.js';
+import { isDatabaseTrouble } from '../db/trouble.js';
 import { draftCrl, encodeCrlEntry, type CrlDraft, type CrlHeader } from '../pki/crl.js';
 import { lintCrl, requireNothingDropped } from '../pki/crl-lint.js';
 import type { Issuer } from '../pki/issuer.js';

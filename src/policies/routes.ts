@@ -1,7 +1,8 @@
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf, requirePermissions } from '../http/callers.js';
+import { requirePermissions } from '../access/grantee.js';
+import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor } from '../http/shapes.js';
+import { pageOf, pageQuery, readCursor } from '../shapes.js';
 import type { PolicyPreview } from './preview.js';
 import * as schema from './schema.js';
 import type { PolicyService } from './service.js';
@@ -36,7 +37,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         },
       },
       async (request, reply) =>
-        reply.code(201).send(await service.create(keyCaller(request).account, request.body, originOf(request))),
+        reply.code(201).send(await service.create(grantee(request).account, request.body, originOf(request))),
     );
 
     app.get(
@@ -47,7 +48,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       },
       async (request) => {
         const { limit, cursor: after } = request.query;
-        const rows = await service.list(keyCaller(request).account, readCursor(after, /^[A-Za-z0-9_-]+$/), limit + 1);
+        const rows = await service.list(grantee(request).account, readCursor(after, /^[A-Za-z0-9_-]+$/), limit + 1);
         return pageOf(
           rows,
           limit,
@@ -91,7 +92,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         },
       },
       async (request) => {
-        const caller = keyCaller(request);
+        const caller = grantee(request);
         const { policies } = request.body;
         if (!policies) requirePermissions(caller, ['things:read'], 'asking by the policies that things carry');
         return preview.simulate(caller.account, request.body, caller.permissions.has('things:read'));
@@ -105,7 +106,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         schema: { summary: 'Read a policy', tags, params: schema.policyParams, response: { 200: schema.policy } },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const { name, activeVersion } = await service.find(account, request.params.name);
         const { document } = await service.findVersion(account, name, activeVersion);
         const versions = await service.versions(account, name, undefined, shownVersions);
@@ -126,7 +127,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const { limit, cursor: after } = request.query;
         const { name } = await service.find(account, request.params.name);
         const before = readCursor(after, /^[1-9]\d{0,8}$/);
@@ -154,7 +155,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         },
       },
       async (request, reply) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const saved = await service.addVersion(account, request.params.name, request.body, originOf(request));
         return reply.code(201).send(saved);
       },
@@ -172,7 +173,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const { name, version } = request.params;
         const { activeVersion } = await service.find(account, name);
         const { document, createdAt, createdBy } = await service.findVersion(account, name, version);
@@ -193,11 +194,11 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const { name } = request.params;
         const { version, dryRun } = request.body;
         if (dryRun) {
-          requirePermissions(keyCaller(request), ['things:read'], 'dryRun, which shows names of things,');
+          requirePermissions(grantee(request), ['things:read'], 'dryRun, which shows names of things,');
           const { activeVersion } = await service.find(account, name);
           await service.findVersion(account, name, version);
           return {

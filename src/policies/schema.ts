@@ -10,7 +10,7 @@ import {
   thingType,
   timestamp,
   versionNumber,
-} from '../http/shapes.js';
+} from '../shapes.js';
 import { policyDocument } from '../policy/policy.js';
 
 /** What is sent is read by `parsePolicy`, which names the statement that is wrong; this documents it. */

@@ -1,5 +1,5 @@
 import { rfc3339, type Clock } from '../clock.js';
-import { presentCertificate, presentLinks, presentThing } from '../http/representations.js';
+import { presentCertificate, presentLinks, presentThing } from '../representations.js';
 import type { Variables } from '../policy/variables.js';
 import type { RegisteredThing } from '../registry.js';
 import type { ProvisionAnswer, RenewAnswer } from './routes.js';

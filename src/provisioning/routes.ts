@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { enrollmentCaller, originOf } from '../http/callers.js';
+import { enrollmentCaller, originOf } from '../http/request.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';

@@ -9,7 +9,7 @@ import {
   thingName,
   thingType,
   timestamp,
-} from '../http/shapes.js';
+} from '../shapes.js';
 
 export const provisionRequest = z
   .strictObject({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { grantee, originOf } from '../http/request.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import type { RevocationReason } from '../pki/crl.js';
@@ -46,7 +46,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const { serialNumber } = request.params;
         const done = await service.revokeCertificate(account, serialNumber, request.body.reason, originOf(request));
         return {
@@ -71,7 +71,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const done = await service.releaseCertificate(account, request.params.serialNumber, originOf(request));
         return { ...done, ...(await inAws(account)), status: 'active' as const };
       },
@@ -88,7 +88,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
           schema: { summary, tags: ['things'], params: schema.thingParams, response: { 200: schema.thingRevoked } },
         },
         async (request) => {
-          const { account } = keyCaller(request);
+          const { account } = grantee(request);
           return present(account, await act(account, request.params.name, originOf(request)));
         },
       );
@@ -107,7 +107,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         const reason = request.body?.reason ?? 'unspecified';
         return present(account, await service.revokeThing(account, request.params.name, reason, originOf(request)));
       },
@@ -126,7 +126,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       },
       async (request, reply) => {
         await service.revokeThing(
-          keyCaller(request).account,
+          grantee(request).account,
           request.params.name,
           'cessationOfOperation',
           originOf(request),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { anySerialNumber, outsideLists, serialNumber, thingName, timestamp } from '../http/shapes.js';
+import { anySerialNumber, outsideLists, serialNumber, thingName, timestamp } from '../shapes.js';
 import { reasonCodes, type RevocationReason } from '../pki/crl.js';
 
 export const reason = z.enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]]);

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf } from '../http/callers.js';
+import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, readCursor } from '../http/shapes.js';
+import { pageOf, readCursor } from '../shapes.js';
 import * as schema from './schema.js';
 import type { SegmentService } from './service.js';
 import type { StoredSegment } from './store.js';
@@ -18,9 +18,7 @@ export function segmentRoutes(service: SegmentService) {
         schema: { summary: 'Create a segment', tags, body: schema.newSegment, response: { 201: schema.segment } },
       },
       async (request, reply) =>
-        reply
-          .code(201)
-          .send(present(await service.create(keyCaller(request).account, request.body, originOf(request)))),
+        reply.code(201).send(present(await service.create(grantee(request).account, request.body, originOf(request)))),
     );
 
     app.get(
@@ -37,7 +35,7 @@ export function segmentRoutes(service: SegmentService) {
       async (request) => {
         const { limit, cursor } = request.query;
         const after = readCursor(cursor, /^[A-Za-z0-9_-]+$/);
-        const rows = await service.list(keyCaller(request).account, after, limit + 1);
+        const rows = await service.list(grantee(request).account, after, limit + 1);
         return pageOf(rows, limit, ({ name }) => name, present);
       },
     );
@@ -48,7 +46,7 @@ export function segmentRoutes(service: SegmentService) {
         config: { access: 'segments:read' },
         schema: { summary: 'Read a segment', tags, params: schema.segmentParams, response: { 200: schema.segment } },
       },
-      async (request) => present(await service.get(keyCaller(request).account, request.params.name)),
+      async (request) => present(await service.get(grantee(request).account, request.params.name)),
     );
 
     app.patch(
@@ -64,7 +62,7 @@ export function segmentRoutes(service: SegmentService) {
         },
       },
       async (request) =>
-        present(await service.patch(keyCaller(request).account, request.params.name, request.body, originOf(request))),
+        present(await service.patch(grantee(request).account, request.params.name, request.body, originOf(request))),
     );
 
     app.delete(
@@ -74,7 +72,7 @@ export function segmentRoutes(service: SegmentService) {
         schema: { summary: 'Delete an empty segment', tags, params: schema.segmentParams, response: { 204: z.null() } },
       },
       async (request, reply) => {
-        await service.delete(keyCaller(request).account, request.params.name, originOf(request));
+        await service.delete(grantee(request).account, request.params.name, originOf(request));
         return reply.code(204).send(null);
       },
     );
@@ -92,7 +90,7 @@ export function segmentRoutes(service: SegmentService) {
       },
       async (request) => {
         const { name, thingName } = request.params;
-        await service.put(keyCaller(request).account, name, thingName, originOf(request));
+        await service.put(grantee(request).account, name, thingName, originOf(request));
         return { segment: name, thingName };
       },
     );
@@ -110,7 +108,7 @@ export function segmentRoutes(service: SegmentService) {
       },
       async (request, reply) => {
         const { name, thingName } = request.params;
-        await service.remove(keyCaller(request).account, name, thingName, originOf(request));
+        await service.remove(grantee(request).account, name, thingName, originOf(request));
         return reply.code(204).send(null);
       },
     );

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { page, pageQuery, segmentName, thingName, timestamp } from '../http/shapes.js';
+import { page, pageQuery, segmentName, thingName, timestamp } from '../shapes.js';
 
 const cidr = z.string().max(64);
 const rules = z.array(z.union([z.string().max(1024), z.record(z.string(), z.unknown())])).max(256);

@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { keyCaller, originOf, thingCaller, type ThingCaller } from '../http/callers.js';
-import { presentThing } from '../http/representations.js';
+import type { ThingCaller } from '../access/caller.js';
+import { grantee, originOf, thingCaller } from '../http/request.js';
+import { presentThing } from '../representations.js';
 import type { App } from '../http/route.js';
-import { pageOf, readCursor, type inAws } from '../http/shapes.js';
+import { pageOf, readCursor, thingNameForm, type inAws } from '../shapes.js';
 import * as schema from './schema.js';
 import type { ThingService } from './service.js';
 import type { ListedThing } from './store.js';
@@ -32,12 +33,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
       },
       async (request) => {
         const { limit, cursor, ...filter } = request.query;
-        const rows = await service.list(
-          keyCaller(request).account,
-          filter,
-          readCursor(cursor, /^[A-Za-z0-9:_-]+$/),
-          limit + 1,
-        );
+        const rows = await service.list(grantee(request).account, filter, readCursor(cursor, thingNameForm), limit + 1);
         const page = pageOf(
           rows,
           limit,
@@ -54,7 +50,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
         config: { access: 'things:read' },
         schema: { summary: 'Read a thing', tags, params: schema.thingParams, response: { 200: schema.fullThing } },
       },
-      async (request) => presentOne(await service.get(keyCaller(request).account, request.params.name)),
+      async (request) => presentOne(await service.get(grantee(request).account, request.params.name)),
     );
 
     app.patch(
@@ -70,7 +66,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         return presentOne(
           await service.patchAttributes(account, request.params.name, request.body.attributes, originOf(request)),
         );
@@ -90,7 +86,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
         },
       },
       async (request) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         return presentOne(
           await service.setPolicies(account, request.params.name, request.body.policies, originOf(request)),
         );
@@ -112,7 +108,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
         },
       },
       async (request, reply) => {
-        const caller = keyCaller(request);
+        const caller = grantee(request);
         const order = {
           reason: request.body?.reason,
           mayBringBack: caller.permissions.has('certificates:release'),

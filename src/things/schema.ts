@@ -14,7 +14,7 @@ import {
   thingName,
   thingType,
   timestamp,
-} from '../http/shapes.js';
+} from '../shapes.js';
 
 export const fullThing = thing.extend({
   status: z.enum(['active', 'suspended', 'revoked', 'deleted']),

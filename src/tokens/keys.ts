@@ -1,7 +1,7 @@
 import { createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { addSeconds, type Clock } from '../clock.js';
 import type { KeyAlgorithm } from '../config.js';
-import type { JwtKey } from '../http/jwt.js';
+import type { JwtKey } from './jwt.js';
 import type { Sealer } from '../sealing.js';
 import { createAccessKey, createRefreshKey } from './key-material.js';
 import type { StoredTokenKey, TokenKeyRows, TokenKeyStore } from './key-store.js';

@@ -1,7 +1,8 @@
 import formbody from '@fastify/formbody';
 import type { z } from 'zod';
 import { DomainError } from '../errors.js';
-import { keyCaller, originOf, type KeyCaller } from '../http/callers.js';
+import type { Grantee } from '../access/grantee.js';
+import { grantee, originOf } from '../http/request.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import { sendOAuthFailure } from '../http/oauth-failure.js';
 import type { App } from '../http/route.js';
@@ -19,7 +20,7 @@ type Deps = {
   jwksMaxAgeSeconds: number;
   metadata: Metadata;
   /** Whether an access token of the caller's account is good now, by everything but the certificate that it came with. */
-  isLive(caller: KeyCaller, token: string): boolean;
+  isLive(caller: Grantee, token: string): boolean;
   /** Until when an introspection that is answered now may be kept, in seconds since 1970. */
   introspectedUntil(): number;
 };
@@ -105,7 +106,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
       },
       async (request) => {
         const { token } = request.body;
-        if (!isLive(keyCaller(request), token)) return { active: false as const };
+        if (!isLive(grantee(request), token)) return { active: false as const };
         return present(service.readAccess(token)!, introspectedUntil());
       },
     );

@@ -1,5 +1,5 @@
 import { DomainError } from '../../errors.js';
-import type { KeyCaller } from '../../http/callers.js';
+import type { Grantee } from '../../access/grantee.js';
 import { inSlicesOf } from '../../slices.js';
 import { fewAtOnce, type AuthorizeService, type Verdict } from '../service.js';
 import { questionOf } from './authzen-question.js';
@@ -11,13 +11,13 @@ export type AuthzenEvaluations = ReturnType<typeof createEvaluations>;
 
 /** Decides what AuthZEN asks: the same answers as `/v1/authorize` gives for the name of a thing. */
 export function createEvaluations(service: AuthorizeService) {
-  const decide = (caller: KeyCaller, asked: Evaluation): Late<Verdict> => {
+  const decide = (caller: Grantee, asked: Evaluation): Late<Verdict> => {
     const question = questionOf(asked);
     return typeof question === 'string' ? service.refused(caller, question) : service.authorize(caller, question);
   };
 
   /** One of many: what keeps it from being decided denies it, and spoils no other. Without a lease there is no answer at all. */
-  const decideOne = (caller: KeyCaller, shared: Members, written: unknown): Late<EvaluationAnswer> => {
+  const decideOne = (caller: Grantee, shared: Members, written: unknown): Late<EvaluationAnswer> => {
     const asked = complete(shared, written);
     if (asked instanceof DomainError) return undecided(asked, 400);
     const verdict = decide(caller, asked);
@@ -34,13 +34,13 @@ export function createEvaluations(service: AuthorizeService) {
 
   return {
     /** @throws DomainError `not-ready` */
-    one: (caller: KeyCaller, asked: Evaluation): Late<Verdict> => decide(caller, asked),
+    one: (caller: Grantee, asked: Evaluation): Late<Verdict> => decide(caller, asked),
 
     /**
      * The answers in the order of the questions, as many as the semantic wants. A few milliseconds at a time: other
      * requests go on in between. @throws DomainError `not-ready`
      */
-    async all(caller: KeyCaller, { evaluations = [], options, ...shared }: Evaluations): Promise<EvaluationAnswer[]> {
+    async all(caller: Grantee, { evaluations = [], options, ...shared }: Evaluations): Promise<EvaluationAnswer[]> {
       const stopsAt = stops[options?.evaluations_semantic ?? 'execute_all'];
       const atOnce = stopsAt === undefined ? fewAtOnce : 1;
       const answers: EvaluationAnswer[] = [];

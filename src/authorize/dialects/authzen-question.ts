@@ -1,4 +1,5 @@
 import { resourceKinds, type ResourceKind } from '../../policy/action.js';
+import { thingNameForm } from '../../shapes.js';
 import type { Question } from '../schema.js';
 import type { Refusal } from '../service.js';
 import type { Evaluation } from './authzen-schema.js';
@@ -26,7 +27,7 @@ export function questionOf({ subject, action, resource, context }: Evaluation): 
 
 /** Whether a subject may be a thing, by its type and the form of its name. */
 export function isThing({ type, id }: Evaluation['subject']): boolean {
-  return type === 'thing' && /^[A-Za-z0-9:_-]{1,128}$/.test(id);
+  return type === 'thing' && thingNameForm.test(id);
 }
 
 /** Whether a type of resource is one of ours. Joined with an id, `topic:a` would say what `topic` says with another. */

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { DomainError } from '../../errors.js';
-import { keyCaller } from '../../http/callers.js';
+import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import { decisionHeader } from '../reply.js';
 import { answerTo, complete, type AuthzenEvaluations } from './authzen-evaluations.js';
@@ -18,7 +18,7 @@ type Deps = { evaluations: AuthzenEvaluations; search: AuthzenSearch; publicUrl:
 /** AuthZEN Authorization API 1.0: the same decisions for whoever speaks it. */
 export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
   const answerOne = async (request: FastifyRequest, reply: FastifyReply, asked: schema.Evaluation) => {
-    const verdict = await evaluations.one(keyCaller(request), asked);
+    const verdict = await evaluations.one(grantee(request), asked);
     void reply.header(...decisionHeader(verdict));
     return answerTo(verdict);
   };
@@ -78,7 +78,7 @@ export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
       },
       async (request, reply) => {
         const { evaluations: several = [], ...shared } = request.body as schema.Evaluations;
-        if (several.length > 0) return { evaluations: await evaluations.all(keyCaller(request), request.body) };
+        if (several.length > 0) return { evaluations: await evaluations.all(grantee(request), request.body) };
         const asked = complete(shared, {});
         if (asked instanceof DomainError) throw asked;
         return answerOne(request, reply, asked);

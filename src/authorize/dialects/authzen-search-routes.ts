@@ -1,4 +1,4 @@
-import { keyCaller } from '../../http/callers.js';
+import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import * as schema from './authzen-schema.js';
 import type { AuthzenSearch } from './authzen-search.js';
@@ -22,7 +22,7 @@ export function authzenSearchRoutes(search: AuthzenSearch) {
           response: { 200: schema.entitiesAnswer },
         },
       },
-      async (request) => search.subjects(keyCaller(request), request.body),
+      async (request) => search.subjects(grantee(request), request.body),
     );
 
     app.post(
@@ -37,7 +37,7 @@ export function authzenSearchRoutes(search: AuthzenSearch) {
           response: { 200: schema.actionsAnswer },
         },
       },
-      async (request) => search.actions(keyCaller(request), request.body),
+      async (request) => search.actions(grantee(request), request.body),
     );
 
     app.post(
@@ -53,7 +53,7 @@ export function authzenSearchRoutes(search: AuthzenSearch) {
           response: { 200: schema.entitiesAnswer },
         },
       },
-      async (request) => search.resources(keyCaller(request), request.body),
+      async (request) => search.resources(grantee(request), request.body),
     );
   };
 }

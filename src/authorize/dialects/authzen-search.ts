@@ -1,4 +1,4 @@
-import type { KeyCaller } from '../../http/callers.js';
+import type { Grantee } from '../../access/grantee.js';
 import type { PageTokens } from '../page-token.js';
 import type { Found, Search, Wanted } from '../search.js';
 import { contextOf, isKind, isThing } from './authzen-question.js';
@@ -30,7 +30,7 @@ export function createAuthzenSearch(search: Search, tokens: PageTokens) {
 
   return {
     /** @throws DomainError `invalid-request`, `not-ready` */
-    subjects(caller: KeyCaller, { subject, action, resource, context, page = {} }: SubjectSearch) {
+    subjects(caller: Grantee, { subject, action, resource, context, page = {} }: SubjectSearch) {
       const asked = {
         action: action.name,
         resource: `${resource.type}:${resource.id}`,
@@ -43,7 +43,7 @@ export function createAuthzenSearch(search: Search, tokens: PageTokens) {
     },
 
     /** @throws DomainError `invalid-request`, `not-ready` */
-    actions(caller: KeyCaller, { subject, resource, context, page = {} }: ActionSearch) {
+    actions(caller: Grantee, { subject, resource, context, page = {} }: ActionSearch) {
       const asked = { resource: `${resource.type}:${resource.id}`, context: contextOf(context) };
       const isKnown = isThing(subject) && isKind(resource.type);
       const scope = ['action', caller.account, subject.type, subject.id, asked];
@@ -52,7 +52,7 @@ export function createAuthzenSearch(search: Search, tokens: PageTokens) {
     },
 
     /** @throws DomainError `invalid-request`, `not-ready` */
-    resources(caller: KeyCaller, { subject, action, resource: { type }, context, page = {} }: ResourceSearch) {
+    resources(caller: Grantee, { subject, action, resource: { type }, context, page = {} }: ResourceSearch) {
       const said = { action: action.name, context: contextOf(context, action.properties) };
       const kind = isKind(type) ? type : undefined;
       const scope = ['resource', caller.account, subject.type, subject.id, type, said];

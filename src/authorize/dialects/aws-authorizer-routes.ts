@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { keyCaller } from '../../http/callers.js';
+import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { AwsAuthorizer } from './aws-authorizer.js';
 
@@ -51,7 +51,7 @@ export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
           response: { 200: response },
         },
       },
-      async (request) => authorizer(keyCaller(request), request.body),
+      async (request) => authorizer(grantee(request), request.body),
     );
   };
 }

@@ -1,4 +1,4 @@
-import type { KeyCaller } from '../../http/callers.js';
+import type { Grantee } from '../../access/grantee.js';
 import { exportToAws, type AwsDocument } from '../../policy/aws/export.js';
 import type { PolicyDocument } from '../../policy/policy.js';
 import { renderPolicy, type Principal } from '../../policy/variables.js';
@@ -26,7 +26,7 @@ export type AuthorizerResponse = {
 };
 
 type Deps = {
-  holderOf(caller: KeyCaller, token: string): Holder | Refusal;
+  holderOf(caller: Grantee, token: string): Holder | Refusal;
   /** `arn:aws:iot:region:account` of the account's mirror. */
   placeOf(account: string): Promise<string | undefined>;
 };
@@ -42,7 +42,7 @@ export type AwsAuthorizer = ReturnType<typeof createAwsAuthorizer>;
  * exactly that thing. The source address is AWS's to compare: ranges travel in the documents.
  */
 export function createAwsAuthorizer({ holderOf, placeOf }: Deps) {
-  return async (caller: KeyCaller, event: AuthorizerEvent): Promise<AuthorizerResponse> => {
+  return async (caller: Grantee, event: AuthorizerEvent): Promise<AuthorizerResponse> => {
     const token = tokenOf(event);
     const holder = token === undefined ? 'token-invalid' : holderOf(caller, token);
     if (typeof holder === 'string') return refused;

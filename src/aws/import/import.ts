@@ -4,6 +4,7 @@ import { DomainError } from '../../errors.js';
 import type { Origin } from '../../origin.js';
 import { importFromAws } from '../../policy/aws/import.js';
 import type { PolicyDocument } from '../../policy/policy.js';
+import { attributeNameForm, thingNameForm, thingTypeForm } from '../../shapes.js';
 import { createBackground } from '../runs/background.js';
 import type { Claims } from '../runs/claims.js';
 import { pagesOf } from '../reconcile/comparison.js';
@@ -44,10 +45,6 @@ type TakenCertificate = { certificate: NewCertificate; policies: TakenPolicy[] }
 
 const mostPolicies = 20;
 const saveEvery = 20;
-
-const thingName = /^[A-Za-z0-9:_-]{1,128}$/;
-const thingType = /^[A-Za-z0-9_-]{1,64}$/;
-const attributeName = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 /** Takes over things that AWS has and the registry has not, with their certificates, and their policies as far as they can be said. */
 export function createImporter({ store, open, clock, claims, pause, onError, savePolicy }: Deps) {
@@ -201,10 +198,10 @@ function commonPolicies(certificates: TakenCertificate[]): string[] | string {
 
 /** Why a thing cannot be taken without losing something of it. */
 function whyUnfit({ name, type, attributes }: AwsThing): string | undefined {
-  if (!thingName.test(name)) return 'its name has characters that names here have not';
-  if (type !== undefined && !thingType.test(type)) return 'its thing type has characters that types here have not';
+  if (!thingNameForm.test(name)) return 'its name has characters that names here have not';
+  if (type !== undefined && !thingTypeForm.test(type)) return 'its thing type has characters that types here have not';
   const odd = Object.keys(attributes).find(
-    (key) => !attributeName.test(key) || attributes[key]!.length > 256 || attributes[key] === '',
+    (key) => !attributeNameForm.test(key) || attributes[key]!.length > 256 || attributes[key] === '',
   );
   if (odd !== undefined) return `its attribute ${odd} cannot be kept here: rename or shorten it`;
   const room = type === undefined ? 3 : 50;

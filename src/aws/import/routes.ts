@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { rfc3339 } from '../../clock.js';
-import { keyCaller, originOf } from '../../http/callers.js';
+import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { Permission } from '../../access/permissions.js';
 import type { Origin } from '../../origin.js';
@@ -39,7 +39,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
         },
       },
       async (request, reply) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         await requireMirror(account);
         const run = await start(account, request.body?.dryRun ?? false, originOf(request));
         return reply.code(202).header('location', `/v1/aws/import/${run.id}`).send(present(run));
@@ -57,7 +57,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
           response: { 200: schema.importRun },
         },
       },
-      async (request) => present(await get(keyCaller(request).account, request.params.id)),
+      async (request) => present(await get(grantee(request).account, request.params.id)),
     );
   };
 }

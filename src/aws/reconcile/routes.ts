@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { rfc3339 } from '../../clock.js';
-import { keyCaller, originOf } from '../../http/callers.js';
+import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { Origin } from '../../origin.js';
 import type { Reconciliation } from './store.js';
@@ -30,7 +30,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
         },
       },
       async (request, reply) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         await requireMirror(account);
         const run = await start(account, request.body?.dryRun ?? false, originOf(request));
         return reply.code(202).header('location', `/v1/aws/reconcile/${run.id}`).send(present(run));
@@ -47,7 +47,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
           response: { 200: schema.reconciliations },
         },
       },
-      async (request) => ({ items: (await latest(keyCaller(request).account)).map(present) }),
+      async (request) => ({ items: (await latest(grantee(request).account)).map(present) }),
     );
 
     app.get(
@@ -61,7 +61,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
           response: { 200: schema.reconciliation },
         },
       },
-      async (request) => present(await get(keyCaller(request).account, request.params.id)),
+      async (request) => present(await get(grantee(request).account, request.params.id)),
     );
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { rfc3339 } from '../../clock.js';
-import { keyCaller, originOf, requirePermissions } from '../../http/callers.js';
+import { requirePermissions } from '../../access/grantee.js';
+import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import * as schema from './schema.js';
 import type { BulkService } from './service.js';
@@ -42,9 +43,9 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
         },
       },
       async (request, reply) => {
-        const { account } = keyCaller(request);
+        const { account } = grantee(request);
         if (request.body.dryRun) {
-          requirePermissions(keyCaller(request), ['things:read'], 'dryRun, which shows names of things,');
+          requirePermissions(grantee(request), ['things:read'], 'dryRun, which shows names of things,');
           return service.preview(account, request.body);
         }
         const bulk = await service.start(account, request.body, originOf(request));
@@ -64,7 +65,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
           response: { 200: schema.bulk },
         },
       },
-      async (request) => present(await service.get(keyCaller(request).account, request.params.id)),
+      async (request) => present(await service.get(grantee(request).account, request.params.id)),
     );
   };
 }

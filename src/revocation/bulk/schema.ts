@@ -8,7 +8,7 @@ import {
   serialNumber,
   thingName,
   timestamp,
-} from '../../http/shapes.js';
+} from '../../shapes.js';
 import { reason } from '../schema.js';
 
 const filter = z

@@ -1,6 +1,7 @@
 import fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { installCallers, type Access } from '../../../src/http/callers.js';
+import type { Access } from '../../../src/access/admission.js';
+import { installCallers } from '../../../src/http/callers.js';
 import { createFailureLimiter } from '../../../src/http/failure-limiter.js';
 import { createTurns } from '../../../src/http/turns.js';
 import { createRateLimiter } from '../../../src/http/rate-limiter.js';
@@ -261,12 +262,9 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
 describe('a route that says nothing about its callers', () => {
   it('stops the server from starting', () => {
     const app = fastify();
-    const nobody = async () => undefined;
-    const unknown = { markKeys: () => undefined, isUnchanged: () => false };
-    const lookup = { ...unknown, isRemembered: () => false, apiKey: nobody, enrollment: nobody, accessToken: nobody };
     installCallers(
       app,
-      lookup,
+      [],
       createFailureLimiter(1, () => new Date()),
       {
         rates: createRateLimiter({ read: 1, write: 1, heavy: 1, anonymous: 100 }, () => new Date()),

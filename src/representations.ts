@@ -1,5 +1,5 @@
-import { rfc3339 } from '../clock.js';
-import type { RegisteredThing } from '../registry.js';
+import { rfc3339 } from './clock.js';
+import type { RegisteredThing } from './registry.js';
 
 /** A thing as answers show it. */
 export function presentThing({ id, name, account, thingType, attributes, status, createdAt }: RegisteredThing) {

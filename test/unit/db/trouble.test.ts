@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isDatabaseTrouble } from '../../../src/http/database-trouble.js';
+import { isDatabaseTrouble } from '../../../src/db/trouble.js';
 
 const raw = (originalCode: string) => ({
   code: 'P2010',

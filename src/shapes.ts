@@ -1,14 +1,19 @@
 import { z } from 'zod';
-import { DomainError } from '../errors.js';
-import { permissions, roles } from '../access/permissions.js';
+import { DomainError } from './errors.js';
+import { permissions, roles } from './access/permissions.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
 
 export const accountName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens, at most 63');
-export const thingName = z.string().regex(/^[A-Za-z0-9:_-]{1,128}$/, 'must be 1 to 128 letters, digits, and : _ -');
-export const thingType = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
+/** How names are written, for those that read them from elsewhere than a request. */
+export const thingNameForm = /^[A-Za-z0-9:_-]{1,128}$/;
+export const thingTypeForm = /^[A-Za-z0-9_-]{1,64}$/;
+export const attributeNameForm = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+
+export const thingName = z.string().regex(thingNameForm, 'must be 1 to 128 letters, digits, and : _ -');
+export const thingType = z.string().regex(thingTypeForm, 'must be 1 to 64 letters, digits, and _ -');
 export const policyName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
 export const segmentName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
 export const serialNumber = z.string().regex(/^[0-9a-f]{40}$/, 'must be 40 lower-case hex digits');
@@ -29,7 +34,7 @@ export const timestamp = z.iso.datetime();
 
 export const attributeName = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be a letter and then at most 63 letters, digits, _ -');
+  .regex(attributeNameForm, 'must be a letter and then at most 63 letters, digits, _ -');
 export const attributeValue = z
   .string()
   .min(1)

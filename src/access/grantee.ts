@@ -1,0 +1,55 @@
+import { DomainError } from '../errors.js';
+import type { Permission, Role } from './permissions.js';
+
+/** What whoever asks about others may promise: the answers rely on it. */
+export const promiseNames = ['bearer', 'enforcesCrl', 'followsFeed', 'inUrl'] as const;
+
+export type Promises = {
+  /** Sees no client certificates: a token alone will do. */
+  bearer: boolean;
+  /** Refuses revoked certificates itself: a thing's name alone will do. */
+  enforcesCrl: boolean;
+  /** Drops what an entry of the feed names, so its answers last longer. */
+  followsFeed: boolean;
+  /** May stand in a URL, where nothing else can carry it. */
+  inUrl: boolean;
+};
+
+/** The same for every promise. */
+export function eachPromise<Value>(value: Value): Record<keyof Promises, Value> {
+  return { bearer: value, enforcesCrl: value, followsFeed: value, inUrl: value };
+}
+
+/** The promises among other members. */
+export function promisesOf({ bearer, enforcesCrl, followsFeed, inUrl }: Promises): Promises {
+  return { bearer, enforcesCrl, followsFeed, inUrl };
+}
+
+/** Whoever holds permissions in an account: an admin, an operator, a proxy. How they proved it is not said here. */
+export type Grantee = {
+  kind: 'grantee';
+  /** Of the credential: each has a rate and a queue of its own. */
+  id: string;
+  account: string;
+  /** As the audit names them. */
+  actor: string;
+  /** Null where single permissions were granted. */
+  role: Role | null;
+  permissions: ReadonlySet<Permission>;
+  expiresAt: Date | null;
+  promises: Promises;
+};
+
+/**
+ * Refuses a grantee that lacks a permission: what a request would do needs the same permissions by whatever route
+ * it is asked for. @throws DomainError `forbidden`, which names what is lacking, and says `why` it is needed
+ */
+export function requirePermissions(grantee: Grantee, wanted: Permission[], why?: string): void {
+  const lacking = wanted.filter((permission) => !grantee.permissions.has(permission));
+  if (lacking.length === 0) return;
+  const said = `the API key lacks ${lacking.join(', ')}`;
+  throw new DomainError(
+    'forbidden',
+    `${said}${why === undefined ? '' : `, which ${why} needs`}: use a key that has it`,
+  );
+}
