@@ -72,7 +72,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         },
       },
       async (request) => {
-        const findings = service.lint(request.body);
+        const findings = await service.lint(request.body);
         return { ok: findings.every(({ level }) => level !== 'error'), findings };
       },
     );

@@ -13,9 +13,9 @@ import {
 } from '../shapes.js';
 import { policyDocument } from '../policy/policy.js';
 
-/** What is sent is read by `parsePolicy`, which names the statement that is wrong; this documents it. */
+/** What is sent is read by `readPolicy`, which names the statement that is wrong; this documents it. */
 export const document = policyDocument;
-/** A further version: it may leave the name out, which is in the path. Read by `parsePolicy` too. */
+/** A further version: it may leave the name out, which is in the path. Read by `readPolicy` too. */
 export const versionDocument = z.looseObject({});
 
 export const policyParams = z.strictObject({ name: policyName });

@@ -11,9 +11,10 @@ import type { Origin } from '../origin.js';
 import { builtInPolicies, type BuiltInSettings } from '../policy/built-in.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import { policyLimits, weightOf } from '../policy/limits.js';
-import { lintPolicy, type Finding } from '../policy/lint.js';
-import { invalidPolicy, parsePolicy, type PolicyDocument, type Statement } from '../policy/policy.js';
+import { lintingPolicy, type Finding } from '../policy/lint.js';
+import { invalidPolicy, readingPolicy, type PolicyDocument, type Statement } from '../policy/policy.js';
 import { renderPolicy, type Variables } from '../policy/variables.js';
+import { inSlices } from '../slices.js';
 import type { PolicyStore, StoredVersion } from './store.js';
 
 /** A policy as an agent sees it: its statements with the thing's own values filled in. */
@@ -98,7 +99,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     input: unknown,
     origin: Origin,
   ): Promise<{ name: string; version: number; activeVersion: number }> => {
-    const document = requireSound(input);
+    const document = await requireSound(input);
     const { name } = document;
     await inRoom(account, document, () => insert(account, document, origin));
     return { name, version: 1, activeVersion: 1 };
@@ -148,7 +149,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
 
     /** Saves another version, which is not active yet. @throws DomainError `invalid-policy`, `not-found` */
     async addVersion(account: string, name: string, input: unknown, origin: Origin) {
-      const document = requireSound(withName(input, name));
+      const document = await requireSound(withName(input, name));
       return store.transaction(async (tx) => {
         const policy = await store.lock(tx, account, name);
         if (!policy) throw notFound(name);
@@ -180,7 +181,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     },
 
     /** What is to be said about a document. */
-    lint: (input: unknown): Finding[] => lintPolicy(input),
+    lint: (input: unknown): Promise<Finding[]> => inSlices(lintingPolicy(input)),
 
     find,
     findVersion,
@@ -222,9 +223,10 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
 }
 
 /** The document, if nothing speaks against saving it. @throws DomainError `invalid-policy` */
-function requireSound(input: unknown): PolicyDocument {
-  const document = parsePolicy(input);
-  const errors = lintPolicy(document).filter(({ level }) => level === 'error');
+async function requireSound(input: unknown): Promise<PolicyDocument> {
+  const { document, faults } = await inSlices(readingPolicy(input));
+  if (!document || faults.length > 0) throw invalidPolicy(faults);
+  const errors = (await inSlices(lintingPolicy(document))).filter(({ level }) => level === 'error');
   if (errors.length === 0) return document;
   throw invalidPolicy(errors);
 }

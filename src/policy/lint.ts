@@ -1,30 +1,47 @@
 import { parseResource } from './resource.js';
 import { quote } from './limits.js';
-import { capped, readPolicy, type PolicyDocument, type PolicyFault, type Statement } from './policy.js';
+import {
+  atOnce,
+  capping,
+  pause,
+  readingPolicy,
+  type PolicyDocument,
+  type PolicyFault,
+  type Statement,
+} from './policy.js';
 
 /** What is wrong, or only odd, about a document. An `error` keeps it from being saved. */
 export type Finding = { level: 'error' | 'warning'; statement?: string; message: string };
 
 /** What is to be said about a document, its shape first; at most a hundred findings, each short. Never throws. */
-export function lintPolicy(input: unknown): Finding[] {
-  const { document, faults } = readPolicy(input);
+export const lintPolicy = (input: unknown): Finding[] => atOnce(lintingPolicy(input));
+
+/** {@link lintPolicy} with a pause after each statement. */
+export function* lintingPolicy(input: unknown): Generator<void, Finding[]> {
+  const { document, faults } = yield* readingPolicy(input);
   const errors = faults.map((fault) => ({ level: 'error' as const, ...fault }));
-  return document && errors.length === 0 ? lintDocument(document) : errors;
+  return document && errors.length === 0 ? yield* lintingDocument(document) : errors;
 }
 
 /** What keeps a document from being saved first, so that no number of warnings hides it. */
-function lintDocument(document: PolicyDocument): Finding[] {
-  return levels.flatMap((level) => capped(findingsOf(document, level)).map((fault) => ({ level, ...fault })));
+function* lintingDocument(document: PolicyDocument): Generator<void, Finding[]> {
+  const findings: Finding[] = [];
+  for (const level of levels) {
+    const faults = yield* capping(findingsOf(document, level));
+    findings.push(...faults.map((fault) => ({ level, ...fault })));
+  }
+  return findings;
 }
 
 const levels = ['error', 'warning'] as const;
 
-function* findingsOf({ statements }: PolicyDocument, level: Finding['level']): Generator<PolicyFault> {
+function* findingsOf({ statements }: PolicyDocument, level: Finding['level']): Generator<PolicyFault | typeof pause> {
   for (const statement of statements) {
     for (const rule of rules) {
       if (rule.level !== level) continue;
       for (const message of rule.find(statement)) yield { statement: statement.id, message };
     }
+    yield pause;
   }
 }
 

@@ -76,20 +76,42 @@ export function invalidPolicy(faults: PolicyFault[]): DomainError {
   return new DomainError('invalid-policy', detail, { errors: faults });
 }
 
+type Read = { document?: PolicyDocument; faults: PolicyFault[] };
+
 /** A document and what is wrong with it, at most a hundred faults; no document when even its shape is. */
-export function readPolicy(input: unknown): { document?: PolicyDocument; faults: PolicyFault[] } {
-  const { document, faults } = readShape(input);
-  if (!document) return { faults: capped(faults) };
+export const readPolicy = (input: unknown): Read => atOnce(readingPolicy(input));
+
+/** {@link readPolicy} with a pause after each statement. */
+export function* readingPolicy(input: unknown): Generator<void, Read> {
+  const { document, faults } = yield* readingShape(input);
+  if (!document) return { faults: yield* capping(faults) };
+  yield;
   const excess = findExcess(document).map((message) => ({ message }));
   // What is too large is not looked into.
   if (excess.length > 0) return { document, faults: excess };
-  return { document, faults: capped(faultsOf(document)) };
+  return { document, faults: yield* capping(faultsOf(document)) };
 }
 
-/** The first faults, each short enough to be read, and a word about the rest. */
-export function capped(faults: Iterable<PolicyFault>): PolicyFault[] {
+/** Does work that has pauses without any. */
+export function atOnce<Result>(work: Generator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/** A pause between two findings. */
+export const pause = undefined;
+
+/** {@link capped}, pausing where the faults do. */
+export function* capping(faults: Iterable<PolicyFault | typeof pause>): Generator<void, PolicyFault[]> {
   const shown: PolicyFault[] = [];
-  for (const { statement: id, message } of faults) {
+  for (const fault of faults) {
+    if (fault === pause) {
+      yield;
+      continue;
+    }
+    const { statement: id, message } = fault;
     if (shown.length === policyLimits.findings)
       return [...shown, { message: `there is more: only the first ${policyLimits.findings} are told` }];
     const where = id === undefined ? {} : { statement: quote(id) };
@@ -97,6 +119,9 @@ export function capped(faults: Iterable<PolicyFault>): PolicyFault[] {
   }
   return shown;
 }
+
+/** The first faults, each short enough to be read, and a word about the rest. */
+export const capped = (faults: Iterable<PolicyFault>): PolicyFault[] => atOnce(capping(faults));
 
 const longestMessage = 400;
 
@@ -107,12 +132,13 @@ export function describeFault({ statement: id, message }: PolicyFault): string {
 const envelope = policyDocument.extend({ statements: z.array(z.unknown()).min(1).max(policyLimits.statements) });
 
 /** The document as far as its shape is right. One statement after another, until there is enough to tell. */
-function readShape(input: unknown): { document?: PolicyDocument; faults: PolicyFault[] } {
+function* readingShape(input: unknown): Generator<void, Read> {
   const outer = countsTooMuch(input) ?? envelope.safeParse(input);
   if (!outer.success) return { faults: outer.error.issues.map((issue) => ({ message: describeIssue(issue) })) };
   const faults: PolicyFault[] = [];
   const statements: Statement[] = [];
   for (const [index, written] of outer.data.statements.entries()) {
+    yield;
     const read = countsTooMuch(written) ?? statement.safeParse(written);
     if (read.success) statements.push(read.data);
     else faults.push(...read.error.issues.map((issue) => faultOf(issue, written, index)));
@@ -163,11 +189,12 @@ function describeIssue({ path, message }: Issue): string {
   return `${where}${where === '' ? '' : ': '}${message}`;
 }
 
-function* faultsOf({ statements }: PolicyDocument): Generator<PolicyFault> {
+function* faultsOf({ statements }: PolicyDocument): Generator<PolicyFault | typeof pause> {
   for (const { id } of repeated(statements, ({ id }) => id))
     yield { statement: id, message: 'its id is used twice: answers name the statement by it' };
   for (const written of statements) {
     for (const message of faultsOfStatement(written)) yield { statement: written.id, message };
+    yield pause;
   }
 }
 
