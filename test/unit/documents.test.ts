@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { secretSettings, settings } from '../../src/config.js';
@@ -56,5 +56,19 @@ describe('the documents', () => {
     const readme = text('README.md');
     for (const [name] of readme.matchAll(/\bTHINGWARD_(?!URL\b)[A-Z_]+\b/g)) expect(known, name).toContain(name);
     for (const [, path] of readme.matchAll(/\]\((?!http)([^)]+)\)/g)) expect(() => text(path!), path).not.toThrow();
+  });
+
+  it('every promise of the README names tests that exist', () => {
+    const promises = text('README.md')
+      .match(/^\| promise [^]*?\n\n/m)![0]
+      .trim()
+      .split('\n')
+      .slice(2);
+    expect(promises.length).toBeGreaterThan(10);
+    for (const promise of promises) {
+      const paths = [...promise.matchAll(/`([^`]+)`/g)].map(([, path]) => path!);
+      expect(paths, promise).not.toEqual([]);
+      for (const path of paths) expect(existsSync(path) && path.endsWith('.test.ts'), path).toBe(true);
+    }
   });
 });
