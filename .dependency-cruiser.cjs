@@ -22,6 +22,16 @@ module.exports = {
       to: { pathNot: '^src/policy/|^src/errors\\.ts$|^node_modules/zod/' },
     },
     {
+      name: 'log-entries-are-pure',
+      comment: 'What entries and cursors are is read where there is no database and no server too.',
+      severity: 'error',
+      from: { path: '^src/log/(entries|builders|cursor)\\.ts$' },
+      to: {
+        pathNot:
+          '^src/log/(entries|builders|cursor)\\.ts$|^src/(pki|policy)/|^src/(clock|errors)\\.ts$|^node_modules/zod/',
+      },
+    },
+    {
       name: 'fastify-at-the-rim',
       comment: 'Fastify only in routes, dialects, http/ and app.ts, and its JWT plugin in tokens/jwt.ts.',
       severity: 'error',

@@ -7,7 +7,9 @@ import { createCredential, hashCredential } from '../credentials.js';
 import { permissionsOfRole } from '../access/permissions.js';
 import { eachPromise, promisesOf, type Grantee } from '../access/grantee.js';
 import { mostOfAccount, tooMany } from '../limits.js';
-import type { AppendLog, NewLogEntry } from '../log/append.js';
+import type { AppendLog } from '../log/append.js';
+import { accountStatusEntry, keyDeletedEntry } from '../log/builders.js';
+import type { NewLogEntry } from '../log/entries.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
 import type { CachedKey, KeyCache } from '../api-keys/cache.js';
@@ -87,7 +89,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
           action: status === 'active' ? 'account.resume' : 'account.suspend',
           target: `account:${name}`,
         });
-        await log(tx, at, [{ account: name, type: 'key', payload: { account: name, status } }]);
+        await log(tx, at, [accountStatusEntry(name, status)]);
       });
       const account = await store.findAccount(name);
       if (!account) throw new DomainError('not-found', `there is no account ${name}`);
@@ -168,7 +170,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
           throw new DomainError('conflict', 'this is the last owner key of the account: make another one first');
         await store.deleteKey(tx, account, id, at);
         await audit(tx, { at, account, origin, action: 'api-key.delete', target: `key:${id}` });
-        await log(tx, at, [{ account, type: 'key', payload: { id, status: 'deleted' } }]);
+        await log(tx, at, [keyDeletedEntry(account, id)]);
       });
     },
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Grantee } from '../access/grantee.js';
-import type { LogEntry } from '../log/reader.js';
+import type { LogEntry } from '../log/entries.js';
 import type { StoredApiKey } from '../accounts/store.js';
 
 /** A key with what it grants. */
@@ -42,9 +42,22 @@ export function createKeyCache({ load, mayRemember }: Deps) {
 
     /** Forgets the keys of an account that an entry about keys names. */
     apply({ type, account }: Pick<LogEntry, 'type' | 'account'>): void {
-      if (type !== 'key') return;
-      drops++;
-      for (const [hash, key] of keys) if (key.account === account) keys.delete(hash);
+      switch (type) {
+        case 'key':
+          drops++;
+          for (const [hash, key] of keys) if (key.account === account) keys.delete(hash);
+          return;
+        case 'certificate':
+        case 'release':
+        case 'thing':
+        case 'thing-changed':
+        case 'token-family':
+        case 'policy':
+        case 'segment':
+        case 'issuer':
+        case 'unknown':
+          return;
+      }
     },
   };
 }

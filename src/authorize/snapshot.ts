@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { LogEntry } from '../log/reader.js';
+import type { EntryOf, LogEntry } from '../log/entries.js';
 import { compilePolicy, type CompiledPolicies, type CompiledPolicy, type PolicyVersion } from '../policy/compile.js';
 import { weightOf } from '../policy/limits.js';
 import { compileSegment, type CompiledSegment, type Segment } from './segment.js';
@@ -57,8 +57,6 @@ type ActivePolicy = PolicyVersion & { weight: number; compiled: CompiledPolicy |
 
 const mostSets = 1000;
 
-type ThingStatusPayload = { thingId: string; status: string; gen: number; minGen: number };
-
 /** The name of a thing among all accounts. */
 export const thingKey = (account: string, name: string): string => `${account}/${name}`;
 
@@ -83,8 +81,11 @@ export function createSnapshot() {
     return fresh;
   };
 
-  const changeThing = ({ account, payload, position, at }: LogEntry, change: Partial<ThingChange> = {}): void => {
-    const key = thingKey(account, payload['thingName'] as string);
+  const changeThing = (
+    { account, payload, position, at }: EntryOf<'certificate' | 'release' | 'thing' | 'thing-changed'>,
+    change: Partial<ThingChange> = {},
+  ): void => {
+    const key = thingKey(account, payload.thingName);
     const known = things.get(key);
     // What was said of a thing is not said of the next of its name.
     const isAnother = change.gen === 0 || (change.thingId !== undefined && change.thingId !== known?.thingId);
@@ -94,8 +95,8 @@ export function createSnapshot() {
     things.set(key, { ...before, ...change, position, at });
   };
 
-  const changeCertificate = (entry: LogEntry, reason: string | undefined): void => {
-    const fingerprint = entry.payload['fingerprint'] as string;
+  const changeCertificate = (entry: EntryOf<'certificate' | 'release'>, reason: string | undefined): void => {
+    const { fingerprint } = entry.payload;
     certificates.delete(fingerprint);
     certificates.set(fingerprint, { at: entry.at, reason });
     changeThing(entry);
@@ -114,28 +115,25 @@ export function createSnapshot() {
   };
 
   const apply = (entry: LogEntry): void => {
-    const { account, payload } = entry;
+    const { account } = entry;
     switch (entry.type) {
       case 'certificate':
-        return changeCertificate(entry, payload['reason'] as string);
+        return changeCertificate(entry, entry.payload.reason);
       case 'release':
         return changeCertificate(entry, undefined);
       case 'thing': {
-        const { thingId, status, gen, minGen } = payload as ThingStatusPayload;
+        const { thingId, status, gen, minGen } = entry.payload;
         // A name that is free again has no thing.
         return changeThing(entry, { thingId: gen === 0 ? undefined : thingId, status, gen, minGen });
       }
       case 'thing-changed': {
-        const { thingId, gen, attributes, policies, segment } = payload as {
-          thingId: string;
-          gen: number;
-        } & ThingRights;
-        return changeThing(entry, { thingId, gen, rights: { attributes, policies, segment: segment ?? null } });
+        const { thingId, gen, attributes, policies, segment } = entry.payload;
+        return changeThing(entry, { thingId, gen, rights: { attributes, policies, segment } });
       }
       case 'policy':
-        return activate(account, payload as PolicyVersion);
+        return activate(account, entry.payload);
       case 'segment': {
-        const { name, segment } = payload as { name: string; segment: Segment | null };
+        const { name, segment } = entry.payload;
         if (segment) accountOf(account).segments.set(name, compileSegment(segment));
         else accountOf(account).segments.delete(name);
         return;
@@ -143,6 +141,7 @@ export function createSnapshot() {
       case 'token-family':
       case 'key':
       case 'issuer':
+      case 'unknown':
         return;
     }
   };
@@ -202,9 +201,6 @@ export function createSnapshot() {
 
     /** The active versions of a set. */
     documents: (set: PolicySet): PolicyVersion[] => policiesOf(set),
-
-    /** The active version of a policy. */
-    policy: (account: string, name: string): PolicyVersion | undefined => accounts.get(account)?.policies.get(name),
 
     /** What the active policies of an account come to, one of them apart. */
     held(account: string, name: string): { others: number; weight: number; own: number } {

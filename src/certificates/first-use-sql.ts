@@ -1,15 +1,16 @@
 import type { AppendAudit } from '../audit/store.js';
 import { sql, type Commit, type Transaction } from '../db/client.js';
 import type { AppendLog } from '../log/append.js';
-import { revokedEntry, type LoggedCertificate } from '../log/certificate-entry.js';
+import { revokedEntry, tokenFamilyEntry, type LoggedCertificate } from '../log/builders.js';
 import type { Origin } from '../origin.js';
+import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
 
 /** Notes that the key of a certificate signed something to us. */
 export type MarkUsed = (certificate: HeldCertificate, origin: Origin, at: Date) => Promise<void>;
 
 /** Certificates that a first use ends, and why. */
-type Ending = { reason: string; certificates: (LoggedCertificate & { spkiSha256: Uint8Array })[] };
+type Ending = { reason: RevocationReason; certificates: (LoggedCertificate & { spkiSha256: Uint8Array })[] };
 
 /**
  * Returns the function that notes the first use of a certificate, which only a proof of its key is. The first use of
@@ -38,7 +39,7 @@ export function createFirstUse(commit: Commit, audit: AppendAudit, log: AppendLo
       await audit(tx, { at, account, origin, action, target: `thing:${name}`, detail });
       await log(tx, at, [
         ...certificates.map((each) => revokedEntry({ account, thingName: name }, each, reason)),
-        ...families.map((family) => ({ account, type: 'token-family' as const, payload: { family, thingName: name } })),
+        ...families.map((family) => tokenFamilyEntry({ account, thingName: name }, family)),
       ]);
     });
   };
@@ -47,7 +48,7 @@ export function createFirstUse(commit: Commit, audit: AppendAudit, log: AppendLo
 async function endingBy(tx: Transaction, certificate: HeldCertificate, at: Date): Promise<Ending> {
   const reenrollment = await reenrollmentOf(tx, certificate.serialNumber);
   if (!reenrollment) return { reason: 'superseded', certificates: await older(tx, certificate, at) };
-  const reason = reenrollment.reason ?? 'cessationOfOperation';
+  const reason = (reenrollment.reason ?? 'cessationOfOperation') as RevocationReason;
   return { reason, certificates: await unrelated(tx, certificate, reenrollment.createdAt, reason, at) };
 }
 

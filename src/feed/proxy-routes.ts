@@ -6,7 +6,7 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
 import { mostOfAccount, tooMany } from '../limits.js';
-import { describeEntry } from './entry.js';
+import { followerView } from '../log/entries.js';
 import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
 
 const tags = ['revocations'];
@@ -180,9 +180,8 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
           .filter(enforces)
           .map(({ id, name, mode, since }) => ({ id, name, mode: mode!, since: rfc3339(since!) }));
         const notEnforcedBy = edges.filter((edge) => !enforces(edge)).map(present);
-        const described = describeEntry(entry) as { position: number; at: string; type: string };
         return {
-          ...described,
+          ...followerView(entry),
           enforced: enforcedBy.length > 0 && notEnforcedBy.length === 0,
           enforcedBy,
           notEnforcedBy,

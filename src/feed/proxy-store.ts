@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Database } from '../db/client.js';
 import { mostOfAccount } from '../limits.js';
-import type { LogEntry } from '../log/reader.js';
+import { parseEntry, type LogEntry } from '../log/entries.js';
 
 /** An edge that follows the feed, as far as it has told. */
 export type Proxy = {
@@ -102,15 +102,7 @@ export function createProxyStore(db: Database) {
     /** An entry of an account's log. */
     async entry(account: string, position: number): Promise<LogEntry | undefined> {
       const row = await db.logEntry.findUnique({ where: { position: BigInt(position), accountName: account } });
-      return row
-        ? {
-            position,
-            at: row.at,
-            account,
-            type: row.type as LogEntry['type'],
-            payload: row.payload as LogEntry['payload'],
-          }
-        : undefined;
+      return row ? parseEntry({ ...row, account }) : undefined;
     },
 
     /** Every proxy of an account, with the time at which it first confirmed a position or a later one. */

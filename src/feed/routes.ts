@@ -5,8 +5,8 @@ import { DomainError } from '../errors.js';
 import type { Grantee } from '../access/grantee.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
+import { followerView } from '../log/entries.js';
 import { logCursor, serialNumber, thingName, timestamp } from '../shapes.js';
-import { describeEntry } from './entry.js';
 import type { FeedPage, FeedStore } from './store.js';
 import { jose, sendSigned } from './snapshot-routes.js';
 import type { Stream } from './stream.js';
@@ -89,7 +89,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
       epoch: of,
       position,
       cursor,
-      entries: entries.map((each) => describeEntry(each) as z.output<typeof entry>),
+      entries: entries.map(followerView),
       ...(more ? { next: `/v1/revocations?after=${cursor}&limit=${limit}` } : {}),
     };
   };

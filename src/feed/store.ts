@@ -1,10 +1,9 @@
 import { sql, type Database } from '../db/client.js';
-import type { LogEntry } from '../log/reader.js';
+import { parseEntry, type LogEntry } from '../log/entries.js';
+import { entryColumns } from '../log/reader.js';
 
 /** Entries of one account, and how far the log was read to find them. */
 export type FeedPage = { epoch: string; position: number; entries: LogEntry[]; more: boolean; pruned: number };
-
-type Row = { position: bigint; at: Date; account_name: string; type: LogEntry['type']; payload: LogEntry['payload'] };
 
 /** A certificate that lists name, in the words of the feed. */
 export type ListedCertificate = {
@@ -30,15 +29,15 @@ export function createFeedStore(db: Database) {
           const [at] = await tx.$queryRaw<{ epoch: string; position: bigint; pruned: bigint }[]>(
             sql`SELECT epoch, position, pruned FROM log_head`,
           );
-          const found = await tx.$queryRaw<Row[]>(sql`
-            SELECT position, at, account_name, type, payload FROM log_entries
-            WHERE account_name = ${account} AND position > ${after} ORDER BY position LIMIT ${limit + 1}`);
+          const found = await tx.$queryRaw<object[]>(sql`
+            SELECT ${entryColumns} FROM log_entries e
+            WHERE e.account_name = ${account} AND e.position > ${after} ORDER BY e.position LIMIT ${limit + 1}`);
           return [found, at!] as const;
         },
         { isolationLevel: 'RepeatableRead' },
       );
       const more = rows.length > limit;
-      const entries = rows.slice(0, limit).map(toEntry);
+      const entries = rows.slice(0, limit).map(parseEntry);
       // A page that holds all there is was read up to the head; a full one up to its last entry.
       const position = more ? entries.at(-1)!.position : Number(head.position);
       return { epoch: head.epoch, position, entries, more, pruned: Number(head.pruned) };
@@ -66,8 +65,4 @@ export function createFeedStore(db: Database) {
         { isolationLevel: 'RepeatableRead' },
       ),
   };
-}
-
-function toEntry({ position, at, account_name, type, payload }: Row): LogEntry {
-  return { position: Number(position), at, account: account_name, type, payload };
 }

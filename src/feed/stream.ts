@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import type { LogEntry } from '../log/reader.js';
-import { describeEntry } from './entry.js';
+import { followerView, type EntryOf, type LogEntry } from '../log/entries.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
 export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
@@ -65,7 +64,7 @@ export function createStream({ clock, cursorAt, most }: Deps) {
   };
 
   const entryBytes = (entry: LogEntry): Buffer =>
-    Buffer.from(`id: ${cursorAt(entry.position)}\ndata: ${JSON.stringify(describeEntry(entry))}\n\n`);
+    Buffer.from(`id: ${cursorAt(entry.position)}\ndata: ${JSON.stringify(followerView(entry))}\n\n`);
 
   const headBytes = (position: number): Buffer =>
     Buffer.from(`event: head\ndata: ${JSON.stringify({ position, cursor: cursorAt(position) })}\n\n`);
@@ -140,8 +139,8 @@ export function createStream({ clock, cursorAt, most }: Deps) {
 export type Membership = { live(sent: number): void; leave(): void; isIn(): boolean };
 
 /** True when an entry changes a key, or takes its whole account away: whoever may still listen comes back. */
-function isAbout({ payload }: LogEntry, { follower: { id, account } }: Listener): boolean {
-  return payload['id'] === id || (payload['account'] === account && payload['status'] !== 'active');
+function isAbout({ payload }: EntryOf<'key'>, { follower: { id, account } }: Listener): boolean {
+  return payload.id === id || (payload.account === account && payload.status !== 'active');
 }
 
 const namesOf = ({ id, account }: Follower): [string, string] => [`key ${id}`, `account ${account}`];

@@ -12,7 +12,8 @@ import { createSigner, generateKeys } from '../pki/signer.js';
 import type { Sealer } from '../sealing.js';
 import { createIndexSource } from './index-block.js';
 import type { AppendLog } from '../log/append.js';
-import type { LogEntry } from '../log/reader.js';
+import { issuerEntry } from '../log/builders.js';
+import type { LogEntry } from '../log/entries.js';
 import type { Origin } from '../origin.js';
 import type { IssuerStore, ListSettings, StoredIssuer } from './store.js';
 
@@ -143,7 +144,7 @@ export function createIssuerService(deps: Deps) {
           target: `issuer:${id}`,
           detail: settings,
         });
-        await deps.log(tx, at, [{ account, type: 'issuer', payload: { issuer: id, ...settings } }]);
+        await deps.log(tx, at, [issuerEntry(account, id, settings)]);
         return issuer;
       });
       signing.delete(account);
@@ -152,7 +153,20 @@ export function createIssuerService(deps: Deps) {
 
     /** Signs under an account's new settings from the next certificate on. */
     apply(entry: LogEntry): void {
-      if (entry.type === 'issuer') signing.delete(entry.account);
+      switch (entry.type) {
+        case 'issuer':
+          return void signing.delete(entry.account);
+        case 'certificate':
+        case 'release':
+        case 'thing':
+        case 'thing-changed':
+        case 'token-family':
+        case 'policy':
+        case 'segment':
+        case 'key':
+        case 'unknown':
+          return;
+      }
     },
 
     /** Forgets what was remembered of every account: the log is another one. */

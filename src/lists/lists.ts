@@ -1,5 +1,5 @@
 import { keepAfterExpiryMs } from '../log/append.js';
-import type { LogEntry } from '../log/reader.js';
+import type { EntryOf, LogEntry } from '../log/entries.js';
 import { DomainError } from '../errors.js';
 import { encodeCrlEntry, type RevocationReason } from '../pki/crl.js';
 import { revocationDateOf } from './backdating.js';
@@ -78,9 +78,11 @@ type Slot<Stored extends ListedIssuer> = {
   retiredAt: number | undefined;
   list: List<Stored> | undefined;
   /** Entries that came while the list was being loaded. */
-  waiting: LogEntry[];
+  waiting: CertificateEntry[];
   loading: Promise<List<Stored>>;
 };
+
+type CertificateEntry = EntryOf<'certificate' | 'release'>;
 
 const mostLists = 10_000;
 
@@ -151,6 +153,14 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
     return slot;
   };
 
+  const tell = (entry: CertificateEntry): void => {
+    for (const slot of byIssuer.get(entry.payload.issuer) ?? []) {
+      if (!isIn(slot, entry)) continue;
+      if (slot.list) change(slot.list, entry);
+      else slot.waiting.push(entry);
+    }
+  };
+
   return {
     /**
      * Works with the contents of a list, which is not evicted meanwhile. It may be retired: `work` asks after every
@@ -172,13 +182,20 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
     },
 
     apply(entry: LogEntry): void {
-      const concerned = byIssuer.get(entry.payload['issuer'] as string) ?? [];
-      if (entry.type === 'issuer') for (const slot of concerned) retire(slot);
-      if (entry.type !== 'certificate' && entry.type !== 'release') return;
-      for (const slot of concerned) {
-        if (!isIn(slot, entry)) continue;
-        if (slot.list) change(slot.list, entry);
-        else slot.waiting.push(entry);
+      switch (entry.type) {
+        case 'certificate':
+        case 'release':
+          return tell(entry);
+        case 'issuer':
+          return byIssuer.get(entry.payload.issuer)?.forEach(retire);
+        case 'thing':
+        case 'thing-changed':
+        case 'token-family':
+        case 'policy':
+        case 'segment':
+        case 'key':
+        case 'unknown':
+          return;
       }
     },
 
@@ -192,25 +209,26 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
   };
 }
 
-function isIn({ scope }: { scope: string }, { payload }: LogEntry): boolean {
-  return scope === 'complete' || scope === payload['scope'];
+function isIn({ scope }: { scope: string }, { payload }: CertificateEntry): boolean {
+  return scope === 'complete' || scope === payload.scope;
 }
 
-function change(list: List, { type, payload, position, at }: LogEntry): void {
-  const { serialNumber, replaces, reason } = payload as { serialNumber: string; replaces?: number; reason: string };
+function change(list: List, entry: CertificateEntry): void {
+  const { position, at } = entry;
+  const { serialNumber, replaces, notAfter, index } = entry.payload;
   const removed = replaces !== undefined && list.entries.remove(replaces);
-  const shown = type === 'certificate' && (list.of.listSuperseded || reason !== 'superseded');
+  const shown = entry.type === 'certificate' && (list.of.listSuperseded || entry.payload.reason !== 'superseded');
   if (removed || shown) list.lastChange = position;
   if (!shown) {
     list.gone.add(serialNumber);
     return;
   }
-  const { revokedAt, notAfter, index } = payload as { revokedAt?: string; notAfter: string; index: number };
+  const { reason, revokedAt } = entry.payload;
   list.gone.delete(serialNumber);
   list.entries.add(
     listed({
       serialNumber,
-      reason: reason as RevocationReason,
+      reason,
       revokedAt: revokedAt === undefined ? at : new Date(revokedAt),
       notAfter: new Date(notAfter),
       position,

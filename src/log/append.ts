@@ -1,11 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { sql, type Json, type Transaction } from '../db/client.js';
-
-/** The kinds of entries that other instances, proxies and lists follow. */
-export type LogEntryType =
-  'certificate' | 'release' | 'thing' | 'thing-changed' | 'token-family' | 'policy' | 'segment' | 'key' | 'issuer';
-
-export type NewLogEntry = { account: string; type: LogEntryType; payload: Json };
+import { sql, type Transaction } from '../db/client.js';
+import type { NewLogEntry } from './entries.js';
 
 /** Appends entries in the writing transaction and returns the position of the last. */
 export type AppendLog = (tx: Transaction, at: Date, entries: NewLogEntry[]) => Promise<bigint>;
@@ -19,9 +14,10 @@ export const logChannel = 'thingward_log';
  * reader that follows `position > last` would lose entries for ever.)
  */
 export const appendLog: AppendLog = async (tx, at, entries) => {
-  const rows = entries.map(({ account, type, payload }, n) => ({
-    ...{ n: n + 1, account, type, payload },
-    keep: new Date(lastMattersAt(at, payload) + keepAfterExpiryMs),
+  const rows = entries.map((entry, n) => ({
+    ...entry,
+    n: n + 1,
+    keep: new Date(lastMattersAt(at, entry) + keepAfterExpiryMs),
   }));
   // Every revoked certificate knows its place in the log, which is its place in the list. The notification tells the
   // instances that wait for entries; it arrives with the commit.
@@ -43,10 +39,10 @@ export const appendLog: AppendLog = async (tx, at, entries) => {
  */
 export const keepAfterExpiryMs = 8 * 86_400_000;
 
-function lastMattersAt(at: Date, payload: Json): number {
-  const { notAfter, scope } = payload as { notAfter?: string; scope?: string };
+function lastMattersAt(at: Date, { type, payload }: NewLogEntry): number {
+  if (type !== 'certificate' && type !== 'release') return at.getTime();
   // What others issued is on no list, and may be valid for decades.
-  return Math.max(at.getTime(), notAfter === undefined || scope === 'external' ? 0 : Date.parse(notAfter));
+  return payload.scope === 'external' ? at.getTime() : Math.max(at.getTime(), Date.parse(payload.notAfter));
 }
 
 /** Cuts off the beginning of the log that matters to nobody any more. Returns how far it is gone. */

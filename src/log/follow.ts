@@ -3,7 +3,8 @@ import type { Commit, Database, Others, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { logChannel } from './append.js';
 import { joinInstances, soleInstance, type Leases } from './leases.js';
-import { createLogReader, readLog, type LoadedLog, type LogEntry } from './reader.js';
+import type { LogEntry } from './entries.js';
+import { createLogReader, readLog, type LoadedLog } from './reader.js';
 
 type Deps = {
   db: Database;

@@ -1,11 +1,5 @@
 import { sql, type Database } from '../db/client.js';
-import type { LogEntryType } from './append.js';
-
-/** An entry of the log, as every output reads it. */
-export type LogEntry = { position: number; at: Date; account: string; type: LogEntryType; payload: LogPayload };
-
-/** What entries say; which members there are depends on the type. */
-export type LogPayload = Readonly<Record<string, unknown>>;
+import { parseEntry, type LogEntry, type LogEntryType } from './entries.js';
 
 /** Where the log stands, with what is new in it. */
 export type LogPage = { epoch: string; head: number; entries: LogEntry[] };
@@ -84,23 +78,18 @@ function cursorOf({ epoch, position }: { epoch: string; position: number }): str
 
 const pageEntries = 1000;
 
-type Row = {
-  epoch: string;
-  head: bigint;
-  position: bigint | null;
-  at: Date;
-  account_name: string;
-  type: LogEntryType;
-  payload: LogPayload;
-};
+/** The columns of an entry, as `parseEntry` reads them. */
+export const entryColumns = sql`e.position, e.at, e.account_name AS account, e.type, e.payload`;
+
+type Row = { epoch: string; head: bigint; position: bigint | null };
 
 /** Reads the entries after a position, at most a page of them, and the head, of one instant. */
 export async function readLog(db: Database, after: number): Promise<LogPage> {
   const rows = await db.$queryRaw<Row[]>(sql`
-    SELECT h.epoch, h.position AS head, e.position, e.at, e.account_name, e.type, e.payload FROM log_head h
+    SELECT h.epoch, h.position AS head, ${entryColumns} FROM log_head h
     LEFT JOIN LATERAL (SELECT * FROM log_entries WHERE position > ${after} ORDER BY position LIMIT ${pageEntries}) e ON true
     ORDER BY e.position`);
-  return { epoch: rows[0]!.epoch, head: Number(rows[0]!.head), entries: rows.flatMap(toEntry) };
+  return toPage(rows);
 }
 
 /** The head of the log, and the entries of some types since an instant, oldest first. */
@@ -110,12 +99,14 @@ export async function readRecent(
   types: LogEntryType[],
 ): Promise<LogPage> {
   const rows = await tx.$queryRaw<Row[]>(sql`
-    SELECT h.epoch, h.position AS head, e.position, e.at, e.account_name, e.type, e.payload FROM log_head h
+    SELECT h.epoch, h.position AS head, ${entryColumns} FROM log_head h
     LEFT JOIN log_entries e ON e.at >= ${since} AND e.type = ANY(${types}) AND e.position <= h.position
     ORDER BY e.position`);
-  return { epoch: rows[0]!.epoch, head: Number(rows[0]!.head), entries: rows.flatMap(toEntry) };
+  return toPage(rows);
 }
 
-function toEntry({ position, at, account_name, type, payload }: Row): LogEntry[] {
-  return position === null ? [] : [{ position: Number(position), at, account: account_name, type, payload }];
+/** The head is in every row; of an empty log there is one without an entry. */
+function toPage(rows: Row[]): LogPage {
+  const [{ epoch, head }] = rows as [Row];
+  return { epoch, head: Number(head), entries: rows.filter(({ position }) => position !== null).map(parseEntry) };
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { LogEntry } from '../log/reader.js';
+import type { LogEntry } from '../log/entries.js';
 import { readAuthority, type AuthorityNames } from '../pki/issuer.js';
 import { issuerHashes, type CertId, type OcspHash } from '../pki/ocsp.js';
 
@@ -115,7 +115,20 @@ export function createAuthorities<Stored extends StoredAuthority>({ clock, all, 
     /** An account's authorities change with entries about them; an account that was never heard of is new. */
     apply({ type, account }: LogEntry): void {
       if (!isLoaded) return;
-      if (type === 'issuer' || !accounts.has(account)) forget(account);
+      switch (type) {
+        case 'issuer':
+          return forget(account);
+        case 'certificate':
+        case 'release':
+        case 'thing':
+        case 'thing-changed':
+        case 'token-family':
+        case 'policy':
+        case 'segment':
+        case 'key':
+        case 'unknown':
+          if (!accounts.has(account)) forget(account);
+      }
     },
 
     /** Forgets everything: the log is another one. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import type { LogEntry } from '../log/reader.js';
+import type { LogEntry } from '../log/entries.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { Issuer } from '../pki/issuer.js';
 import {
@@ -119,9 +119,21 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
   return {
     /** Forgets what an entry of the log is about. */
     apply({ type, payload }: LogEntry): void {
-      if (type !== 'certificate' && type !== 'release') return;
-      changes++;
-      serials.delete(keyOfSerial(payload['issuer'] as string, payload['serialNumber'] as string));
+      switch (type) {
+        case 'certificate':
+        case 'release':
+          changes++;
+          return void serials.delete(keyOfSerial(payload.issuer, payload.serialNumber));
+        case 'thing':
+        case 'thing-changed':
+        case 'token-family':
+        case 'policy':
+        case 'segment':
+        case 'key':
+        case 'issuer':
+        case 'unknown':
+          return;
+      }
     },
 
     /** Forgets everything: the log is another one. */

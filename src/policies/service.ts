@@ -5,7 +5,9 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import type { AppendLog, NewLogEntry } from '../log/append.js';
+import type { AppendLog } from '../log/append.js';
+import { policyEntry } from '../log/builders.js';
+import type { NewLogEntry } from '../log/entries.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import { builtInPolicies, type BuiltInSettings } from '../policy/built-in.js';
@@ -125,7 +127,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
         target: `policy:${name}`,
         detail: { version: 1, ...describe(document) },
       });
-      await log(tx, at, [activation(account, name, 1, document)]);
+      await log(tx, at, [policyEntry(account, { name, version: 1, document })]);
     });
 
   return {
@@ -133,7 +135,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     async seed(tx: Transaction, account: string, settings: BuiltInSettings, at: Date): Promise<NewLogEntry[]> {
       const documents = builtInPolicies(settings);
       await store.insertFirst(tx, account, documents, at, 'system');
-      return documents.map((document) => activation(account, document.name, 1, document));
+      return documents.map((document) => policyEntry(account, { name: document.name, version: 1, document }));
     },
 
     create,
@@ -174,7 +176,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
           await store.setActive(tx, account, name, version);
           const detail: Json = { before: policy.activeVersion, after: version };
           await audit(tx, { at, account, origin, action: 'policy.activate', target: `policy:${name}`, detail });
-          await log(tx, at, [activation(account, name, version, document)]);
+          await log(tx, at, [policyEntry(account, { name, version, document })]);
         }),
       );
       cache.delete(`${account}/${name}`);
@@ -268,10 +270,6 @@ function withName(input: unknown, name: string): unknown {
   if (written !== undefined && written !== name)
     throw new DomainError('invalid-policy', `name: must be ${name}, as in the path, or left out`);
   return { ...input, name };
-}
-
-function activation(account: string, name: string, version: number, document: PolicyDocument): NewLogEntry {
-  return { account, type: 'policy', payload: { name, version, document } };
 }
 
 function notFound(name: string): DomainError {

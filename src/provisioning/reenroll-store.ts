@@ -1,6 +1,7 @@
 import { sql, type Commit, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
 import type { AppendLog } from '../log/append.js';
+import { thingEntry } from '../log/builders.js';
 import type { AppendAudit } from '../audit/store.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
 import { isKeyBarred, isKeyFree } from './key-sql.js';
@@ -51,10 +52,7 @@ export function createReenrollStore(commit: Commit, audit: AppendAudit, log: App
     return { ...record, thing };
   };
 
-  const announce = (tx: Transaction, { at, thing }: ProvisionRecord) => {
-    const { account, id, name, status, gen, minGen } = thing;
-    return log(tx, at, [{ account, type: 'thing', payload: { thingId: id, thingName: name, status, gen, minGen } }]);
-  };
+  const announce = (tx: Transaction, { at, thing }: ProvisionRecord) => log(tx, at, [thingEntry(thing.account, thing)]);
 
   const noteMovedKey = (tx: Transaction, { at, origin, thing, spkiSha256 }: ProvisionRecord, before: string) => {
     const detail = { spkiSha256, before, after: thing.id };

@@ -1,6 +1,6 @@
 import { sql, type Transaction } from '../db/client.js';
-import { appendLog, type NewLogEntry } from '../log/append.js';
-import { revokedEntry } from '../log/certificate-entry.js';
+import { appendLog } from '../log/append.js';
+import { issuerEntry, revokedEntry, thingEntry } from '../log/builders.js';
 import { isGraver } from './graver.js';
 import { isExternal, type Told, type ToldThing } from './sources.js';
 
@@ -84,9 +84,7 @@ async function keepOrphans(tx: Transaction, at: Date, orphans: Told[]): Promise<
   let kept = 0;
   for (const issuerId of new Set(orphans.map((each) => each.issuerId))) {
     const issuer = await tx.issuer.findUniqueOrThrow({ where: { id: issuerId } });
-    const position = await appendLog(tx, at, [
-      { account: issuer.accountName, type: 'issuer', payload: { issuer: issuerId } },
-    ]);
+    const position = await appendLog(tx, at, [issuerEntry(issuer.accountName, issuerId)]);
     for (const chunk of chunksOf(orphans.filter((each) => each.issuerId === issuerId))) {
       const data = chunk.map(({ index, heldBySuspension: _, ...each }) => ({
         ...each,
@@ -127,11 +125,7 @@ async function applyThings(tx: Transaction, at: Date, things: ToldThing[]): Prom
       FROM jsonb_to_recordset(${JSON.stringify(things)}::jsonb) AS j(account text, id uuid, status text, "minGen" int)) r
     WHERE t.id = r.id AND t.account_name = r.account AND (r.rank > ${rank} OR r."minGen" > t.min_gen)
     RETURNING t.id, t.account_name AS account, t.name, t.status, t.gen, t.min_gen AS "minGen"`);
-  const entries = changed.map(({ id, account, name, ...now }): NewLogEntry => ({
-    account,
-    type: 'thing',
-    payload: { thingId: id, thingName: name, ...now },
-  }));
+  const entries = changed.map((thing) => thingEntry(thing.account, thing));
   if (entries.length > 0) await appendLog(tx, at, entries);
   return changed.length;
 }

@@ -1,5 +1,6 @@
 import { sql, type Transaction } from '../db/client.js';
-import type { NewLogEntry } from '../log/append.js';
+import { thingEntry, tokenFamilyEntry } from '../log/builders.js';
+import type { NewLogEntry } from '../log/entries.js';
 import type { RevocationReason } from '../pki/crl.js';
 
 /** A thing, locked. */
@@ -121,7 +122,7 @@ export async function endFamilies(
     UPDATE refresh_families f SET revoked_at = ${at} FROM things t
     WHERE f.serial_number = ANY(${serialNumbers}) AND f.revoked_at IS NULL AND t.id = f.thing_id
     RETURNING f.id, COALESCE(t.former_name, t.name) AS name`);
-  return rows.map(({ id, name }) => ({ account, type: 'token-family', payload: { family: id, thingName: name } }));
+  return rows.map(({ id, name }) => tokenFamilyEntry({ account, thingName: name }, id));
 }
 
 /** Bars keys of an account for ever. */
@@ -146,11 +147,7 @@ export async function freeNames(tx: Transaction, at: Date): Promise<NewLogEntry[
     RETURNING id, account_name AS account, former_name AS former`);
   // A generation below every thing's: what was said of the old thing is not said of the next of its name.
   const free = { status: 'active', gen: 0, minGen: 0 };
-  return rows.map(({ id, account, former }) => ({
-    account,
-    type: 'thing',
-    payload: { thingId: id, thingName: former, ...free },
-  }));
+  return rows.map(({ id, account, former }) => thingEntry(account, { id, name: former, ...free }));
 }
 
 /** Gives a thing a status and a generation below which its tokens are refused. */

@@ -2,8 +2,9 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import type { AppendLog, NewLogEntry } from '../log/append.js';
-import { releasedEntry, revokedEntry } from '../log/certificate-entry.js';
+import type { AppendLog } from '../log/append.js';
+import { releasedEntry, revokedEntry, thingEntry } from '../log/builders.js';
+import type { NewLogEntry } from '../log/entries.js';
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
@@ -90,7 +91,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
   const retire = async (tx: Transaction, account: string, thing: LockedThing, status: string): Promise<NewLogEntry> => {
     const gen = thing.gen + 1;
     await sql.setStatus(tx, thing, status, gen, gen);
-    return { account, type: 'thing', payload: { thingId: thing.id, thingName: thing.name, status, gen, minGen: gen } };
+    return thingEntry(account, { id: thing.id, name: thing.name, status, gen, minGen: gen });
   };
 
   /** Certificates of a locked thing that a reason changes. */
@@ -276,11 +277,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
         await sql.setStatus(tx, thing, 'active', gen, undefined);
         const detail = { serialNumbers: held.map(({ serialNumber }) => serialNumber) };
         await audit(tx, { at, account, origin, action: 'thing.resume', target: `thing:${name}`, detail });
-        const status: NewLogEntry = {
-          account,
-          type: 'thing',
-          payload: { thingId: thing.id, thingName: name, status: 'active', gen, minGen: gen },
-        };
+        const status = thingEntry(account, { id: thing.id, name, status: 'active', gen, minGen: gen });
         const last = await log(tx, at, [
           ...held.map((certificate) => releasedEntry({ account, thingName: name }, certificate)),
           status,

@@ -2,7 +2,7 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Commit, Database } from '../db/client.js';
 import type { AppendLog } from '../log/append.js';
-import type { LogEntry } from '../log/reader.js';
+import type { LogEntry } from '../log/entries.js';
 import type { Issuer } from '../pki/issuer.js';
 import { createAuthorities } from '../ocsp/authorities.js';
 import { createBulkService } from './bulk/service.js';

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { AppendLog } from '../log/append.js';
+import { segmentEntry, thingChangedEntry } from '../log/builders.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import type { NewSegment, SegmentPatch } from './schema.js';
@@ -50,7 +51,7 @@ export function createSegmentService({ store, clock, audit, log, lockRoom, requi
   ): Promise<void> => {
     const at = clock();
     await audit(tx, { at, account, origin, action, target: `segment:${name}`, detail: segment as Json });
-    await log(tx, at, [{ account, type: 'segment', payload: { name, segment: segment && decisiveParts(segment) } }]);
+    await log(tx, at, [segmentEntry(account, name, segment)]);
   };
 
   /** Moves a thing, with the segment that it enters locked. */
@@ -69,8 +70,8 @@ export function createSegmentService({ store, clock, audit, log, lockRoom, requi
       const detail = { before: thing.segment, after: to };
       await audit(tx, { at, account, origin, action: 'thing.move', target: `thing:${thingName}`, detail });
       const { attributes, policies } = thing;
-      const payload = { thingId: thing.id, thingName, gen, attributes, policies, segment: to };
-      await log(tx, at, [{ account, type: 'thing-changed', payload }]);
+      const changed = { id: thing.id, name: thingName, gen, attributes, policies, segment: to };
+      await log(tx, at, [thingChangedEntry(account, changed)]);
     });
 
   return {
@@ -142,11 +143,6 @@ export function createSegmentService({ store, clock, audit, log, lockRoom, requi
     remove: (account: string, name: string, thingName: string, origin: Origin): Promise<void> =>
       move(account, thingName, null, name, origin),
   };
-}
-
-/** What of a segment the log carries: decisions need no more. */
-function decisiveParts({ name, cidr, allowedProtocols, trafficPolicy }: NewSegment) {
-  return { name, cidr, allowedProtocols, trafficPolicy };
 }
 
 function withoutUndefined(patch: SegmentPatch): Partial<NewSegment> {

@@ -9,7 +9,7 @@ export type Member = {
   segment: string | null;
   gen: number;
   status: string;
-  attributes: Json;
+  attributes: Record<string, string>;
   policies: string[];
 };
 

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { AppendLog } from '../log/append.js';
+import { thingChangedEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
 import type { ListedThing, ThingStore } from './store.js';
 
@@ -56,13 +57,7 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
       const at = clock();
       const detail: Json = { before: rights(before), after: rights(after) };
       await audit(tx, { at, account, origin, action, target: `thing:${name}`, detail });
-      await log(tx, at, [
-        {
-          account,
-          type: 'thing-changed',
-          payload: { thingId: after.id, thingName: name, gen: after.gen, ...rights(after) },
-        },
-      ]);
+      await log(tx, at, [thingChangedEntry(account, after)]);
       return after;
     });
 

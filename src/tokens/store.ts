@@ -1,6 +1,7 @@
 import type { AppendAudit } from '../audit/store.js';
 import { sql, type Commit, type Database } from '../db/client.js';
 import type { AppendLog } from '../log/append.js';
+import { tokenFamilyEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
 
 /** A line of refresh tokens: the n-th is good while the counter says n. */
@@ -59,7 +60,7 @@ export function createTokenStore(db: Database, commit: Commit, audit: AppendAudi
           target: `thing:${thingName}`,
           detail: { family: id, why },
         });
-        await log(tx, at, [{ account, type: 'token-family', payload: { family: id, thingName } }]);
+        await log(tx, at, [tokenFamilyEntry({ account, thingName }, id)]);
       }),
 
     /** Remembers an assertion until it has expired. False when it was there. */

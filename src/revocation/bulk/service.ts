@@ -5,7 +5,7 @@ import type { Clock } from '../../clock.js';
 import type { Transaction } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import type { AppendLog } from '../../log/append.js';
-import { revokedEntry } from '../../log/certificate-entry.js';
+import { revokedEntry } from '../../log/builders.js';
 import type { Origin } from '../../origin.js';
 import type { BulkRequest } from './schema.js';
 import type { BulkCertificate, BulkRevocation, BulkStore } from './store.js';

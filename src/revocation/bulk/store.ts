@@ -1,5 +1,5 @@
 import { sql, type Commit, type Database, type Transaction } from '../../db/client.js';
-import type { LoggedCertificate } from '../../log/certificate-entry.js';
+import type { LoggedCertificate } from '../../log/builders.js';
 import type { Origin } from '../../origin.js';
 import type { RevocationReason } from '../../pki/crl.js';
 import type { BulkFilter } from './schema.js';

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { appendLog } from '../../../src/log/append.js';
+import { tokenFamilyEntry } from '../../../src/log/builders.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { startServer } from '../../support/server.js';
 
@@ -33,7 +34,7 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
                 await appendLog(
                   tx,
                   new Date(),
-                  families.map((family) => ({ account: 'default', type: 'token-family', payload: { family } })),
+                  families.map((family) => tokenFamilyEntry({ account: 'default', thingName: 'written' }, family)),
                 );
                 await sleep(randomInt(3));
                 if (!isTaken) throw new Error('taken back');

@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { appendLog } from '../../../src/log/append.js';
+import * as builders from '../../../src/log/builders.js';
+import type { NewLogEntry } from '../../../src/log/entries.js';
 import { problemOf } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
@@ -95,6 +98,57 @@ describe.each(databaseKinds)('the feed on %s', (kind) => {
     const first = (await acme.get('/v1/revocations?limit=1000')).body.entries as Entry[];
     expect(first.map(({ type }) => type)).toEqual(Array(8).fill('policy'));
     expect(JSON.stringify(first)).not.toContain('statements');
+  });
+
+  it('an entry has the members of its type, in one order, and nothing else that stands in the log', async () => {
+    const account = 'views';
+    const key = (await server.owner.post('/v1/accounts', { name: account })).body.ownerKey;
+    const holder = { account, thingName: 'pump' };
+    const certificate = {
+      serialNumber: '0a',
+      fingerprint: 'f0',
+      issuerId: 'i1',
+      issuerIndex: 5n,
+      crlScope: '3',
+      notAfter: new Date('2040-01-01T00:00:00Z'),
+      revokedAt: new Date('2026-01-02T03:04:05Z'),
+      revokedPosition: 1n,
+    };
+    const thing = { id: 't1', name: 'pump', gen: 7, status: 'active', minGen: 6 };
+    const segment = { name: 'floor', cidr: '10.9.8.0/24', allowedProtocols: ['MQTT'], trafficPolicy: {} };
+    const settings = { shards: 2, deltaList: true, listMaxAge: 60, listSuperseded: true, distributionPoint: false };
+    const entries = [
+      builders.revokedEntry(holder, certificate, 'keyCompromise'),
+      builders.releasedEntry(holder, certificate),
+      builders.thingEntry(account, thing),
+      builders.thingChangedEntry(account, { ...thing, attributes: { a: 'b' }, policies: ['p'], segment: 'floor' }),
+      builders.tokenFamilyEntry(holder, 'f1'),
+      builders.policyEntry(account, { name: 'p', version: 2, document: { name: 'p', statements: [] } }),
+      builders.segmentEntry(account, 'floor', segment),
+      builders.accountStatusEntry(account, 'active'),
+      builders.issuerEntry(account, 'i1', settings),
+    ].map((entry) => ({ ...entry, payload: { ...entry.payload, secret: 'kept' } }) as object as NewLogEntry);
+    const [at, { client }] = [new Date('2026-01-03T00:00:00Z'), server.database];
+    const last = Number(await client.$transaction((tx) => appendLog(tx, at, entries)));
+    const cursor = server.services.log.cursorAt(last - entries.length);
+    const response = await fetch(`${server.url}/v1/revocations?after=${cursor}`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    const shown = [
+      '"certificate","index":5,"scope":"3","issuer":"i1","reason":"keyCompromise","notAfter":"2040-01-01T00:00:00Z","replaces":1,"revokedAt":"2026-01-02T03:04:05Z","thingName":"pump","fingerprint":"f0","serialNumber":"0a"',
+      '"release","index":5,"scope":"3","issuer":"i1","notAfter":"2040-01-01T00:00:00Z","replaces":1,"thingName":"pump","fingerprint":"f0","serialNumber":"0a"',
+      '"thing","gen":7,"minGen":6,"status":"active","thingId":"t1","thingName":"pump"',
+      '"thing-changed","gen":7,"thingId":"t1","thingName":"pump","segment":"floor"',
+      '"token-family","family":"f1","thingName":"pump"',
+      '"policy","name":"p","version":2',
+      '"segment","name":"floor"',
+      '"key","status":"active","account":"views"',
+      '"issuer","issuer":"i1","shards":2,"deltaList":true,"listMaxAge":60,"listSuperseded":true,"distributionPoint":false',
+    ].map((rest, n) => `{"position":${last - 8 + n},"at":"2026-01-03T00:00:00Z","type":${rest}}`);
+    expect(await response.text()).toContain(`"entries":[${shown.join(',')}]`);
+    const stream = await listen(`/v1/revocations/stream?after=${cursor}`, {}, key);
+    expect((await stream.until(9)).map(({ data }) => JSON.stringify(data))).toEqual(shown);
+    stream.close();
   });
 
   it('409 for a cursor of another epoch, with a link to the snapshot; 400 for none', async () => {

@@ -195,7 +195,11 @@ describe('every schedule of lists, OCSP, feed and snapshot against revocations, 
           ask(at, 'feed', async () => {
             const { entries, position } = await at.feed.page('default', start, 1000);
             expect(position).toBeGreaterThanOrEqual(entries.at(-1)?.position ?? 0);
-            const last = new Map(entries.map(({ type, payload }) => [payload['serialNumber'] as string, type]));
+            const last = new Map(
+              entries.flatMap(({ type, payload }) =>
+                'serialNumber' in payload ? [[payload.serialNumber, type] as const] : [],
+              ),
+            );
             return (each) => (last.has(each) ? last.get(each) === 'certificate' : wasOut(each));
           }),
         snapshot: (at) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LogEntry } from '../../../src/log/reader.js';
+import type { LogEntry } from '../../../src/log/entries.js';
 import { createStream } from '../../../src/feed/stream.js';
 
 const entry = (position: number, account = 'acme'): LogEntry => ({
@@ -7,7 +7,15 @@ const entry = (position: number, account = 'acme'): LogEntry => ({
   at: new Date(0),
   account,
   type: 'certificate',
-  payload: { serialNumber: String(position) },
+  payload: {
+    serialNumber: String(position),
+    fingerprint: 'f0',
+    thingName: 'pump',
+    issuer: 'i1',
+    index: 1,
+    notAfter: '2030-01-01T00:00:00Z',
+    reason: 'unspecified',
+  },
 });
 
 /** A connection that takes what is written until it is full, as a socket does whose other end has stopped reading. */

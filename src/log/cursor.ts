@@ -1,0 +1,37 @@
+import { DomainError } from '../errors.js';
+
+/** A place in the log of one history; a restored backup begins another epoch. */
+export type LogCursor = { epoch: string; position: number };
+
+/** `epoch:position`, as {@link encodeCursor} spells it. */
+export const cursorForm = /^[0-9a-f-]{36}:\d{1,15}$/;
+
+/** A place as callers pass it around. */
+export function encodeCursor({ epoch, position }: LogCursor): string {
+  return `${epoch}:${position}`;
+}
+
+/** The place that a cursor names. @throws DomainError `invalid-request` for anything else */
+export function parseCursor(text: string): LogCursor {
+  if (!cursorForm.test(text)) throw new DomainError('invalid-request', 'a cursor is epoch:position, as it was given');
+  const [epoch, position] = text.split(':') as [string, string];
+  return { epoch, position: Number(position) };
+}
+
+/** A cursor of another history. `next` says what to do instead. */
+export function epochChanged(next: string, extras = {}): DomainError {
+  return new DomainError('epoch-changed', `the database was restored since this cursor was given: ${next}`, extras);
+}
+
+const anew = 'begin again from /v1/revocations/snapshot';
+const snapshot = { links: { snapshot: '/v1/revocations/snapshot' } };
+
+/** A cursor of another history, for a follower, who has to read everything anew. */
+export const followAnew = (): DomainError => epochChanged(anew, snapshot);
+
+/** Refuses a cursor that leads nowhere in a log that is cut up to `pruned`. @throws DomainError `epoch-changed`, `cursor-pruned` */
+export function requireFollowable(cursor: LogCursor, log: { epoch: string; pruned: number }): void {
+  if (cursor.epoch !== log.epoch) throw followAnew();
+  if (cursor.position < log.pruned)
+    throw new DomainError('cursor-pruned', `entries after this cursor are no longer kept: ${anew}`, snapshot);
+}

@@ -1,0 +1,213 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { reasonCodes, type RevocationReason } from '../pki/crl.js';
+import type { PolicyDocument } from '../policy/policy.js';
+
+/**
+ * What the log says. This file is pure: whoever follows the log, with a database or without one, reads it.
+ *
+ * Members stand in the order in which `jsonb` returns them (by length, then by bytes), so that views spell them in one order.
+ *
+ * A new type must be one that the version before can ignore, because both run at once during an upgrade: there it is `unknown`
+ * and changes nothing. What takes a right away must therefore also be said in an entry of a type that version knows.
+ * An entry of a known type that cannot be read stops its reader: nobody guesses what was revoked.
+ */
+const reasons = Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]];
+const optionalText = z.string().optional();
+
+/** A certificate as lists need it. Times are RFC 3339. */
+const certificate = {
+  index: z.int(),
+  /** The shard whose list names it, or `external` when no list does; absent for the complete list. */
+  scope: optionalText,
+  issuer: z.string(),
+  notAfter: z.iso.datetime(),
+  /** Where in the log it was revoked before. */
+  replaces: z.int().optional(),
+  thingName: z.string(),
+  fingerprint: z.string(),
+  serialNumber: z.string(),
+};
+
+const payloads = {
+  /** A certificate is revoked, or its reason is another now. A reason of a later version still revokes. */
+  certificate: z.object({
+    ...certificate,
+    reason: z.enum(reasons).catch('unspecified'),
+    /** The time of its first revocation, where that was earlier than the entry. */
+    revokedAt: z.iso.datetime().optional(),
+  }),
+  /** A hold has ended. */
+  release: z.object(certificate),
+  /** What the thing of a name is now. Generation 0 says that the name has no thing any more. */
+  thing: z.object({
+    gen: z.int(),
+    minGen: z.int(),
+    status: z.string(),
+    thingId: z.string(),
+    thingName: z.string(),
+  }),
+  /** The present values that decide the rights of a thing. */
+  'thing-changed': z.object({
+    gen: z.int(),
+    segment: z.string().nullable().default(null),
+    thingId: z.string(),
+    policies: z.array(z.string()),
+    thingName: z.string(),
+    attributes: z.record(z.string(), z.string()),
+  }),
+  /** A line of refresh tokens has ended. */
+  'token-family': z.object({ family: z.string(), thingName: z.string() }),
+  /** A version of a policy is the active one. */
+  policy: z.object({ name: z.string(), version: z.int(), document: z.custom<PolicyDocument>(isDocument) }),
+  /** What decisions need of a segment; null when it is deleted. */
+  segment: z.object({
+    name: z.string(),
+    segment: z
+      .object({
+        name: z.string(),
+        cidr: z.string(),
+        allowedProtocols: z.array(z.string()),
+        trafficPolicy: z.custom<object>((value) => typeof value === 'object' && value !== null),
+      })
+      .nullable(),
+  }),
+  /** A key was deleted, which `id` names, or the status of an account changed, which `account` names. */
+  key: z.object({ id: optionalText, status: z.string(), account: optionalText }),
+  /** An authority has other settings, or orphans of a restored backup. */
+  issuer: z.object({
+    issuer: z.string(),
+    shards: z.int().optional(),
+    deltaList: z.boolean().optional(),
+    listMaxAge: z.int().optional(),
+    listSuperseded: z.boolean().optional(),
+    distributionPoint: z.boolean().optional(),
+  }),
+};
+
+const place = {
+  position: z.union([z.int(), z.bigint().transform(Number)]),
+  at: z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]),
+  account: z.string(),
+};
+
+const entryOf = <Type extends keyof typeof payloads>(type: Type) =>
+  z.object({ ...place, type: z.literal(type), payload: payloads[type] });
+
+const known = z.discriminatedUnion('type', [
+  entryOf('certificate'),
+  entryOf('release'),
+  entryOf('thing'),
+  entryOf('thing-changed'),
+  entryOf('token-family'),
+  entryOf('policy'),
+  entryOf('segment'),
+  entryOf('key'),
+  entryOf('issuer'),
+]);
+
+const unknown = z
+  .object({ ...place, type: z.string().refine((type) => !Object.hasOwn(payloads, type)) })
+  .transform(({ type, ...rest }) => ({ ...rest, type: 'unknown' as const, payload: { named: type } }));
+
+type KnownEntry = z.output<typeof known>;
+type Unplaced<Entry> = Entry extends unknown ? Omit<Entry, 'position' | 'at'> : never;
+
+/** The kinds of entries that other instances, proxies and lists follow. */
+export type LogEntryType = KnownEntry['type'];
+
+/** An entry that is not in the log yet. */
+export type NewLogEntry = Unplaced<KnownEntry>;
+
+/** An entry of the log, as every follower reads it. `unknown` is what a later version wrote: `payload.named` is its type. */
+export type LogEntry = KnownEntry | z.output<typeof unknown>;
+
+/** An entry of one type. */
+export type EntryOf<Type extends LogEntry['type']> = Extract<LogEntry, { type: Type }>;
+
+/**
+ * Reads an entry, from a row of the database or from JSON. Members that this version does not know are left out.
+ * @throws Error for an entry of a known type without the shape of that type
+ */
+export function parseEntry(input: unknown): LogEntry {
+  const read = known.safeParse(input);
+  if (read.success) return read.data;
+  const other = unknown.safeParse(input);
+  if (other.success) return other.data;
+  const [issue] = read.error.issues;
+  const { position, type } = (input ?? {}) as { position?: unknown; type?: unknown };
+  throw new Error(
+    `the entry ${String(position)} of the log, of type ${String(type)}, cannot be read: ${issue!.path.join('.')}: ${issue!.message}`,
+  );
+}
+
+/**
+ * An entry as the feed shows it: for each type the members that are named here, and no others. Documents and attributes stay
+ * inside: a follower drops what an entry names. Of a type that this version does not know only the place is shown.
+ */
+export function followerView(entry: LogEntry) {
+  const { type, payload } = entry;
+  const place = { position: entry.position, at: rfc3339(entry.at) };
+  switch (type) {
+    case 'certificate':
+      return { ...place, type, ...pick(payload, shownOfCertificate) };
+    case 'release':
+      return { ...place, type, ...pick(payload, shownOfRelease) };
+    case 'thing':
+      return { ...place, type, ...pick(payload, ['gen', 'minGen', 'status', 'thingId', 'thingName']) };
+    case 'thing-changed': {
+      const segment = payload.segment === null ? {} : { segment: payload.segment };
+      return { ...place, type, ...pick(payload, ['gen', 'thingId', 'thingName']), ...segment };
+    }
+    case 'token-family':
+      return { ...place, type, ...pick(payload, ['family', 'thingName']) };
+    case 'policy':
+      return { ...place, type, ...pick(payload, ['name', 'version']) };
+    case 'segment':
+      return { ...place, type, ...pick(payload, ['name']) };
+    case 'key':
+      return { ...place, type, ...pick(payload, ['id', 'status', 'account']) };
+    case 'issuer':
+      return { ...place, type, ...pick(payload, ['issuer', ...settingsOfIssuer]) };
+    case 'unknown':
+      return { ...place, type: payload.named };
+  }
+}
+
+const shownOfRelease = [
+  'index',
+  'scope',
+  'issuer',
+  'notAfter',
+  'replaces',
+  'thingName',
+  'fingerprint',
+  'serialNumber',
+] as const;
+
+const shownOfCertificate = [
+  'index',
+  'scope',
+  'issuer',
+  'reason',
+  'notAfter',
+  'replaces',
+  'revokedAt',
+  'thingName',
+  'fingerprint',
+  'serialNumber',
+] as const;
+
+/** What an operator sets about the lists of an issuer. */
+export const settingsOfIssuer = ['shards', 'deltaList', 'listMaxAge', 'listSuperseded', 'distributionPoint'] as const;
+
+/** These members of an object, in this order, as far as it has them. */
+export function pick<Source extends object, Member extends keyof Source>(source: Source, members: readonly Member[]) {
+  const picked: Partial<Pick<Source, Member>> = {};
+  for (const member of members) if (source[member] !== undefined) picked[member] = source[member];
+  return picked as Pick<Source, Member>;
+}
+
+function isDocument(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Array.isArray((value as { statements?: unknown }).statements);
+}
