@@ -90,6 +90,18 @@ module.exports = {
       },
     },
     {
+      name: 'judge-reaches-nothing',
+      comment:
+        'A decision depends on a snapshot, a principal, a question and a time: what it is made of imports itself, policy/ and pki/, which the rules above keep pure, and nothing that waits, reads a clock or does I/O.',
+      severity: 'error',
+      from: { path: '^src/(errors|authorize/(judge|question|rights|segment|snapshot))\\.ts$' },
+      to: {
+        pathNot:
+          '^src/(errors|authorize/(judge|question|rights|segment|snapshot))\\.ts$|^src/(policy|pki)/|^node_modules/lru-cache/|^(node:)?crypto$',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'routes-translate',
       comment: 'routes.ts decides nothing: no store, aws/, pki/ or policy/.',
       severity: 'error',

@@ -1,6 +1,6 @@
 import { rfc3339 } from '../clock.js';
 import type { CompiledStatement } from '../policy/compile.js';
-import type { Verdict } from './service.js';
+import type { Verdict } from './judge.js';
 
 // Answers are put together from text that was made before: names, ids and cursors have forms that need no escaping.
 const decided = new WeakMap<CompiledStatement, string>();

@@ -5,9 +5,11 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { compileSchema } from '../http/schema-compiler.js';
 import { inSlicesOf } from '../slices.js';
+import type { Verdict } from './judge.js';
+import type { Question } from './question.js';
 import { decisionHeader, replyTo } from './reply.js';
 import * as schema from './schema.js';
-import { fewAtOnce, type AuthorizeService, type Verdict } from './service.js';
+import { fewAtOnce, type AuthorizeService } from './service.js';
 
 const tags = ['proxies'];
 const json = 'application/json; charset=utf-8';
@@ -31,7 +33,7 @@ export function authorizeRoutes({ service }: Deps) {
       : (verdicts as Verdict[]);
 
   /** One of many. A certificate that cannot be read spoils its own answer alone; without a lease there is none at all. */
-  const ask = (caller: Grantee, question: schema.Question): Verdict | Promise<Verdict> => {
+  const ask = (caller: Grantee, question: Question): Verdict | Promise<Verdict> => {
     try {
       return service.authorize(caller, question);
     } catch (error) {

@@ -42,11 +42,3 @@ export const answer = z.object({
 
 export const batch = z.strictObject({ requests: z.array(question).max(1000) });
 export const batchAnswer = z.object({ decisions: z.array(answer) });
-
-export type Question = z.output<typeof question>;
-export type PrincipalForm = {
-  token?: string;
-  fingerprint?: string | undefined;
-  certificatePem?: string;
-  thingName?: string;
-};

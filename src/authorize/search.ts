@@ -2,8 +2,9 @@ import type { Grantee } from '../access/grantee.js';
 import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from '../policy/action.js';
 import { namedActions, namedResources, spellResource } from '../policy/literals.js';
 import { inSlices } from '../slices.js';
-import type { KnownPrincipal, Principals } from './principals.js';
-import type { Question } from './schema.js';
+import type { Context } from '../policy/condition.js';
+import type { Principals } from './principals.js';
+import type { KnownPrincipal } from './rights.js';
 import type { AuthorizeService } from './service.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -12,8 +13,6 @@ type Deps = {
   principals: Pick<Principals, 'page' | 'byName'>;
   snapshot: Pick<Snapshot, 'weightOf' | 'documents'>;
 };
-
-type Context = NonNullable<Question['context']>;
 
 /** What was found, and where the next page begins; undefined at the end. */
 export type Found<Place> = { found: string[]; next: Place | undefined };

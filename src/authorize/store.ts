@@ -1,22 +1,5 @@
 import { sql, type Database } from '../db/client.js';
-
-/** A thing with one of its certificates, as the registry has them. */
-export type RegisteredPrincipal = {
-  thingId: string;
-  account: string;
-  name: string;
-  type: string | null;
-  attributes: Record<string, string>;
-  policies: string[];
-  segment: string | null;
-  status: string;
-  fingerprint: string;
-  serialNumber: string;
-  notAfter: Date;
-  reason: string | null;
-  /** True when another unexpired certificate of the name, of this thing or one before it, was revoked for more than being superseded. */
-  otherRevoked: boolean;
-};
+import type { RegisteredPrincipal } from './rights.js';
 
 /** A thing on a page, perhaps without a certificate. */
 export type ListedPrincipal = RegisteredPrincipal | { name: string; fingerprint: null };

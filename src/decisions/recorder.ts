@@ -1,6 +1,6 @@
 import type { Context } from '../policy/condition.js';
-import type { Question } from '../authorize/schema.js';
-import type { Verdict } from '../authorize/service.js';
+import type { Verdict } from '../authorize/judge.js';
+import type { Question } from '../authorize/question.js';
 
 /** One decision of the sample. */
 export type RecordedDecision = {

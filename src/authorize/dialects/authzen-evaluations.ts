@@ -1,7 +1,8 @@
 import { DomainError } from '../../errors.js';
 import type { Grantee } from '../../access/grantee.js';
 import { inSlicesOf } from '../../slices.js';
-import { fewAtOnce, type AuthorizeService, type Verdict } from '../service.js';
+import type { Verdict } from '../judge.js';
+import { fewAtOnce, type AuthorizeService } from '../service.js';
 import { questionOf } from './authzen-question.js';
 import { evaluation, type Evaluation, type EvaluationAnswer, type Evaluations } from './authzen-schema.js';
 

@@ -1,11 +1,11 @@
 import { resourceKinds, type ResourceKind } from '../../policy/action.js';
 import { thingNameForm } from '../../shapes.js';
-import type { Question } from '../schema.js';
-import type { Refusal } from '../service.js';
+import type { Context } from '../../policy/condition.js';
+import type { Refusal } from '../judge.js';
+import type { Question } from '../question.js';
 import type { Evaluation } from './authzen-schema.js';
 
 type Members = Record<string, unknown>;
-type Context = NonNullable<Question['context']>;
 
 // As for /v1/authorize.
 const longest = { sourceIp: 256, protocol: 64, clientId: 65_536 };

@@ -2,7 +2,7 @@ import type { Grantee } from '../../access/grantee.js';
 import { exportToAws, type AwsDocument } from '../../policy/aws/export.js';
 import type { PolicyDocument } from '../../policy/policy.js';
 import { renderPolicy, type Principal } from '../../policy/variables.js';
-import type { Holder, Refusal } from '../service.js';
+import type { Holder, Refusal } from '../judge.js';
 
 /** What AWS IoT tells a custom authorizer, as far as it matters. */
 export type AuthorizerEvent = {

@@ -15,6 +15,7 @@ const offenders: Record<string, string> = {
   'src/policy/decide.ts': "import 'node:fs';",
   'src/things/service.ts':
     "import 'fastify'; import '@prisma/client'; import '../tokens/service.js'; import '@aws-sdk/client-iot';",
+  'src/authorize/judge.ts': "import '../clock.js';",
   'src/things/routes.ts': "import './store.js';",
   'src/things/store.ts': 'export {};',
   'src/tokens/service.ts': "import '../db/client.js'; import type {} from '../http/callers.js';",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRecorder, type RecordedDecision } from '../../../src/decisions/recorder.js';
-import type { Verdict } from '../../../src/authorize/service.js';
+import type { Verdict } from '../../../src/authorize/judge.js';
 
 const verdict: Verdict = {
   allowed: false,
