@@ -1,4 +1,4 @@
-/** The nevers of the architecture, as far as imports show them; test/unit/nevers.test.ts has the rest. */
+/** The nevers of docs/architecture.md, as far as imports show them; test/unit/nevers.test.ts has the rest. */
 const features =
   'accounts|api-keys|audit|authorize|aws|certificates|decisions|enrollments|feed|issuers|lists|monitoring|ocsp|policies|provisioning|revocation|segments|things|tokens';
 

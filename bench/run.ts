@@ -10,6 +10,7 @@ import { benchProvisioning } from './provisioning.js';
 import { benchPush } from './push.js';
 import { benchCompact, benchLists } from './revocation.js';
 import { benchServers } from './servers.js';
+import { benchSizing } from './sizing.js';
 import { benchStart } from './start.js';
 import { benchTenants } from './tenants.js';
 
@@ -25,6 +26,7 @@ const sections: Record<string, () => Promise<string>> = {
   ocsp: benchOcsp,
   aws: benchAws,
   tenants: benchTenants,
+  sizing: benchSizing,
 };
 
 // All of them, or those that are named: npm run bench -- engine servers

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { tmpdir } from 'node:os';
@@ -58,7 +60,9 @@ describeWith(withPostgres, 'two instances on one PostgreSQL behind NGINX', () =>
         'http {',
         `http { client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s;`,
       );
-    writeFileSync(join(folder, 'nginx.conf'), `pid ${folder}/pid;\nerror_log ${folder}/error.log;\n${config}`);
+    // Its workers write large bodies into the folder, which belongs to whoever runs this.
+    const user = process.getuid?.() === 0 ? 'user root;\n' : '';
+    writeFileSync(join(folder, 'nginx.conf'), `${user}pid ${folder}/pid;\nerror_log ${folder}/error.log;\n${config}`);
     return spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-g', 'daemon off;'], { stdio: 'ignore' });
   }
 
@@ -105,6 +109,38 @@ describeWith(withPostgres, 'two instances on one PostgreSQL behind NGINX', () =>
         .status,
     ).toBe(201);
     expect((await owner.get('/v1/audit?target=thing:address-1')).body.items[0].sourceIp).toBe('127.0.0.1');
+  });
+
+  it.each([
+    ['/v1/things/x/reenroll', 64],
+    ['/v1/authorize', 512],
+    ['/access/v1/evaluation', 512],
+    ['/v1/policies', 1024],
+    ['/v1/policies/simulate', 1024],
+    ['/v1/revocations/bulk', 2048],
+    ['/access/v1/evaluations', 4096],
+    ['/v1/authorize/batch', 16_384],
+  ])('a body for %s gets its %i KiB through NGINX', async (path, limit) => {
+    const headers = { authorization: `Bearer ${ownerKey}`, 'content-type': 'application/json' };
+    const send = async (to: string, octets: number) => {
+      const body = `{"unknown":1${' '.repeat(octets - 13)}}`;
+      const response = await fetch(to + path, { method: 'POST', headers, body });
+      const { type } = (await response.json().catch(() => ({ type: 'not JSON' }))) as { type: string };
+      return [response.status, type];
+    };
+    const most = limit * 1024;
+    const direct = await send(programs[0]!.url, most);
+    expect([400, 422]).toContain(direct[0]);
+    expect(await send(url, most)).toEqual(direct);
+    // That is all that the API takes: one octet more is refused before it is sent.
+    const refused = request(programs[0]!.url + path, {
+      method: 'POST',
+      headers: { ...headers, 'content-length': most + 1 },
+    });
+    refused.flushHeaders();
+    const [answer] = (await once(refused, 'response')) as [IncomingMessage];
+    expect(answer.statusCode).toBe(413);
+    refused.destroy();
   });
 
   it('an instance that is killed costs no reader an answer, and a device asks again', async () => {
