@@ -39,8 +39,7 @@ export async function serve(config: Config): Promise<void> {
     clock: systemClock,
     async checkReady() {
       await pingDatabase(resources.database.client);
-      if (!resources.services.log.mayAnswer())
-        throw new DomainError('not-ready', 'the lease of this instance has ended: try again', { retryAfter: 1 });
+      resources.services.log.requireLease();
       resources.services.publisher.requireHealthy();
     },
     logger,

@@ -209,7 +209,7 @@ export async function createServices(resources: Resources) {
     clock,
     snapshot,
     principals,
-    mayAnswer: log.mayAnswer,
+    requireLease: log.requireLease,
     cursor: log.cursor,
     reach: log.reach,
     seen: lastSeen.note,
@@ -248,7 +248,7 @@ export async function createServices(resources: Resources) {
     tokenStore,
 
     /** Cuts off the beginning of the log that matters to nobody any more. */
-    pruneLog: (): Promise<number> => db.$transaction((tx) => pruneLog(tx, clock())),
+    pruneLog: (): Promise<number> => pruneLog(db, clock()),
 
     /** Writes what waits to be written, and gives the lease back. */
     async close(): Promise<void> {

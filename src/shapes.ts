@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DomainError } from './errors.js';
 import { permissions, roles } from './access/permissions.js';
+import { cursorForm } from './log/cursor.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
 
@@ -109,7 +110,7 @@ export const outsideLists = z
 export const versionNumber = z.int().min(1).max(mostInt);
 
 /** A place in the log: `epoch:position`. */
-export const logCursor = z.string().regex(/^[0-9a-f-]{36}:\d{1,15}$/, 'must be a cursor: epoch:position');
+export const logCursor = z.string().regex(cursorForm, 'must be a cursor: epoch:position');
 
 /** `?limit=&cursor=` of every list. */
 export const pageQuery = z.strictObject({

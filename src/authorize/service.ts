@@ -12,8 +12,8 @@ type Deps = {
   clock: Clock;
   snapshot: Snapshot;
   principals: Pick<Principals, 'byToken' | 'byName' | 'byFingerprint'>;
-  /** False while this instance may not say what depends on the log. */
-  mayAnswer(): boolean;
+  /** INVARIANT: an instance without a lease says nothing that depends on the log. @throws DomainError `not-ready` */
+  requireLease(): void;
   /** The place in the log that is applied here. */
   cursor(): string;
   /** Resolves once the log is applied up to a cursor. @throws DomainError `not-ready`, `epoch-changed` */
@@ -32,14 +32,9 @@ export type AuthorizeService = ReturnType<typeof createAuthorizeService>;
 
 /** "May this device do that now?" Synchronous as soon as the principal is known. */
 export function createAuthorizeService(deps: Deps) {
-  const { clock, principals, mayAnswer, reach, seen, decided } = deps;
+  const { clock, principals, requireLease, reach, seen, decided } = deps;
   const judge = createJudge(deps);
   const identify = createIdentify(principals);
-
-  /** INVARIANT: an instance without a lease says nothing that depends on the log. */
-  const requireLease = (): void => {
-    if (!mayAnswer()) throw noLease();
-  };
 
   const conclude = (caller: Grantee, subject: Subject | Refusal, question: Question, now: number): Verdict => {
     if (typeof subject === 'string') return judge.refuse(caller, subject, now);
@@ -115,10 +110,4 @@ export function createAuthorizeService(deps: Deps) {
       ...(why instanceof DomainError ? { detail: why.message } : {}),
     }),
   };
-}
-
-function noLease(): DomainError {
-  return new DomainError('not-ready', 'this instance has lost touch with the database: ask another, or try again', {
-    retryAfter: 1,
-  });
 }

@@ -7,6 +7,12 @@ export type RecordStore = ReturnType<typeof createRecordStore>;
 
 /** What is written of decisions: the sample, and when things were last asked about. */
 export function createRecordStore(db: Database) {
+  const nextAccount = async (after: string): Promise<string | undefined> => {
+    const [row] = await db.$queryRaw<{ account: string }[]>(sql`
+      SELECT account_name AS account FROM decision_samples WHERE account_name > ${after} ORDER BY account_name LIMIT 1`);
+    return row?.account;
+  };
+
   return {
     async insert(decisions: RecordedDecision[]): Promise<void> {
       await db.decisionSample.createMany({
@@ -18,12 +24,12 @@ export function createRecordStore(db: Database) {
       });
     },
 
-    /** Keeps the newest of each account. */
-    async prune(): Promise<void> {
-      await db.$executeRaw(sql`
-        DELETE FROM decision_samples d USING (
-          SELECT account_name, id, row_number() OVER (PARTITION BY account_name ORDER BY id DESC) AS n FROM decision_samples
-        ) r WHERE r.id = d.id AND r.n > ${keptPerAccount}`);
+    /** Keeps the newest of each account. One account after the other, each by the index: what is kept is not read. */
+    async prune(kept = keptPerAccount): Promise<void> {
+      for (let account = await nextAccount(''); account !== undefined; account = await nextAccount(account))
+        await db.$executeRaw(sql`
+          DELETE FROM decision_samples WHERE account_name = ${account} AND id <= (
+            SELECT id FROM decision_samples WHERE account_name = ${account} ORDER BY id DESC OFFSET ${kept} LIMIT 1)`);
     },
 
     /** The newest decisions of an account, before an id. */

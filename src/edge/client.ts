@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readEvents } from './event-stream.js';
-import { createRevokedSet, type FeedEntry, type FeedSnapshot } from './revoked-set.js';
+import { encodeCursor, parseCursor } from '../log/cursor.js';
+import { createRevokedSet, readFeedEntry, type FeedEntry, type FeedSnapshot } from './revoked-set.js';
 
 export { openGapList, openStatusList, type RevokedIndices } from './compact.js';
 
@@ -69,15 +70,15 @@ export async function followRevocations(options: FollowOptions) {
     id: string;
   };
 
-  const isBehind = (position: number): boolean => Number(cursor.split(':')[1]) < position;
+  const isBehind = (position: number): boolean => parseCursor(cursor).position < position;
 
   /** Everything up to a place is applied. The stream and pages overlap, and the one behind does not lead back. */
   const reach = (place: string): void => {
-    if (isBehind(Number(place.split(':')[1]))) cursor = place;
+    if (isBehind(parseCursor(place).position)) cursor = place;
   };
 
-  const apply = (entry: FeedEntry): void => {
-    if (!isBehind(entry.position)) return;
+  const apply = (entry: ReturnType<typeof readFeedEntry>): void => {
+    if (entry.type === 'other' || !isBehind(entry.position)) return;
     set.apply(entry);
     const isRefusal = entry.type === 'certificate' || (entry.type === 'thing' && entry.status !== 'active');
     if (!isRefusal) return;
@@ -119,8 +120,8 @@ export async function followRevocations(options: FollowOptions) {
     for (let more = true; more;) {
       const sent = now();
       const response = await ask(`/v1/revocations?after=${cursor}&limit=1000`);
-      const page = (await response.json()) as { cursor: string; entries: FeedEntry[]; next?: string };
-      page.entries.forEach(apply);
+      const page = (await response.json()) as { cursor: string; entries: unknown[]; next?: string };
+      page.entries.map(readFeedEntry).forEach(apply);
       more = page.next !== undefined;
       reach(page.cursor);
       if (!more) heardAt = sent;
@@ -154,9 +155,9 @@ export async function followRevocations(options: FollowOptions) {
           reach((JSON.parse(data) as { cursor: string }).cursor);
           void probe();
         } else {
-          const entry = JSON.parse(data) as FeedEntry;
+          const entry = readFeedEntry(JSON.parse(data));
           apply(entry);
-          reach(`${cursor.split(':')[0]}:${entry.position}`);
+          reach(encodeCursor({ ...parseCursor(cursor), position: entry.position }));
           void confirm();
         }
       }

@@ -1,20 +1,32 @@
-/** An entry of the feed, as far as an edge goes by it. */
-export type FeedEntry = {
-  position: number;
-  type: string;
-  fingerprint?: string;
-  serialNumber?: string;
-  thingName?: string;
-  reason?: string;
-  status?: string;
-  minGen?: number;
-};
+import type { FollowerEntry } from '../log/entries.js';
 
-/** What `GET /v1/revocations/snapshot` answers. */
+/** The entries of the feed that change what an edge refuses. */
+export type FeedEntry = Extract<FollowerEntry, { type: 'certificate' | 'release' | 'thing' }>;
+
+/** An entry that changes nothing here: of another type, or of one that this version does not know. */
+type OtherEntry = { type: 'other'; position: number };
+
+const needed = {
+  certificate: ['fingerprint', 'serialNumber', 'thingName', 'reason'],
+  release: ['fingerprint', 'serialNumber'],
+  thing: ['thingName', 'status'],
+} as const satisfies Record<FeedEntry['type'], readonly string[]>;
+
+/** Reads an entry as the feed sent it. @throws Error when what it says cannot be applied: it must not be passed over */
+export function readFeedEntry(sent: unknown): FeedEntry | OtherEntry {
+  const { type, position } = (sent ?? {}) as { type?: unknown; position?: unknown };
+  if (typeof type !== 'string' || typeof position !== 'number') throw new Error('the feed sent no entry');
+  if (type !== 'certificate' && type !== 'release' && type !== 'thing') return { type: 'other', position };
+  const isWhole = needed[type].every((member) => typeof (sent as Record<string, unknown>)[member] === 'string');
+  if (!isWhole) throw new Error(`the feed sent an entry of type ${type} that cannot be read`);
+  return sent as FeedEntry;
+}
+
+/** What `GET /v1/revocations/snapshot` answers. Where a restored backup lacks a certificate, only its serial number is known. */
 export type FeedSnapshot = {
   cursor: string;
   position: number;
-  certificates: { fingerprint: string; serialNumber: string; thingName: string; reason: string }[];
+  certificates: { fingerprint?: string; serialNumber: string; thingName?: string; reason: string }[];
   things: { thingName: string; status: string; minGen: number }[];
 };
 
@@ -28,22 +40,25 @@ export function createRevokedSet() {
 
   return {
     load(snapshot: FeedSnapshot): void {
-      byFingerprint = new Map(snapshot.certificates.map(({ fingerprint, reason }) => [fingerprint, reason]));
+      byFingerprint = new Map(
+        snapshot.certificates.flatMap(({ fingerprint, reason }) => (fingerprint ? [[fingerprint, reason]] : [])),
+      );
       bySerial = new Map(snapshot.certificates.map(({ serialNumber, reason }) => [serialNumber, reason]));
       const refused = snapshot.things.filter(({ status }) => status !== 'active');
       things = new Map(refused.map(({ thingName, status }) => [thingName, status]));
     },
 
-    apply({ type, fingerprint, serialNumber, thingName, reason, status }: FeedEntry): void {
-      if (type === 'certificate') {
-        byFingerprint.set(fingerprint!, reason!);
-        bySerial.set(serialNumber!, reason!);
-      } else if (type === 'release') {
-        byFingerprint.delete(fingerprint!);
-        bySerial.delete(serialNumber!);
-      } else if (type === 'thing') {
-        if (status === 'active') things.delete(thingName!);
-        else things.set(thingName!, status!);
+    apply(entry: FeedEntry): void {
+      switch (entry.type) {
+        case 'certificate':
+          byFingerprint.set(entry.fingerprint, entry.reason);
+          return void bySerial.set(entry.serialNumber, entry.reason);
+        case 'release':
+          byFingerprint.delete(entry.fingerprint);
+          return void bySerial.delete(entry.serialNumber);
+        case 'thing':
+          if (entry.status === 'active') things.delete(entry.thingName);
+          else things.set(entry.thingName, entry.status);
       }
     },
 
@@ -53,6 +68,6 @@ export function createRevokedSet() {
     /** `suspended` or `revoked`; undefined for a thing that is neither. */
     statusOf: (thingName: string): string | undefined => things.get(thingName),
 
-    size: (): number => byFingerprint.size,
+    size: (): number => bySerial.size,
   };
 }

@@ -6,6 +6,7 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
 import { mostOfAccount, tooMany } from '../limits.js';
+import { followAnew, parseCursor } from '../log/cursor.js';
 import { followerView } from '../log/entries.js';
 import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
 
@@ -139,20 +140,14 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
       },
       async (request) => {
         const { cursor, incarnation, mode } = request.body;
-        const [of, position] = cursor.split(':') as [string, string];
         const { id } = request.params;
         const { account, id: keyId } = grantee(request);
-        const confirmation = { epoch: of, position: Number(position), incarnation, mode };
+        const confirmation = { ...parseCursor(cursor), incarnation, mode };
         const result = await store.confirm(account, keyId, id, confirmation);
         if (result === 'unknown') throw noProxy(id);
         if (result === 'other-key')
           throw new DomainError('forbidden', 'another key registered this proxy, and no other speaks for it');
-        if (result === 'other-epoch')
-          throw new DomainError(
-            'epoch-changed',
-            'the database was restored since this cursor was given: begin again from /v1/revocations/snapshot',
-            { links: { snapshot: '/v1/revocations/snapshot' } },
-          );
+        if (result === 'other-epoch') throw followAnew();
         if (result === 'ahead')
           throw new DomainError('conflict', 'the log has not come to that cursor: confirm what you were given');
         return present(result);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Database } from '../db/client.js';
 import { mostOfAccount } from '../limits.js';
+import type { LogCursor } from '../log/cursor.js';
 import { parseEntry, type LogEntry } from '../log/entries.js';
 
 /** An edge that follows the feed, as far as it has told. */
@@ -73,7 +74,7 @@ export function createProxyStore(db: Database) {
       account: string,
       keyId: string,
       id: string,
-      { epoch, position, incarnation, mode }: { epoch: string; position: number; incarnation: string; mode: string },
+      { epoch, position, incarnation, mode }: LogCursor & { incarnation: string; mode: string },
     ): Promise<Proxy | 'ahead' | 'unknown' | 'other-key' | 'other-epoch'> =>
       db.$transaction(async (tx) => {
         const [proxy] = await tx.$queryRaw<

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { DomainError } from '../errors.js';
 import type { Grantee } from '../access/grantee.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
+import { encodeCursor, parseCursor, requireFollowable } from '../log/cursor.js';
 import { followerView } from '../log/entries.js';
 import { logCursor, serialNumber, thingName, timestamp } from '../shapes.js';
 import type { FeedPage, FeedStore } from './store.js';
@@ -58,22 +58,9 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
    * the epoch and the beginning of the very log that the page was read from. @throws DomainError `epoch-changed`, `cursor-pruned`
    */
   const read = async (account: string, cursor: string | undefined, limit: number): Promise<FeedPage> => {
-    const [of, position] = (cursor ?? ':0').split(':') as [string, string];
-    const page = await store.page(account, Number(position), limit);
-    if (cursor === undefined) return page;
-    const links = { snapshot: '/v1/revocations/snapshot' };
-    if (of !== page.epoch)
-      throw new DomainError(
-        'epoch-changed',
-        'the database was restored since this cursor was given: begin again from /v1/revocations/snapshot',
-        { links },
-      );
-    if (Number(position) < page.pruned)
-      throw new DomainError(
-        'cursor-pruned',
-        'entries after this cursor are no longer kept: begin again from /v1/revocations/snapshot',
-        { links },
-      );
+    const from = cursor === undefined ? undefined : parseCursor(cursor);
+    const page = await store.page(account, from?.position ?? 0, limit);
+    if (from) requireFollowable(from, page);
     return page;
   };
 
@@ -84,7 +71,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
   };
 
   const present = ({ epoch: of, position, entries, more }: FeedPage, limit: number): z.output<typeof feedPage> => {
-    const cursor = `${of}:${position}`;
+    const cursor = encodeCursor({ epoch: of, position });
     return {
       epoch: of,
       position,
@@ -128,7 +115,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
           ...(name === null ? {} : { thingName: name }),
           revokedAt: rfc3339(revokedAt),
         }));
-        return { ...rest, cursor: `${rest.epoch}:${rest.position}`, certificates: listed };
+        return { ...rest, cursor: encodeCursor(rest), certificates: listed };
       },
     );
 
@@ -181,7 +168,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
             if (!listener.isIn()) return;
             if (again && !page.more) return listener.live(page.position);
             // A cursor, not a position: when the log is cut or becomes another one in between, the stream ends.
-            page = await read(caller.account, `${first.epoch}:${page.position}`, 1000);
+            page = await read(caller.account, encodeCursor({ epoch: first.epoch, position: page.position }), 1000);
           }
         } catch (error) {
           request.log.error({ err: error, reqId: request.id }, 'a stream ended');

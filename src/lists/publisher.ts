@@ -17,7 +17,7 @@ type Deps<Stored extends StoredIssuer> = {
   open(stored: Stored): Issuer;
   crlUrl(issuerId: string): string;
   deltaUrl(issuerId: string): string;
-  log: { mayAnswer(): boolean; position(): number; catchUp(): Promise<void> };
+  log: { requireLease(): void; position(): number; catchUp(): Promise<void> };
   /** Told of every list that was not published, and why. */
   alarm(error: unknown): void;
 };
@@ -49,11 +49,6 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
   });
   let alarmAt = Infinity;
 
-  const requireLease = (): void => {
-    if (!log.mayAnswer())
-      throw new DomainError('not-ready', 'this instance has no lease: try again', { retryAfter: 1 });
-  };
-
   // A list from the future is signed anew, but not for the little that instances' clocks differ.
   const isDue = ({ kind }: Stored, { signedAt, nextUpdate }: CrlRecord): boolean => {
     const now = clock();
@@ -75,7 +70,7 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
     if (Number(record.position) > log.position()) await log.catchUp();
     // INVARIANT: a live list under a lease holds everything that was acknowledged by now. What is returned was made
     // from it now or later.
-    requireLease();
+    log.requireLease();
     if (!list.isLive()) return undefined;
     const known = isDue(list.issuer, record) ? undefined : await issuing.recall(list, record);
     if (known) return known;
@@ -95,7 +90,7 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       const result = await work().catch((error: unknown) => {
         throw error instanceof RefusedList ? new DomainError('list-refused', refusedText, {}, { cause: error }) : error;
       });
-      requireLease();
+      log.requireLease();
       if (result !== undefined) return result;
     }
     throw new DomainError('not-ready', why, { retryAfter: 1 });
@@ -158,19 +153,19 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
   return {
     /** The list of an issuer or of one of its shards. @throws DomainError `not-found`, `list-expired`, `list-refused`, `not-ready` */
     async crl(issuerId: string, scope = 'complete'): Promise<PublishedCrl> {
-      requireLease();
+      log.requireLease();
       return requireFresh(await current(issuerId, scope));
     },
 
     /** What changed since an earlier complete list. Never served but under its own URL. @throws DomainError as `crl` */
     async delta(issuerId: string): Promise<PublishedCrl> {
-      requireLease();
+      log.requireLease();
       return requireFresh(await delta(issuerId));
     },
 
     /** The complete lists of every unexpired authority of an account, root included: what TLS servers need. @throws DomainError as `crl` */
     async bundle(account: string): Promise<PublishedCrl[]> {
-      requireLease();
+      log.requireLease();
       const crls: PublishedCrl[] = [];
       for (const { id } of await unexpiredIssuers(account)) crls.push(requireFresh(await current(id, 'complete')));
       return crls;
@@ -184,7 +179,7 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       const { taken } = await untilDone(async () => {
         await requireRecord(issuerId, 'complete');
         return lists.use(issuerId, 'complete', (list) => {
-          requireLease();
+          log.requireLease();
           return list.isLive() ? { taken: take(list) } : undefined;
         });
       });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { sql, type Transaction } from '../db/client.js';
+import { sql, type Database, type Transaction } from '../db/client.js';
 import type { NewLogEntry } from './entries.js';
 
 /** Appends entries in the writing transaction and returns the position of the last. */
@@ -45,17 +45,25 @@ function lastMattersAt(at: Date, { type, payload }: NewLogEntry): number {
   return payload.scope === 'external' ? at.getTime() : Math.max(at.getTime(), Date.parse(payload.notAfter));
 }
 
-/** Cuts off the beginning of the log that matters to nobody any more. Returns how far it is gone. */
-export async function pruneLog(tx: Transaction, now: Date): Promise<number> {
-  const [kept] = await tx.$queryRaw<{ position: bigint }[]>(
-    sql`SELECT position FROM log_entries WHERE keep_until > ${now} ORDER BY position LIMIT 1`,
-  );
-  const [head] = await tx.$queryRaw<{ position: bigint; pruned: bigint }[]>(sql`SELECT position, pruned FROM log_head`);
-  const upTo = kept ? kept.position - 1n : head!.position;
-  if (upTo <= head!.pruned) return Number(head!.pruned);
-  await tx.$executeRaw(sql`DELETE FROM log_entries WHERE position <= ${upTo}`);
-  await tx.$executeRaw(sql`UPDATE log_head SET pruned = GREATEST(pruned, ${upTo})`);
-  return Number(upTo);
+const prunedAtOnce = 10_000;
+
+/**
+ * Cuts off the beginning of the log that matters to nobody any more. Returns how far it is gone. It goes in chunks, so that
+ * whoever appends meanwhile never waits long for the head.
+ */
+export async function pruneLog(db: Database, now: Date, chunk = prunedAtOnce): Promise<number> {
+  // INVARIANT: one statement finds what is kept and where the log ends: what is appended after it is not cut.
+  const [log] = await db.$queryRaw<{ pruned: bigint; upTo: bigint }[]>(sql`
+    SELECT h.pruned, COALESCE((SELECT e.position - 1 FROM log_entries e WHERE e.keep_until > ${now} ORDER BY e.position LIMIT 1), h.position) AS "upTo"
+    FROM log_head h`);
+  let pruned = Number(log!.pruned);
+  while (pruned < Number(log!.upTo)) {
+    pruned = Math.min(pruned + chunk, Number(log!.upTo));
+    await db.$executeRaw(sql`
+      WITH gone AS (DELETE FROM log_entries WHERE position <= ${pruned})
+      UPDATE log_head SET pruned = GREATEST(pruned, ${pruned})`);
+  }
+  return pruned;
 }
 
 /** Makes the head of an empty log, with a new epoch, unless it is there. */

@@ -201,6 +201,9 @@ const shownOfCertificate = [
 /** What an operator sets about the lists of an issuer. */
 export const settingsOfIssuer = ['shards', 'deltaList', 'listMaxAge', 'listSuperseded', 'distributionPoint'] as const;
 
+/** What followers are shown. */
+export type FollowerEntry = ReturnType<typeof followerView>;
+
 /** These members of an object, in this order, as far as it has them. */
 export function pick<Source extends object, Member extends keyof Source>(source: Source, members: readonly Member[]) {
   const picked: Partial<Pick<Source, Member>> = {};

@@ -2,7 +2,8 @@ import type { Stopwatch } from '../clock.js';
 import type { Commit, Database, Others, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { logChannel } from './append.js';
-import { joinInstances, soleInstance, type Leases } from './leases.js';
+import { encodeCursor, epochChanged, parseCursor } from './cursor.js';
+import { createInstanceTable, joinInstances, soleInstance, type Leases } from './leases.js';
 import type { LogEntry } from './entries.js';
 import { createLogReader, readLog, type LoadedLog } from './reader.js';
 
@@ -27,7 +28,7 @@ const unsettled =
 export async function followLog({ db, others, stopwatch, load, apply, onError }: Deps) {
   const reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
   const leases: Leases = others
-    ? await joinInstances({ db: others.client, reader, stopwatch, onError })
+    ? await joinInstances({ table: createInstanceTable(others.client), reader, stopwatch, onError })
     : soleInstance(reader);
   const stopListening = await others?.listen(logChannel, leases.hint);
 
@@ -54,25 +55,25 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
     commitAddition,
     /** False while this instance may not give answers that depend on the log. */
     mayAnswer: leases.held,
+    /** Refuses answers that depend on the log while {@link mayAnswer} is false. @throws DomainError `not-ready` */
+    requireLease(): void {
+      if (!leases.held()) throw noLease();
+    },
     position: reader.position,
     epoch: reader.epoch,
     cursor: reader.cursor,
     /** Resolves when everything that was committed before the call is applied here. */
     catchUp: reader.catchUp,
     /** The cursor of a place in the log. */
-    cursorAt: (position: number): string => `${reader.epoch()}:${position}`,
+    cursorAt: (position: number): string => encodeCursor({ epoch: reader.epoch(), position }),
 
     /** Resolves once everything up to a cursor is applied here. @throws DomainError `epoch-changed`, `not-ready` */
     async reach(cursor: string): Promise<void> {
-      const [epoch, position] = cursor.split(':') as [string, string];
-      const isReached = () => reader.epoch() === epoch && reader.position() >= Number(position);
+      const { epoch, position } = parseCursor(cursor);
+      const isReached = () => reader.epoch() === epoch && reader.position() >= position;
       if (isReached()) return;
       await within(reachAtMostMs, reader.catchUp());
-      if (reader.epoch() !== epoch)
-        throw new DomainError(
-          'epoch-changed',
-          'the database was restored since this cursor was given: leave atLeast out, or use a newer one',
-        );
+      if (reader.epoch() !== epoch) throw epochChanged('leave atLeast out, or use a newer one');
       if (!isReached())
         throw new DomainError('not-ready', 'this instance has not come to that cursor yet: try again', {
           retryAfter: 1,
@@ -84,6 +85,13 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
       await leases.stop();
     },
   };
+}
+
+/** What is answered for as long as an instance does not know whether it has read the whole log. */
+function noLease(): DomainError {
+  return new DomainError('not-ready', 'this instance has lost touch with the database: ask another, or try again', {
+    retryAfter: 1,
+  });
 }
 
 /** Resolves with the work, or when its time is up. */

@@ -23,14 +23,25 @@ export type Leases = {
 };
 
 /** The one instance of an embedded database: what it has read, all have read. */
-export function soleInstance(reader: LogReader): Leases {
+export function soleInstance(reader: Pick<LogReader, 'catchUp'>): Leases {
   return { held: () => true, settle: () => reader.catchUp(), hint: () => {}, stop: async () => {} };
 }
 
-type Deps = { db: Database; reader: LogReader; stopwatch: () => Stopwatch; onError(error: unknown): void };
+/** What every instance sees of the others. */
+export type InstanceTable = {
+  /** Renews a lease by the clock of the database, and says how far its holder has applied the log. */
+  grant(id: string, applied: number): Promise<void>;
+  /** Whether another instance holds its lease and has not come to a position. */
+  isLagging(id: string, position: number): Promise<boolean>;
+  forget(id: string): Promise<void>;
+};
+
+type Reader = Pick<LogReader, 'catchUp' | 'position'>;
+
+type Deps = { table: InstanceTable; reader: Reader; stopwatch: () => Stopwatch; onError(error: unknown): void };
 
 /** One of many instances. Resolves once the first lease is held. */
-export async function joinInstances({ db, reader, stopwatch, onError }: Deps): Promise<Leases> {
+export async function joinInstances({ table, reader, stopwatch, onError }: Deps): Promise<Leases> {
   const id = randomUUID();
   let granted: Stopwatch | undefined;
   let cycling: Promise<void> | undefined;
@@ -43,7 +54,7 @@ export async function joinInstances({ db, reader, stopwatch, onError }: Deps): P
     for (;;) {
       const sent = stopwatch();
       const applied = reader.position();
-      await grant(db, id, applied);
+      await table.grant(id, applied);
       await reader.catchUp();
       granted = sent;
       if (reader.position() === applied) return;
@@ -75,7 +86,7 @@ export async function joinInstances({ db, reader, stopwatch, onError }: Deps): P
       const waited = stopwatch();
       await reader.catchUp();
       const position = reader.position();
-      for (let pause = 1; await isLagging(db, id, position); pause = Math.min(pause * 2, 50)) {
+      for (let pause = 1; await table.isLagging(id, position); pause = Math.min(pause * 2, 50)) {
         if (waited() > settleAtMostMs)
           throw new DomainError('not-ready', 'an instance holds its lease and does not read the log: look at its log', {
             retryAfter: 1,
@@ -88,22 +99,28 @@ export async function joinInstances({ db, reader, stopwatch, onError }: Deps): P
       clearInterval(timer);
       await cycling;
       granted = undefined;
-      await db.$executeRaw(sql`DELETE FROM instances WHERE id = ${id}::uuid`);
+      await table.forget(id);
     },
   };
 }
 
-/** Renews the lease by the clock of the database, and says how far the log is applied. Forgets instances long gone. */
-async function grant(db: Database, id: string, applied: number): Promise<void> {
-  await db.$executeRaw(sql`
-    WITH gone AS (DELETE FROM instances WHERE lease_until < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid)
-    INSERT INTO instances (id, applied, lease_until)
-    VALUES (${id}::uuid, ${applied}, clock_timestamp() + ${leaseMs} * interval '1 millisecond')
-    ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, lease_until = excluded.lease_until`);
-}
-
-async function isLagging(db: Database, id: string, position: number): Promise<boolean> {
-  const rows = await db.$queryRaw<object[]>(sql`
-    SELECT 1 FROM instances WHERE id <> ${id}::uuid AND lease_until > clock_timestamp() AND applied < ${position} LIMIT 1`);
-  return rows.length > 0;
+/** The table in the database. Its clock decides; instances gone for long are forgotten. */
+export function createInstanceTable(db: Database): InstanceTable {
+  return {
+    async grant(id, applied) {
+      await db.$executeRaw(sql`
+        WITH gone AS (DELETE FROM instances WHERE lease_until < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid)
+        INSERT INTO instances (id, applied, lease_until)
+        VALUES (${id}::uuid, ${applied}, clock_timestamp() + ${leaseMs} * interval '1 millisecond')
+        ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, lease_until = excluded.lease_until`);
+    },
+    async isLagging(id, position) {
+      const rows = await db.$queryRaw<object[]>(sql`
+        SELECT 1 FROM instances WHERE id <> ${id}::uuid AND lease_until > clock_timestamp() AND applied < ${position} LIMIT 1`);
+      return rows.length > 0;
+    },
+    async forget(id) {
+      await db.$executeRaw(sql`DELETE FROM instances WHERE id = ${id}::uuid`);
+    },
+  };
 }

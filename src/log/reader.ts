@@ -1,4 +1,5 @@
 import { sql, type Database } from '../db/client.js';
+import { encodeCursor, type LogCursor } from './cursor.js';
 import { parseEntry, type LogEntry, type LogEntryType } from './entries.js';
 
 /** Where the log stands, with what is new in it. */
@@ -19,7 +20,7 @@ export type LogReader = Awaited<ReturnType<typeof createLogReader>>;
 
 /** Follows the log in order, and knows how far it has come. */
 export async function createLogReader({ read, load, apply }: Deps) {
-  let state = { epoch: '', position: 0 };
+  let state: LogCursor = { epoch: '', position: 0 };
   let cursor = '';
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
@@ -29,7 +30,7 @@ export async function createLogReader({ read, load, apply }: Deps) {
     const { epoch, position, install } = await load();
     install();
     state = { epoch, position };
-    cursor = cursorOf(state);
+    cursor = encodeCursor(state);
   };
   await loadAnew();
 
@@ -47,7 +48,7 @@ export async function createLogReader({ read, load, apply }: Deps) {
         apply(entry);
         state.position = entry.position;
       }
-      if (page.entries.length > 0) cursor = cursorOf(state);
+      if (page.entries.length > 0) cursor = encodeCursor(state);
       if (state.position >= page.head) return;
     }
   };
@@ -70,10 +71,6 @@ export async function createLogReader({ read, load, apply }: Deps) {
     /** `epoch:position`, the place of the last entry that was applied. */
     cursor: (): string => cursor,
   };
-}
-
-function cursorOf({ epoch, position }: { epoch: string; position: number }): string {
-  return `${epoch}:${position}`;
 }
 
 const pageEntries = 1000;

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
 import type { LogEntry } from '../log/entries.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { Issuer } from '../pki/issuer.js';
@@ -24,8 +23,8 @@ type StoredIssuer = { id: string; account: string; certificateDer: Buffer; notAf
 
 type Deps<Stored extends StoredIssuer> = {
   clock: Clock;
-  /** False while this instance may not say what it remembers. */
-  mayAnswer(): boolean;
+  /** INVARIANT: what is remembered is said only under a lease, which everything acknowledged has waited for. @throws DomainError `not-ready` */
+  requireLease(): void;
   authorities: Authorities<Stored>;
   /** Unseals the key of an authority: for a new responder, and for no request. */
   open(stored: Stored): Issuer;
@@ -60,7 +59,7 @@ type KeptAnswer<Stored> = {
  * registry does not know is asked for every time. Each instance has a key and certificate of its own for every authority.
  */
 export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>) {
-  const { clock, mayAnswer, authorities, open, findSerials } = deps;
+  const { clock, requireLease, authorities, open, findSerials } = deps;
   const serials = new LRUCache<string, KnownSerial>({ max: mostKept.serials });
   const answers = new LRUCache<string, KeptAnswer<Stored>>({
     maxSize: mostKept.answerOctets,
@@ -100,11 +99,6 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
     const found = await findSerials(issuerId, wanted);
     if (changes === before) for (const each of found) serials.set(keyOfSerial(issuerId, each.serialNumber), each);
     return new Map(found.map((each) => [each.serialNumber, each]));
-  };
-
-  // INVARIANT: what is remembered is said only under a lease, which everything acknowledged has waited for.
-  const requireLease = (): void => {
-    if (!mayAnswer()) throw new DomainError('not-ready', 'this instance has no lease: try again', { retryAfter: 1 });
   };
 
   const recall = (request: string): OcspAnswer | undefined => {

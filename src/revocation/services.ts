@@ -24,7 +24,7 @@ import { createRevocationStore } from '../lists/store.js';
 import { createStream } from '../feed/stream.js';
 
 type Log = {
-  mayAnswer(): boolean;
+  requireLease(): void;
   position(): number;
   catchUp(): Promise<void>;
   cursorAt(position: number): string;
@@ -106,7 +106,7 @@ export function createRevocation<Stored extends StoredIssuer & { certificateDer:
   const responder = createResponder<Stored>({
     clock,
     authorities,
-    mayAnswer: log.mayAnswer,
+    requireLease: log.requireLease,
     findSerials: store.findSerials,
     open: issuers.open,
   });

@@ -5,6 +5,7 @@ import { loadSnapshot } from '../../src/authorize/snapshot-store.js';
 import { createSnapshot } from '../../src/authorize/snapshot.js';
 import type { Clock } from '../../src/clock.js';
 import type { Commit, Database } from '../../src/db/client.js';
+import { DomainError } from '../../src/errors.js';
 import { createIssuerService } from '../../src/issuers/service.js';
 import { createIssuerStore } from '../../src/issuers/store.js';
 import { appendLog } from '../../src/log/append.js';
@@ -141,7 +142,9 @@ async function createInstance(
   });
   revoked.follow(issuers);
   const log = {
-    mayAnswer: () => lease.held,
+    requireLease(): void {
+      if (!lease.held) throw new DomainError('not-ready', 'the lease was lost');
+    },
     position: reader.position,
     catchUp: reader.catchUp,
     cursorAt: (position: number) => `${reader.epoch()}:${position}`,

@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Stopwatch } from '../../../src/clock.js';
+import { joinInstances, leaseMs, soleInstance, type InstanceTable } from '../../../src/log/leases.js';
+
+/** The table of instances, by a clock that the tests move. */
+function createTable() {
+  const rows = new Map<string, { applied: number; until: number }>();
+  const table: InstanceTable = {
+    grant: async (id, applied) => void rows.set(id, { applied, until: Date.now() + leaseMs }),
+    isLagging: async (id, position) =>
+      [...rows].some(([other, { applied, until }]) => other !== id && until > Date.now() && applied < position),
+    forget: async (id) => void rows.delete(id),
+  };
+  return { rows, table };
+}
+
+const stopwatch = (): Stopwatch => {
+  const start = Date.now();
+  return () => Date.now() - start;
+};
+
+/** An instance that reads a log of which only the head matters; it can be held up. */
+async function join(table: InstanceTable, log: { head: number }) {
+  const errors: unknown[] = [];
+  let [position, isStuck, isCut] = [log.head, false, false];
+  const catchUp = async (): Promise<void> => {
+    if (isCut) throw new Error('no database');
+    if (!isStuck) position = log.head;
+  };
+  const leases = await joinInstances({
+    table,
+    stopwatch,
+    reader: { catchUp, position: () => position },
+    onError: (error) => errors.push(error),
+  });
+  return {
+    leases,
+    errors,
+    position: () => position,
+    stick: (stuck: boolean) => void (isStuck = stuck),
+    cut: (cut: boolean) => void (isCut = cut),
+  };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe('leases', () => {
+  it('are renewed while the database is there, run out without it, and come back with it', async () => {
+    const { table } = createTable();
+    const one = await join(table, { head: 3 });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(one.leases.held()).toBe(true);
+    one.cut(true);
+    await vi.advanceTimersByTimeAsync(leaseMs);
+    expect([one.leases.held(), one.errors.length > 0]).toEqual([false, true]);
+    one.cut(false);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(one.leases.held()).toBe(true);
+    await one.leases.stop();
+  });
+
+  it('end here before they end in the database', async () => {
+    const { table, rows } = createTable();
+    const one = await join(table, { head: 0 });
+    one.cut(true);
+    await vi.advanceTimersByTimeAsync(leaseMs - 50);
+    expect(one.leases.held()).toBe(false);
+    expect([...rows.values()].every(({ until }) => until > Date.now())).toBe(true);
+    one.cut(false);
+    await one.leases.stop();
+  });
+
+  it('count only once the log was read after the grant', async () => {
+    const { table } = createTable();
+    const log = { head: 0 };
+    const seen: number[] = [];
+    // Something is committed while the lease is granted: the first grant does not count.
+    const grant: InstanceTable['grant'] = async (id, applied) => {
+      seen.push(applied);
+      await table.grant(id, applied);
+      if (seen.length === 1) log.head = 1;
+    };
+    const one = await join({ ...table, grant }, log);
+    expect([seen, one.position(), one.leases.held()]).toEqual([[0, 1], 1, true]);
+    await one.leases.stop();
+  });
+
+  it('make a writer wait for an instance that has not read what was committed, and for no other', async () => {
+    const { table } = createTable();
+    const log = { head: 0 };
+    const [writer, reader] = [await join(table, log), await join(table, log)];
+    reader.stick(true);
+    log.head = 1;
+    let isSettled = false;
+    const settling = writer.leases.settle().then(() => (isSettled = true));
+    await vi.advanceTimersByTimeAsync(leaseMs * 3);
+    // It renews its lease without reading on: nothing may be acknowledged.
+    expect([isSettled, reader.leases.held(), reader.position()]).toEqual([false, true, 0]);
+    reader.stick(false);
+    reader.leases.hint();
+    await vi.advanceTimersByTimeAsync(100);
+    await settling;
+    expect(reader.position()).toBe(1);
+    await Promise.all([writer.leases.stop(), reader.leases.stop()]);
+  });
+
+  it('are not waited for once they have run out or were given back', async () => {
+    const { table } = createTable();
+    const log = { head: 0 };
+    const [writer, lost, gone] = [await join(table, log), await join(table, log), await join(table, log)];
+    lost.cut(true);
+    await gone.leases.stop();
+    expect(gone.leases.held()).toBe(false);
+    log.head = 1;
+    const settling = writer.leases.settle();
+    await vi.advanceTimersByTimeAsync(leaseMs + 100);
+    await settling;
+    // INVARIANT of the barrier: whoever has not read it answers nothing by now.
+    expect([lost.position(), lost.leases.held()]).toEqual([0, false]);
+    lost.cut(false);
+    await Promise.all([writer.leases.stop(), lost.leases.stop()]);
+  });
+
+  it('503 not-ready when an instance keeps its lease and never reads', async () => {
+    const { table } = createTable();
+    const log = { head: 0 };
+    const [writer, stuck] = [await join(table, log), await join(table, log)];
+    stuck.stick(true);
+    log.head = 1;
+    const settling = expect(writer.leases.settle()).rejects.toMatchObject({
+      code: 'not-ready',
+      extras: { retryAfter: 1 },
+    });
+    await vi.advanceTimersByTimeAsync(11_000);
+    await settling;
+    await Promise.all([writer.leases.stop(), stuck.leases.stop()]);
+  });
+});
+
+it('the sole instance has read what it has read', async () => {
+  let reads = 0;
+  const leases = soleInstance({ catchUp: async () => void reads++ });
+  await leases.settle();
+  expect([leases.held(), reads]).toEqual([true, 1]);
+});
