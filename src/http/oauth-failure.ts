@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { DomainError, ErrorCode } from '../errors.js';
-import { problems, problemType, toDomainError } from './problems.js';
+import { problems, problemType, readFailure } from './problems.js';
 
 // RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 6750 §3.1. What is not here is a request that is not as it should be.
 const oauthErrors: Partial<Record<ErrorCode, string>> = {
@@ -20,9 +20,8 @@ const oauthErrors: Partial<Record<ErrorCode, string>> = {
  * documents of other routes have neither `error` nor this media type.
  */
 export function sendOAuthFailure(failure: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const known = toDomainError(failure);
+  const known = readFailure(failure, request);
   const { code, extras } = known;
-  if (code === 'internal') request.log.error({ err: failure, reqId: request.id }, 'request failed');
   const { status } = problems[code];
   const error = errorOf(known, request);
   const { retryAfter, error: _, ...members } = extras;

@@ -53,9 +53,14 @@ export function problemType(code: ErrorCode): string {
 
 /** Answers a failure as a problem document (RFC 9457), and shows nothing of those that are our own. */
 export function sendFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  void sendProblem(request, reply, readFailure(error, request));
+}
+
+/** A failure as one of ours, and in the log where it is nobody else's. */
+export function readFailure(error: FastifyError, request: FastifyRequest): DomainError {
   const known = toDomainError(error);
   if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
-  void sendProblem(request, reply, known);
+  return known;
 }
 
 /** Makes every failure of `app` a problem document. */
@@ -92,18 +97,22 @@ export function answerBrokenRequest(error: BrokenRequest, socket: Duplex): void 
   socket.end(asksHead ? head : head + body);
 }
 
-function sendProblem(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { code, message, extras }: DomainError,
-): FastifyReply {
+/** A failure as a problem document: the status, headers and body of an answer. */
+export function problemOf({ code, message, extras }: DomainError, { id }: FastifyRequest) {
   const { status, title } = problems[code];
   const { retryAfter, ...members } = extras;
-  if (retryAfter !== undefined) void reply.header('retry-after', String(retryAfter));
-  if (status === 401) void reply.header('www-authenticate', 'Bearer realm="thingward"');
+  const headers: Record<string, string> = {
+    ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
+    ...(status === 401 ? { 'www-authenticate': 'Bearer realm="thingward"' } : {}),
+    'content-type': 'application/problem+json',
+  };
   const detail = status === 503 ? withoutSerials(message) : message;
-  const body = { type: problemType(code), title, status, detail, requestId: request.id, ...members };
-  return reply.code(status).type('application/problem+json').serializer(JSON.stringify).send(body);
+  return { status, headers, body: { type: problemType(code), title, status, detail, requestId: id, ...members } };
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, failure: DomainError): FastifyReply {
+  const { status, headers, body } = problemOf(failure, request);
+  return reply.code(status).headers(headers).serializer(JSON.stringify).send(body);
 }
 
 /** Anybody may ask whether the server is ready, and which certificate keeps it from that is for its log. */
@@ -116,8 +125,8 @@ const frameworkCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
 };
 
-/** A failure as one of ours; `internal` for what nobody meant to throw. */
-export function toDomainError(error: FastifyError): DomainError {
+/** `internal` for what nobody meant to throw. */
+function toDomainError(error: FastifyError): DomainError {
   if (error instanceof DomainError) return error;
   if (error.validation) return new DomainError('invalid-request', validationDetail(error), validationExtras(error));
   // zlib's words for a body that is not packed as it says.

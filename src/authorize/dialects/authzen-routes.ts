@@ -1,31 +1,28 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { validatorCompiler } from 'fastify-type-provider-zod';
+import type { FastifyRequest } from 'fastify';
 import { DomainError } from '../../errors.js';
-import { grantee } from '../../http/request.js';
+import { problemOf } from '../../http/problems.js';
 import type { App } from '../../http/route.js';
+import type { Verdict } from '../judge.js';
 import { decisionHeader } from '../reply.js';
 import { answerTo, complete, type AuthzenEvaluations } from './authzen-evaluations.js';
 import * as schema from './authzen-schema.js';
-import { authzenSearchRoutes } from './authzen-search-routes.js';
+import { mountAuthzenSearch } from './authzen-search-routes.js';
 import type { AuthzenSearch } from './authzen-search.js';
+import { mountDialect, type Answer } from './dialect.js';
 
 const tags = ['proxies'];
 const mostBytes = { one: 512 * 1024, several: 4 * 1024 * 1024 };
 const configurationMaxAge = 3600;
 
+type Late<Value> = Value | Promise<Value>;
+
 type Deps = { evaluations: AuthzenEvaluations; search: AuthzenSearch; publicUrl: string };
 
-/** AuthZEN Authorization API 1.0: the same decisions for whoever speaks it. */
+/** AuthZEN Authorization API 1.0: the same decisions for whoever speaks it. Its failures have statuses, and any body. */
 export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
-  const answerOne = async (request: FastifyRequest, reply: FastifyReply, asked: schema.Evaluation) => {
-    const verdict = await evaluations.one(grantee(request), asked);
-    void reply.header(...decisionHeader(verdict));
-    return answerTo(verdict);
-  };
-
   return async (app: App) => {
     app.addHook('onRequest', async (request) => requireJson(request));
-    await app.register(authzenSearchRoutes(search));
+    mountAuthzenSearch(app, search);
 
     app.get(
       '/.well-known/authzen-configuration',
@@ -46,45 +43,54 @@ export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
       },
     );
 
-    app.post(
-      '/access/v1/evaluation',
-      {
-        config: { access: 'authorize:query', cost: 'free' },
-        bodyLimit: mostBytes.one,
-        schema: {
-          summary: 'AuthZEN: one evaluation',
-          description: 'A deny is 200 too: read `decision`, or the header `thingward-decision`.',
-          tags,
-          body: schema.evaluation,
-          response: { 200: schema.evaluationAnswer },
-        },
+    mountDialect(app, {
+      url: '/access/v1/evaluation',
+      access: 'authorize:query',
+      bodyLimit: mostBytes.one,
+      schema: {
+        summary: 'AuthZEN: one evaluation',
+        description: 'A deny is 200 too: read `decision`, or the header `thingward-decision`.',
+        tags,
+        response: { 200: schema.evaluationAnswer },
       },
-      async (request, reply) => answerOne(request, reply, request.body),
-    );
+      body: schema.evaluation,
+      questionOf: (asked) => asked,
+      decide: (asker, asked) => evaluations.one(asker, asked),
+      answerOf: answerOne,
+      failureOf: problemOf,
+    });
 
-    app.post(
-      '/access/v1/evaluations',
-      {
-        config: { access: 'authorize:query', cost: 'free', load: 'batch' },
-        bodyLimit: mostBytes.several,
-        // One that is incomplete is for its own answer to say: here it breaks nothing.
-        validatorCompiler: (route) => validatorCompiler({ ...route, schema: schema.evaluationsAsRead }),
-        schema: {
-          summary: 'AuthZEN: several evaluations',
-          tags,
-          body: schema.evaluations,
-          response: { 200: schema.evaluationsAnswer },
-        },
+    mountDialect(app, {
+      url: '/access/v1/evaluations',
+      access: 'authorize:query',
+      load: 'batch',
+      bodyLimit: mostBytes.several,
+      schema: {
+        summary: 'AuthZEN: several evaluations',
+        tags,
+        response: { 200: schema.evaluationsAnswer },
       },
-      async (request, reply) => {
-        const { evaluations: several = [], ...shared } = request.body as schema.Evaluations;
-        if (several.length > 0) return { evaluations: await evaluations.all(grantee(request), request.body) };
-        const asked = complete(shared, {});
-        if (asked instanceof DomainError) throw asked;
-        return answerOne(request, reply, asked);
-      },
-    );
+      // One that is incomplete is for its own answer to say: here it breaks nothing.
+      body: schema.evaluationsAsRead,
+      documented: schema.evaluations,
+      questionOf: (several) => (several.evaluations?.length ? { several } : { one: requireComplete(several) }),
+      decide: (asker, { one, several }): Late<Verdict | schema.EvaluationAnswer[]> =>
+        several ? evaluations.all(asker, several) : evaluations.one(asker, one),
+      answerOf: (decided) => (Array.isArray(decided) ? { body: { evaluations: decided } } : answerOne(decided)),
+      failureOf: problemOf,
+    });
   };
+}
+
+function answerOne(verdict: Verdict): Answer {
+  return { headers: Object.fromEntries([decisionHeader(verdict)]), body: answerTo(verdict) };
+}
+
+/** What is asked where there is no list: one evaluation. @throws DomainError `invalid-request` */
+function requireComplete({ evaluations: _, ...shared }: schema.Evaluations): schema.Evaluation {
+  const asked = complete(shared, {});
+  if (asked instanceof DomainError) throw asked;
+  return asked;
 }
 
 /** AuthZEN knows 400 where HTTP has 415. @throws DomainError `invalid-request` */

@@ -1,59 +1,57 @@
-import { grantee } from '../../http/request.js';
+import { problemOf } from '../../http/problems.js';
 import type { App } from '../../http/route.js';
 import * as schema from './authzen-schema.js';
 import type { AuthzenSearch } from './authzen-search.js';
+import { mountDialect } from './dialect.js';
 
+const common = {
+  access: 'authorize:query',
+  cost: 'heavy',
+  bodyLimit: 512 * 1024,
+  answerOf: (body: unknown) => ({ body }),
+  failureOf: problemOf,
+} as const;
 const tags = ['proxies'];
-const bodyLimit = 512 * 1024;
 
 /** The searches of AuthZEN 1.0. The names of things are for who may read them. */
-export function authzenSearchRoutes(search: AuthzenSearch) {
-  return async (app: App) => {
-    app.post(
-      '/access/v1/search/subject',
-      {
-        config: { access: 'authorize:query', needs: ['things:read'], cost: 'heavy' },
-        bodyLimit,
-        schema: {
-          summary: 'AuthZEN: the things that may do this',
-          description: 'A page may be short or empty while there is more: go on until `next_token` is empty.',
-          tags,
-          body: schema.subjectSearch,
-          response: { 200: schema.entitiesAnswer },
-        },
-      },
-      async (request) => search.subjects(grantee(request), request.body),
-    );
-
-    app.post(
-      '/access/v1/search/action',
-      {
-        config: { access: 'authorize:query', cost: 'heavy' },
-        bodyLimit,
-        schema: {
-          summary: 'AuthZEN: what a thing may do with a resource',
-          tags,
-          body: schema.actionSearch,
-          response: { 200: schema.actionsAnswer },
-        },
-      },
-      async (request) => search.actions(grantee(request), request.body),
-    );
-
-    app.post(
-      '/access/v1/search/resource',
-      {
-        config: { access: 'authorize:query', cost: 'heavy' },
-        bodyLimit,
-        schema: {
-          summary: 'AuthZEN: the resources that the policies of a thing spell out, as far as it may do this with them',
-          description: 'What policies describe by wildcards is not listed.',
-          tags,
-          body: schema.resourceSearch,
-          response: { 200: schema.entitiesAnswer },
-        },
-      },
-      async (request) => search.resources(grantee(request), request.body),
-    );
-  };
+export function mountAuthzenSearch(app: App, search: AuthzenSearch): void {
+  mountDialect(app, {
+    ...common,
+    url: '/access/v1/search/subject',
+    needs: ['things:read'],
+    schema: {
+      summary: 'AuthZEN: the things that may do this',
+      description: 'A page may be short or empty while there is more: go on until `next_token` is empty.',
+      tags,
+      response: { 200: schema.entitiesAnswer },
+    },
+    body: schema.subjectSearch,
+    questionOf: (asked) => asked,
+    decide: (asker, asked) => search.subjects(asker, asked),
+  });
+  mountDialect(app, {
+    ...common,
+    url: '/access/v1/search/action',
+    schema: {
+      summary: 'AuthZEN: what a thing may do with a resource',
+      tags,
+      response: { 200: schema.actionsAnswer },
+    },
+    body: schema.actionSearch,
+    questionOf: (asked) => asked,
+    decide: (asker, asked) => search.actions(asker, asked),
+  });
+  mountDialect(app, {
+    ...common,
+    url: '/access/v1/search/resource',
+    schema: {
+      summary: 'AuthZEN: the resources that the policies of a thing spell out, as far as it may do this with them',
+      description: 'What policies describe by wildcards is not listed.',
+      tags,
+      response: { 200: schema.entitiesAnswer },
+    },
+    body: schema.resourceSearch,
+    questionOf: (asked) => asked,
+    decide: (asker, asked) => search.resources(asker, asked),
+  });
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { grantee } from '../../http/request.js';
+import { problemOf } from '../../http/problems.js';
 import type { App } from '../../http/route.js';
 import type { AwsAuthorizer } from './aws-authorizer.js';
+import { mountDialect } from './dialect.js';
 
 const text = z.string().max(65_536);
 /** AWS may say more than is read here, now or later. */
@@ -36,22 +37,23 @@ const response = z.object({
 
 /** `POST /integrations/aws-authorizer`: a Lambda passes the event on and the answer back. */
 export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
-  return async (app: App) => {
-    app.post(
-      '/integrations/aws-authorizer',
-      {
-        config: { access: 'authorize:query', cost: 'free' },
-        schema: {
-          summary: "The answer of an AWS IoT custom authorizer; the key has to be made 'bearer'",
-          tags: ['integrations'],
-          querystring: z.looseObject({
-            key: z.string().optional().describe('A key made inUrl, where no header can be set'),
-          }),
-          body: event,
-          response: { 200: response },
-        },
+  return async (app: App) =>
+    mountDialect(app, {
+      url: '/integrations/aws-authorizer',
+      access: 'authorize:query',
+      schema: {
+        summary: "The answer of an AWS IoT custom authorizer; the key has to be made 'bearer'",
+        tags: ['integrations'],
+        querystring: z.looseObject({
+          key: z.string().optional().describe('A key made inUrl, where no header can be set'),
+        }),
+        response: { 200: response },
       },
-      async (request) => authorizer(grantee(request), request.body),
-    );
-  };
+      body: event,
+      questionOf: (asked) => asked,
+      decide: authorizer,
+      answerOf: (body) => ({ body }),
+      // AWS admits nobody whose authorizer answers anything but a policy, and writes what it answered to its log.
+      failureOf: problemOf,
+    });
 }
