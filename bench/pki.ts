@@ -3,7 +3,7 @@ import * as x509 from '@peculiar/x509';
 import { createHash, createPublicKey, generateKeyPairSync, sign, verify, webcrypto } from 'node:crypto';
 import forge from 'node-forge';
 import { encodeCsr } from '../src/pki/csr/encode.js';
-import { parseCsr } from '../src/pki/csr/csr.js';
+import { parseCsr } from '../test/support/pki/csr.js';
 import { publicKeyOf } from '../src/pki/public-key.js';
 import { createAuthority, testUrls } from '../test/support/pki/authority.js';
 import { alternate, rate, rateSync, ratio, type Row } from './measure.js';

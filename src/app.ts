@@ -14,7 +14,6 @@ import { importRoutes } from './aws/import/routes.js';
 import { reconcileRoutes } from './aws/reconcile/routes.js';
 import { awsRoutes } from './aws/routes.js';
 import { certificateRoutes } from './certificates/routes.js';
-import { certificateStatus } from './certificates/store.js';
 import { numericDate, type Clock } from './clock.js';
 import type { Config } from './config.js';
 import { noteMethods } from './http/allowed-methods.js';
@@ -32,7 +31,6 @@ import { answerBrokenRequest, installProblems, sendFailure } from './http/proble
 import type { App } from './http/route.js';
 import { createTurns } from './http/turns.js';
 import { issuerRoutes } from './issuers/routes.js';
-import { encodeCertificate } from './pki/pem.js';
 import { policyRoutes } from './policies/routes.js';
 import { zoneDataVersion } from './policy/time/zone.js';
 import { enrollmentRoutes } from './enrollments/routes.js';
@@ -140,7 +138,7 @@ async function mountFeatures(
     publisher,
     reconciler,
     records,
-    renewals,
+    renewByProof,
     responder,
     revoking,
     revokeSelf,
@@ -159,7 +157,7 @@ async function mountFeatures(
       provision: provisioning.provision,
       present: presenter.provisioned,
       async renew(request, origin) {
-        const { created, thing, certificate } = await renewals.renew(request, origin);
+        const { created, thing, certificate } = await renewByProof(request, origin);
         return { created, answer: await presenter.identity(thing, certificate) };
       },
       failures,
@@ -183,9 +181,7 @@ async function mountFeatures(
       return { ...identity, thing: { ...identity.thing, policies: thing.policies } };
     }),
   );
-  await app.register(
-    certificateRoutes({ clock, encodePem: encodeCertificate, statusOf: certificateStatus, ...certificates }),
-  );
+  await app.register(certificateRoutes(certificates));
   await app.register(auditRoutes(audit.list));
   await app.register(issuerRoutes(issuers));
   await app.register(policyRoutes({ service: policies, preview, cursor: log.cursor }));

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseAddress, parseRange } from './address.js';
 
 const boundedInt = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const httpUrl = z.url({ protocol: /^https?$/ }).transform(withoutSlashes);
@@ -247,10 +247,7 @@ function looksRandom(text: string): boolean {
 }
 
 function isAddressOrRange(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128));
+  return (parseAddress(text) ?? parseRange(text)) !== undefined;
 }
 
 function withFiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

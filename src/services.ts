@@ -11,6 +11,7 @@ import { createSnapshot } from './authorize/snapshot.js';
 import { createPrincipalStore } from './authorize/store.js';
 import { awsTuning, createAws, type AwsTuning } from './aws/services.js';
 import { createFirstUse } from './certificates/first-use-sql.js';
+import { createCertificateService } from './certificates/service.js';
 import { createCertificateStore } from './certificates/store.js';
 import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
@@ -21,12 +22,7 @@ import { createIssuerService } from './issuers/service.js';
 import { createIssuerStore } from './issuers/store.js';
 import { appendLog, pruneLog } from './log/append.js';
 import { followLog } from './log/follow.js';
-import { crlUrlOf, thingUri } from './pki/certificate.js';
 import { encodeCertificate } from './pki/pem.js';
-import { parseCsr } from './pki/csr/csr.js';
-import { encodePkcs12 } from './pki/pkcs12.js';
-import { publicKeyOf } from './pki/public-key.js';
-import { generateKeys } from './pki/signer.js';
 import { createPolicyServices } from './policies/services.js';
 import { compileRange } from './policy/condition.js';
 import { createPresenter } from './provisioning/presenter.js';
@@ -134,13 +130,13 @@ export async function createServices(resources: Resources) {
     },
   });
 
-  const certificates = createCertificateStore(db);
+  const certificateStore = createCertificateStore(db);
   const markUsed = createFirstUse(commit, appendAudit, appendLog);
   const { tokenStore, tokenKeys, assertions, tokens, verifyKeyProof } = await createTokens({
     ...{ db, commit, clock, audit: appendAudit, log: appendLog, sealer, openJwtKey, markUsed },
     ...{ issuer: config.publicUrl, audience: config.tokenAudience, algorithm: config.tokenAlgorithm },
-    findCertificate: certificates.findByFingerprint,
-    findLiveOf: certificates.findLiveOf,
+    findCertificate: certificateStore.findByFingerprint,
+    findLiveOf: certificateStore.findLiveOf,
   });
 
   const segments = createSegmentService({
@@ -160,18 +156,13 @@ export async function createServices(resources: Resources) {
     deviceProofs: { verifyProof: (proof) => assertions.verify(proof, 'revoke+jwt'), useUp: assertions.useUp },
   });
   const { revoking } = revocation;
-  const { enrollments, provisioning, renewals } = createProvisioning({
+  const { enrollments, provisioning, renewByProof } = createProvisioning({
     ...{ db, commit, clock, audit: appendAudit, log: appendLog, lockRoom, signing: issuers.signing, markUsed },
     requirePolicies: policies.requireKnown,
     requireSegment: segments.requireKnown,
     revokeThing: async (account, name, origin) =>
       void (await revoking.revokeThing(account, name, 'privilegeWithdrawn', origin)),
     policyForType: policies.forType,
-    parseCsr: (pem, account, thingName) => parseCsr(pem, thingUri(account, thingName)),
-    async generateKey(type) {
-      const { privateKey, publicKey } = await generateKeys(type);
-      return { privateKey, publicKey: publicKeyOf(publicKey) };
-    },
     newFamily: tokens.newFamily,
     verifyProof: (proof) => assertions.verify(proof, 'renew+jwt'),
     useUp: assertions.useUp,
@@ -198,9 +189,6 @@ export async function createServices(resources: Resources) {
     signing: issuers.signing,
     render: policies.render,
     firstTokens: tokens.first,
-    encodePem: encodeCertificate,
-    crlUrlOf,
-    encodePkcs12,
     inAws: mirroring.aws.ofProvisioned,
   });
 
@@ -224,7 +212,7 @@ export async function createServices(resources: Resources) {
     authorize,
     authzen: createAuthzen({ authorize, principals, snapshot, sealer }),
     awsAuthorizer: createAwsAuthorizer({ holderOf: authorize.holderOf, placeOf: mirroring.aws.placeOf }),
-    certificates,
+    certificates: createCertificateService({ store: certificateStore, clock }),
     enrollments,
     issuers,
     lastSeen,
@@ -235,7 +223,7 @@ export async function createServices(resources: Resources) {
     provisioning,
     recorder,
     records,
-    renewals,
+    renewByProof,
     segments,
     snapshot,
     stream: revoked.stream,

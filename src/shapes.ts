@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DomainError } from './errors.js';
 import { permissions, roles } from './access/permissions.js';
 import { cursorForm } from './log/cursor.js';
+import { serialDigits } from './pki/serial-number.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
 
@@ -23,7 +24,7 @@ export const anySerialNumber = z
   .string()
   .max(64)
   .regex(/^([0-9A-Fa-f]:?){1,40}$/, 'must be at most 40 hex digits')
-  .transform((text) => text.replaceAll(':', '').toLowerCase().padStart(40, '0'));
+  .transform((text) => serialDigits(text.replaceAll(':', '')));
 /** The most that a column of whole numbers holds. */
 export const mostInt = 2 ** 31 - 1;
 export const permission = z.enum(permissions);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { rfc3339, type Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
+import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import {
@@ -15,8 +14,7 @@ import {
   thingName,
   timestamp,
 } from '../shapes.js';
-import type { HeldCertificate } from '../registry.js';
-import type { CertificateFilter, CertificateStatus } from './store.js';
+import type { CertificateService, ShownCertificate } from './service.js';
 
 const status = z.enum(['active', 'held', 'superseded', 'revoked', 'expired']);
 const certificate = z.object({
@@ -40,34 +38,20 @@ const query = pageQuery.extend({
 });
 const tags = ['certificates'];
 
-type Deps = {
-  clock: Clock;
-  encodePem(der: Buffer): string;
-  statusOf(certificate: HeldCertificate, at: Date): CertificateStatus;
-  find(account: string, serialNumber: string): Promise<HeldCertificate | undefined>;
-  list(
-    account: string,
-    filter: CertificateFilter,
-    at: Date,
-    after: string | undefined,
-    limit: number,
-  ): Promise<HeldCertificate[]>;
-};
-
-export function certificateRoutes({ clock, encodePem, statusOf, find, list }: Deps) {
-  const present = (row: HeldCertificate): z.output<typeof certificate> => ({
+export function certificateRoutes(service: CertificateService) {
+  const present = (row: ShownCertificate): z.output<typeof certificate> => ({
     serialNumber: row.serialNumber,
     fingerprint: row.fingerprint,
     issuer: row.issuerId,
     thingName: row.thing.name,
-    status: statusOf(row, clock()),
+    status: row.status,
     notBefore: rfc3339(row.notBefore),
     notAfter: rfc3339(row.notAfter),
     createdAt: rfc3339(row.createdAt),
     ...(row.revokedAt === null ? {} : { revokedAt: rfc3339(row.revokedAt) }),
     ...(row.reason === null ? {} : { reason: row.reason }),
     ...(row.outsideLists ? { outsideLists: true as const } : {}),
-    pem: encodePem(row.der),
+    pem: row.pem,
   });
 
   return async (app: App) => {
@@ -84,13 +68,8 @@ export function certificateRoutes({ clock, encodePem, statusOf, find, list }: De
           status: wanted,
           expiringBefore: expiringBefore === undefined ? undefined : new Date(expiringBefore),
         };
-        const rows = await list(
-          grantee(request).account,
-          filter,
-          clock(),
-          readCursor(cursor, /^[0-9a-f]{40}$/),
-          limit + 1,
-        );
+        const after = readCursor(cursor, /^[0-9a-f]{40}$/);
+        const rows = await service.list(grantee(request).account, filter, after, limit + 1);
         return pageOf(rows, limit, (row) => row.serialNumber, present);
       },
     );
@@ -106,11 +85,7 @@ export function certificateRoutes({ clock, encodePem, statusOf, find, list }: De
           response: { 200: certificate },
         },
       },
-      async (request) => {
-        const found = await find(grantee(request).account, request.params.serialNumber);
-        if (!found) throw new DomainError('not-found', `there is no certificate ${request.params.serialNumber}`);
-        return present(found);
-      },
+      async (request) => present(await service.get(grantee(request).account, request.params.serialNumber)),
     );
   };
 }

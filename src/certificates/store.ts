@@ -1,7 +1,6 @@
 import type { Database } from '../db/client.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
-
-export type CertificateStatus = 'active' | 'held' | 'superseded' | 'revoked' | 'expired';
+import type { CertificateStatus } from './status.js';
 
 export type CertificateFilter = {
   thingName?: string | undefined;
@@ -85,12 +84,6 @@ function whereStatus(status: CertificateStatus, at: Date) {
     case 'revoked':
       return { revokedAt: { not: null }, reason: { notIn: ['superseded', 'certificateHold'] } };
   }
-}
-
-/** Where a certificate stands at an instant. */
-export function certificateStatus({ revokedAt, reason, notAfter }: HeldCertificate, at: Date): CertificateStatus {
-  if (revokedAt) return reason === 'superseded' ? 'superseded' : reason === 'certificateHold' ? 'held' : 'revoked';
-  return notAfter <= at ? 'expired' : 'active';
 }
 
 type Holder = Parameters<typeof toRegisteredThing>[0] & { account: { status: string } };

@@ -1,11 +1,13 @@
-import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { parseRange } from '../address.js';
 import { attributeName, attributes, instant, page, policyName, segmentName, thingType, timestamp } from '../shapes.js';
 
 const thingNamePattern = z
   .string()
   .regex(/^[A-Za-z0-9:_*?-]{1,128}$/, 'must be a thing name with * for any text and ? for one character');
-const cidr = z.string().refine(isCidr, 'must be an address range such as 10.0.0.0/8 or 2001:db8::/32');
+const cidr = z
+  .string()
+  .refine((text) => parseRange(text) !== undefined, 'must be an address range such as 10.0.0.0/8 or 2001:db8::/32');
 
 export const newEnrollment = z
   .strictObject({
@@ -49,22 +51,3 @@ export const enrollmentParams = z.strictObject({ id: z.uuid() });
 export const revokeEnrollment = z.strictObject({ andThings: z.boolean().optional() }).nullish();
 
 export type NewEnrollment = z.output<typeof newEnrollment>;
-
-function isCidr(text: string): boolean {
-  const [address, prefix, ...rest] = text.split('/');
-  if (rest.length > 0 || prefix === undefined || !/^\d{1,3}$/.test(prefix)) return false;
-  const version = isIP(address ?? '');
-  return version !== 0 && Number(prefix) <= (version === 4 ? 32 : 128);
-}
-
-/** Whether an address lies in one of the ranges. IPv4 written as IPv6 counts as IPv4. */
-export function isWithin(address: string, cidrs: string[]): boolean {
-  const ranges = new BlockList();
-  for (const cidr of cidrs) {
-    const [network, prefix] = cidr.split('/') as [string, string];
-    ranges.addSubnet(network, Number(prefix), isIP(network) === 4 ? 'ipv4' : 'ipv6');
-  }
-  const plain = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, '');
-  const version = isIP(plain);
-  return version !== 0 && ranges.check(plain, version === 4 ? 'ipv4' : 'ipv6');
-}

@@ -7,6 +7,7 @@ import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
+import { requireCovered } from './coverage.js';
 import type { NewEnrollment } from './schema.js';
 import type { EnrollmentStore, StoredEnrollment } from './store.js';
 
@@ -116,6 +117,7 @@ export function createEnrollmentService({
       return { id: enrollment.id, token, expiresAt: enrollment.expiresAt! };
     },
 
+    requireCovered,
     get,
     list: store.list,
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { isIP } from 'node:net';
-import { withoutPort } from '../policy/address.js';
+import { withoutPort } from '../address.js';
 
 /**
  * Makes `request.ip` an address without a port, whatever the proxies in front write into X-Forwarded-For: some name

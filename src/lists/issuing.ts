@@ -1,5 +1,5 @@
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
-import { signedAtOf, thisUpdateOf } from './backdating.js';
+import { signedAtOf, thisUpdateOf } from '../backdating.js';
 import { RefusedList, type ListSigner } from './signer.js';
 import type { List, ListedIssuer } from './lists.js';
 import type { CrlRecord, RevocationStore } from './store.js';

@@ -2,7 +2,7 @@ import { keepAfterExpiryMs } from '../log/append.js';
 import type { EntryOf, LogEntry } from '../log/entries.js';
 import { DomainError } from '../errors.js';
 import { encodeCrlEntry, type RevocationReason } from '../pki/crl.js';
-import { revocationDateOf } from './backdating.js';
+import { revocationDateOf } from '../backdating.js';
 import { createEntries, type Entries, type Listed } from './entries.js';
 
 /** What a list is about. `complete` and the numbers of shards are scopes; a delta is made of the complete one. */

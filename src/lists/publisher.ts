@@ -1,7 +1,7 @@
 import { addSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Issuer } from '../pki/issuer.js';
-import { clockSkewSeconds } from './backdating.js';
+import { clockSkewSeconds } from '../backdating.js';
 import { createListIssuing, type PublishedCrl } from './issuing.js';
 import { createListSigner, RefusedList } from './signer.js';
 import type { List, ListedIssuer, Lists } from './lists.js';

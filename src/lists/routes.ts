@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { App } from '../http/route.js';
 import { accountName } from '../shapes.js';
-import { clockSkewSeconds } from './backdating.js';
+import { clockSkewSeconds } from '../backdating.js';
 
 type List = {
   issuerId: string;

@@ -4,7 +4,7 @@ import { draftCrl, encodeCrlEntry, type CrlDraft, type CrlHeader } from '../pki/
 import { lintCrl, requireNothingDropped } from '../pki/crl-lint.js';
 import type { Issuer } from '../pki/issuer.js';
 import { inSlices } from '../slices.js';
-import { backdatedSeconds, revocationDateOf } from './backdating.js';
+import { backdatedSeconds, revocationDateOf } from '../backdating.js';
 import type { EntriesView } from './entries.js';
 import type { List, ListedIssuer, ListOf } from './lists.js';
 import type { CrlRecord, Departure } from './store.js';

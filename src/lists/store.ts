@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { RevocationReason } from '../pki/crl.js';
+import { serialDigits } from '../pki/serial-number.js';
 import type { ListedCertificate, ListOf } from './lists.js';
 import type { KnownSerial } from '../ocsp/responder.js';
 
@@ -223,5 +224,5 @@ function baseColumns(base: CrlRecord['base']) {
 
 /** The serial number of a certificate, lower-case hex, 40 digits. */
 function serialOf(certificate: Buffer): string {
-  return new X509Certificate(certificate).serialNumber.toLowerCase().padStart(40, '0');
+  return serialDigits(new X509Certificate(certificate).serialNumber);
 }

@@ -3,6 +3,7 @@ import * as der from '../pki/der.js';
 import { keyIdentifier } from '../pki/issuer.js';
 import { oids } from '../pki/oid.js';
 import { readPem } from '../pki/pem.js';
+import { serialDigits } from '../pki/serial-number.js';
 
 /** A certificate authority as an outsider knows it. */
 export type Authority = {
@@ -31,7 +32,7 @@ export function readChain(pem: string): Authority[] {
       certificate,
       key: certificate.publicKey,
       subject: fields[5]!.bytes,
-      serialNumber: certificate.serialNumber.toLowerCase().padStart(40, '0'),
+      serialNumber: serialDigits(certificate.serialNumber),
       subjectPublicKey,
     };
   });

@@ -13,7 +13,7 @@ import {
   type Responder,
 } from '../pki/ocsp.js';
 import { createSigner, generateKeys } from '../pki/signer.js';
-import { backdatedSeconds, revocationDateOf, thisUpdateOf } from '../lists/backdating.js';
+import { backdatedSeconds, revocationDateOf, thisUpdateOf } from '../backdating.js';
 import type { Authorities } from './authorities.js';
 
 /** What the registry has of a serial number under an issuer. */

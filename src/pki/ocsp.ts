@@ -11,7 +11,7 @@ import {
   type Validity,
 } from './issuer.js';
 import { oids } from './oid.js';
-import { createSerialNumber } from './serial-number.js';
+import { createSerialNumber, serialDigits } from './serial-number.js';
 import { signed, type Signer } from './signer.js';
 
 /** What requests may name an issuer by. */
@@ -67,16 +67,12 @@ function readCertId(request: der.Value): CertId {
   const [certId] = der.members(request, der.tags.sequence);
   const [algorithm, issuerName, issuerKey, serial] = der.members(certId, der.tags.sequence);
   const [id] = der.members(algorithm, der.tags.sequence);
-  const digits = der
-    .contentOf(serial, der.tags.integer)
-    .toString('hex')
-    .replace(/^(00)+/, '');
   return {
     bytes: certId!.bytes,
     hash: ocspHashes.find((each) => id?.bytes.equals(oids[each])),
     issuerName: der.contentOf(issuerName, der.tags.octetString).toString('hex'),
     issuerKey: der.contentOf(issuerKey, der.tags.octetString).toString('hex'),
-    serialNumber: digits.padStart(40, '0'),
+    serialNumber: serialDigits(der.contentOf(serial, der.tags.integer).toString('hex')),
   };
 }
 

@@ -3,6 +3,8 @@ import { verify, type KeyObject } from 'node:crypto';
 import { reasonCodes } from './crl.js';
 import * as der from './der.js';
 import { oids } from './oid.js';
+import { hasPem, readPem } from './pem.js';
+import { serialDigits } from './serial-number.js';
 
 /** A list that was read; serial numbers are lower-case hex without leading zeros octets. */
 export type ReadCrl = {
@@ -41,20 +43,12 @@ const hashes = new Map<string, string | null>([
   [oids.ed25519.toString('hex'), null],
 ]);
 
-const begin = '-----BEGIN X509 CRL-----';
-const end = '-----END X509 CRL-----';
-
-/** The lists in a file, each in DER: one in DER, or any number in PEM (RFC 7468 §6). */
+/** The lists in a file, each in DER: one in DER, or any number in PEM (RFC 7468 §6). @throws PemError */
 export function listsIn(file: Buffer): Buffer[] {
   if (file[0] === 0x30) return [file];
   const text = file.toString('latin1');
-  const blocks: Buffer[] = [];
-  for (let from = text.indexOf(begin); from >= 0; from = text.indexOf(begin, from + 1)) {
-    const to = text.indexOf(end, from);
-    if (to < 0) break;
-    blocks.push(Buffer.from(text.slice(from + begin.length, to), 'base64'));
-  }
-  return blocks;
+  const blocks = hasPem(text) ? readPem(text) : [];
+  return blocks.filter(({ label }) => label === 'X509 CRL').map((block) => block.der);
 }
 
 /** Reads a CRL in DER (RFC 5280 §5.1). @throws Error when it is none */
@@ -160,11 +154,7 @@ function readPoint(extension: Buffer | undefined): string | undefined {
 }
 
 function readSerial(value: der.Value): string {
-  return der
-    .contentOf(value, der.tags.integer)
-    .toString('hex')
-    .replace(/^(00)+/, '')
-    .padStart(40, '0');
+  return serialDigits(der.contentOf(value, der.tags.integer).toString('hex'));
 }
 
 function readTime({ tag, content }: der.Value): Date {

@@ -23,3 +23,11 @@ export function createSerialNumber(): Buffer {
     if (serial[0] !== 0) return serial;
   }
 }
+
+/** A serial number as it is stored and shown: lower-case hex, 40 digits. `hex` may have capitals and zeros before it, or lack some. */
+export function serialDigits(hex: string): string {
+  return hex
+    .replace(/^(00)+/, '')
+    .toLowerCase()
+    .padStart(2 * octets, '0');
+}

@@ -1,4 +1,4 @@
-import { isWithin, parseAddress, parseRange, withoutPort, type Address, type AddressRange } from './address.js';
+import { isWithin, parseAddress, parseRange, withoutPort, type Address, type AddressRange } from '../address.js';
 import type { Condition } from './policy.js';
 import { compileTimeWindows, type TimeWindows } from './time/window.js';
 import type { Principal } from './variables.js';

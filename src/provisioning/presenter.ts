@@ -1,13 +1,15 @@
 import { rfc3339, type Clock } from '../clock.js';
 import { presentCertificate, presentLinks, presentThing } from '../representations.js';
+import { crlUrlOf } from '../pki/certificate.js';
+import { encodeCertificate } from '../pki/pem.js';
+import { encodePkcs12 } from '../pki/pkcs12.js';
 import type { Variables } from '../policy/variables.js';
 import type { RegisteredThing } from '../registry.js';
-import type { ProvisionAnswer, RenewAnswer } from './routes.js';
-import type { ProvisionRequest } from './schema.js';
+import type { PrivateKeyForm, ProvisionAnswer, RenewAnswer } from './routes.js';
 import type { Provisioned } from './service.js';
 
 type Authority = { chainPem: string; chainDer: Buffer[]; urls: { crl: string; ocsp: string } };
-type IssuedCertificate = Provisioned['certificate'] & { outsideLists?: boolean };
+type HandedOut = Provisioned['certificate'] & { outsideLists?: boolean };
 
 type Deps = {
   clock: Clock;
@@ -16,22 +18,18 @@ type Deps = {
   render(names: string[], variables: Variables): Promise<RenewAnswer['policies']>;
   firstTokens(
     thing: RegisteredThing,
-    certificate: IssuedCertificate,
+    certificate: HandedOut,
     family: string,
     counter: number,
   ): NonNullable<ProvisionAnswer['token']>;
-  encodePem(der: Buffer): string;
-  /** The URL of the list that a certificate is on. */
-  crlUrlOf(der: Buffer): string;
   /** How a thing stands in AWS; undefined while there is no mirror. */
   inAws(provisioned: Provisioned): Promise<ProvisionAnswer['aws']>;
-  encodePkcs12(key: NonNullable<Provisioned['privateKey']>, chain: Buffer[], name: string, password: string): Buffer;
 };
 
 /** Puts together what devices are told about themselves. */
 export function createPresenter(deps: Deps) {
-  const { clock, publicUrl, signing, render, firstTokens, encodePem, crlUrlOf, encodePkcs12, inAws } = deps;
-  const identity = async (thing: RegisteredThing, certificate: IssuedCertificate): Promise<RenewAnswer> => {
+  const { clock, publicUrl, signing, render, firstTokens, inAws } = deps;
+  const identity = async (thing: RegisteredThing, certificate: HandedOut): Promise<RenewAnswer> => {
     const authority = await signing(thing.account);
     const { urls } = authority;
     // Of what others issued, neither the chain nor a list is known here.
@@ -40,7 +38,7 @@ export function createPresenter(deps: Deps) {
     const type = thingType ?? undefined;
     return {
       thing: presentThing(thing),
-      certificate: presentCertificate({ ...certificate, pem: encodePem(certificate.der), chainPem }),
+      certificate: presentCertificate({ ...certificate, pem: encodeCertificate(certificate.der), chainPem }),
       policies: await render(policies, { account, thing: { name, type, attributes }, certificate }),
       serverTime: rfc3339(clock()),
       links: presentLinks(publicUrl, { crl, ocsp: urls.ocsp }),
@@ -49,7 +47,7 @@ export function createPresenter(deps: Deps) {
 
   const privateParts = async (
     { thing, certificate, privateKey }: Provisioned,
-    { format, password }: ProvisionRequest,
+    { format, password }: PrivateKeyForm,
   ) => {
     if (!privateKey) return {};
     if (format !== 'pkcs12') return { privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string };
@@ -63,12 +61,12 @@ export function createPresenter(deps: Deps) {
     identity,
 
     /** The answer to a first boot: the identity, with tokens and private key where they belong to it. */
-    async provisioned(result: Provisioned, request: ProvisionRequest): Promise<ProvisionAnswer> {
+    async provisioned(result: Provisioned, form: PrivateKeyForm): Promise<ProvisionAnswer> {
       const { thing, certificate, family } = result;
       const aws = await inAws(result);
       return {
         ...(await identity(thing, certificate)),
-        ...(await privateParts(result, request)),
+        ...(await privateParts(result, form)),
         ...(family === undefined ? {} : { token: firstTokens(thing, certificate, family.id, family.counter) }),
         ...(aws ? { aws } : {}),
       };

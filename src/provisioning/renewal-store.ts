@@ -2,7 +2,7 @@ import type { AppendAudit } from '../audit/store.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { Origin } from '../origin.js';
 import { holdKey } from './key-sql.js';
-import type { IssuedCertificate } from './store.js';
+import type { IssuedCertificate } from '../issuers/service.js';
 import type { HeldCertificate } from '../registry.js';
 
 export type RenewalRecord = {

@@ -3,15 +3,19 @@ import { enrollmentCaller, originOf } from '../http/request.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';
+import type { FirstBoot } from './asked.js';
 import type { Provisioned } from './service.js';
 import type { Origin } from '../origin.js';
 
 export type ProvisionAnswer = z.output<typeof schema.provisionAnswer>;
 export type RenewAnswer = z.output<typeof schema.renewAnswer>;
 
+/** How a private key that the server made is sent. */
+export type PrivateKeyForm = Pick<schema.ProvisionRequest, 'format' | 'password'>;
+
 type Deps = {
-  provision(tokenHash: Buffer, request: schema.ProvisionRequest, origin: Origin): Promise<Provisioned>;
-  present(provisioned: Provisioned, request: schema.ProvisionRequest): Promise<ProvisionAnswer>;
+  provision(tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Provisioned>;
+  present(provisioned: Provisioned, form: PrivateKeyForm): Promise<ProvisionAnswer>;
   renew(request: schema.RenewRequest, origin: Origin): Promise<{ created: boolean; answer: RenewAnswer }>;
   failures: FailureLimiter;
   /** Whether the enrollment of a token was good lately. */
@@ -45,7 +49,7 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
         const provisioned = await failures.counting(
           request.ip,
           () => isRemembered(tokenHash),
-          () => provision(tokenHash, request.body, originOf(request)),
+          () => provision(tokenHash, () => schema.toFirstBoot(request.body), originOf(request)),
         );
         const answer = await present(provisioned, request.body);
         count(provisioned.created ? 'created' : 'repeated');

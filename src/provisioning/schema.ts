@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { decodeCsr } from '../pki/csr/csr.js';
+import type { FirstBoot } from './asked.js';
 import {
   attributes,
   inAws,
@@ -61,3 +63,14 @@ export const renewAnswer = z.object({
 
 export type ProvisionRequest = z.output<typeof provisionRequest>;
 export type RenewRequest = z.output<typeof renewRequest>;
+
+/** What a body asks for. @throws DomainError `bad-csr` */
+export function toFirstBoot({
+  thingName: name,
+  thingType,
+  attributes = {},
+  csr,
+  keyType,
+}: ProvisionRequest): FirstBoot {
+  return { name, thingType, attributes, key: csr === undefined ? { make: keyType! } : { csr: decodeCsr(csr) } };
+}

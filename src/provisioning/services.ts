@@ -5,14 +5,16 @@ import type { AppendLog } from '../log/append.js';
 import { createEnrollmentService } from '../enrollments/service.js';
 import { createEnrollmentStore } from '../enrollments/store.js';
 import { createReenrollStore } from './reenroll-store.js';
-import { createRenewalService } from './renewal-service.js';
+import { createRenewFor } from './renewal.js';
+import { createRenewalByProof } from './renewal-proof.js';
 import { createRenewalStore } from './renewal-store.js';
 import { createProvisioningService } from './service.js';
 import { createProvisioningStore, type LockRoom } from './store.js';
 
 type EnrollmentDeps = Parameters<typeof createEnrollmentService>[0];
 type ProvisioningDeps = Parameters<typeof createProvisioningService>[0];
-type RenewalDeps = Parameters<typeof createRenewalService>[0];
+type RenewalDeps = Parameters<typeof createRenewFor>[0];
+type ProofDeps = Parameters<typeof createRenewalByProof>[0];
 
 type Deps = {
   db: Database;
@@ -22,14 +24,14 @@ type Deps = {
   log: AppendLog;
   lockRoom: LockRoom;
   signing: RenewalDeps['signing'];
-  parseCsr: RenewalDeps['parseCsr'];
 } & Omit<EnrollmentDeps, 'store' | 'clock' | 'audit'> &
-  Pick<ProvisioningDeps, 'generateKey' | 'newFamily'> &
-  Pick<RenewalDeps, 'verifyProof' | 'useUp' | 'markUsed'>;
+  Pick<ProvisioningDeps, 'newFamily'> &
+  Pick<RenewalDeps, 'markUsed'> &
+  Pick<ProofDeps, 'verifyProof' | 'useUp'>;
 
 /** Wires the parts of this feature; services.ts brings what they need of others. */
 export function createProvisioning(deps: Deps) {
-  const { db, commit, clock, audit, log, lockRoom, signing, parseCsr } = deps;
+  const { db, commit, clock, audit, log, lockRoom, signing } = deps;
   const enrollments = createEnrollmentService({ ...deps, store: createEnrollmentStore(db) });
   return {
     enrollments,
@@ -39,10 +41,11 @@ export function createProvisioning(deps: Deps) {
       clock,
       enrollments,
       signing,
-      parseCsr: (pem, account, thingName) => parseCsr(pem, account, thingName).publicKey,
-      generateKey: deps.generateKey,
       newFamily: deps.newFamily,
     }),
-    renewals: createRenewalService({ ...deps, store: createRenewalStore(db, audit) }),
+    renewByProof: createRenewalByProof({
+      ...deps,
+      renewFor: createRenewFor({ ...deps, store: createRenewalStore(db, audit) }),
+    }),
   };
 }

@@ -1,15 +1,10 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
 import type { Origin } from '../origin.js';
-import type { DeviceCertificate, DeviceCertificateRequest } from '../pki/certificate.js';
+import type { IssuedCertificate } from '../issuers/service.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
 import { isKeyFree } from './key-sql.js';
 import { insertRecords } from './record-sql.js';
-
-/** A certificate, and which of its issuer's lists it is on. */
-export type IssuedCertificate = DeviceCertificate & { crlScope: string };
-
-export type IssueCertificate = (request: DeviceCertificateRequest) => IssuedCertificate;
 
 export type RefreshFamily = { id: string; expiresAt: Date };
 

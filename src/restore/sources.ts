@@ -1,5 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
+import { backdatedSeconds } from '../backdating.js';
+import { addSeconds } from '../clock.js';
 import { ConfigError } from '../config.js';
 import type { RevocationReason } from '../pki/crl.js';
 import { reasonCodes } from '../pki/crl.js';
@@ -56,7 +58,6 @@ const externalIssuer = (account: string): string => `external-${account}`;
 
 export type SourceFile = { name: string; bytes: Buffer };
 
-const backdatedMs = 3_600_000;
 const statuses: string[] = ['active', 'suspended', 'revoked'];
 
 export function emptySources(): Sources {
@@ -65,7 +66,7 @@ export function emptySources(): Sources {
 
 /** Adds what a file of lists says, PEM or DER. @throws ConfigError when it is forged, older than the backup, or no list */
 export function addLists(sources: Sources, { name, bytes }: SourceFile, backup: Backup, now: Date): void {
-  const lists = listsIn(bytes);
+  const lists = within(name, () => listsIn(bytes));
   if (lists.length === 0) throw refuse(name, 'holds no list');
   for (const list of lists) {
     const crl = within(name, () => readCrl(list));
@@ -203,7 +204,7 @@ function isComplete({ distributionPoint }: ReadCrl, { id, numbers }: Authority):
 
 function toldByList(entry: ReturnType<ReadCrl['entries']>[number], { id, notAfter }: Authority, now: Date): Told {
   // Lists date a revocation back by an hour. The next list does so again, and shows the same date.
-  const revokedAt = new Date(Math.min(entry.revokedAt.getTime() + backdatedMs, now.getTime()));
+  const revokedAt = new Date(Math.min(addSeconds(entry.revokedAt, backdatedSeconds).getTime(), now.getTime()));
   const unknown = { fingerprint: null, thingName: null, index: null, heldBySuspension: false };
   const { serialNumber } = entry;
   return { ...unknown, issuerId: id, serialNumber, reason: entry.reason as RevocationReason, revokedAt, notAfter };

@@ -2,6 +2,7 @@ import { hash, randomUUID, X509Certificate } from 'node:crypto';
 import type { Clock } from '../../clock.js';
 import { DomainError } from '../../errors.js';
 import type { Origin } from '../../origin.js';
+import { serialDigits } from '../../pki/serial-number.js';
 import { importFromAws } from '../../policy/aws/import.js';
 import type { PolicyDocument } from '../../policy/policy.js';
 import { attributeNameForm, thingNameForm, thingTypeForm } from '../../shapes.js';
@@ -217,7 +218,7 @@ function readCertificate(
 ): NewCertificate | string {
   try {
     const certificate = new X509Certificate(pem);
-    const serialNumber = certificate.serialNumber.toLowerCase().padStart(40, '0');
+    const serialNumber = serialDigits(certificate.serialNumber);
     const [notBefore, notAfter] = [new Date(certificate.validFrom), new Date(certificate.validTo)];
     if (serialNumber.length > 40) return 'its serial number is longer than RFC 5280 allows';
     if (!(notBefore < notAfter)) return 'it was never valid';

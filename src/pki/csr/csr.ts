@@ -9,52 +9,61 @@ import { parsePublicKey, type PublicKey } from '../public-key.js';
 const maxBytes = 16 * 1024;
 const labels = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 
-/** A certification request that was checked: its DER and its public key. Nothing else in it is believed. */
-export type Csr = { der: Buffer; publicKey: PublicKey };
+/** A certification request whose signature was verified. Nothing in it but the key is believed. */
+export type Csr = {
+  publicKey: PublicKey;
+  /** The only commonName of its subject; undefined when it has none, several, or one that is no plain text. */
+  requestedName: string | undefined;
+  /** The extensions that it asks for, unjudged: see {@link requireProfile}. */
+  extensions: der.Value[];
+};
 
 /**
- * Reads a PKCS#10 request (RFC 2986), PEM or base64 of its DER, and verifies that its key signed it. Only the public
- * key is taken: the subject and other attributes are ignored. A request that asks for extensions which the device
- * profile does not give is refused, never repaired. `uri` is the SAN that the certificate will carry.
+ * Reads a PKCS#10 request (RFC 2986) in DER and verifies that its key signed it.
  * @throws DomainError `bad-csr` or `bad-key`
  */
-export function parseCsr(text: string, uri: string): Csr {
-  const bytes = bytesOf(text);
-  try {
-    return { der: bytes, publicKey: requireRequest(bytes, uri) };
-  } catch (error) {
-    if (error instanceof der.DerError) throw refuse(`it is ${error.message}: make it anew`);
-    throw error;
-  }
-}
-
-/** The key of a request that is sound. @throws DerError, DomainError `bad-csr` or `bad-key` */
-function requireRequest(bytes: Buffer, uri: string): PublicKey {
-  const [info, algorithm, signature, ...rest] = der.members(der.readOne(bytes), der.tags.sequence);
-  const [version, subject, spki, attributes, ...more] = der.members(info, der.tags.sequence);
-  if (rest.length + more.length > 0) throw refuse('it has members that PKCS#10 does not know');
-  if (!der.contentOf(version, der.tags.integer).equals(Buffer.from([0]))) throw refuse('its version is not 0');
-  requireName(subject);
-  const publicKey = parsePublicKey(spki?.bytes ?? Buffer.alloc(0));
-  requireSignature(publicKey, info!.bytes, algorithm, signature);
-  if (attributes) checkAttributes(attributes, uri);
-  return publicKey;
-}
-
-function bytesOf(text: string): Buffer {
-  if (text.length > 2 * maxBytes) throw tooLarge();
-  const bytes = decode(text);
+export function parseCsrDer(bytes: Buffer): Csr {
   if (bytes.length > maxBytes) throw tooLarge();
-  return bytes;
+  return asRefusal(() => readRequest(bytes));
 }
 
-function decode(text: string): Buffer {
+/**
+ * Refuses a request for extensions that the device profile does not give: it is never repaired. `uri` is the SAN that
+ * the certificate will carry. @throws DomainError `bad-csr`
+ */
+export function requireProfile({ extensions }: Csr, uri: string): void {
+  asRefusal(() => refuseExtensionsBeyondProfile(extensions, uri));
+}
+
+/** The DER of a request that came as one PEM block, or as base64 of the DER. @throws DomainError `bad-csr` */
+export function decodeCsr(text: string): Buffer {
+  if (text.length > 2 * maxBytes) throw tooLarge();
   try {
     return hasPem(text) ? onlyRequest(text) : decodeBase64(text);
   } catch (error) {
     if (!(error instanceof PemError)) throw error;
     throw refuse(`${error.message}: send one PEM block CERTIFICATE REQUEST, or its DER in base64`);
   }
+}
+
+function asRefusal<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof der.DerError) throw refuse(`it is ${error.message}: make it anew`);
+    throw error;
+  }
+}
+
+function readRequest(bytes: Buffer): Csr {
+  const [info, algorithm, signature, ...rest] = der.members(der.readOne(bytes), der.tags.sequence);
+  const [version, subject, spki, attributes, ...more] = der.members(info, der.tags.sequence);
+  if (rest.length + more.length > 0) throw refuse('it has members that PKCS#10 does not know');
+  if (!der.contentOf(version, der.tags.integer).equals(Buffer.from([0]))) throw refuse('its version is not 0');
+  const requestedName = readName(subject);
+  const publicKey = parsePublicKey(spki?.bytes ?? Buffer.alloc(0));
+  requireSignature(publicKey, info!.bytes, algorithm, signature);
+  return { publicKey, requestedName, extensions: attributes ? requestedExtensions(attributes) : [] };
 }
 
 function onlyRequest(text: string): Buffer {
@@ -66,17 +75,24 @@ function onlyRequest(text: string): Buffer {
   return first!.der;
 }
 
+// UTF8String, PrintableString and IA5String: what UTF-8 reads.
+const plainText = new Set([0x0c, 0x13, 0x16]);
+
 /** Name ::= SEQUENCE OF SET OF SEQUENCE { type OID, value } (RFC 5280 §4.1.2.4): any types, any values, any number. */
-function requireName(subject: der.Value | undefined): void {
+function readName(subject: der.Value | undefined): string | undefined {
+  const names: der.Value[] = [];
   for (const rdn of der.members(subject, der.tags.sequence)) {
     for (const attribute of der.members(rdn, der.tags.set)) {
       const [type, value, ...rest] = der.members(attribute, der.tags.sequence);
       if (type?.tag !== der.tags.oid || !value || rest.length > 0) throw refuse('its subject is malformed');
+      if (type.bytes.equals(oids.commonName)) names.push(value);
     }
   }
+  const [name, ...others] = names;
+  return name && others.length === 0 && plainText.has(name.tag) ? name.content.toString('utf8') : undefined;
 }
 
-function checkAttributes(attributes: der.Value, uri: string): void {
+function requestedExtensions(attributes: der.Value): der.Value[] {
   const requested: der.Value[] = [];
   for (const attribute of der.members(attributes, der.constructed(0))) {
     const [type, values, ...rest] = der.members(attribute, der.tags.sequence);
@@ -84,7 +100,7 @@ function checkAttributes(attributes: der.Value, uri: string): void {
     if (!type.bytes.equals(oids.extensionRequest) && !type.bytes.equals(oids.microsoftExtensions)) continue;
     for (const value of der.members(values, der.tags.set)) requested.push(...der.members(value, der.tags.sequence));
   }
-  refuseExtensionsBeyondProfile(requested, uri);
+  return requested;
 }
 
 function tooLarge(): Error {

@@ -1,5 +1,5 @@
 import type { ResourceKind } from '../action.js';
-import { formatRange, isWithin, parseRange } from '../address.js';
+import { formatRange, isWithin, parseRange } from '../../address.js';
 import {
   allowFilters,
   allowLevel,

@@ -1,4 +1,4 @@
-import { formatRange, parseRange } from '../address.js';
+import { formatRange, parseRange } from '../../address.js';
 import { matchesGlob } from '../glob.js';
 import { readPolicy, type PolicyDocument, type PolicyFault, type Statement } from '../policy.js';
 import { lintPolicy } from '../lint.js';

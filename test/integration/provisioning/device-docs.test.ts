@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { parseCsr } from '../../../src/pki/csr/csr.js';
+import { parseCsr } from '../../support/pki/csr.js';
 import { describeWith } from '../../support/programs.js';
 
 const blocks = [...readFileSync('docs/devices.md', 'utf8').matchAll(/<!-- test: requests -->\n\n```sh\n([^]*?)```/g)];

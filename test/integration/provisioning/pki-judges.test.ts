@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { encodePem } from '../../../src/pki/pem.js';
-import { parseCsr } from '../../../src/pki/csr/csr.js';
+import { parseCsr } from '../../support/pki/csr.js';
 import { encodePkcs12 } from '../../../src/pki/pkcs12.js';
 import { parsePublicKey, type KeyType } from '../../../src/pki/public-key.js';
 import { generateKeys } from '../../../src/pki/signer.js';

@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { decodeCsr, parseCsrDer, requireProfile } from '../../../src/pki/csr/csr.js';
 import * as der from '../../../src/pki/der.js';
 import { oids } from '../../../src/pki/oid.js';
 
@@ -49,3 +50,11 @@ export const spkiHash = (privateKeyPem: string): string =>
   createHash('sha256')
     .update(createPublicKey(createPrivateKey(privateKeyPem)).export({ type: 'spki', format: 'der' }))
     .digest('hex');
+
+/** What first boot and renewal do with the text of a request. @throws DomainError `bad-csr` or `bad-key` */
+export function parseCsr(text: string, uri: string) {
+  const bytes = decodeCsr(text);
+  const csr = parseCsrDer(bytes);
+  requireProfile(csr, uri);
+  return { ...csr, der: bytes };
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseCsr } from '../../../src/pki/csr/csr.js';
+import { parseCsr } from '../../support/pki/csr.js';
 import * as der from '../../../src/pki/der.js';
 import { parseOcspRequest } from '../../../src/pki/ocsp.js';
 import { readCrl } from '../../../src/pki/read.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSerialNumber } from '../../../src/pki/serial-number.js';
+import { createSerialNumber, serialDigits } from '../../../src/pki/serial-number.js';
 
 const count = 100_000;
 
@@ -16,5 +16,12 @@ describe('createSerialNumber', () => {
     expect(seen.size).toBe(count);
     const fiveSigma = 5 * Math.sqrt(count / 4);
     for (let bit = 8; bit < 160; bit++) expect(Math.abs(ones[bit]! - count / 2), `bit ${bit}`).toBeLessThan(fiveSigma);
+  });
+});
+
+describe('serialDigits', () => {
+  it('reads every spelling of a number as the same 40 digits', () => {
+    const digits = '00'.repeat(18) + '0aff';
+    for (const hex of ['0AFF', '0aff', 'aff', '000aff', `00${digits}`]) expect(serialDigits(hex), hex).toBe(digits);
   });
 });

@@ -3,12 +3,13 @@ import { constants, createPublicKey, generateKeyPairSync, sign, type KeyObject }
 import { describe, expect, it } from 'vitest';
 import { DomainError } from '../../../../src/errors.js';
 import { encodeCsr } from '../../../../src/pki/csr/encode.js';
-import { parseCsr } from '../../../../src/pki/csr/csr.js';
+
+import { parseCsrDer } from '../../../../src/pki/csr/csr.js';
 import * as der from '../../../../src/pki/der.js';
 import { extension } from '../../../../src/pki/issuer.js';
 import { oids } from '../../../../src/pki/oid.js';
 import { badCsrs } from '../../../support/pki/bad-csrs.js';
-import { csrDer, csrPem, newKey, pem } from '../../../support/pki/csr.js';
+import { csrDer, csrPem, newKey, parseCsr, pem } from '../../../support/pki/csr.js';
 
 const uri = 'urn:thingward:default:bad';
 const key = newKey();
@@ -93,6 +94,14 @@ describe('parseCsr', () => {
       'control characters': subject(cn('a\0b\u202e\n')),
     }))
       expect(verdict(csrPem({ key, subject: name })), what).toBeUndefined();
+  });
+
+  it('tells the name that is asked for, if there is one alone and it is text', () => {
+    const nameIn = (name: Buffer) => parseCsrDer(csrDer({ key, subject: name })).requestedName;
+    expect(nameIn(subject(cn('pump-17'), [oids.organizationName, der.utf8String('b')]))).toBe('pump-17');
+    expect(nameIn(subject([oids.commonName, der.encode(0x13, Buffer.from('pump-18'))]))).toBe('pump-18');
+    for (const name of [der.sequence(), subject(cn('a'), cn('a')), subject([oids.commonName, der.integer(7)])])
+      expect(nameIn(name)).toBeUndefined();
   });
 
   it('takes other attributes, and extensions that the profile gives', () => {

@@ -42,6 +42,17 @@ export function isWithin(address: Address, { network, bits }: AddressRange): boo
   return true;
 }
 
+/**
+ * True when an address lies in one of the ranges, all of them texts. IPv4 lies also in the IPv6 ranges that hold it as
+ * `::ffff:a.b.c.d`. What is malformed lies in none and holds nothing.
+ */
+export function isWithinAny(address: string, ranges: readonly string[]): boolean {
+  const parsed = parseAddress(address);
+  if (!parsed) return false;
+  const mapped = parsed.length === 1 ? [0, 0, 0xffff, parsed[0]!] : parsed;
+  return ranges.map(parseRange).some((range) => range && (isWithin(parsed, range) || isWithin(mapped, range)));
+}
+
 /** A range, its network without host bits, IPv6 in full. */
 export function formatRange({ network, bits }: AddressRange): string {
   const words = network.map((word, index) => {

@@ -1,4 +1,4 @@
-import { addSeconds } from '../clock.js';
+import { addSeconds } from './clock.js';
 
 /**
  * Seconds that lists and OCSP answers are dated back, revocations in them included: a reader whose clock is slow by

@@ -1,0 +1,21 @@
+import type { KeyType } from '../pki/public-key.js';
+import type { HeldCertificate } from '../registry.js';
+
+/** What a device asks for at its first boot, whatever protocol it speaks. */
+export type FirstBoot = {
+  name: string;
+  thingType: string | undefined;
+  /** What the device says of itself; what its enrollment says wins. */
+  attributes: Record<string, string>;
+  /** A PKCS#10 request for its own key, in DER; or the type of the key to make for it. */
+  key: { csr: Buffer } | { make: KeyType };
+};
+
+/** A certificate for another key, for the holder of one that it has proved to hold. */
+export type RenewFor = {
+  holder: HeldCertificate;
+  /** A PKCS#10 request in DER. */
+  csr: Buffer;
+  /** Uses up what proved that, once a certificate is to be signed for it: a repetition before that costs nothing. */
+  spend(): Promise<void>;
+};

@@ -1,0 +1,70 @@
+import { hash } from 'node:crypto';
+import { wholeSeconds, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import type { SigningAuthority } from '../issuers/service.js';
+import type { Origin } from '../origin.js';
+import type { HeldCertificate, RegisteredThing } from '../registry.js';
+import type { RenewFor } from './asked.js';
+import { keyOfCsr } from './device-key.js';
+import { keyBarred, keyInUse } from './refusals.js';
+import type { Renewal, RenewalRefusal, RenewalStore } from './renewal-store.js';
+import { deviceValidity } from './service.js';
+
+type Deps = {
+  store: RenewalStore;
+  clock: Clock;
+  signing(account: string): Promise<Pick<SigningAuthority, 'issuerId' | 'issue' | 'nextIndex'>>;
+  markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void>;
+};
+
+/** A renewal, and for which thing. */
+export type Renewed = Renewal & { thing: RegisteredThing };
+
+/**
+ * Returns the function that gives a certificate for a new key to the holder of one. The same old key and the same CSR
+ * give the same bytes; the old certificate stays good until the new one is first used. While a re-enrollment is open
+ * or its certificate unused, nothing older renews.
+ */
+export function createRenewFor({ store, clock, signing, markUsed }: Deps) {
+  /** @throws DomainError `bad-csr`, `bad-key`, `key-in-use`, `certificate-revoked`, `conflict` */
+  return async ({ holder, csr, spend }: RenewFor, origin: Origin): Promise<Renewed> => {
+    const { thing } = holder;
+    const { account, name } = thing;
+    const publicKey = keyOfCsr(csr, thing);
+    const actor: Origin = { ...origin, actor: `thing:${name}` };
+    const spkiSha256 = hash('sha256', publicKey.spki);
+    if (await store.isReenrolling(holder, clock())) throw refusal('re-enrolling');
+    const earlier = await store.find(holder.serialNumber, spkiSha256);
+    if (earlier) return { ...earlier, thing };
+    await spend();
+    await markUsed(holder, actor, clock());
+    const { issuerId, issue, nextIndex } = await signing(account);
+    const at = clock();
+    const validity = deviceValidity(wholeSeconds(at));
+    const certificate = issue({ account, thingName: name, publicKey, validity, index: await nextIndex() });
+    const renewal = await store.insert({ at, origin: actor, renews: holder, certificate, issuerId, spkiSha256 });
+    if (typeof renewal === 'string') throw refusal(renewal);
+    return { ...renewal, thing };
+  };
+}
+
+function refusal(why: RenewalRefusal): DomainError {
+  switch (why) {
+    case 'key-in-use':
+      return keyInUse();
+    case 'key-barred':
+      return keyBarred();
+    case 're-enrolling':
+      return new DomainError(
+        'conflict',
+        'an operator is re-enrolling the thing, so its older certificates are not renewed: provision with the new enrollment token',
+      );
+    case 'revoked':
+      return new DomainError(
+        'certificate-revoked',
+        'the certificate was revoked meanwhile: ask an operator to re-enroll the thing',
+      );
+    case 'too-many':
+      return new DomainError('conflict', 'too many renewals of this thing were never used: use the last one you got');
+  }
+}
