@@ -3,6 +3,7 @@ import { benchAws } from './aws.js';
 import { benchAuthorize } from './authorize.js';
 import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
+import { benchPairs } from './pairs.js';
 import { installPeers } from './peers.js';
 import { benchPki } from './pki.js';
 import { benchOcsp } from './ocsp.js';
@@ -27,6 +28,7 @@ const sections: Record<string, () => Promise<string>> = {
   aws: benchAws,
   tenants: benchTenants,
   sizing: benchSizing,
+  pairs: benchPairs,
 };
 
 // All of them, or those that are named: npm run bench -- engine servers
@@ -39,4 +41,6 @@ const command = ['npm run bench', ...(named.length > 0 ? ['--', ...named] : [])]
 console.log(
   `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]!.model}, Node ${process.version}, \`${command}\``,
 );
-for (const name of named.length > 0 ? named : Object.keys(sections)) console.log(`\n${await sections[name]!()}`);
+// The pairs need another checkout.
+const all = Object.keys(sections).filter((name) => name !== 'pairs');
+for (const name of named.length > 0 ? named : all) console.log(`\n${await sections[name]!()}`);

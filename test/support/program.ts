@@ -14,7 +14,7 @@ export type Program = {
 const startMs = 600_000;
 
 /** Runs the built program as `npm start` does and waits until it listens. @throws with what it printed when it ends before */
-export async function startProgram(settings: Record<string, string>): Promise<Program> {
+export async function startProgram(settings: Record<string, string>, folder = '.'): Promise<Program> {
   const port = settings['THINGWARD_PORT'] ?? String(await freePort());
   const env = {
     PATH: process.env['PATH'],
@@ -24,6 +24,7 @@ export async function startProgram(settings: Record<string, string>): Promise<Pr
     THINGWARD_PORT: port,
   };
   const child = spawn(process.execPath, ['--max-semi-space-size=16', 'dist/main.js', 'serve'], {
+    cwd: folder,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
