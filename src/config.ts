@@ -24,7 +24,7 @@ export const settings = {
     .describe('How agents reach this server: links in answers, and the issuer of tokens.'),
   THINGWARD_PKI_URL: plainHttpUrl
     .optional()
-    .describe('The http: URL written into certificates for lists and OCSP. Production needs it.'),
+    .describe('The http: URL written into certificates for lists and OCSP. Required in production.'),
   THINGWARD_DATA_DIR: z.string().default('./data').describe('Folder of the embedded PostgreSQL.'),
   // No URL parser takes every form that PostgreSQL does: a socket's has a user and no host.
   DATABASE_URL: z

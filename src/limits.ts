@@ -15,7 +15,7 @@ export const burstSeconds = 10;
 
 /** Refuses one object more than an account may have. `next` says how to make room. */
 export function tooMany(what: string, most: number, next: string): DomainError {
-  return new DomainError('too-many-requests', `the account has ${most} ${what}, as many as it may: ${next}`, {
+  return new DomainError('too-many-requests', `the account has ${most} ${what}, which is the limit: ${next}`, {
     retryAfter: 60,
   });
 }

@@ -46,7 +46,7 @@ export async function rotateTokenKey(config: Config, flags: Flags): Promise<void
     return rotated;
   });
   process.stdout.write(
-    `The key ${kid} is in the key set now and signs from ten minutes on; the others retire after their last token.\n`,
+    `The key ${kid} is in the key set now and signs after ten minutes; the other keys retire after their last token.\n`,
   );
 }
 
@@ -64,7 +64,7 @@ export async function restored(config: Config, { yes, ...flags }: RestoredFlags)
   const database = await openDatabaseThere(config, async (summary, open) => {
     say(summary);
     await requireStopped(open);
-    await confirm('This begins a new epoch, drops token keys and closes every open enrollment.', { yes: yes ?? false });
+    await confirm('This starts a new epoch, drops token keys and closes every open enrollment.', { yes: yes ?? false });
   });
   try {
     process.stdout.write(reportOf(await restore(database, files, systemClock(), origin)));

@@ -49,7 +49,7 @@ export async function serve(config: Config): Promise<void> {
   const noticeZones = () => noticeOldZones((fields, message) => logger.warn(fields, message), systemClock);
   noticeZones();
   timers.push(tellOfMirror(resources, logger), setInterval(noticeZones, zoneNoticeMs).unref());
-  resources.services.publisher.refresh().catch((error: unknown) => onChoreError(error, 'signing lists anew'));
+  resources.services.publisher.refresh().catch((error: unknown) => onChoreError(error, 'signing lists again'));
   app.server.maxConnections = 20_000;
   await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(
@@ -121,9 +121,9 @@ function startChores({ services }: OpenResources, onError: (error: unknown, chor
     }),
     repeat('writing when things were last seen', lastSeenMs, services.lastSeen.flush),
     repeat('pruning the sample of decisions', pruneMs, services.records.prune),
-    repeat('signing lists anew', listsMs, services.publisher.refresh),
+    repeat('signing lists again', listsMs, services.publisher.refresh),
     repeat('pruning the log', sweepMs, async () => void (await services.pruneLog())),
-    repeat('going on with bulk revocations', bulkMs, services.bulk.resume),
+    repeat('resuming bulk revocations', bulkMs, services.bulk.resume),
     repeat('freeing names of deleted things', pruneMs, services.revoking.freeNames),
     repeat('pruning receipts', sweepMs, services.proxies.prune),
     repeat('mirroring into AWS', mirrorMs, services.mirror.tick),

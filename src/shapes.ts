@@ -85,7 +85,7 @@ export const renderedPolicy = z.object({
       condition: z.record(z.string(), z.unknown()).optional(),
     }),
   ),
-  omitted: z.literal(true).optional().describe('Its statements are left out: they are too many to be shown'),
+  omitted: z.literal(true).optional().describe('Its statements are left out: there are too many to show'),
 });
 
 export const links = z.object({ crl: z.url(), ocsp: z.url(), jwks: z.url(), token: z.url(), renew: z.url() });
@@ -104,7 +104,7 @@ export const outsideLists = z
   .literal(true)
   .optional()
   .describe(
-    'Issued elsewhere: no CRL and no OCSP answer of ours names it; authorize, introspection, the feed and AWS do',
+    'Issued elsewhere: no CRL and no OCSP answer of Thingward names it; authorize, introspection, the feed and AWS do',
   );
 
 /** The number of a policy's version, as its column holds it. */
@@ -143,7 +143,7 @@ export function pageOf<Row, Item>(
 export function readCursor(cursor: string | undefined, form: RegExp): string | undefined {
   if (cursor === undefined) return undefined;
   const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (!form.test(key)) throw new DomainError('invalid-request', 'cursor: pass the nextCursor of this list as it is');
+  if (!form.test(key)) throw new DomainError('invalid-request', 'cursor: send the nextCursor of this list unchanged');
   return key;
 }
 

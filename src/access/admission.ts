@@ -28,6 +28,6 @@ export function admitFromUrl(caller: Caller): void {
   if (isMade && caller.permissions.size === 1 && caller.permissions.has('authorize:query')) return;
   throw new DomainError(
     'forbidden',
-    'only a key made with inUrl, whose sole permission is authorize:query, may stand in a URL: send it in a header',
+    'only a key with inUrl, whose sole permission is authorize:query, may be sent in a URL: send this one in a header',
   );
 }

@@ -149,7 +149,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
     async requireLive(account: string, id: string): Promise<void> {
       const key = await store.findKey(account, id);
       if (!key || (key.expiresAt && key.expiresAt <= clock()))
-        throw new DomainError('invalid-credential', 'the key was deleted or has expired: ask for a new one');
+        throw new DomainError('invalid-credential', 'the key was deleted or has expired: get a new one');
       requireActive(key);
     },
 
@@ -167,7 +167,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
         if (!key) throw new DomainError('not-found', `there is no API key ${id}`);
         requireDeletable(caller, key);
         if (key.role === 'owner' && (await store.countOtherOwners(tx, account, id, at)) === 0)
-          throw new DomainError('conflict', 'this is the last owner key of the account: make another one first');
+          throw new DomainError('conflict', 'this is the last owner key of the account: create another one first');
         await store.deleteKey(tx, account, id, at);
         await audit(tx, { at, account, origin, action: 'api-key.delete', target: `key:${id}` });
         await log(tx, at, [keyDeletedEntry(account, id)]);
@@ -206,6 +206,6 @@ function requireActive({ accountStatus, account }: Pick<StoredApiKey, 'accountSt
 function accountExists(name: string): DomainError {
   return new DomainError(
     'account-exists',
-    `there is or was an account ${name}: names are never reused, choose another`,
+    `the account ${name} exists or existed: names are never reused, choose another`,
   );
 }

@@ -26,16 +26,16 @@ export function agentCommand(): Command {
     .description('the device side: an identity on first boot, kept fresh')
     .addCommand(provisionCommand())
     .addCommand(
-      onFolder('token', 'print an access token that is good now').action(async (flags: Folder) =>
+      onFolder('token', 'print an access token that is valid now').action(async (flags: Folder) =>
         print(`${await (await agent()).accessToken(folderOf(flags))}\n`),
       ),
     )
     .addCommand(
-      onFolder('renew', 'renew the certificate when two thirds of its life are over')
+      onFolder('renew', 'renew the certificate after two thirds of its lifetime')
         .option('--force', 'renew at once')
         .action(renewNow),
     )
-    .addCommand(onFolder('run', 'stay, and keep certificate and token fresh').action(stay));
+    .addCommand(onFolder('run', 'keep running, and keep certificate and token fresh').action(stay));
 }
 
 function onFolder(name: string, description: string): Command {
@@ -54,11 +54,11 @@ const examples: Record<string, string> = {
 };
 
 function provisionCommand(): Command {
-  return onFolder('provision', 'first boot: makes the key, gets the certificate; safe to kill and run again')
+  return onFolder('provision', 'first boot: generates the key and gets the certificate; safe to kill and run again')
     .requiredOption('--server <url>', 'the server')
     .requiredOption('--name <name>', 'the name of this device')
     .option('--enrollment <token>', 'the enrollment token, twe_...')
-    .option('--enrollment-file <file>', 'a file with it, so that it does not stand in the list of processes')
+    .option('--enrollment-file <file>', 'a file that contains it, so that the list of processes does not show it')
     .option('--type <type>', 'the type of this device')
     .option('--attribute <name=value>', 'an attribute; may be repeated', addAttribute)
     .action(provisionNow);
@@ -99,7 +99,7 @@ async function renewNow({ force = false, ...flags }: Folder & { force?: boolean 
   const { renew } = await agent();
   const { renewed, serialNumber, notAfter } = await renew({ ...folderOf(flags), force });
   const what = renewed ? 'renewed' : 'not due yet';
-  print(`${what}: certificate ${serialNumber} is good until ${notAfter.toISOString()}\n`);
+  print(`${what}: certificate ${serialNumber} is valid until ${notAfter.toISOString()}\n`);
 }
 
 async function stay(flags: Folder): Promise<void> {

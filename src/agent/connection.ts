@@ -20,7 +20,7 @@ const serverAuth = '1.3.6.1.5.5.7.3.1';
 export async function send(url: URL, request: Request, { ca }: Trust): Promise<Response> {
   if (url.protocol === 'http:') {
     if (!isLoopback(url.hostname))
-      throw new AgentError(`${url.origin} is not this machine: use https, or the secrets would travel in clear`);
+      throw new AgentError(`${url.origin} is not this machine: use https, or the secrets would travel unencrypted`);
     return exchange(http.request(url, { ...request, timeout: timeoutMs }), request.body);
   }
   try {
@@ -32,7 +32,7 @@ export async function send(url: URL, request: Request, { ca }: Trust): Promise<R
     if (!dateErrors.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
     if (ca === undefined)
       throw new AgentError(
-        'the date of the server certificate does not fit the clock of this machine: set the clock, or pin the CA with --ca FILE',
+        'the date of the server certificate does not match the clock of this machine: set the clock, or pin the CA with --ca FILE',
       );
     const socket = await connectForgivingDates(url, ca);
     return exchange(

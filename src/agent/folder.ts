@@ -119,7 +119,7 @@ export function openFolder(path: string, { create = false } = {}) {
     requireIdentity(): { state: AgentState; certificate: X509Certificate } {
       const [known, held] = [state(), certificate()];
       if (known && held) return { state: known, certificate: held };
-      throw new AgentError(`${path} holds no identity: run thingward agent provision first`);
+      throw new AgentError(`${path} has no identity: run thingward agent provision first`);
     },
   };
 }

@@ -23,7 +23,7 @@ export function requireGrantable(
   if (!mayFlag && foreign.length > 0)
     throw new DomainError(
       'forbidden',
-      `your key is not made ${foreign.join(', ')}: leave it out, or ask an owner or admin for the key`,
+      `your key does not have ${foreign.join(', ')}: leave it out, or have an owner or admin create the key`,
     );
   if (caller.expiresAt === null || (expiresAt && expiresAt <= caller.expiresAt)) return;
   throw new DomainError(
@@ -38,6 +38,6 @@ export function requireDeletable(caller: Grantee, key: StoredApiKey): void {
   if (lacking.length === 0) return;
   throw new DomainError(
     'forbidden',
-    `you cannot delete a key that holds what yours lacks (${lacking.join(', ')}): use a key that holds it`,
+    `you cannot delete a key that has what yours lacks (${lacking.join(', ')}): use a key that has it`,
   );
 }

@@ -47,6 +47,6 @@ function read(token: string): [place: string | number, limit: number] {
 function foreign(): DomainError {
   return new DomainError(
     'invalid-request',
-    'page.token: pass the next_token of this search as it is, with the same question and limit; or begin again without it',
+    'page.token: send the next_token of this search unchanged, with the same question and limit; or start again without it',
   );
 }

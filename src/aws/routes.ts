@@ -38,7 +38,7 @@ export function awsRoutes(service: AwsService) {
       {
         config: { access: 'aws:write' },
         schema: {
-          summary: 'The mirror in AWS IoT Core, and how it is doing',
+          summary: 'The mirror in AWS IoT Core, and its state',
           tags,
           response: { 200: schema.mirrorView },
         },
@@ -70,7 +70,7 @@ export function awsRoutes(service: AwsService) {
       '/v1/aws/retry',
       {
         config: { access: 'aws:write' },
-        schema: { summary: 'Try again everything that failed', tags, response: { 202: schema.retried } },
+        schema: { summary: 'Retry everything that failed', tags, response: { 202: schema.retried } },
       },
       async (request, reply) => {
         const { account } = grantee(request);
@@ -101,7 +101,7 @@ export function awsRoutes(service: AwsService) {
       {
         config: { access: 'policies:read' },
         schema: {
-          summary: 'What AWS IoT gets of a policy, and what it cannot be told',
+          summary: 'What AWS IoT gets of a policy, and what it cannot express',
           tags,
           params: schema.policyParams,
           querystring: schema.policyQuery,

@@ -14,7 +14,7 @@ const place = {
   region: z.string().regex(/^[a-z]{2}(-[a-z]+){1,3}-\d{1,2}$/, 'must be an AWS region, such as eu-central-1'),
   roleArn: roleArn
     .optional()
-    .describe('Taken with the ExternalId of GET /v1/aws; without it, the credentials of the server'),
+    .describe('Assumed with the ExternalId of GET /v1/aws; without a role, the server uses its own credentials'),
   endpoint: url.optional().describe('Instead of the public endpoint of AWS IoT; only for the owner of default'),
   stsEndpoint: url.optional().describe('The same for STS; by default the endpoint, when that is given'),
 };
@@ -32,7 +32,7 @@ export const mirrorSettings = z
     rates: z
       .partialRecord(z.enum(awsCalls), rate)
       .default({})
-      .describe('Calls a second, where they are not AWS defaults'),
+      .describe('Calls a second, if they differ from the defaults of AWS'),
   })
   .refine(
     ({ roleArn: arn, awsAccount }) => arn === undefined || arn.split(':')[4] === awsAccount,
@@ -60,7 +60,7 @@ export const mirrorView = z.object({
     .boolean()
     .optional()
     .describe(
-      'Whether the AWS account proved to be yours, by a role taken with the externalId; no call is made before',
+      'Whether the AWS account is proved to be yours, with a role assumed with the externalId; no call is made before',
     ),
   endpoint: z.string().optional(),
   stsEndpoint: z.string().optional(),
@@ -71,8 +71,8 @@ export const mirrorView = z.object({
   queue: z
     .object({ pending: z.int(), failed: z.int(), oldestPendingSince: timestamp.optional() })
     .optional()
-    .describe('Things and policies that AWS does not have as they are here'),
-  trouble: trouble.optional().describe('What keeps every call from being made'),
+    .describe('Things and policies that are not up to date in AWS'),
+  trouble: trouble.optional().describe('What blocks every call'),
   reconciledAt: timestamp.optional(),
 });
 
@@ -88,7 +88,9 @@ export const reconciliation = z.object({
   dryRun: z.boolean(),
   status: z.enum(['running', 'done', 'failed']),
   phase: z.enum(['things', 'certificates', 'policies', 'groups', 'attachments']),
-  progress: z.record(z.string(), z.int()).describe('What has been looked at, by phase; foreign is not ours'),
+  progress: z
+    .record(z.string(), z.int())
+    .describe('What has been checked, by phase; foreign objects do not belong to Thingward'),
   counts: z.record(z.string(), z.int()).describe('Differences by kind'),
   findings: z
     .array(z.object({ kind: z.string(), subject: z.string(), detail: z.string().optional() }))
@@ -104,7 +106,7 @@ export const importRun = z.object({
   id: z.uuid(),
   dryRun: z.boolean(),
   status: z.enum(['running', 'done', 'failed']),
-  seen: z.int().describe('Things of AWS that were looked at'),
+  seen: z.int().describe('Things in AWS that were checked'),
   counts: z.record(z.string(), z.int()).describe('imported, known and skipped'),
   items: z
     .array(
@@ -115,9 +117,9 @@ export const importRun = z.object({
         warnings: z.array(z.string()),
       }),
     )
-    .describe('The first thousand that were not known'),
+    .describe('The first thousand that were not imported'),
   policies: z.array(z.object({ awsName: z.string(), name: z.string().optional(), warnings: z.array(z.string()) })),
-  enrollment: z.uuid().optional().describe('What it brought, for filters and bulk revocations'),
+  enrollment: z.uuid().optional().describe('The enrollment of the imported things, for filters and bulk revocations'),
   reason: z.string().optional(),
   startedAt: timestamp,
   finishedAt: timestamp.optional(),
@@ -142,7 +144,7 @@ export const policyExport = z.object({
       ),
     })
     .optional()
-    .describe('Absent when the policy cannot be said soundly; AWS then denies everything by it'),
+    .describe('Absent if AWS cannot express the policy safely; AWS then denies everything that it would allow'),
   characters: z.int().optional().describe('Its length as AWS counts it, of 2048'),
   warnings: z.array(fault),
   refusals: z.array(fault),

@@ -109,7 +109,7 @@ export function createAwsService(deps: Deps) {
         if (moved && before.mode !== 'off')
           throw new DomainError(
             'conflict',
-            `the mirror is in ${before.awsAccount} in ${before.region}, where everything would stay as it is: switch it off first`,
+            `the mirror is in ${before.awsAccount} in ${before.region}, where everything would stay as it is: switch the mirror off first`,
           );
         if (moved) await store.forget(tx, account);
         await store.enqueueAll(tx, account, at);

@@ -75,7 +75,7 @@ export function createSettingsStore(db: Database, isUniqueViolation: (error: unk
         throw new AwsFailure(
           'account',
           'AssumeRole',
-          `${awsAccount} in ${region} is mirrored already, by an account that proved it before: choose another region or AWS account`,
+          `${awsAccount} in ${region} is mirrored already, by an account that proved its right earlier: choose another region or AWS account`,
         );
       }
     },

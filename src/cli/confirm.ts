@@ -7,7 +7,8 @@ import { ConfigError } from '../config.js';
  */
 export async function confirm(what: string, { yes = false }: { yes?: boolean }): Promise<void> {
   if (yes) return;
-  if (!process.stdin.isTTY) throw new ConfigError(`${what} This cannot be undone: add --yes to do it without asking`);
+  if (!process.stdin.isTTY)
+    throw new ConfigError(`${what} This cannot be undone: add --yes to continue without a question`);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   // The end of the input is no answer, and would never settle the question.
   const ended = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));

@@ -53,7 +53,7 @@ const commands = () => import('../operator-commands.js');
 function operatorCommands(): Command[] {
   return [
     new Command('owner-key')
-      .description('make a new owner key for an account whose owner lost theirs')
+      .description('create a new owner key for an account whose owner lost theirs')
       .argument('[account]', 'the account', 'default')
       .addHelpText('after', '\nExamples:\n  thingward owner-key\n  thingward owner-key acme')
       .action(async (account: string) => (await commands()).ownerKey(await config(), account)),
@@ -63,10 +63,13 @@ function operatorCommands(): Command[] {
       .addHelpText('after', '\nExample:\n  thingward rotate-token-key --yes')
       .action(async (flags: { yes?: true }) => (await commands()).rotateTokenKey(await config(), flags)),
     new Command('restored')
-      .description('run once after restoring a backup, with the server stopped: brings back what was revoked since')
+      .description('run once after restoring a backup, with the server stopped: applies later revocations again')
       .option('--lists <file...>', 'lists that were saved after the backup: GET /crl/bundle.pem of every account')
       .option('--feed <file...>', 'signed snapshots that were saved after the backup: GET /v1/revocations/snapshot.jws')
-      .option('--accept-loss', 'go ahead where no file tells what was revoked: those certificates are good again')
+      .option(
+        '--accept-loss',
+        'continue although no file names what was revoked: those certificates become valid again',
+      )
       .option(...yesFlag)
       .addHelpText(
         'after',

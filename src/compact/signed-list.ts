@@ -38,7 +38,7 @@ export function unpackList(bytes: Buffer, keys: PublicJwk[]): { claims: ListClai
     throw new Error('this is not a signed gap list');
   const gapsEnd = headerOctets + bytes.readUInt32BE(30);
   const kidEnd = gapsEnd + 1 + (bytes[gapsEnd] ?? Infinity);
-  if (kidEnd >= bytes.length) throw new Error('the signed gap list is cut short');
+  if (kidEnd >= bytes.length) throw new Error('the signed gap list is incomplete');
   const kid = bytes.toString('latin1', gapsEnd + 1, kidEnd);
   const key = keys.find((each) => each.kid === kid);
   if (!key) throw new Error(`the key set has no key ${kid}: fetch it again`);

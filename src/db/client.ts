@@ -82,7 +82,7 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
 function explain(error: NodeJS.ErrnoException): string {
   const text = error.message || String(error.code);
   if (!/certificate|altname/i.test(text)) return text;
-  return `${text}: with a CA of your own add sslmode=verify-full&sslrootcert=/path/to/ca.pem; sslmode=no-verify encrypts and checks nobody`;
+  return `${text}: with a private CA add sslmode=verify-full&sslrootcert=/path/to/ca.pem; sslmode=no-verify encrypts without checking the server`;
 }
 
 /**

@@ -42,9 +42,7 @@ export async function migrate(session: SqlSession): Promise<string[]> {
 function isMissing({ name, checksum }: Migration, applied: Map<string, string>): boolean {
   const known = applied.get(name);
   if (known !== undefined && known !== checksum) {
-    throw new Error(
-      `migration ${name} was applied in another form: this program and the database do not belong together`,
-    );
+    throw new Error(`migration ${name} was applied in another form: this program and the database do not match`);
   }
   return known === undefined;
 }

@@ -31,7 +31,7 @@ function tighten(path: string, mode: number): void {
     chmodSync(path, mode);
   } catch (error) {
     throw new ConfigError(
-      `${path} can be read by other users of this machine and its mode cannot be changed (${(error as NodeJS.ErrnoException).code}): chmod ${mode.toString(8)} it as its owner, or set THINGWARD_DATA_DIR to a folder of your own, inside it for example`,
+      `${path} can be read by other users of this machine and its mode cannot be changed (${(error as NodeJS.ErrnoException).code}): chmod ${mode.toString(8)} it as its owner, or set THINGWARD_DATA_DIR to another folder, for example inside it`,
     );
   }
 }

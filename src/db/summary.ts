@@ -16,6 +16,6 @@ export async function summarize({ session, place }: OpenDatabase): Promise<Datab
     : [];
   if (counted && counted.accounts > 0) return { place, ...counted };
   throw new ConfigError(
-    `the ${place} holds no Thingward: set DATABASE_URL or THINGWARD_DATA_DIR as the server has them; nothing was changed`,
+    `the ${place} has no Thingward: set DATABASE_URL or THINGWARD_DATA_DIR to the values of the server; nothing was changed`,
   );
 }

@@ -25,7 +25,7 @@ export function decisionRoutes(list: RecordStore['list']) {
       {
         config: { access: 'audit:read' },
         schema: {
-          summary: 'A sample of the decisions made lately, newest first',
+          summary: 'A sample of recent decisions, newest first',
           tags: ['audit'],
           querystring: pageQuery,
           response: { 200: page(decision) },

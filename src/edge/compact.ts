@@ -25,7 +25,8 @@ export function openGapList(
   { keys, now = systemClock() }: Options,
 ): RevokedIndices {
   const { claims, gaps } = unpackList(Buffer.from(bytes), keys);
-  if (claims.issuerId !== issuerId) throw new Error(`the list is of the CA ${claims.issuerId}, not of ${issuerId}`);
+  if (claims.issuerId !== issuerId)
+    throw new Error(`the list belongs to the CA ${claims.issuerId}, not to ${issuerId}`);
   requireCurrent(claims.endsAt, now);
   const list = openGaps(gaps);
   return { size: list.size, signedAt: claims.signedAt, endsAt: claims.endsAt, isRevoked: list.has };
@@ -43,7 +44,7 @@ export function openStatusList(jwt: string, url: string, { keys, now = systemClo
   if (!isSigned(key, Buffer.from(`${header}.${payload}`), Buffer.from(signature, 'base64url')))
     throw new Error('the signature of the list is wrong');
   const { sub, iat, exp, status_list: list } = decode(payload) as StatusClaims;
-  if (sub !== url) throw new Error(`the list is of ${sub}, not of ${url}`);
+  if (sub !== url) throw new Error(`the list belongs to ${sub}, not to ${url}`);
   if (list.bits !== 1) throw new Error('a status list of one bit for each certificate is expected');
   const endsAt = new Date(exp * 1000);
   requireCurrent(endsAt, now);

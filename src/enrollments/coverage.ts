@@ -15,7 +15,7 @@ type Limits = Pick<StoredEnrollment, 'thingNamePattern' | 'thingType' | 'deviceA
 export function requireCovered(limits: Limits, asked: Asked, sourceIp: string | undefined): void {
   const { thingNamePattern, thingType, deviceAttributes, sourceCidrs } = limits;
   const refuse = (why: string) => {
-    throw new DomainError('outside-enrollment', `${why}: ask for an enrollment that covers it`);
+    throw new DomainError('outside-enrollment', `${why}: get an enrollment that covers it`);
   };
   if (!matchesGlob(thingNamePattern, asked.name)) refuse(`the enrollment does not cover the name ${asked.name}`);
   if (asked.thingType !== undefined && asked.thingType !== thingType)

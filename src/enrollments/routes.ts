@@ -68,7 +68,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
       {
         config: { access: 'enrollments:write' },
         schema: {
-          summary: 'Stop an enrollment; with andThings, which needs certificates:revoke, revoke what it made',
+          summary: 'Stop an enrollment; with andThings, which needs certificates:revoke, also revoke what it created',
           tags,
           params: schema.enrollmentParams,
           body: schema.revokeEnrollment,

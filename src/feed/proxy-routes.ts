@@ -36,7 +36,7 @@ const receipt = z.looseObject({
 });
 const applied = z.strictObject({
   cursor: logCursor,
-  incarnation: word.describe('Of one run of the proxy: another one has forgotten what this one applied'),
+  incarnation: word.describe('Differs for every run of the proxy: a new run has not applied anything yet'),
   mode: word.describe('How it follows, such as stream or poll'),
 });
 
@@ -63,7 +63,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write' },
         schema: {
-          summary: 'Register an edge by its name; the same name again is the same proxy',
+          summary: 'Register an edge by its name; the same name returns the same proxy',
           tags,
           body: z.strictObject({ name: proxyName }),
           response: { 200: proxy, 201: proxy },
@@ -109,7 +109,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write' },
         schema: {
-          summary: 'Forget an edge that is no more; that of another key needs keys:write too',
+          summary: 'Remove a retired edge; that of another key also needs keys:write',
           tags,
           params,
           response: { 204: z.null() },
@@ -120,7 +120,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         const caller = grantee(request);
         const holder = await store.holderOf(caller.account, id);
         if (holder !== undefined && holder !== caller.id)
-          requirePermissions(caller, ['keys:write'], 'forgetting the edge of another key');
+          requirePermissions(caller, ['keys:write'], 'removing the edge of another key');
         if (!(await store.remove(caller.account, id))) throw noProxy(id);
         return reply.code(204).send(null);
       },
@@ -146,10 +146,10 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         const result = await store.confirm(account, keyId, id, confirmation);
         if (result === 'unknown') throw noProxy(id);
         if (result === 'other-key')
-          throw new DomainError('forbidden', 'another key registered this proxy, and no other speaks for it');
+          throw new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');
         if (result === 'other-epoch') throw followAnew();
         if (result === 'ahead')
-          throw new DomainError('conflict', 'the log has not come to that cursor: confirm what you were given');
+          throw new DomainError('conflict', 'the log has not reached that cursor: confirm a cursor that you received');
         return present(result);
       },
     );
@@ -169,7 +169,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         const { account } = grantee(request);
         const position = Number(request.params.position);
         const entry = await store.entry(account, position);
-        if (!entry) throw new DomainError('not-found', `there is no entry ${position} in the log of this account`);
+        if (!entry) throw new DomainError('not-found', `the log of this account has no entry ${position}`);
         const edges = await store.enforcement(account, position);
         const enforcedBy = edges
           .filter(enforces)

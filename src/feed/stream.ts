@@ -53,7 +53,7 @@ export function createStream({ clock, cursorAt, most }: Deps) {
     const [what, limit] = counts.of(ofKey) >= most.perKey ? ['key', most.perKey] : ['account', most.perAccount];
     throw new DomainError(
       'too-many-requests',
-      `this ${what} holds ${limit} streams open on this instance: close some, or poll GET /v1/revocations`,
+      `this ${what} has ${limit} open streams on this instance: close some, or poll GET /v1/revocations`,
       { retryAfter: 30 },
     );
   };

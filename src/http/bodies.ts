@@ -119,7 +119,7 @@ function unpacked(request: FastifyRequest, reply: FastifyReply, payload: Request
   plain.on('error', () => {});
   payload.pipe(plain);
   payload.once('error', (error) => plain.destroy(error));
-  request.raw.once('aborted', () => plain.destroy(new DomainError('invalid-request', 'the body did not come whole')));
+  request.raw.once('aborted', () => plain.destroy(new DomainError('invalid-request', 'the body is incomplete')));
   // What a refusal left unread flows on unpacked no more, so that a few bytes cannot cost much work.
   reply.raw.once('close', () => {
     payload.unpipe(plain);

@@ -116,5 +116,5 @@ function turnOf(caller: Caller): Turn {
 
 function refuseUnknown(request: FastifyRequest, failures: FailureLimiter): never {
   failures.count(request.ip);
-  throw new DomainError('invalid-credential', 'the credential is not known or has expired: ask for a new one');
+  throw new DomainError('invalid-credential', 'the credential is unknown or has expired: get a new one');
 }

@@ -5,7 +5,7 @@ export function findRepeat(json: string): DomainError | null {
   const name = repeatedMember(json);
   if (name === undefined) return null;
   const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
-  return new DomainError('invalid-policy', `the member ${shown} is there twice in one object: write each once`);
+  return new DomainError('invalid-policy', `one object has the member ${shown} twice: write each once`);
 }
 
 /**

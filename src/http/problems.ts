@@ -11,37 +11,37 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'account-suspended': { status: 403, title: 'The account is suspended' },
   'bad-csr': { status: 422, title: 'The certificate request was refused' },
   'bad-key': { status: 422, title: 'The key is not acceptable' },
-  'certificate-revoked': { status: 403, title: 'The certificate is no longer good' },
-  conflict: { status: 409, title: 'The object is not in the state that this needs' },
-  'count-changed': { status: 409, title: 'The filter does not match as many as expected' },
-  'cursor-pruned': { status: 410, title: 'The log is cut off after the cursor' },
+  'certificate-revoked': { status: 403, title: 'The certificate is no longer valid' },
+  conflict: { status: 409, title: 'The object is not in the required state' },
+  'count-changed': { status: 409, title: 'The filter selects another number than expected' },
+  'cursor-pruned': { status: 410, title: 'The log is pruned after the cursor' },
   forbidden: { status: 403, title: 'The credential does not allow this' },
   'invalid-client': { status: 401, title: 'The device could not be recognised' },
   'invalid-credential': { status: 401, title: 'The credential is unknown, expired or used up' },
-  'invalid-grant': { status: 400, title: 'The refresh token is not good' },
+  'invalid-grant': { status: 400, title: 'The refresh token is not valid' },
   'invalid-policy': { status: 422, title: 'The policy document was refused' },
   'invalid-request': { status: 400, title: 'The request does not have the documented shape' },
-  'key-in-use': { status: 409, title: 'The key lives on another thing' },
-  'method-not-allowed': { status: 405, title: 'The path does not take this method' },
-  'list-expired': { status: 503, title: 'There is no current list to serve' },
-  'list-refused': { status: 503, title: 'A list was made and not published' },
+  'key-in-use': { status: 409, title: 'The key belongs to another thing' },
+  'method-not-allowed': { status: 405, title: 'The path does not support this method' },
+  'list-expired': { status: 503, title: 'No current list can be served' },
+  'list-refused': { status: 503, title: 'A list was signed but not published' },
   'missing-credential': { status: 401, title: 'A credential is needed' },
-  'not-found': { status: 404, title: 'There is no such thing here' },
+  'not-found': { status: 404, title: 'The object does not exist' },
   'not-ready': { status: 503, title: 'The server cannot answer yet' },
-  'not-settled': { status: 503, title: 'The change is made and not yet read by every instance' },
+  'not-settled': { status: 503, title: 'The change is made, but not yet applied on every instance' },
   'outside-enrollment': { status: 403, title: 'The enrollment does not cover this' },
   'payload-too-large': { status: 413, title: 'The request is too large' },
-  'epoch-changed': { status: 409, title: 'The cursor is of another epoch of the log' },
-  'policy-exists': { status: 409, title: 'There is a policy of this name' },
-  'segment-exists': { status: 409, title: 'There is a segment of this name' },
+  'epoch-changed': { status: 409, title: 'The cursor belongs to another epoch of the log' },
+  'policy-exists': { status: 409, title: 'A policy of this name exists already' },
+  'segment-exists': { status: 409, title: 'A segment of this name exists already' },
   'segment-full': { status: 409, title: 'The segment has reached its limit' },
-  'thing-exists': { status: 409, title: 'The name is held by another key' },
+  'thing-exists': { status: 409, title: 'The name belongs to another key' },
   'thing-not-active': { status: 403, title: 'The thing is suspended or revoked' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
   'unknown-policy': { status: 422, title: 'The policy does not exist' },
   'unknown-segment': { status: 422, title: 'The segment does not exist' },
   'unsupported-grant-type': { status: 400, title: 'The grant type is not supported' },
-  'unsupported-token-type': { status: 400, title: 'The token is not of a kind that can be revoked' },
+  'unsupported-token-type': { status: 400, title: 'This kind of token cannot be revoked' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
   internal: { status: 500, title: 'The server failed' },
 };
@@ -76,7 +76,7 @@ export function installProblems(app: FastifyInstance, allowedMethods: AllowedMet
     }
     const allow = allowed.join(', ');
     void reply.header('allow', allow);
-    return sendProblem(request, reply, new DomainError('method-not-allowed', `${path} takes ${allow}`));
+    return sendProblem(request, reply, new DomainError('method-not-allowed', `${path} supports ${allow}`));
   });
 }
 
@@ -88,7 +88,7 @@ export function answerBrokenRequest(error: BrokenRequest, socket: Duplex): void 
   if (isDoubtful(socket)) return;
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const { status, title } = problems['invalid-request'];
-  const detail = 'the request is not HTTP that this server reads, or it came too slowly';
+  const detail = 'the request is not valid HTTP for this server, or it arrived too slowly';
   const body = JSON.stringify({ type: problemType('invalid-request'), title, status, detail });
   const head = `HTTP/1.1 ${status} Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
   // What follows the head of an answer to HEAD would be read as the next answer (RFC 9110 §9.3.2).
@@ -131,7 +131,7 @@ function toDomainError(error: FastifyError): DomainError {
   if (error.validation) return new DomainError('invalid-request', validationDetail(error), validationExtras(error));
   // zlib's words for a body that is not packed as it says.
   if (error.code?.startsWith('Z_'))
-    return new DomainError('invalid-request', 'content-encoding: the body is not what it says, or is cut off');
+    return new DomainError('invalid-request', 'content-encoding: the body has another encoding, or is cut off');
   if (isDatabaseTrouble(error))
     return new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
   const code = frameworkCodes[error.code] ?? (isClientError(error) ? 'invalid-request' : 'internal');

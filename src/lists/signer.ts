@@ -76,7 +76,7 @@ export function createListSigner<Stored extends ListedIssuer>({ clock, open, crl
     const serials = await store.contradicted(listOf(issuer), clock());
     if (serials.length > 0)
       throw new RefusedList(
-        `the log says that ${serials.join(', ')} ${serials.length === 1 ? 'is' : 'are'} revoked and the registry does not: the database was changed behind our back`,
+        `the log says that ${serials.join(', ')} ${serials.length === 1 ? 'is' : 'are'} revoked and the registry does not: the database was modified outside Thingward (partial restore or manual change?)`,
       );
     checked.add(list);
   };

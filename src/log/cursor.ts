@@ -13,17 +13,18 @@ export function encodeCursor({ epoch, position }: LogCursor): string {
 
 /** The place that a cursor names. @throws DomainError `invalid-request` for anything else */
 export function parseCursor(text: string): LogCursor {
-  if (!cursorForm.test(text)) throw new DomainError('invalid-request', 'a cursor is epoch:position, as it was given');
+  if (!cursorForm.test(text))
+    throw new DomainError('invalid-request', 'a cursor is epoch:position, exactly as it was issued');
   const [epoch, position] = text.split(':') as [string, string];
   return { epoch, position: Number(position) };
 }
 
 /** A cursor of another history. `next` says what to do instead. */
 export function epochChanged(next: string, extras = {}): DomainError {
-  return new DomainError('epoch-changed', `the database was restored since this cursor was given: ${next}`, extras);
+  return new DomainError('epoch-changed', `the database was restored after this cursor was issued: ${next}`, extras);
 }
 
-const anew = 'begin again from /v1/revocations/snapshot';
+const anew = 'start again from /v1/revocations/snapshot';
 const snapshot = { links: { snapshot: '/v1/revocations/snapshot' } };
 
 /** A cursor of another history, for a follower, who has to read everything anew. */
@@ -33,5 +34,5 @@ export const followAnew = (): DomainError => epochChanged(anew, snapshot);
 export function requireFollowable(cursor: LogCursor, log: { epoch: string; pruned: number }): void {
   if (cursor.epoch !== log.epoch) throw followAnew();
   if (cursor.position < log.pruned)
-    throw new DomainError('cursor-pruned', `entries after this cursor are no longer kept: ${anew}`, snapshot);
+    throw new DomainError('cursor-pruned', `the entries after this cursor have been pruned: ${anew}`, snapshot);
 }

@@ -22,7 +22,7 @@ export type Log = Awaited<ReturnType<typeof followLog>>;
 
 const reachAtMostMs = 250;
 const unsettled =
-  'the change is made, and one instance has not read it yet: it takes effect there within seconds. Read the object to see it; a revocation may be sent again, and is acknowledged once every instance has it';
+  'the change is made, but one instance has not applied it yet: it takes effect there within seconds. Read the object to see the change; you may send a revocation again, and it is acknowledged once every instance has applied it';
 
 /** Follows the log from now on: what was committed is applied here, and on every other instance, before it is acknowledged. */
 export async function followLog({ db, others, stopwatch, load, apply, onError }: Deps) {
@@ -75,7 +75,7 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
       await within(reachAtMostMs, reader.catchUp());
       if (reader.epoch() !== epoch) throw epochChanged('leave atLeast out, or use a newer one');
       if (!isReached())
-        throw new DomainError('not-ready', 'this instance has not come to that cursor yet: try again', {
+        throw new DomainError('not-ready', 'this instance has not reached that cursor yet: try again', {
           retryAfter: 1,
         });
     },
@@ -89,9 +89,13 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
 
 /** What is answered for as long as an instance does not know whether it has read the whole log. */
 function noLease(): DomainError {
-  return new DomainError('not-ready', 'this instance has lost touch with the database: ask another, or try again', {
-    retryAfter: 1,
-  });
+  return new DomainError(
+    'not-ready',
+    'this instance has lost its connection to the database: ask another, or try again',
+    {
+      retryAfter: 1,
+    },
+  );
 }
 
 /** Resolves with the work, or when its time is up. */

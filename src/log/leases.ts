@@ -88,9 +88,13 @@ export async function joinInstances({ table, reader, stopwatch, onError }: Deps)
       const position = reader.position();
       for (let pause = 1; await table.isLagging(id, position); pause = Math.min(pause * 2, 50)) {
         if (waited() > settleAtMostMs)
-          throw new DomainError('not-ready', 'an instance holds its lease and does not read the log: look at its log', {
-            retryAfter: 1,
-          });
+          throw new DomainError(
+            'not-ready',
+            'an instance holds its lease but does not read the log: check the log file of that instance',
+            {
+              retryAfter: 1,
+            },
+          );
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     },

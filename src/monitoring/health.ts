@@ -106,7 +106,7 @@ function requireReader({ headers, ip }: FastifyRequest, token: string | undefine
   if (isLoopback(ip) && (!isPassedOn || headers['x-forwarded-for'] === ip)) return;
   throw new DomainError(
     'missing-credential',
-    'metrics are read on the machine itself, or with Authorization: Bearer and THINGWARD_METRICS_TOKEN',
+    'read the metrics on the machine itself, or send THINGWARD_METRICS_TOKEN as bearer token',
   );
 }
 

@@ -12,7 +12,7 @@ export function addMirrorMetrics(registry: Registry, { queue, counts }: MirrorSt
   const registers = [registry];
   const depth = new Gauge({
     name: 'thingward_aws_queue_depth',
-    help: 'Things and policies that AWS does not have as they are here, of all accounts',
+    help: 'Things and policies that are not up to date in AWS, of all accounts',
     labelNames: ['status'],
     registers,
     async collect() {

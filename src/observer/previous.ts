@@ -82,7 +82,7 @@ async function checkSnapshot(name: string, bytes: Buffer, present: Present, chec
 /** Certificates of other issuers stand in no list, and OCSP does not know them: the feed alone says what became of them. */
 function checkExternal(name: string, named: Named[], { external }: Present, check: Check): void {
   const what = `${name}: ${named.length} revoked that others issued`;
-  if (external === undefined) return check(false, `${what}, which take --key to look for`);
+  if (external === undefined) return check(false, `${what}, which need --key to be found`);
   const gone = named.filter(({ serialNumber }) => !external.has(serialNumber));
   const lost = gone.filter(({ reason }) => reason !== 'certificateHold').map(({ serialNumber }) => serialNumber);
   const released = gone.length - lost.length;

@@ -23,7 +23,7 @@ export function ocspRoutes({ answer, recall }: OcspResponder) {
       (_request, body, done) => done(null, body),
     );
 
-    const summary = 'OCSP: is this certificate good?';
+    const summary = 'OCSP: is this certificate valid?';
     const post = { config: { access: 'public' as const }, bodyLimit: requestBytes };
     app.post('/ocsp', { ...post, schema: { summary, tags, consumes: [requestType] } }, answerBody);
     app.post('/ocsp/', { ...post, schema: { hide: true } }, answerBody);

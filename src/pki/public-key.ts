@@ -83,8 +83,8 @@ function whyNot(algorithm: Buffer): string {
   const name = der.dottedOid(der.contentOf(id, der.tags.oid));
   if (id!.bytes.equals(oids.rsaEncryption)) return 'the RSA key lacks the NULL parameters of RFC 3279 §2.3.1';
   if (id!.bytes.equals(oids.ed25519)) return 'the Ed25519 key has parameters, which RFC 8410 §3 forbids';
-  if (!id!.bytes.equals(oids.ecPublicKey)) return `keys of the kind ${kindNames.get(name) ?? name} are not taken`;
-  if (parameters?.tag !== der.tags.oid) return 'the key does not name its curve, which RFC 5480 §2.1.1 asks for';
+  if (!id!.bytes.equals(oids.ecPublicKey)) return `keys of the kind ${kindNames.get(name) ?? name} are not accepted`;
+  if (parameters?.tag !== der.tags.oid) return 'the key does not name its curve, which RFC 5480 §2.1.1 requires';
   const curve = der.dottedOid(parameters.content);
   return `the curve ${curveNames.get(curve) ?? curve} is not taken`;
 }

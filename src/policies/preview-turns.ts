@@ -25,7 +25,7 @@ export function createTurns() {
       if (busy.has(account))
         throw new DomainError(
           'too-many-requests',
-          'a simulation or dry run of this account is under way: send the next one when it has answered',
+          'a simulation or dry run of this account is running: send the next one after its answer',
           { retryAfter: 1 },
         );
       busy.add(account);

@@ -65,7 +65,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
-          summary: 'What is to be said about a document',
+          summary: 'The findings about a document',
           tags,
           body: schema.document,
           response: { 200: schema.lintAnswer },
@@ -83,9 +83,9 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
         bodyLimit: documentBytes,
         schema: {
-          summary: 'What policies would say: any version, any time, a real or an imagined thing',
+          summary: 'What policies would decide: any version, any time, a real or an imagined thing',
           description:
-            'What a request leaves out of a thing comes from the registry, with things:read; without it every thing is imagined, and policies must be named.',
+            'Members of a thing that a request leaves out come from the registry, which needs things:read; without it every thing is imagined, and the request must name policies.',
           tags,
           body: schema.simulation,
           response: { 200: schema.simulated },
@@ -94,7 +94,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       async (request) => {
         const caller = grantee(request);
         const { policies } = request.body;
-        if (!policies) requirePermissions(caller, ['things:read'], 'asking by the policies that things carry');
+        if (!policies) requirePermissions(caller, ['things:read'], 'deciding with the policies of real things');
         return preview.simulate(caller.account, request.body, caller.permissions.has('things:read'));
       },
     );

@@ -182,7 +182,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
       cache.delete(`${account}/${name}`);
     },
 
-    /** What is to be said about a document. */
+    /** The findings about a document. */
     lint: (input: unknown): Promise<Finding[]> => inSlices(lintingPolicy(input)),
 
     find,
@@ -246,7 +246,7 @@ function requireRoom({ others, weight, own }: HeldPolicies, document: PolicyDocu
   if (others >= accountPolicies)
     throw new DomainError(
       'too-many-requests',
-      `the account has ${others} policies, and no more than ${accountPolicies} are kept ready: put statements of several into one`,
+      `the account has ${others} active policies, and ${accountPolicies} is the limit: put the statements of several policies into one`,
       { retryAfter: 60 },
     );
   if (weight + added > accountWeight)

@@ -125,7 +125,7 @@ function requireDistinct(policies: NonNullable<Simulation['policies']>): void {
   const seen = new Set<unknown>();
   for (const { name } of policies) {
     if (typeof name === 'string' && seen.has(name))
-      throw new DomainError('invalid-request', `body/policies: ${quote(name)} is there twice: name each once`);
+      throw new DomainError('invalid-request', `body/policies: ${quote(name)} is named twice: name each once`);
     seen.add(name);
   }
 }
@@ -136,7 +136,7 @@ function requireLight(policies: PolicyVersion[]): void {
   if (weight <= mostWeight) return;
   throw new DomainError(
     'invalid-request',
-    `these policies have ${weight} parts (actions, levels of resources, windows, ranges, values), more than the ${mostWeight} that are simulated at once: name fewer policies`,
+    `these policies have ${weight} parts (actions, levels of resources, windows, ranges, values), more than the limit of ${mostWeight} for one simulation: name fewer policies`,
   );
 }
 

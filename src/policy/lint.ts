@@ -13,7 +13,7 @@ import {
 /** What is wrong, or only odd, about a document. An `error` keeps it from being saved. */
 export type Finding = { level: 'error' | 'warning'; statement?: string; message: string };
 
-/** What is to be said about a document, its shape first; at most a hundred findings, each short. Never throws. */
+/** The findings about a document, its shape first; at most a hundred findings, each short. Never throws. */
 export const lintPolicy = (input: unknown): Finding[] => atOnce(lintingPolicy(input));
 
 /** {@link lintPolicy} with a pause after each statement. */
@@ -80,8 +80,8 @@ const rules: Rule[] = [
         .filter((resource) => /^topic:\$(share|queue|exclusive|delayed|stream)\//.test(resource))
         .map((resource) =>
           resource.startsWith('topic:$share/')
-            ? `${quote(resource)} never matches: shared subscriptions are judged by the filter behind $share/<group>/`
-            : `${quote(resource)} is judged as it is spelled: only $share/<group>/ is stripped`,
+            ? `${quote(resource)} never matches: for shared subscriptions, the filter after $share/<group>/ decides`
+            : `${quote(resource)} is matched as it is written: only $share/<group>/ is removed`,
         ),
   },
   {

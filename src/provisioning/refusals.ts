@@ -16,14 +16,14 @@ export function unusableEnrollment(why: Unusable): DomainError {
   if (why === 'account-suspended')
     return new DomainError('account-suspended', 'the account of this enrollment is suspended');
   const said = why === 'revoked' ? 'was revoked' : why === 'expired' ? 'has expired' : 'has been used up';
-  return new DomainError('invalid-credential', `the enrollment ${said}: ask for a new one`);
+  return new DomainError('invalid-credential', `the enrollment ${said}: get a new one`);
 }
 
 /** A name belongs to one thing at a time. */
 export function thingExists(name: string): DomainError {
   return new DomainError(
     'thing-exists',
-    `the name ${name} is taken: another key holds it, or this request was first made over 24 hours ago (with the same key, renew instead); choose another name, or have an operator re-enroll the thing, which also works when it was revoked or deleted`,
+    `the name ${name} is taken: it belongs to another key, or this request was first made over 24 hours ago (with the same key, renew instead); choose another name, or have an operator re-enroll the thing, which also works when it was revoked or deleted`,
   );
 }
 
@@ -37,13 +37,13 @@ export function segmentFull(segment: string): DomainError {
 
 /** A key that was revoked as compromised is never certified again. */
 export function keyBarred(): DomainError {
-  return new DomainError('bad-key', 'this key was revoked as compromised: make a new one');
+  return new DomainError('bad-key', 'this key was revoked as compromised: generate a new one');
 }
 
 /** A key belongs to one thing at a time. */
 export function keyInUse(): DomainError {
   return new DomainError(
     'key-in-use',
-    'this key lives on another thing: make a new key, or have an operator revoke that thing and re-enroll this one',
+    'this key belongs to another thing: generate a new key, or have an operator revoke that thing and re-enroll this one',
   );
 }

@@ -65,6 +65,6 @@ function refusal(why: RenewalRefusal): DomainError {
         'the certificate was revoked meanwhile: ask an operator to re-enroll the thing',
       );
     case 'too-many':
-      return new DomainError('conflict', 'too many renewals of this thing were never used: use the last one you got');
+      return new DomainError('conflict', 'too many renewals of this thing were never used: use the last one');
   }
 }

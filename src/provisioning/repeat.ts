@@ -28,7 +28,7 @@ export async function repeat(
   if (found.revoked)
     throw new DomainError(
       'certificate-revoked',
-      'the certificate that this request got was revoked: ask an operator to re-enroll the thing',
+      'the certificate that this request returned was revoked: ask an operator to re-enroll the thing',
     );
   const family = found.used ? undefined : await store.nextToken(certificate.serialNumber, at);
   return { created: false, thing, certificate, ...(family ? { family } : {}) };

@@ -35,7 +35,7 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
       {
         config: { access: 'enrollment' },
         schema: {
-          summary: 'First boot: a thing, a certificate and a token in one call, safe to repeat',
+          summary: 'First boot: a thing, a certificate and a token in one call that is safe to repeat',
           tags,
           body: schema.provisionRequest,
           response: { 200: schema.provisionAnswer, 201: schema.provisionAnswer },
@@ -65,7 +65,7 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
       {
         config: { access: 'public' },
         schema: {
-          summary: 'A certificate for a new key, on the proof of the present one',
+          summary: 'A certificate for a new key, with a proof of the present one',
           tags,
           body: schema.renewRequest,
           response: { 200: schema.renewAnswer, 201: schema.renewAnswer },

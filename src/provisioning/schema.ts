@@ -30,7 +30,7 @@ export const provisionRequest = z
   .refine(({ csr, format }) => csr === undefined || format === undefined, 'format goes with keyType')
   .refine(
     ({ format, password }) => (format === 'pkcs12') === (password !== undefined),
-    'format pkcs12 goes with a password',
+    'format pkcs12 needs a password',
   );
 
 export const tokenPair = z.object({

@@ -40,7 +40,7 @@ export function createTurns() {
     if (mine >= waitingOfAccount || line.length >= waitingInAll)
       throw new DomainError(
         'too-many-requests',
-        'too many RSA keys are being made: send a csr with a key of your own, or try again later',
+        'too many RSA keys are being generated: send a csr with your own key, or try again later',
         { retryAfter: 5 },
       );
     await new Promise<void>((start) => {

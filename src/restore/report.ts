@@ -5,20 +5,20 @@ export function reportOf({ epoch, applied, closed, sources, mayBeOld }: Restored
   const lines = [
     `Re-applied: ${count(applied.certificates, 'revoked or held certificate')}, and ${applied.orphans} more of which only the serial number is known; ${count(applied.things, 'thing')}.`,
     `Closed: ${count(closed.enrollments, 'open enrollment')}, ${count(closed.families, 'refresh token')}, ${count(closed.tokenKeys, 'token key')} (new ones are made at the next start).`,
-    `The log has begun epoch ${epoch}: followers read a snapshot again, and every list is signed anew with a higher number.`,
+    `The log has started epoch ${epoch}: followers read a snapshot again, and every list is signed again with a higher number.`,
     '',
-    'Look at what may have gone back to the time of the backup:',
+    'Check what may have been reverted to the time of the backup:',
   ];
   for (const { account, keys, policies, suspended } of mayBeOld) {
     lines.push(`  account ${account}`);
     lines.push(...each('    key', keys), ...each('    policy', policies), ...each('    suspended thing', suspended));
     if (!sources.fed.has(account))
-      lines.push('    no feed snapshot was given: things that were suspended or revoked since may be active again');
+      lines.push('    no feed snapshot was passed: things that were suspended or revoked later may be active again');
   }
   lines.push(
     '  people: none are kept in this version',
     '',
-    'Certificates that were issued since the backup cannot be known. Rotate the issuing CA where that matters, and re-enroll those devices.',
+    'Thingward does not know certificates that were issued after the backup. If that matters, rotate the issuing CA and re-enroll those devices.',
   );
   return `${lines.join('\n')}\n`;
 }

@@ -29,7 +29,7 @@ const workMs = 3_600_000;
 export function requireSources({ lists, feeds, acceptLoss }: RestoreFiles): void {
   if (lists.length + feeds.length > 0 || acceptLoss) return;
   throw new ConfigError(
-    'a backup knows no revocation that came after it: give what was saved since with --lists bundle.pem (GET /crl/bundle.pem) or --feed snapshot.jws (GET /v1/revocations/snapshot.jws), for every account; with --accept-loss, certificates that were revoked after the backup are good again',
+    'a backup does not contain later revocations: pass what was saved after it with --lists bundle.pem (GET /crl/bundle.pem) or --feed snapshot.jws (GET /v1/revocations/snapshot.jws), for every account; with --accept-loss, certificates that were revoked after the backup become valid again',
   );
 }
 
@@ -89,5 +89,5 @@ async function work(tx: Transaction, files: RestoreFiles, at: Date, origin: Orig
 
 function missingText(missing: { id: string; account: string }[]): string {
   const names = missing.slice(0, 10).map(({ id, account }) => `${id} of the account ${account}`);
-  return `the files do not cover ${missing.length} unexpired issuer${missing.length === 1 ? '' : 's'} (${names.join(', ')}${missing.length > 10 ? ', …' : ''}): add the snapshots of their accounts, or lists with higher numbers than the backup knew (one with the same number may be from before the backup); nothing was changed`;
+  return `the files do not cover ${missing.length} unexpired issuer${missing.length === 1 ? '' : 's'} (${names.join(', ')}${missing.length > 10 ? ', …' : ''}): add the snapshots of their accounts, or lists with higher numbers than those in the backup (one with the same number may be from before the backup); nothing was changed`;
 }

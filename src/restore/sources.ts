@@ -84,13 +84,13 @@ export function addFeed(sources: Sources, { name, bytes }: SourceFile, backup: B
   const authority = backup.authorities.find(({ id }) => id === jws.header['kid']);
   if (!authority) throw refuse(name, 'is signed by an issuer that the backup does not have or that has expired');
   if (jws.header['typ'] !== 'thingward-snapshot+jwt' || !jws.isSignedBy(authority.certificate.publicKey))
-    throw refuse(name, `has no good signature of the issuer ${authority.id}`);
+    throw refuse(name, `has no valid signature of the issuer ${authority.id}`);
   const parsed = snapshot.safeParse(jws.payload);
-  if (!parsed.success) throw refuse(name, 'is no snapshot of this version of Thingward');
+  if (!parsed.success) throw refuse(name, 'is not a snapshot of this version of Thingward');
   const { account, epoch, position, signedAt, lists, certificates, things } = parsed.data;
   if (account !== authority.account) throw refuse(name, `is about ${account} and signed for ${authority.account}`);
   const isOlder = epoch === backup.epoch ? position < backup.position : signedAt < backup.lastAt;
-  if (isOlder) throw refuse(name, 'is older than the backup: take one that was made after the backup');
+  if (isOlder) throw refuse(name, 'is older than the backup: use one that was made after the backup');
   const own = backup.authorities.filter((each) => each.account === account);
   for (const { id } of own) sources.covered.add(id);
   for (const { issuer, number } of lists) note(sources, issuer, BigInt(number));
@@ -171,8 +171,8 @@ function signerOf(name: string, crl: ReadCrl, { authorities }: Backup): Authorit
   if (named.length === 0)
     throw refuse(name, 'has a list of an issuer that the backup does not have or that has expired: leave it out');
   const signer = named.find(({ certificate }) => crl.isSignedBy(certificate.publicKey));
-  if (!signer) throw refuse(name, `has a list without a good signature of its issuer ${named[0]!.id}`);
-  if (crl.isDelta) throw refuse(name, 'has a delta list, which is no complete list: give /crl/bundle.pem');
+  if (!signer) throw refuse(name, `has a list without a valid signature of its issuer ${named[0]!.id}`);
+  if (crl.isDelta) throw refuse(name, 'has a delta list, which is not complete: use /crl/bundle.pem');
   return signer;
 }
 
@@ -192,7 +192,7 @@ function requireNotOlder(name: string, crl: ReadCrl, authority: Authority): void
   if (crl.number >= before) return;
   throw refuse(
     name,
-    `has list number ${crl.number} of the issuer ${id}, and the backup knew number ${before} already: it is older than the backup`,
+    `has list number ${crl.number} of the issuer ${id}, but the backup has number ${before} already: it is older than the backup`,
   );
 }
 

@@ -79,7 +79,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
 
     for (const [verb, summary, act] of [
       ['suspend', 'Hold every live certificate of a thing and refuse its tokens', service.suspendThing],
-      ['resume', 'End a suspension, and the holds that it made', service.resumeThing],
+      ['resume', 'End a suspension, and the holds that it created', service.resumeThing],
     ] as const) {
       app.post(
         `/v1/things/:name/${verb}`,
@@ -99,7 +99,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       {
         config: { access: 'certificates:revoke' },
         schema: {
-          summary: 'Revoke a thing with every certificate and token of it',
+          summary: 'Revoke a thing with all of its certificates and tokens',
           tags: ['things'],
           params: schema.thingParams,
           body: schema.thingRevocation,
@@ -118,7 +118,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       {
         config: { access: 'certificates:revoke' },
         schema: {
-          summary: 'Revoke everything of a thing that is no more; its name is free after its last notAfter',
+          summary: 'Delete a thing and revoke everything that belongs to it; its name is free after its last notAfter',
           tags: ['things'],
           params: schema.thingParams,
           response: { 204: z.null() },
@@ -141,9 +141,9 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       {
         config: { access: 'public' },
         schema: {
-          summary: 'A device revokes itself: its thing, with every certificate and token',
+          summary: 'A device revokes itself: its thing, with all certificates and tokens',
           description:
-            'The proof is a JWT of typ revoke+jwt signed by the device key, with the claims of renew+jwt but csr_sha256, and reason. An access token is not enough: every proxy sees those.',
+            'The proof is a JWT of typ revoke+jwt signed by the device key, with the claims of renew+jwt except csr_sha256, and with reason. An access token is not enough: every proxy sees access tokens.',
           tags: ['agents'],
           body: schema.selfRevocation,
           response: { 200: schema.thingRevoked },

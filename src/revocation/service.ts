@@ -172,7 +172,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
         if (transition === 'refuse')
           throw new DomainError(
             'conflict',
-            `the certificate is revoked for ${certificate.reason}: only keyCompromise can follow that`,
+            `the certificate is revoked with the reason ${certificate.reason}, which can only change to keyCompromise`,
           );
         const change = { reason, action: 'certificate.revoke' };
         const last = await log(tx, at, await revokeAll(tx, { account, thing, at, origin }, [certificate], change));

@@ -82,7 +82,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:write' },
         schema: {
-          summary: 'Put a thing into a segment, out of the one that it was in',
+          summary: 'Move a thing into a segment',
           tags,
           params: schema.membershipParams,
           response: { 200: schema.membership },

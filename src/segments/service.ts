@@ -110,7 +110,7 @@ export function createSegmentService({ store, clock, audit, log, lockRoom, requi
         if (!before || room === undefined) throw notFound(name);
         const inside = before.deviceLimit - room;
         if (patch.deviceLimit !== undefined && patch.deviceLimit < inside)
-          throw new DomainError('conflict', `the segment ${name} holds ${inside} things: move some out first`);
+          throw new DomainError('conflict', `the segment ${name} has ${inside} things: move some out first`);
         const { account: _, createdAt: __, things: ___, ...settings } = before;
         const after = { ...settings, ...withoutUndefined(patch) };
         await store.update(tx, account, after);
@@ -127,9 +127,12 @@ export function createSegmentService({ store, clock, audit, log, lockRoom, requi
         const segment = await store.find(tx, account, name);
         if (!segment) throw notFound(name);
         if (isUsed)
-          throw new DomainError('conflict', `an enrollment puts things into the segment ${name}: revoke it first`);
+          throw new DomainError(
+            'conflict',
+            `an enrollment puts things into the segment ${name}: revoke the enrollment first`,
+          );
         if (segment.things > 0)
-          throw new DomainError('conflict', `the segment ${name} holds ${segment.things} things: move them out first`);
+          throw new DomainError('conflict', `the segment ${name} has ${segment.things} things: move them out first`);
         await store.delete(tx, account, name);
         await note(tx, account, origin, 'segment.delete', name, null);
       });

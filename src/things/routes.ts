@@ -100,7 +100,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
         schema: {
           summary: 'A one-use enrollment for a device that lost its key, or whose thing was revoked or deleted',
           description:
-            'Needs certificates:revoke too; for a revoked or deleted thing also certificates:release. Until the new certificate is first used, no older one renews; then everything that does not descend from it is revoked. A revoked or deleted thing comes back as a new thing with a new id.',
+            'Needs certificates:revoke too; for a revoked or deleted thing also certificates:release. Until the new certificate is first used, no older one renews; then everything that does not descend from it is revoked. A revoked or deleted thing returns as a new thing with a new id.',
           tags,
           params: schema.thingParams,
           body: schema.reenrollRequest,
@@ -137,7 +137,7 @@ export function selfRoutes(describe: (caller: ThingCaller) => Promise<z.output<t
       {
         config: { access: 'thing' },
         schema: {
-          summary: 'What the registry knows of the calling device; a look, never a first use',
+          summary: 'What the registry knows of the calling device; reading it is never a first use',
           tags: ['agents'],
           response: { 200: schema.self },
         },

@@ -47,7 +47,9 @@ export const reenrollRequest = z
     reason: z
       .enum(['unspecified', 'keyCompromise', 'affiliationChanged', 'cessationOfOperation', 'privilegeWithdrawn'])
       .optional()
-      .describe('Why the first use of the new certificate ends those from before; cessationOfOperation by default'),
+      .describe(
+        'The reason with which the first use of the new certificate revokes the earlier ones; cessationOfOperation by default',
+      ),
   })
   .nullish();
 export const reenrollment = z.object({
@@ -57,7 +59,7 @@ export const reenrollment = z.object({
   refusedByNameUntil: timestamp
     .optional()
     .describe(
-      'Until then authorize refuses thingName alone, unless the key says enforcesCrl: certificates from before are unexpired',
+      'Until then authorize refuses thingName alone, unless the key has enforcesCrl: earlier certificates are unexpired',
     ),
 });
 

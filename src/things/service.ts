@@ -83,7 +83,7 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
           (entry): entry is [string, string] => entry[1] !== null,
         );
         if (merged.length > maxAttributes)
-          throw new DomainError('invalid-request', `a thing has at most ${maxAttributes} attributes: take some away`);
+          throw new DomainError('invalid-request', `a thing has at most ${maxAttributes} attributes: remove some`);
         return { ...thing, attributes: Object.fromEntries(merged) };
       }),
 
@@ -115,7 +115,7 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
         if (bringsBack && !mayBringBack)
           throw new DomainError(
             'forbidden',
-            `the thing ${name} is ${thing.deletedAt ? 'deleted' : 'revoked'}: bringing it back also needs certificates:release`,
+            `the thing ${name} is ${thing.deletedAt ? 'deleted' : 'revoked'}: restoring it also needs certificates:release`,
           );
         const refusedByNameUntil = await store.lastNotAfter(tx, account, name, clock());
         const rights = { reenrollReason: reason ?? null, bringsBack, movesKeys: mayBringBack };

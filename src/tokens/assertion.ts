@@ -70,7 +70,7 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
     }
     const isNamed = typeof thumbprint === 'string' && /^[A-Za-z0-9_-]{43}$/.test(thumbprint);
     const named = isNamed && (await findCertificate(Buffer.from(thumbprint, 'base64url').toString('hex')));
-    if (!named) throw refuse('its header must name a certificate of ours by x5t#S256');
+    if (!named) throw refuse('its header must name a certificate that Thingward knows by x5t#S256');
     return [named];
   };
 
@@ -82,10 +82,11 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
     const now = numericDate(clock());
     const most = now + maxLifeSeconds + leewaySeconds;
     if (!isTime(exp)) throw refuse('it must have exp');
-    if (nbf !== undefined && (!isTime(nbf) || nbf > now + leewaySeconds)) throw refuse('its nbf is not reached yet');
+    if (nbf !== undefined && (!isTime(nbf) || nbf > now + leewaySeconds)) throw refuse('its nbf is in the future');
     const isShortened = typ === 'client-authentication+jwt' && isTime(iat) && exp > iat + maxLifeSeconds;
     const end = isShortened ? iat + maxLifeSeconds : exp;
-    if (end > most) throw refuse('its exp must be at most 5 minutes away, or 5 minutes after an iat that is not ahead');
+    if (end > most)
+      throw refuse('its exp must be at most 5 minutes away, or 5 minutes after an iat that is not in the future');
     if (end <= now - leewaySeconds) throw refuse('it has expired');
     return end;
   };
@@ -115,7 +116,7 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
       if (!certificate)
         throw refuse(
           parts.header['x5t#S256'] === undefined
-            ? 'it was not signed by the key of a certificate of its sub that is good now'
+            ? 'it was not signed by the key of a valid certificate of its sub'
             : 'it was not signed by the key of that certificate',
         );
       const claims = checkClaims(parts, typ, certificate);

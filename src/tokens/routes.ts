@@ -49,7 +49,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
         schema: {
           summary: 'Get an access token: refresh_token, or client_credentials with private_key_jwt',
           description:
-            'The assertion is a JWT by the device key: iss and sub are account/thingName, aud is one value, our issuer or this URL, jti counts once, exp is at most 5 minutes away or counts as 5 minutes after iat. Without x5t#S256 in its header every live certificate of the thing is tried.',
+            'The assertion is a JWT by the device key: iss and sub are account/thingName, aud is one value, the issuer or this URL, jti counts once, exp is at most 5 minutes away or counts as 5 minutes after iat. Without x5t#S256 in its header every live certificate of the thing is tried.',
           tags,
           consumes,
           body: schema.tokenRequest,
@@ -71,7 +71,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
         config: { access: 'public' },
         schema: {
           summary: 'End a line of refresh tokens (RFC 7009)',
-          description: 'Whoever holds the token may end it: its device gets another with client_credentials.',
+          description: 'Whoever has the token may end it: its device gets another with client_credentials.',
           tags,
           consumes,
           body: schema.tokenParameter,
@@ -83,7 +83,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
         if (!token.startsWith('twr_') && service.readAccess(token))
           throw new DomainError(
             'unsupported-token-type',
-            'access tokens end by themselves: revoke the certificate or suspend the thing',
+            'access tokens expire on their own: revoke the certificate or suspend the thing',
           );
         await service.revokeRefresh(token, originOf(request));
         return {};
@@ -95,9 +95,9 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
       {
         config: { access: 'authorize:query', secretInBody: true, cost: 'free' },
         schema: {
-          summary: 'Is this access token good now? (RFC 7662)',
+          summary: 'Is this access token valid now? (RFC 7662)',
           description:
-            'The API key comes as bearer token, as password of Basic, or as client_secret. exp is when the answer must be asked for again, not later than the token itself ends.',
+            'The API key comes as bearer token, as password of Basic, or as client_secret. exp is when the caller must ask again, not later than the token itself expires.',
           tags,
           consumes,
           body: schema.introspectionRequest,

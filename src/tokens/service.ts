@@ -97,7 +97,7 @@ export function createTokenService({
   const readRefreshToken = (token: string): { id: string; counter: number } => {
     const [, id, counter, mac] = refreshForm.exec(token) ?? [];
     if (!id || !counter || !mac || !keys.isRefreshMac(`${id}.${counter}`, Buffer.from(mac, 'base64url'))) {
-      throw badGrant('the refresh token is not one of ours');
+      throw badGrant('the refresh token is unknown');
     }
     return { id, counter: Number(counter) };
   };
@@ -121,7 +121,7 @@ export function createTokenService({
     if (!family || family.revokedAt || family.expiresAt <= clock()) throw badGrant('the refresh token has ended');
     const certificate = await findCertificate(family.fingerprint);
     if (!certificate || certificate.revokedAt || certificate.notAfter <= clock())
-      throw badGrant('its certificate is no longer good');
+      throw badGrant('its certificate is no longer valid');
     if (certificate.thing.status !== 'active' || !certificate.accountActive) throw badGrant('the thing is not active');
     return { family, certificate };
   };

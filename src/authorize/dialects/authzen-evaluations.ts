@@ -72,13 +72,13 @@ type Members = Record<string, unknown>;
 /** A question with what all share where it says nothing itself: a member is taken whole or not at all. */
 export function complete(shared: Members, written: unknown): Evaluation | DomainError {
   if (typeof written !== 'object' || written === null || Array.isArray(written))
-    return new DomainError('invalid-request', 'an evaluation is an object: send {} for what all share');
+    return new DomainError('invalid-request', 'an evaluation is an object: send {} to use only the shared members');
   const own = Object.fromEntries(Object.entries(written).filter(([, value]) => value !== null));
   const { success, data, error } = evaluation.safeParse({ ...shared, ...own });
   if (success) return data;
   const { path, message } = error.issues[0]!;
   return new DomainError(
     'invalid-request',
-    `${path.join('.')}: ${message}; an evaluation needs subject, action and resource, its own or those that all share`,
+    `${path.join('.')}: ${message}; an evaluation needs subject, action and resource, its own or the shared ones`,
   );
 }

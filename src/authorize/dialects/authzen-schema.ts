@@ -82,7 +82,7 @@ export type Evaluations = z.output<typeof evaluationsAsRead>;
 const page = z
   .looseObject({
     token: z.string().max(1024).optional().describe('The `next_token` of the page before'),
-    limit: z.int().min(0).optional().describe('At most so many results; by default 100, and never over 1,000'),
+    limit: z.int().min(0).optional().describe('The most results on a page; 100 by default, and never over 1,000'),
     properties: anything.optional(),
   })
   .optional();

@@ -21,7 +21,7 @@ export function mountAuthzenSearch(app: App, search: AuthzenSearch): void {
     needs: ['things:read'],
     schema: {
       summary: 'AuthZEN: the things that may do this',
-      description: 'A page may be short or empty while there is more: go on until `next_token` is empty.',
+      description: 'A page may be short or empty while there is more: continue until `next_token` is empty.',
       tags,
       response: { 200: schema.entitiesAnswer },
     },
@@ -45,8 +45,8 @@ export function mountAuthzenSearch(app: App, search: AuthzenSearch): void {
     ...common,
     url: '/access/v1/search/resource',
     schema: {
-      summary: 'AuthZEN: the resources that the policies of a thing spell out, as far as it may do this with them',
-      description: 'What policies describe by wildcards is not listed.',
+      summary: 'AuthZEN: the resources that the policies of a thing name and with which it may do this',
+      description: 'Resources that policies describe with wildcards are not listed.',
       tags,
       response: { 200: schema.entitiesAnswer },
     },

@@ -45,7 +45,7 @@ export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
         summary: "The answer of an AWS IoT custom authorizer; the key has to be made 'bearer'",
         tags: ['integrations'],
         querystring: z.looseObject({
-          key: z.string().optional().describe('A key made inUrl, where no header can be set'),
+          key: z.string().optional().describe('A key with inUrl, where no header can be set'),
         }),
         response: { 200: response },
       },

@@ -38,7 +38,7 @@ export async function requireAccount(
   const client = new STSClient({ ...common, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) });
   try {
     const { Account } = await client.send(new GetCallerIdentityCommand({}));
-    const message = `the credentials are of the AWS account ${Account}, not ${awsAccount}: correct one of them, then POST /v1/aws/retry`;
+    const message = `the credentials belong to the AWS account ${Account}, not to ${awsAccount}: correct one of them, then POST /v1/aws/retry`;
     if (Account !== awsAccount) throw new AwsFailure('account', call, message);
   } catch (error) {
     throw error instanceof AwsFailure ? error : toAwsFailure('sts', call, region, error);

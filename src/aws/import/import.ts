@@ -58,7 +58,7 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
       statement === undefined ? message : `${statement}: ${message}`,
     );
     const isTaken = document && !run.dryRun && !(await savePolicy(run.account, document, run.origin));
-    if (isTaken) said.push(`there is a policy ${wanted} that says something else: things come without it`);
+    if (isTaken) said.push(`a different policy ${wanted} exists already: things are imported without it`);
     const name = document && !isTaken ? wanted : undefined;
     run.policies.push({ awsName, ...(name === undefined ? {} : { name }), warnings: said });
     const taken = { name, losesDeny: name === undefined && denies };
@@ -69,7 +69,7 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
   const takeCertificate = async (taking: Taking, arn: string): Promise<TakenCertificate | string> => {
     const id = arn.split(':cert/')[1];
     const found = id === undefined ? undefined : await taking.iot.describeCertificate(id);
-    if (!found) return `the principal ${arn} is no certificate that can be read`;
+    if (!found) return `the principal ${arn} is not a readable certificate`;
     if (found.status !== 'ACTIVE' && found.status !== 'INACTIVE')
       return `the certificate ${id} is ${found.status}, and left out`;
     const known = { certificateId: found.id, certificateArn: arn, active: found.status === 'ACTIVE' };
@@ -115,7 +115,7 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
     } catch (error) {
       if (error instanceof DomainError && error.code === 'bad-key') return error.message;
       if (!store.isConflict(error)) throw error;
-      return 'its name, its key or the serial number of its certificate is taken here';
+      return 'its name, its key or the serial number of its certificate is already in use in Thingward';
     }
   };
 
@@ -191,23 +191,24 @@ function note(run: ImportRun, item: ImportedItem): void {
 function commonPolicies(certificates: TakenCertificate[]): string[] | string {
   const sets = certificates.map(({ policies }) => policies.flatMap(({ name }) => name ?? []).sort());
   if (certificates.some(({ policies }) => policies.some(({ losesDeny }) => losesDeny)))
-    return 'a policy of it that denies something cannot be said here: it gets none';
+    return 'Thingward cannot express one of its policies that denies something: it gets none';
   if (new Set(sets.map((names) => names.join(','))).size > 1)
-    return 'its certificates have different policies, and here a thing has one set: it gets none';
+    return 'its certificates have different policies, but in Thingward a thing has one set: it gets none';
   return sets[0]!.length > mostPolicies ? `it has more than ${mostPolicies} policies: it gets none` : sets[0]!;
 }
 
 /** Why a thing cannot be taken without losing something of it. */
 function whyUnfit({ name, type, attributes }: AwsThing): string | undefined {
-  if (!thingNameForm.test(name)) return 'its name has characters that names here have not';
-  if (type !== undefined && !thingTypeForm.test(type)) return 'its thing type has characters that types here have not';
+  if (!thingNameForm.test(name)) return 'its name has characters that names in Thingward cannot have';
+  if (type !== undefined && !thingTypeForm.test(type))
+    return 'its thing type has characters that types in Thingward cannot have';
   const odd = Object.keys(attributes).find(
     (key) => !attributeNameForm.test(key) || attributes[key]!.length > 256 || attributes[key] === '',
   );
-  if (odd !== undefined) return `its attribute ${odd} cannot be kept here: rename or shorten it`;
+  if (odd !== undefined) return `Thingward cannot store its attribute ${odd}: rename or shorten it`;
   const room = type === undefined ? 3 : 50;
   if (Object.keys(attributes).length >= room)
-    return `it has ${room} attributes, and AWS takes no more: leave room for ${ownerAttribute}, or give it a thing type`;
+    return `it has ${room} attributes, the limit of AWS: leave room for ${ownerAttribute}, or give it a thing type`;
   return undefined;
 }
 

@@ -32,7 +32,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
       {
         config: { access: 'aws:write', needs: importing, cost: 'heavy' },
         schema: {
-          summary: 'Take over the things that AWS has, with their certificates; dryRun only tells',
+          summary: 'Import the things that AWS has, with their certificates; dryRun only reports',
           tags,
           body: schema.importRequest,
           response: { 202: schema.importRun },
@@ -51,7 +51,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
       {
         config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
-          summary: 'How far an import has come, and what it takes',
+          summary: 'The progress of an import, and what it takes',
           tags,
           params: schema.reconcileParams,
           response: { 200: schema.importRun },

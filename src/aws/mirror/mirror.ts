@@ -100,7 +100,11 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
     });
     if (exported.document) return store.finish(saga, undefined, false);
     const why = exported.refusals.map(({ message }) => message).join('; ');
-    await store.fail(saga, `AWS denies everything by it, because it cannot be said there: ${why}`, undefined);
+    await store.fail(
+      saga,
+      `AWS denies everything that this policy would allow, because AWS cannot express it: ${why}`,
+      undefined,
+    );
   };
 
   /** True when AWS has what was wanted. */
@@ -127,7 +131,7 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
     if (error instanceof Outdated) return store.defer(saga, at, null);
     if (!(error instanceof AwsFailure)) {
       onError(error);
-      return store.defer(saga, backoff(saga, at), 'something failed here, not in AWS: the log has it');
+      return store.defer(saga, backoff(saga, at), 'something failed in Thingward, not in AWS: the log has the reason');
     }
     const { kind, call, message } = error;
     if (kind === 'account') {

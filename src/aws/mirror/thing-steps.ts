@@ -65,7 +65,7 @@ async function compareThing(
 ): Promise<void> {
   const wanted = toAwsThing(thing);
   const found = await iot.describeThing(thing.name);
-  if (!found) throw new AwsFailure('transient', exists.call, `${exists.message}, but it is not to be seen yet`);
+  if (!found) throw new AwsFailure('transient', exists.call, `${exists.message}, but it is not visible yet`);
   const owner = found.attributes[ownerAttribute];
   if (owner === ownerOf(thing) || (owner === undefined && adopted)) {
     if (digestOf(found) !== digestOf(wanted)) await withType(iot, wanted.type, () => iot.updateThing(wanted));
@@ -158,9 +158,9 @@ async function compareCertificate(
   wanted: AwsCertificateStatus,
 ): Promise<StepResult> {
   const found = await iot.describeCertificate(id);
-  if (!found) throw new AwsFailure('transient', exists.call, `${exists.message}, but it is not to be seen yet`);
+  if (!found) throw new AwsFailure('transient', exists.call, `${exists.message}, but it is not visible yet`);
   if (!new X509Certificate(found.pem).raw.equals(new X509Certificate(pem).raw))
-    throw new AwsFailure('permanent', exists.call, `AWS has another certificate under the id ${id}: look at it there`);
+    throw new AwsFailure('permanent', exists.call, `AWS has another certificate under the id ${id}: check it in AWS`);
   if (found.status !== wanted) await iot.updateCertificate(id, wanted);
   return { certificateId: id, certificateArn: found.arn };
 }

@@ -23,7 +23,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
       {
         config: { access: 'aws:write', needs: ['things:read'], cost: 'heavy' },
         schema: {
-          summary: 'Compare AWS with the registry and mend what differs; dryRun only tells',
+          summary: 'Compare AWS with the registry and repair what differs; dryRun only reports',
           tags,
           body: schema.reconcileRequest,
           response: { 202: schema.reconciliation },
@@ -55,7 +55,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
       {
         config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
-          summary: 'How far a comparison has come, and what it found',
+          summary: 'The progress of a comparison, and what it found',
           tags,
           params: schema.reconcileParams,
           response: { 200: schema.reconciliation },

@@ -26,7 +26,9 @@ export function createBackground<Run>({ claims, claim, work, fail, onError }: De
         if (error instanceof Stopped) return;
         if (!(error instanceof AwsFailure)) onError(error);
         const reason =
-          error instanceof AwsFailure ? error.message : 'something failed here, not in AWS: the log has it';
+          error instanceof AwsFailure
+            ? error.message
+            : 'something failed in Thingward, not in AWS: the log has the reason';
         await fail(run, reason);
       });
     }

@@ -52,7 +52,7 @@ export function createClaims({ clock, prolong, timeoutMs, onError }: Deps) {
     /** @throws AwsFailure when a call that begins now could outlast what was claimed for it */
     requireTime(call: string): void {
       if (sinceBeat() + timeoutMs >= claimMs)
-        throw new AwsFailure('transient', call, `${call}: this instance was held up, and leaves the work to the next`);
+        throw new AwsFailure('transient', call, `${call}: this instance was delayed and leaves the work to another`);
     },
   };
 }

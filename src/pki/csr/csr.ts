@@ -50,7 +50,7 @@ function asRefusal<Result>(read: () => Result): Result {
   try {
     return read();
   } catch (error) {
-    if (error instanceof der.DerError) throw refuse(`it is ${error.message}: make it anew`);
+    if (error instanceof der.DerError) throw refuse(`it is ${error.message}: create it again`);
     throw error;
   }
 }
@@ -69,7 +69,7 @@ function readRequest(bytes: Buffer): Csr {
 function onlyRequest(text: string): Buffer {
   const [first, ...others] = readPem(text);
   if ([first, ...others].some((block) => block?.label.endsWith('PRIVATE KEY')))
-    throw refuse('a private key came with it: make a new key, and keep that one on the device');
+    throw refuse('it contains a private key: generate a new key, and keep that one on the device');
   if (others.length > 0) throw refuse('it holds two PEM blocks or more: send the request alone');
   if (!labels.has(first!.label)) throw new PemError(`it holds ${first!.label}`);
   return first!.der;

@@ -10,19 +10,19 @@ const leaveOut = 'leave the extensions out: Thingward sets them';
 const rules = new Map<string, Rule>([
   rule(oids.keyUsage, 'keyUsage', (value) => {
     const others = bitsOf(value).filter((bit) => bit !== 0);
-    return others.length === 0 ? undefined : `${wordsOf(keyUsages, others)}, and devices get digitalSignature alone`;
+    return others.length === 0 ? undefined : `${wordsOf(keyUsages, others)}, but devices get only digitalSignature`;
   }),
   rule(oids.extKeyUsage, 'extendedKeyUsage', (value) => {
     const purposes = der.members(der.readOne(value), der.tags.sequence);
     if (purposes.length === 0) return 'no purpose at all, which RFC 5280 §4.2.1.12 does not allow';
     const others = purposes.filter(({ bytes }) => !bytes.equals(oids.clientAuth));
     const words = others.map((each) => purposeNames.get(dotted(each)) ?? dotted(each));
-    return others.length === 0 ? undefined : `${words.join(', ')}, and devices get clientAuth alone`;
+    return others.length === 0 ? undefined : `${words.join(', ')}, but devices get only clientAuth`;
   }),
   rule(oids.basicConstraints, 'basicConstraints', (value) => {
     const parts = der.members(der.readOne(value), der.tags.sequence);
     const isPlain = parts.every(({ tag, content }) => tag === der.tags.boolean && content.equals(Buffer.from([0])));
-    return isPlain && parts.length <= 1 ? undefined : 'CA:TRUE or a path length, and devices are no authorities';
+    return isPlain && parts.length <= 1 ? undefined : 'CA:TRUE or a path length, but devices are not authorities';
   }),
   rule(oids.subjectAltName, 'subjectAltName', (value, uri) => {
     const granted = der.encode(der.primitive(6), Buffer.from(uri));
@@ -32,7 +32,7 @@ const rules = new Map<string, Rule>([
   // The same as clientAuth, said in the way of 1996; mbedTLS and certtool still offer it.
   rule(oids.netscapeCertType, 'nsCertType', (value) => {
     const others = bitsOf(value).filter((bit) => bit !== 0);
-    return others.length === 0 ? undefined : `${wordsOf(netscapeTypes, others)}, and devices get client alone`;
+    return others.length === 0 ? undefined : `${wordsOf(netscapeTypes, others)}, but devices get only client`;
   }),
   rule(oids.subjectKeyIdentifier, 'subjectKeyIdentifier', () => undefined),
 ]);

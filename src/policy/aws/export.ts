@@ -72,7 +72,7 @@ export function exportToAws(policy: PolicyDocument, { arn, ...names }: AwsExport
       warnings.push({ message: 'denies of subscribe are too many for AWS: every filter with a wildcard is denied' });
     return { document, warnings: capped(warnings), refusals: [] };
   }
-  const message = `its document is longer than the ${awsDocumentLimit} characters that AWS takes: split the policy in two`;
+  const message = `its document is longer than the ${awsDocumentLimit} characters that AWS allows: split the policy in two`;
   return { warnings: capped(warnings), refusals: [{ message }] };
 }
 

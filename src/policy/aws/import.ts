@@ -43,7 +43,8 @@ export function importFromAws(name: string, text: string, place: Place): AwsImpo
     const warn = (message: string) => warnings.push({ statement: id, message });
     return input.Effect !== 'Allow' ? importDeny(input, id, warn) : importAllow(withPlace(input, place), id, warn);
   });
-  if (statements.length === 0) return { denies, warnings: [...warnings, { message: 'nothing of it can be said' }] };
+  if (statements.length === 0)
+    return { denies, warnings: [...warnings, { message: 'Thingward cannot express any of its statements' }] };
   const { document, faults } = readPolicy({ name, statements: statements.map(withoutRepeats) });
   const errors = document ? lintPolicy(document).filter(({ level }) => level === 'error') : [];
   return document && faults.length + errors.length === 0
@@ -82,7 +83,7 @@ function freshId(taken: Set<string>, sid: string | undefined, index: number): st
 function importAllow(input: AwsInput, id: string, warn: (message: string) => void): Statement[] {
   const condition = readCondition(input.Condition ?? {});
   if (typeof condition === 'string' || 'NotAction' in input || 'NotResource' in input) {
-    warn(typeof condition === 'string' ? condition : 'is left out: it names what it does not mean');
+    warn(typeof condition === 'string' ? condition : 'is left out: it names what it excludes');
     return [];
   }
   const named = list(input.Action);
@@ -156,12 +157,12 @@ function allowResource(action: AwsAction, resource: string, warn: (message: stri
     warn(`${resource} is left out for ${actions[action]}: ${why}`);
     return [];
   };
-  if (translated === undefined) return leave('it has a variable that there is nothing like here');
+  if (translated === undefined) return leave('it has a variable that has no equivalent in Thingward');
   if (action === 'Connect')
-    return /[*?]/.test(translated) ? leave('a client id is exact here') : [`client:${translated}`];
+    return /[*?]/.test(translated) ? leave('in Thingward a client id is exact') : [`client:${translated}`];
   const open = /(^|\/)\*$/.test(translated);
   const fixed = open ? translated.slice(0, -1) : translated;
-  if (/[*?]/.test(fixed)) return leave('* within a topic crosses levels there');
+  if (/[*?]/.test(fixed)) return leave('* within a topic crosses levels in AWS');
   if (action !== 'Subscribe' && /[+#]/.test(fixed)) return leave('+ and # are no wildcards there');
   if (!open) return [`topic:${translated}`];
   // What ends in /* there has one more level at least; a filter that ends in /# is one of these texts.

@@ -65,7 +65,7 @@ export function allowTopics(levels: Level[], names: AwsNames): string[] | Unsaya
 
 /** Filters, for subscribing: AWS compares their text, in which `+` and `#` are no wildcards. */
 export function allowFilters(levels: Level[], names: AwsNames): string[] | Unsayable {
-  if (levels[0] === '$share') return { unsayable: 'shared subscriptions are judged by the filter behind their group' };
+  if (levels[0] === '$share') return { unsayable: 'for shared subscriptions, the filter after the group decides' };
   return prefixed(levels, names);
 }
 

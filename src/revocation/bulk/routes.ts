@@ -36,7 +36,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
         config: { access: 'certificates:revoke', cost: 'heavy' },
         bodyLimit: bodyOctets,
         schema: {
-          summary: 'Revoke every certificate that a filter takes; dryRun tells how many',
+          summary: 'Revoke every certificate that a filter selects; dryRun returns how many',
           tags,
           body: schema.bulkRequest,
           response: { 200: z.union([schema.bulk, schema.preview]), 202: schema.bulk },
@@ -59,7 +59,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
       {
         config: { access: 'certificates:read' },
         schema: {
-          summary: 'How far a bulk revocation has come',
+          summary: 'The progress of a bulk revocation',
           tags,
           params: z.strictObject({ id: z.uuid() }),
           response: { 200: schema.bulk },

@@ -15,13 +15,13 @@ const filter = z
   .strictObject({
     thingNames: z.array(thingName).min(1).max(10_000),
     group: attributeValue.describe('Things whose attribute "group" is this'),
-    enrollment: z.uuid().describe('Things that this enrollment made'),
+    enrollment: z.uuid().describe('Things that this enrollment created'),
     policy: policyName.describe('Things that have this policy'),
     issuedBefore: instant,
     lineageOf: anySerialNumber.describe('Certificates with the key of this one, and everything renewed from them'),
   })
   .partial()
-  .refine((value) => Object.values(value).some((each) => each !== undefined), 'must name at least one thing to go by');
+  .refine((value) => Object.values(value).some((each) => each !== undefined), 'must have at least one field');
 
 /** What certificates a bulk revocation takes: those that fit all of it. */
 export type BulkFilter = z.infer<typeof filter>;
@@ -31,17 +31,17 @@ export const bulkRequest = z
     filter,
     reason,
     dryRun: z.literal(true).optional(),
-    expectedCount: z.int().min(0).max(mostInt).optional().describe('The count that dryRun told'),
+    expectedCount: z.int().min(0).max(mostInt).optional().describe('The count that dryRun returned'),
     proof: z.string().max(8192).optional().describe('A JWT signed by the compromised key: bars it in every account'),
   })
   .refine(
     ({ dryRun, expectedCount }) => (dryRun === undefined) !== (expectedCount === undefined),
-    'must have dryRun, or the expectedCount that it told, and not both',
+    'must have dryRun, or the expectedCount that dryRun returned, but not both',
   )
   .refine(
     ({ proof, reason: why, filter: { lineageOf } }) =>
       proof === undefined || (why === 'keyCompromise' && lineageOf !== undefined),
-    'proof goes with the reason keyCompromise and the filter lineageOf',
+    'proof requires the reason keyCompromise and the filter lineageOf',
   );
 
 export type BulkRequest = z.infer<typeof bulkRequest>;

@@ -113,7 +113,7 @@ export function createBulkService({ store, clock, audit, log, sql, verifyProof, 
         if (count !== expectedCount)
           throw new DomainError(
             'count-changed',
-            `the filter takes ${count} certificates now: look at them with dryRun`,
+            `the filter now selects ${count} certificates: check them with dryRun`,
             {
               count,
             },

@@ -259,7 +259,10 @@ describe.each(databaseKinds)('an import that meets trouble, on %s', (kind) => {
     }
     const { items } = await importFleet(server, false);
     const of = (name: string) => items.find(({ thing }: any) => thing === name);
-    expect(of('stolen')).toMatchObject({ result: 'skipped', warnings: [expect.stringContaining('is taken here')] });
+    expect(of('stolen')).toMatchObject({
+      result: 'skipped',
+      warnings: [expect.stringContaining('is already in use in Thingward')],
+    });
     expect(of('double')).toMatchObject({
       result: 'imported',
       certificates: 2,

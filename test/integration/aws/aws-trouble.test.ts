@@ -132,7 +132,7 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
     );
     // What is in the old place would stay as it is: that has to be said.
     const moved = { ...settings, region: 'eu-west-2', roleArn };
-    expect((await acme.send('PUT', '/v1/aws', moved)).body.detail).toContain('switch it off first');
+    expect((await acme.send('PUT', '/v1/aws', moved)).body.detail).toContain('switch the mirror off first');
     await acme.send('PUT', '/v1/aws', { mode: 'off' });
     expect((await acme.send('PUT', '/v1/aws', moved)).status).toBe(200);
   });

@@ -245,11 +245,11 @@ describe.each(databaseKinds)('edges on %s', (kind) => {
       bent[octet]! ^= 1;
       expect(() => openGapList(bent, issuer, at), `octet ${octet}`).toThrow();
     }
-    expect(() => openGapList(gapBytes, '0'.repeat(16), at)).toThrow('not of');
+    expect(() => openGapList(gapBytes, '0'.repeat(16), at)).toThrow('not to');
     expect(() =>
       openGapList(gapBytes, issuer, { keys, now: new Date(server.now().getTime() + 2 * 86_400_000) }),
     ).toThrow('ended');
-    expect(() => openStatusList(jwt, `${url}x`, at)).toThrow('not of');
+    expect(() => openStatusList(jwt, `${url}x`, at)).toThrow('not to');
     const [head, , signature] = jwt.split('.') as [string, string, string];
     const forged = Buffer.from(
       JSON.stringify({ sub: url, iat: 1, exp: 9e9, status_list: { bits: 1, lst: 'eNpjYAAAAAEAAQ' } }),

@@ -88,7 +88,7 @@ describe('the command line', () => {
       const result = await runThingward(['agent', command, '--out', 'pump-1'], {}, folder);
       expect(result).toMatchObject({
         code: 1,
-        output: expect.stringMatching(/holds no identity: run thingward agent/),
+        output: expect.stringMatching(/has no identity: run thingward agent/),
       });
     }
     nothing();
@@ -116,7 +116,7 @@ describe("the operator's commands where there is no Thingward", () => {
       expect(result).toMatchObject({
         code: 1,
         output: expect.stringMatching(
-          /database t[0-9a-f]{12} on 127\.0\.0\.1:\d+ holds no Thingward: .*nothing was changed/,
+          /database t[0-9a-f]{12} on 127\.0\.0\.1:\d+ has no Thingward: .*nothing was changed/,
         ),
       });
     }

@@ -246,10 +246,10 @@ for (const kind of databaseKinds) {
         'there is no account nobody',
       );
       const rotated = await runThingward(['rotate-token-key', '--yes'], database.settings);
-      expect(rotated).toMatchObject({ code: 0, output: expect.stringContaining('signs from ten minutes on') });
+      expect(rotated).toMatchObject({ code: 0, output: expect.stringContaining('signs after ten minutes') });
       expect(await runThingward(['restored', '--accept-loss', '--yes'], database.settings)).toMatchObject({
         code: 0,
-        output: expect.stringContaining('has begun epoch'),
+        output: expect.stringContaining('has started epoch'),
       });
 
       program = await startProgram(settings);

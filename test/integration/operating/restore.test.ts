@@ -180,7 +180,7 @@ describeWith(
     it('with lists alone: what they list is revoked, and the report says what they cannot tell', async () => {
       const env = await restoreDatabase();
       const output = await must(restored(env, '--lists', at('new.pem')));
-      expect(output).toContain('no feed snapshot was given');
+      expect(output).toContain('no feed snapshot was passed');
       const { crl, stopped } = await look(env);
       for (const device of [before, after, lost]) expect(crl.serials).toContain(serialOf(device));
       expect(stopped.status).toBe('active');
@@ -218,8 +218,8 @@ describeWith(
         [['--feed', at('old.jws')], /old\.jws is older than the backup/],
         [['--lists', at('new.pem'), '--feed', at('old.jws')], /old\.jws is older than the backup/],
         [['--lists', at('part.pem')], /do not cover 1 unexpired issuer \([0-9a-f]{16} of the account default\)/],
-        [['--lists', at('forged.crl')], /forged\.crl has a list without a good signature/],
-        [['--feed', at('forged.jws')], /forged\.jws has no good signature/],
+        [['--lists', at('forged.crl')], /forged\.crl has a list without a valid signature/],
+        [['--feed', at('forged.jws')], /forged\.jws has no valid signature/],
         [['--feed', at('unsigned.jws')], /unsigned\.jws /],
         [['--lists', at('nothing.pem')], /nothing\.pem holds no list/],
         [['--lists', at('missing.pem')], /missing\.pem cannot be read/],

@@ -61,8 +61,8 @@ describe('the limits of policies', () => {
 
   it('400 for a simulation that names a policy twice, or is more than is done at once, and says what to send less of', async () => {
     for (const [body, detail] of [
-      [{ policies: [{ name: 'sensor' }, { name: 'sensor' }], requests: [ask] }, /sensor is there twice/],
-      [{ policies: [gate('06:00', '22:00'), { name: 'gate' }], requests: [ask] }, /gate is there twice/],
+      [{ policies: [{ name: 'sensor' }, { name: 'sensor' }], requests: [ask] }, /sensor is named twice/],
+      [{ policies: [gate('06:00', '22:00'), { name: 'gate' }], requests: [ask] }, /gate is named twice/],
       [{ policies: many(4, (n) => heavy(`h${n}`, 15_000)), requests: [ask] }, /more than the 50000/],
       [{ policies: [heavy('h', 15_000)], requests: many(200, () => ask) }, /more than 2000000/],
       [{ policies: [heavy('h', 12_000)], requests: many(1000, () => ask) }, /send fewer requests/],
@@ -104,7 +104,7 @@ describe('the limits of policies', () => {
     ] as const) {
       const answer = await send(path, body);
       expect([path, answer.status]).toEqual([path, 422]);
-      expect(((await answer.json()) as { detail: string }).detail).toMatch(/the member effect is there twice/);
+      expect(((await answer.json()) as { detail: string }).detail).toMatch(/one object has the member effect twice/);
     }
   });
 

@@ -89,12 +89,12 @@ describe('the agent as a library', () => {
     const options = { server: server.url, name: 'lib-3', out: path };
     await expect(provision({ ...options, enrollment: `twe_${'A'.repeat(43)}` })).rejects.toMatchObject({
       code: 'invalid-credential',
-      message: expect.stringContaining('ask for a new one'),
+      message: expect.stringContaining('get a new one'),
     });
     await expect(provision({ ...options, server: 'http://192.0.2.1', enrollment: 'x' })).rejects.toThrow(
       /is not this machine: use https/,
     );
-    await expect(accessToken({ out: path })).rejects.toThrow(/holds no identity: run thingward agent provision/);
+    await expect(accessToken({ out: path })).rejects.toThrow(/has no identity: run thingward agent provision/);
     remove();
   });
 });

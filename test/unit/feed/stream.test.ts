@@ -95,9 +95,9 @@ describe('the stream', () => {
     const join = (account: string, id: string) => stream.join(follower(account, id), connection().sink);
     const first = join('acme', 'a');
     join('acme', 'a');
-    expect(() => join('acme', 'a')).toThrow('this key holds 2 streams open');
+    expect(() => join('acme', 'a')).toThrow('this key has 2 open streams');
     join('acme', 'b');
-    expect(() => join('acme', 'b')).toThrow('this account holds 3 streams open');
+    expect(() => join('acme', 'b')).toThrow('this account has 3 open streams');
     join('other', 'c');
     first.leave();
     first.leave();

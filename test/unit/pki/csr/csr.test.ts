@@ -145,7 +145,7 @@ describe('parseCsr', () => {
       [csrPem({ key: curve('brainpoolP256r1') }), /curve brainpoolP256r1/],
       [good + good, /two PEM blocks or more/],
       [good.replaceAll('CERTIFICATE REQUEST', 'CERTIFICATE'), /it holds CERTIFICATE: send one PEM block/],
-      [`${good}${good.replaceAll('CERTIFICATE REQUEST', 'PRIVATE KEY')}`, /a private key came with it/],
+      [`${good}${good.replaceAll('CERTIFICATE REQUEST', 'PRIVATE KEY')}`, /it contains a private key/],
       [good.replace(/-----END[^]*/, ''), /"END CERTIFICATE REQUEST" is missing/],
       [asking(extension(oids.keyUsage, der.namedBits(0, 1, 2))), /keyUsage with nonRepudiation, keyEncipherment/],
       [
