@@ -25,7 +25,7 @@ export type ThingRights = {
 };
 
 /** Why a certificate is no longer good; a release clears it. */
-export type CertificateChange = { at: Date; reason: string | undefined };
+type CertificateChange = { at: Date; reason: string | undefined };
 
 /** The active policies under some names. It holds no more than the names: each version is compiled once for all sets. */
 export type PolicySet = {

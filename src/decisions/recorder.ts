@@ -25,8 +25,6 @@ const longestText = 1024;
 /** What was done for an account in this second. */
 type Share = { lookedAt: number; kept: Set<string> };
 
-export type Recorder = ReturnType<typeof createRecorder>;
-
 /** A bounded sample of what was decided, for previews of policy changes and for audit. */
 export function createRecorder(write: (decisions: RecordedDecision[]) => Promise<void>) {
   let kept: RecordedDecision[] = [];

@@ -59,4 +59,4 @@ export function createRecordStore(db: Database) {
   };
 }
 
-export type StoredDecision = Omit<RecordedDecision, 'account'>;
+type StoredDecision = Omit<RecordedDecision, 'account'>;

@@ -30,8 +30,6 @@ export type FeedSnapshot = {
   things: { thingName: string; status: string; minGen: number }[];
 };
 
-export type RevokedSet = ReturnType<typeof createRevokedSet>;
-
 /** What is revoked, held or suspended, in memory. */
 export function createRevokedSet() {
   let byFingerprint = new Map<string, string>();

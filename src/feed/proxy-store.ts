@@ -23,7 +23,7 @@ export type Proxy = {
 export type Enforcement = Proxy & { since: Date | null };
 
 /** A proxy that has been silent for so long is not counted on. */
-export const staleSeconds = 15;
+const staleSeconds = 15;
 
 export type ProxyStore = ReturnType<typeof createProxyStore>;
 

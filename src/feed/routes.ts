@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { rfc3339 } from '../clock.js';
 import type { Grantee } from '../access/grantee.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
@@ -8,7 +7,7 @@ import { encodeCursor, parseCursor, requireFollowable } from '../log/cursor.js';
 import { followerView } from '../log/entries.js';
 import { logCursor, serialNumber, thingName, timestamp } from '../shapes.js';
 import type { FeedPage, FeedStore } from './store.js';
-import { jose, sendSigned } from './snapshot-routes.js';
+import { jose, sendSigned, sendSnapshot } from './snapshot-routes.js';
 import type { Stream } from './stream.js';
 
 const tags = ['revocations'];
@@ -108,14 +107,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
         const { account } = grantee(request);
         reply.header('vary', 'accept');
         if (request.headers.accept?.includes(jose)) return sendSigned(reply, await signed(account));
-        const { certificates, ...rest } = await store.snapshot(account, clock());
-        const listed = certificates.map(({ fingerprint, thingName: name, revokedAt, ...each }) => ({
-          ...each,
-          ...(fingerprint === null ? {} : { fingerprint }),
-          ...(name === null ? {} : { thingName: name }),
-          revokedAt: rfc3339(revokedAt),
-        }));
-        return { ...rest, cursor: encodeCursor(rest), certificates: listed };
+        return sendSnapshot(reply, await store.snapshot(account, clock()));
       },
     );
 

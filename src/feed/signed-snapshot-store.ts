@@ -1,7 +1,7 @@
 import { sql, type Database } from '../db/client.js';
 
 /** What a signed snapshot says of a revoked or held certificate, orphans included. */
-export type SnapshotCertificate = {
+type SnapshotCertificate = {
   serialNumber: string;
   issuer: string;
   reason: string;
@@ -15,10 +15,10 @@ export type SnapshotCertificate = {
 };
 
 /** A thing that is not active, or whose tokens are not all good. */
-export type SnapshotThing = { id: string; thingName: string; status: string; minGen: number };
+type SnapshotThing = { id: string; thingName: string; status: string; minGen: number };
 
 /** The newest list of an authority that was signed. */
-export type SnapshotList = { issuer: string; number: bigint };
+type SnapshotList = { issuer: string; number: bigint };
 
 export type SignedSnapshotStore = ReturnType<typeof createSignedSnapshotStore>;
 

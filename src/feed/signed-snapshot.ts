@@ -14,7 +14,7 @@ type Deps<StoredIssuer extends Stored> = {
 };
 
 /** The `typ` of a signed snapshot. */
-export const snapshotType = 'thingward-snapshot+jwt';
+const snapshotType = 'thingward-snapshot+jwt';
 
 export type SignedSnapshots = ReturnType<typeof createSignedSnapshots>;
 

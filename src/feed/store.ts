@@ -18,9 +18,54 @@ export type ListedCertificate = {
 /** A name whose tokens are not all good: what its present thing is. */
 export type ListedThing = { thingName: string; status: string; minGen: number };
 
+/** Serial numbers are hex digits: in every collation they come before this. */
+const afterAllSerials = 'g';
+
 export type FeedStore = ReturnType<typeof createFeedStore>;
 
-export function createFeedStore(db: Database) {
+const pageRows = 1000;
+
+export function createFeedStore(db: Database, rowsOfPage = pageRows) {
+  // INVARIANT: pages are ordered by what never changes of a row. What is revoked all the while is in exactly one of them.
+  const pages = async function* <Row>(read: (last: Row | undefined) => Promise<Row[]>): AsyncGenerator<Row[]> {
+    for (let last: Row | undefined; ;) {
+      const rows = await read(last);
+      if (rows.length > 0) yield rows;
+      if (rows.length < rowsOfPage) return;
+      last = rows.at(-1);
+    }
+  };
+
+  const certificates = async function* (account: string, at: Date): AsyncGenerator<ListedCertificate[]> {
+    for (const { id } of await db.issuer.findMany({ where: { accountName: account }, select: { id: true } })) {
+      yield* pages<ListedCertificate & { notAfter: Date }>((last) =>
+        db.$queryRaw(sql`
+          SELECT c.serial_number AS "serialNumber", c.fingerprint, COALESCE(t.former_name, t.name) AS "thingName", c.reason,
+            c.revoked_at AS "revokedAt", c.not_after AS "notAfter"
+          FROM certificates c JOIN things t ON t.id = c.thing_id
+          WHERE c.issuer_id = ${id} AND c.account_name = ${account} AND c.revoked_at IS NOT NULL
+            AND (c.not_after, c.serial_number) > (${last?.notAfter ?? at}, ${last?.serialNumber ?? afterAllSerials})
+          ORDER BY c.not_after, c.serial_number LIMIT ${rowsOfPage}`),
+      );
+      yield* pages<ListedCertificate>((last) =>
+        db.$queryRaw(sql`
+          SELECT serial_number AS "serialNumber", fingerprint, thing_name AS "thingName", reason, revoked_at AS "revokedAt"
+          FROM orphaned_revocations
+          WHERE issuer_id = ${id} AND not_after > ${at} AND serial_number > ${last?.serialNumber ?? ''}
+          ORDER BY serial_number LIMIT ${rowsOfPage}`),
+      );
+    }
+  };
+
+  const things = (account: string): AsyncGenerator<ListedThing[]> =>
+    pages<ListedThing>((last) =>
+      db.$queryRaw(sql`
+        SELECT name AS "thingName", status, min_gen AS "minGen" FROM things
+        WHERE account_name = ${account} AND former_name IS NULL AND (status <> 'active' OR min_gen > 1)
+          AND name > ${last?.thingName ?? ''}
+        ORDER BY name LIMIT ${rowsOfPage}`),
+    );
+
   return {
     /** The entries of an account after a position, of one instant, and the position up to which entries are gone. */
     async page(account: string, after: number, limit: number): Promise<FeedPage> {
@@ -43,26 +88,13 @@ export function createFeedStore(db: Database) {
       return { epoch: head.epoch, position, entries, more, pruned: Number(head.pruned) };
     },
 
-    /** What is revoked, held, suspended or behind in an account now, and the place of that in the log. */
-    snapshot: (account: string, at: Date) =>
-      db.$transaction(
-        async (tx) => {
-          const [head] = await tx.$queryRaw<{ epoch: string; position: bigint }[]>(
-            sql`SELECT epoch, position FROM log_head`,
-          );
-          const certificates = await tx.$queryRaw<ListedCertificate[]>(sql`
-            SELECT c.serial_number AS "serialNumber", c.fingerprint, COALESCE(t.former_name, t.name) AS "thingName", c.reason, c.revoked_at AS "revokedAt"
-            FROM certificates c JOIN things t ON t.id = c.thing_id
-            WHERE c.account_name = ${account} AND c.revoked_at IS NOT NULL AND c.not_after > ${at}
-            UNION ALL SELECT o.serial_number, o.fingerprint, o.thing_name, o.reason, o.revoked_at
-            FROM orphaned_revocations o JOIN issuers i ON i.id = o.issuer_id
-            WHERE i.account_name = ${account} AND o.not_after > ${at} ORDER BY 5, 1`);
-          const things = await tx.$queryRaw<ListedThing[]>(sql`
-            SELECT name AS "thingName", status, min_gen AS "minGen" FROM things
-            WHERE account_name = ${account} AND former_name IS NULL AND (status <> 'active' OR min_gen > 1) ORDER BY name`);
-          return { epoch: head!.epoch, position: Number(head!.position), certificates, things };
-        },
-        { isolationLevel: 'RepeatableRead' },
-      ),
+    /**
+     * What is revoked, held, suspended or behind in an account now, page by page, and a place in the log that was read before.
+     * What is in none of the pages because it changed meanwhile is in the log after that place.
+     */
+    async snapshot(account: string, at: Date) {
+      const { epoch, position } = await db.logHead.findFirstOrThrow();
+      return { epoch, position: Number(position), certificates: certificates(account, at), things: things(account) };
+    },
   };
 }

@@ -35,8 +35,6 @@ const mostAttempts = 20;
 // Anybody may ask for a list and for /readyz: which list it is and what is wrong with it is for the log alone.
 const refusedText = 'a list failed its checks and is not published: the log of the server says which one and why';
 
-export type Publisher = ReturnType<typeof createPublisher>;
-
 /** Lists of every authority: signed when asked for after a revocation, and long before they run out. */
 export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>) {
   const { store, lists, clock, unexpiredIssuers, log, alarm } = deps;

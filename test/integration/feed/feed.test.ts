@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createFeedStore } from '../../../src/feed/store.js';
 import { appendLog } from '../../../src/log/append.js';
 import * as builders from '../../../src/log/builders.js';
 import type { NewLogEntry } from '../../../src/log/entries.js';
@@ -175,6 +176,50 @@ describe.each(databaseKinds)('the feed on %s', (kind) => {
     await server.owner.post('/v1/things/snap-2/resume');
     const after = await get('/v1/revocations/snapshot');
     expect(after.body.certificates).not.toContainEqual(expect.objectContaining({ thingName: 'snap-2' }));
+  });
+
+  it('every page of a snapshot is read for itself, and what is revoked all the while is in one of them', async () => {
+    const store = createFeedStore(server.database.client, 2);
+    const serials: string[] = [];
+    const hold = (serial: string) =>
+      server.owner.post(`/v1/certificates/${serial}/revoke`, { reason: 'certificateHold' });
+    const release = (serial: string) => server.owner.post(`/v1/certificates/${serial}/release`);
+    for (let n = 0; n < 7; n++) {
+      const { answer } = await provision(server, enrollment, `paged-${n}`);
+      serials.push(answer.body.certificate.serialNumber as string);
+      server.advance(1);
+    }
+    for (const serial of serials) await hold(serial);
+    await server.owner.post('/v1/things/paged-0/suspend');
+    const { body } = await get('/v1/revocations/snapshot');
+    const { certificates, things, ...place } = await store.snapshot('default', server.now());
+    expect(place).toEqual({ epoch: body.epoch, position: body.position });
+    // All but the first two are released and held again while the pages are read, or their reason changes.
+    const read: string[] = [];
+    for await (const page of certificates) {
+      expect(page.length).toBeLessThanOrEqual(2);
+      read.push(...page.map(({ serialNumber }) => serialNumber));
+      const [last] = serials.filter((serial) => !read.includes(serial)).slice(-1);
+      if (last === undefined) continue;
+      await release(last);
+      await hold(last);
+      await server.owner.post(`/v1/certificates/${serials[1]}/revoke`, { reason: 'keyCompromise' });
+    }
+    expect(read.filter((serial) => serials.includes(serial)).sort()).toEqual([...serials].sort());
+    const listed = (body.certificates as { serialNumber: string }[]).map(({ serialNumber }) => serialNumber);
+    expect([new Set(read).size, new Set(read)]).toEqual([read.length, new Set(listed)]);
+    const refused: object[] = [];
+    for await (const page of things) refused.push(...page);
+    expect(refused).toEqual(body.things);
+    for (const serial of serials)
+      expect(body.certificates.filter((each: { serialNumber: string }) => each.serialNumber === serial)).toMatchObject([
+        {
+          reason: 'certificateHold',
+          revokedAt: expect.stringMatching(/Z$/),
+          fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/),
+          thingName: expect.stringMatching(/^paged-/),
+        },
+      ]);
   });
 
   it('a stream has the past and then the present, without a gap, and goes on from Last-Event-ID', async () => {

@@ -205,7 +205,8 @@ describe('every schedule of lists, OCSP, feed and snapshot against revocations, 
         snapshot: (at) =>
           ask(at, 'feed', async () => {
             const { certificates } = await at.feed.snapshot('default', systemClock());
-            const there = new Set(certificates.map(({ serialNumber }) => serialNumber));
+            const there = new Set<string>();
+            for await (const page of certificates) for (const { serialNumber } of page) there.add(serialNumber);
             return (each) => (each === superseded ? undefined : there.has(each));
           }),
         lease: async (at) => {
