@@ -5,8 +5,6 @@ import type { KnownPrincipal, TokenPrincipal } from './rights.js';
 
 type Identified = TokenPrincipal | KnownPrincipal | undefined;
 
-export type Identify = ReturnType<typeof createIdentify>;
-
 /** Finds who is asked about, whatever form says it. What is found is judged afterwards. */
 export function createIdentify(principals: Pick<Principals, 'byToken' | 'byName' | 'byFingerprint'>) {
   /**

@@ -2,7 +2,7 @@ import { sql, type Database } from '../db/client.js';
 import type { RegisteredPrincipal } from './rights.js';
 
 /** A thing on a page, perhaps without a certificate. */
-export type ListedPrincipal = RegisteredPrincipal | { name: string; fingerprint: null };
+type ListedPrincipal = RegisteredPrincipal | { name: string; fingerprint: null };
 
 export type PrincipalStore = ReturnType<typeof createPrincipalStore>;
 

@@ -5,7 +5,7 @@ import { renderPolicy, type Principal } from '../../policy/variables.js';
 import type { Holder, Refusal } from '../judge.js';
 
 /** What AWS IoT tells a custom authorizer, as far as it matters. */
-export type AuthorizerEvent = {
+type AuthorizerEvent = {
   token?: string | undefined;
   protocols?: string[] | undefined;
   protocolData?:
@@ -17,7 +17,7 @@ export type AuthorizerEvent = {
 };
 
 /** What AWS IoT wants of a custom authorizer. */
-export type AuthorizerResponse = {
+type AuthorizerResponse = {
   isAuthenticated: boolean;
   principalId: string;
   disconnectAfterInSeconds: number;

@@ -14,7 +14,7 @@ import type { Load } from '../../http/turns.js';
 export type Answer = { status?: number; headers?: Record<string, string>; body: unknown };
 
 /** How a broker or proxy asks, and how it reads answers. */
-export type Dialect<Body extends z.ZodType, Asked, Decided> = {
+type Dialect<Body extends z.ZodType, Asked, Decided> = {
   url: string;
   method?: 'GET' | 'POST' | ('GET' | 'POST')[];
   access: Permission;
