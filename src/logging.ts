@@ -21,7 +21,7 @@ function redactRun(run: string): string {
 
 /** Text without PEM private keys; one without its end takes the rest of the text with it. */
 function withoutKeys(text: string): string {
-  const begin = /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----/g;
+  const begin = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/g;
   const endLine = 'PRIVATE KEY-----';
   let out = '';
   let at = 0;
