@@ -3,7 +3,7 @@ import { hash as digest, randomBytes } from 'node:crypto';
 /** `twe_`: an enrollment token, `twk_`: an API key. */
 export type CredentialPrefix = 'twe' | 'twk';
 
-/** A new credential of 256 random bits, to be shown once, and the hash that is all we keep of it. */
+/** A new credential of 256 random bits, to be shown once, and its hash, which is all that Thingward stores. */
 export function createCredential(prefix: CredentialPrefix): { token: string; hash: Buffer } {
   const token = `${prefix}_${randomBytes(32).toString('base64url')}`;
   return { token, hash: hashCredential(token) };

@@ -25,13 +25,13 @@ export type RegisteredCertificate = {
   /** SHA-256 of the DER, lower-case hex. */
   fingerprint: string;
   issuerId: string;
-  /** Somebody else issued it: it is on no list of ours. */
+  /** Somebody else issued it: it is on no list of Thingward. */
   outsideLists: boolean;
   der: Buffer;
   notBefore: Date;
   notAfter: Date;
   createdAt: Date;
-  /** When its key, or a token bound to it, was first used with us. */
+  /** When its key, or a token bound to it, was first used with Thingward. */
   firstUsedAt: Date | null;
   revokedAt: Date | null;
   reason: string | null;

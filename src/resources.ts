@@ -42,7 +42,7 @@ export async function openResources(
 type Agree = (summary: DatabaseSummary, database: OpenDatabase) => Promise<void>;
 
 /**
- * The same on a database that is there and holds a Thingward: nothing is made or changed before `agree` has seen which
+ * The same on a database that exists and holds a Thingward: nothing is made or changed before `agree` has seen which
  * one it is and resolved. @throws ConfigError, also when there is none
  */
 export async function openExisting(config: Config, agree: Agree): Promise<OpenResources> {

@@ -235,7 +235,7 @@ export async function createServices(resources: Resources) {
     tokens,
     tokenStore,
 
-    /** Cuts off the beginning of the log that matters to nobody any more. */
+    /** Prunes the beginning of the log, which no longer matters to anyone. */
     pruneLog: (): Promise<number> => pruneLog(db, clock()),
 
     /** Writes what waits to be written, and gives the lease back. */

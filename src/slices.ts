@@ -32,7 +32,7 @@ export async function inSlicesOf<Item>(
   }
 }
 
-/** Runs long work to its end in slices, and lets everything else go on in between. */
+/** Runs long work to its end in slices, and lets everything else run in between. */
 export async function inSlices<Result>(work: Generator<void, Result>): Promise<Result> {
   const slice = createSlice();
   for (;;) {

@@ -10,7 +10,7 @@ const lookMs = 2000;
 
 /**
  * Gives a running server the certificate of its files again when one of them changes, and when the function that is returned is
- * called. A pair that cannot be used (the key is not there yet, say) leaves the old one in place and is logged.
+ * called. A pair that cannot be used (the key does not exist yet, say) leaves the old one in place and is logged.
  */
 export function followTlsFiles({ certFile, keyFile }: Files, server: Server, log: Log): () => void {
   const read = () => ({ cert: readFileSync(certFile), key: readFileSync(keyFile) });

@@ -14,9 +14,9 @@ export type Caller = Grantee | EnrollmentCaller | ThingCaller;
 export type Way = {
   /** Whether a credential is of this kind, by its form alone. */
   takes(credential: string): boolean;
-  /** Whether a credential was good lately, without a look-up. */
+  /** Whether a credential was valid recently, without a look-up. */
   isRemembered(credential: string): boolean;
-  /** Who holds a credential; undefined when nobody does. At once where it was used lately. @throws DomainError `account-suspended` */
+  /** Who holds a credential; undefined when nobody does. At once where it was used recently. @throws DomainError `account-suspended` */
   find(credential: string): Caller | undefined | Promise<Caller | undefined>;
   /** Only for what may end while a request sends its body: what is known of all credentials of this kind, as a mark. */
   mark?(): number | undefined;

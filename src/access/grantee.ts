@@ -28,7 +28,7 @@ export function promisesOf({ bearer, enforcesCrl, followsFeed, inUrl }: Promises
 /** Whoever holds permissions in an account: an admin, an operator, a proxy. How they proved it is not said here. */
 export type Grantee = {
   kind: 'grantee';
-  /** Of the credential: each has a rate and a queue of its own. */
+  /** Of the credential: each has its own rate and queue. */
   id: string;
   account: string;
   /** As the audit names them. */

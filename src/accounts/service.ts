@@ -174,7 +174,7 @@ export function createAccountService({ store, clock, audit, log, prepare, keys }
       });
     },
 
-    /** Whether a key of this hash was good lately. */
+    /** Whether a key of this hash was valid recently. */
     isRemembered: (hash: Buffer): boolean => keys.find(hash) !== undefined,
 
     /** A mark for {@link isUnchanged}. */

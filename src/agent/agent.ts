@@ -40,7 +40,7 @@ const tokenMarginSeconds = 60;
 
 /**
  * First boot: makes a key in `out`, has it certified, and writes certificate, chain and tokens beside it.
- * Run again after a kill at any moment it goes on with the same key and gets the same certificate; run
+ * Run again after a kill at any moment it resumes with the same key and gets the same certificate; run
  * again after success it does nothing. @throws AgentError
  */
 export async function provision(options: ProvisionOptions): Promise<Identity> {
@@ -70,7 +70,7 @@ export async function provision(options: ProvisionOptions): Promise<Identity> {
   return identityOf(state, folder.certificate()!);
 }
 
-/** An access token that is good for another minute at least: the one at hand, a refreshed one, or a new one. @throws AgentError */
+/** An access token that is valid for another minute at least: the one at hand, a refreshed one, or a new one. @throws AgentError */
 export async function accessToken(options: AgentOptions): Promise<string> {
   const folder = openFolder(options.out);
   const { state } = folder.requireIdentity();
@@ -82,7 +82,7 @@ export async function accessToken(options: AgentOptions): Promise<string> {
 
 /**
  * Renews the certificate with a new key when two thirds of its life are over, or at once with `force`.
- * Safe to kill and run again. Returns the identity that is good now. @throws AgentError
+ * Safe to kill and run again. Returns the identity that is valid now. @throws AgentError
  */
 export async function renew(options: AgentOptions & { force?: boolean }): Promise<Identity & { renewed: boolean }> {
   const folder = openFolder(options.out);

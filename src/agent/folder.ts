@@ -100,7 +100,7 @@ export function openFolder(path: string, { create = false } = {}) {
     writeState,
     writeTokens,
 
-    /** Writes a first identity; the certificate last, because its presence says that all is there. */
+    /** Writes a first identity; the certificate last, because its presence says that everything exists. */
     writeIdentity(next: AgentState, tokens: AgentTokens | undefined, certificatePem: string, chainPem: string): void {
       writeState(next);
       if (tokens) writeTokens(tokens);

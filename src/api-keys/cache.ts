@@ -14,7 +14,7 @@ type Deps = {
 
 export type KeyCache = ReturnType<typeof createKeyCache>;
 
-/** API keys that were used lately, by hash. Entries of the log drop them; they never outlive the lease. */
+/** API keys that were used recently, by hash. Entries of the log drop them; they never outlive the lease. */
 export function createKeyCache({ load, mayRemember }: Deps) {
   const keys = new LRUCache<string, CachedKey>({ max: 10_000 });
   let drops = 0;

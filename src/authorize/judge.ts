@@ -26,7 +26,7 @@ export type Refusal =
   | 'malformed-resource'
   | 'cannot-decide';
 
-/** An answer. `statement` is there when one decided, else `refusal`. */
+/** An answer. `statement` is set when one decided, else `refusal`. */
 export type Verdict = {
   allowed: boolean;
   refusal: Refusal | undefined;

@@ -6,7 +6,7 @@ export type PageTokens = ReturnType<typeof createPageTokens>;
 
 /**
  * Tokens that carry a place in a search. They belong to the account and the question that they were made for, and are
- * good on every instance with the same key.
+ * valid on every instance with the same key.
  */
 export function createPageTokens(key: Buffer) {
   const seal = (scope: unknown[], place: string | number, limit: number): string => {

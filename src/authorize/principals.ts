@@ -20,7 +20,7 @@ type Deps = {
   cacheSize: { tokens: number; things: number };
 };
 
-// Changes are dropped by the log; this bounds what the log does not tell: a newer certificate that was never used.
+// Entries of the log drop changes; this bounds what the log does not tell: a newer certificate that was never used.
 const rememberMs = 60_000;
 
 export type Principals = ReturnType<typeof createPrincipals>;
@@ -36,7 +36,7 @@ export function createPrincipals({ store, snapshot, position, clock, verifyToken
   const load = (key: string, read: () => Promise<RegisteredPrincipal | undefined>) => {
     const [at, of] = [position(), history];
     const joined = loading.get(key);
-    // Whoever joins a reading must not have been told of anything that it may lack.
+    // Whoever joins a reading must not have learned anything that it may lack.
     if (joined?.position === at) return joined.principal;
     const principal = read().then((row) => {
       const found = row && toKnown(snapshot, row, at);
@@ -60,7 +60,7 @@ export function createPrincipals({ store, snapshot, position, clock, verifyToken
   };
 
   return {
-    /** The holder of a token that one of our keys signed; undefined for any other. Nothing else about it is judged. */
+    /** The holder of a token that one of Thingward's keys signed; undefined for any other. Nothing else about it is judged. */
     byToken(token: string): TokenPrincipal | undefined {
       const cached = tokens.get(token);
       if (cached) return cached;

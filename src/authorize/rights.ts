@@ -56,7 +56,7 @@ export type TokenPrincipal = {
   present: { position: number; rights: Rights } | undefined;
 };
 
-/** What one of our own tokens says; its signature proves its form. */
+/** What one of Thingward's tokens says; its signature proves its form. */
 export type Claims = {
   sub: string;
   tid: string;

@@ -32,7 +32,7 @@ export function authorizeRoutes({ service }: Deps) {
       ? Promise.all(verdicts.map((verdict) => Promise.resolve(verdict).catch(service.undecided)))
       : (verdicts as Verdict[]);
 
-  /** One of many. A certificate that cannot be read spoils its own answer alone; without a lease there is none at all. */
+  /** One of many. A certificate that cannot be read affects its own answer alone; without a lease there is none at all. */
   const ask = (caller: Grantee, question: Question): Verdict | Promise<Verdict> => {
     try {
       return service.authorize(caller, question);

@@ -58,7 +58,7 @@ export function createSearch({ foresee, principals, snapshot }: Deps) {
       for (const { size, read } of known ? candidatesOf(known) : []) {
         yield;
         if (at < from) page.spend(1 / searchWork.passedPerUnit);
-        // One at least is looked at, however dear the way to it was.
+        // One at least is looked at, however costly the way to it was.
         else if (page.isFull() && (looked > 0 || limit === 0)) return at;
         else {
           looked++;

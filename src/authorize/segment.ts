@@ -1,6 +1,6 @@
 import { compileRange, isFrom, protocolOf, type Context } from '../policy/condition.js';
 
-/** A network segment as the log and the database tell of it. */
+/** A network segment as the log and the database report it. */
 export type Segment = { name: string; cidr: string; allowedProtocols: readonly string[]; trafficPolicy: object };
 
 /** The same, ready to be asked. */

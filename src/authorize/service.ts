@@ -71,7 +71,7 @@ export function createAuthorizeService(deps: Deps) {
       return reach(question.atLeast).then(() => decideNow(caller, question));
     },
 
-    /** Whether an access token of the caller's account is good now, whatever certificate came with it. @throws DomainError `not-ready` */
+    /** Whether an access token of the caller's account is valid now, whatever certificate came with it. @throws DomainError `not-ready` */
     isLive(caller: Grantee, token: string): boolean {
       requireLease();
       const lenient = { ...caller, promises: { ...caller.promises, bearer: true } };
@@ -79,7 +79,7 @@ export function createAuthorizeService(deps: Deps) {
     },
 
     /**
-     * Whose token it is, and what decides about its rights now; a refusal when it is good for nothing.
+     * Whose token it is, and what decides about its rights now; a refusal when it is not valid.
      * @throws DomainError `not-ready`
      */
     holderOf(caller: Grantee, token: string): Holder | Refusal {

@@ -9,7 +9,7 @@ export type ThingChange = {
   /** Of the last entry about the thing. */
   position: number;
   at: Date;
-  /** The thing that has the name, once the log told of it; the next three are about that one alone. */
+  /** The thing that has the name, once the log reported it; the next three are about that one alone. */
   thingId?: string | undefined;
   status?: string;
   gen?: number;
@@ -24,7 +24,7 @@ export type ThingRights = {
   segment: string | null;
 };
 
-/** Why a certificate is no longer good; a release clears it. */
+/** Why a certificate is no longer valid; a release clears it. */
 type CertificateChange = { at: Date; reason: string | undefined };
 
 /** The active policies under some names. It holds no more than the names: each version is compiled once for all sets. */
@@ -90,7 +90,7 @@ export function createSnapshot() {
     // What was said of a thing is not said of the next of its name.
     const isAnother = change.gen === 0 || (change.thingId !== undefined && change.thingId !== known?.thingId);
     const before = isAnother ? undefined : known;
-    // Set anew, so that the map stays in order of the last change.
+    // Set again, so that the map stays in order of the last change.
     things.delete(key);
     things.set(key, { ...before, ...change, position, at });
   };
@@ -167,10 +167,10 @@ export function createSnapshot() {
       for (const [fingerprint, { at }] of certificates) if (at < before) certificates.delete(fingerprint);
     },
 
-    /** What changed about a thing lately, by its {@link thingKey}. */
+    /** What changed about a thing recently, by its {@link thingKey}. */
     changeOf: (key: string): ThingChange | undefined => things.get(key),
 
-    /** Why a certificate that was live lately is no longer, or that it is again. */
+    /** Why a certificate that was live recently is no longer, or that it is again. */
     certificateChange: (fingerprint: string): CertificateChange | undefined => certificates.get(fingerprint),
 
     segment: (account: string, name: string): CompiledSegment | undefined => accounts.get(account)?.segments.get(name),

@@ -94,7 +94,7 @@ export function createAwsService(deps: Deps) {
     },
 
     /**
-     * Switches a mirror on, or to other settings, by which everything of the account is planned anew.
+     * Switches a mirror on, or to other settings, by which everything of the account is planned again.
      * The AWS account and region is held once the credentials proved to be of it; until then the answer is the same,
      * whoever holds it. @throws DomainError `forbidden`, `conflict` when this account mirrors into another place
      */
@@ -151,7 +151,7 @@ export function createAwsService(deps: Deps) {
       return mirror && arnPrefix(mirror);
     },
 
-    /** What is to be said of AWS where something was revoked. It never fails: what is revoked is revoked. */
+    /** What answers say of AWS where something was revoked. It never fails: what is revoked is revoked. */
     async follows(account: string): Promise<{ aws?: { status: 'pending' } }> {
       const mirror = await mirrorOn(account).catch(() => undefined);
       return mirror ? { aws: { status: 'pending' } } : {};

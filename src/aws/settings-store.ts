@@ -116,7 +116,7 @@ export function createSettingsStore(db: Database, isUniqueViolation: (error: unk
         WHERE account_name = ${account}`);
     },
 
-    /** Lets the calls of a mirror go on, and begins anew what failed by the same trouble. */
+    /** Lets the calls of a mirror continue, and begins again what failed by the same trouble. */
     async unblock(account: string): Promise<void> {
       await db.$executeRaw(
         sql`UPDATE aws_mirrors SET blocked_until = NULL, trouble = NULL WHERE account_name = ${account}`,

@@ -6,7 +6,7 @@ import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
 
-/** Notes that the key of a certificate signed something to us. */
+/** Notes that the key of a certificate signed something for Thingward. */
 export type MarkUsed = (certificate: HeldCertificate, origin: Origin, at: Date) => Promise<void>;
 
 /** Certificates that a first use ends, and why. */

@@ -25,7 +25,7 @@ export function createCertificateStore(db: Database) {
       return row ? toHeldCertificate(row) : undefined;
     },
 
-    /** The certificates of a thing that are good now, newest first. */
+    /** The certificates of a thing that are valid now, newest first. */
     async findLiveOf(account: string, thingName: string, at: Date, limit: number): Promise<HeldCertificate[]> {
       const rows = await db.certificate.findMany({
         where: {

@@ -1,6 +1,6 @@
 /**
  * A set of small numbers, one bit each, the lowest bit of each octet first: the form of a Token Status List. In pieces of
- * `pieceOctets`, of which those without a member are not there: a restored database leaves wide gaps, and they cost nothing.
+ * `pieceOctets`, without those that have no member: a restored database leaves wide gaps, and they cost nothing.
  */
 export type Bitmap = { size: number; pieces: Map<number, Uint8Array> };
 

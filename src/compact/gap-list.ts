@@ -3,11 +3,13 @@
  * that one number can be looked up without reading all. Exact, and within 3 % of what any code needs for a random
  * set of up to 5 %.
  *
- *   size, count        6 octets each
- *   divisor            4 octets: a gap is a quotient in ones and a zero, then a remainder in truncated binary
- *   widths             2 octets: bits of the two numbers of a restart point
- *   restart points     for every 256th number but the first: how far it is from the one before, and its code too
- *   gaps               the numbers between members, the highest bit first
+ * ```text
+ * size, count        6 octets each
+ * divisor            4 octets: a gap is a quotient in ones and a zero, then a remainder in truncated binary
+ * widths             2 octets: bits of the two numbers of a restart point
+ * restart points     for every 256th number but the first: how far it is from the one before, and its code too
+ * gaps               the numbers between members, the highest bit first
+ * ```
  */
 import { createBitReader, createBitWriter, members, type Bitmap } from './bits.js';
 

@@ -1,13 +1,15 @@
 /**
  * A gap list with what it is about, and a signature by a key of the key set:
  *
- *   "TWG1"             4 octets
- *   issuer             8 octets: its id
- *   signed, ends       6 octets each: seconds since 1970
- *   position           6 octets: the last entry of the log that the list covers
- *   length             4 octets: of the gap list that follows
- *   key id             1 octet of length, then ASCII
- *   signature          the rest, over everything before it; for ECDSA r and s as in a JWS
+ * ```text
+ * "TWG1"             4 octets
+ * issuer             8 octets: its id
+ * signed, ends       6 octets each: seconds since 1970
+ * position           6 octets: the last entry of the log that the list covers
+ * length             4 octets: of the gap list that follows
+ * key id             1 octet of length, then ASCII
+ * signature          the rest, over everything before it; for ECDSA r and s as in a JWS
+ * ```
  */
 import { verify as verifySignature, createPublicKey, type JsonWebKey } from 'node:crypto';
 

@@ -97,7 +97,7 @@ async function useUtc(connection: { query(text: string): Promise<unknown> }): Pr
 const followingConnections = 3;
 const reconnectMs = 1000;
 
-/** Listens on a connection of its own, and again on another when that one breaks. Notifications are hints: some may be lost. */
+/** Listens on a separate connection, and again on another when that one breaks. Notifications are hints: some may be lost. */
 async function listen(url: string, channel: string, onNotification: () => void): Promise<() => Promise<void>> {
   let ended = false;
   let connection: pg.Client | undefined;

@@ -10,7 +10,7 @@ import { createClient, type OpenDatabase, type SqlSession } from './client.js';
 /**
  * Opens the embedded PostgreSQL in `directory`, made on first use.
  * `onPanic` must end the process: after a PANIC (a full disk, say) the engine spins and nothing it says is true.
- * `whenLocked` runs once the folder is ours and before the database in it is read or made.
+ * `whenLocked` runs once the folder is locked and before the database in it is read or made.
  * @throws ConfigError when another process holds the folder
  */
 export async function openEmbedded(
@@ -29,7 +29,7 @@ export async function openEmbedded(
       return true;
     },
   });
-  // The engine gives its files modes of its own, whatever the umask: the folder keeps others out meanwhile.
+  // The engine chooses the modes of its files, whatever the umask: the folder keeps others out meanwhile.
   makePrivate(directory);
   const client = createClient(new PrismaPGlite(pglite));
   const session: SqlSession = {

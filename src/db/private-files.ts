@@ -4,11 +4,11 @@ import { ConfigError } from '../config.js';
 
 const others = 0o077;
 
-/** What is ours in a data folder: the folder may be somebody's who has other things in it. */
+/** What is Thingward's in a data folder: the folder may be somebody's who has other things in it. */
 const ours = ['postgresql', 'key', 'lock'];
 
 /**
- * Makes a data folder, and what is ours in it, unreadable for other users of the machine. What is made from then on is
+ * Makes a data folder, and what is Thingward's in it, unreadable for other users of the machine. What is made from then on is
  * private by the umask of the process. @throws ConfigError when that is not possible
  */
 export function makePrivate(folder: string): void {
@@ -25,7 +25,7 @@ function tightenAll(path: string): void {
 }
 
 function tighten(path: string, mode: number): void {
-  // The database may remove a file of its own meanwhile.
+  // The database may remove one of its files meanwhile.
   if (!existsSync(path) || (statSync(path).mode & others) === 0) return;
   try {
     chmodSync(path, mode);

@@ -200,7 +200,7 @@ export async function followRevocations(options: FollowOptions) {
   const following = follow();
 
   return {
-    /** Why a certificate is revoked, by its SHA-256 or its serial number in lower-case hex; undefined while it is good. */
+    /** Why a certificate is revoked, by its SHA-256 or its serial number in lower-case hex; undefined while it is valid. */
     isRevoked: set.reasonFor,
     /** `suspended` or `revoked`; undefined for a thing that is neither. */
     thingStatus: set.statusOf,

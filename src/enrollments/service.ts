@@ -39,7 +39,7 @@ export function createEnrollmentService({
   policyForType,
 }: Deps) {
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
-  // judged anew in the transaction that uses it.
+  // checked again in the transaction that uses it.
   const covers = new LRUCache<string, Covering>({ max: 10_000, ttl: 60_000 });
 
   /** @throws DomainError `not-found` */
@@ -123,7 +123,7 @@ export function createEnrollmentService({
 
     /**
      * Stops an enrollment: no provisioning that starts after this succeeds with it. With `andThings`, revokes every
-     * thing that it made, one after the other: what fails half way goes on when it is asked again. @throws DomainError `not-found`
+     * thing that it made, one after the other: a repeated call resumes what failed partway. @throws DomainError `not-found`
      */
     async revoke(account: string, id: string, andThings: boolean, origin: Origin): Promise<StoredEnrollment> {
       const enrollment = await get(account, id);
@@ -149,14 +149,14 @@ export function createEnrollmentService({
       return loading;
     },
 
-    /** Whether the enrollment of a token was good when it was read lately. */
+    /** Whether the enrollment of a token was valid when it was last read, recently. */
     isRemembered(tokenHash: Buffer): boolean {
       const found = covers.get(tokenHash.toString('base64'))?.found;
       if (!found || found.revokedAt || found.uses >= found.maxUses) return false;
       return found.expiresAt === null || found.expiresAt > clock();
     },
 
-    /** Reads the enrollment anew the next time: it was refused. */
+    /** Reads the enrollment again the next time: it was refused. */
     forget: (tokenHash: Buffer): void => void covers.delete(tokenHash.toString('base64')),
   };
 }

@@ -32,7 +32,7 @@ const columns = sql`p.id, p.name, p.key_id AS "keyId", p.created_at AS "createdA
 
 export function createProxyStore(db: Database) {
   return {
-    /** The proxy of this name; made unless it is there. Undefined when the account has no room for another. */
+    /** The proxy of this name; made unless it exists. Undefined when the account has no room for another. */
     async register(
       account: string,
       keyId: string,
@@ -66,7 +66,7 @@ export function createProxyStore(db: Database) {
     },
 
     /**
-     * Notes that a proxy has applied the log up to a position. A new incarnation begins anew: what the one before
+     * Notes that a proxy has applied the log up to a position. A new incarnation begins again: what the one before
      * had applied, it has forgotten. `ahead` says that the log has not come that far, `other-epoch` that it is another
      * one; nothing was noted then.
      */

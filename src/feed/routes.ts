@@ -63,7 +63,7 @@ export function feedRoutes({ store, stream, clock, epoch, requireKey, signed }: 
     return page;
   };
 
-  /** The first page of a stream, for a key that is good after the stream was joined. @throws DomainError */
+  /** The first page of a stream, for a key that is valid after the stream was joined. @throws DomainError */
   const begin = async ({ account, id }: Grantee, cursor: string | undefined): Promise<FeedPage> => {
     await requireKey(account, id);
     return read(account, cursor, 1000);

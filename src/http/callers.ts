@@ -109,7 +109,7 @@ function loadOf({ query, routeOptions: { config } }: FastifyRequest, cost: Cost)
   return Number((query as { limit?: unknown }).limit) > mostOfSmallPage ? 'page' : 'read';
 }
 
-/** Each credential with permissions has a line of its own; the devices of an account are one. */
+/** Each credential with permissions has its own line; the devices of an account share one. */
 function turnOf(caller: Caller): Turn {
   return { account: caller.account, id: caller.kind === 'grantee' ? caller.id : '' };
 }

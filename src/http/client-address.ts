@@ -16,7 +16,7 @@ export function readForwardedAddresses(app: FastifyInstance): void {
   });
 }
 
-/** The addresses of X-Forwarded-For without ports, from the one nearest to us back to the first that is none. */
+/** The addresses of X-Forwarded-For without ports, from the one nearest to this server back to the first that is none. */
 export function plainAddresses(forwarded: string): string {
   const written = forwarded.split(',').map((item) => plainAddress(item.trim()));
   return written.slice(written.lastIndexOf(undefined) + 1).join(', ');

@@ -43,7 +43,7 @@ function readHeader(header: string | undefined): string | undefined {
   return decodeForm(decoded.slice(decoded.indexOf(':') + 1));
 }
 
-/** OAuth clients write Basic in form encoding (RFC 6749 §2.3.1). Our credentials have nothing in them that this changes. */
+/** OAuth clients write Basic in form encoding (RFC 6749 §2.3.1). Thingward's credentials have nothing in them that this changes. */
 function decodeForm(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));

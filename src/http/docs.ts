@@ -78,7 +78,7 @@ const contentSecurityPolicy = [
 export function docsRoutes() {
   return async (app: App) => {
     await app.register(async (page) => {
-      // Paths that lead out of the folder, and others that its server refuses in words of its own.
+      // Paths that lead out of the folder, and others that its server refuses in its own words.
       page.setErrorHandler((error: FastifyError, request, reply) => {
         const { statusCode = 500 } = error;
         const isRefusal = statusCode >= 400 && statusCode < 500;

@@ -13,7 +13,7 @@ export type FailureLimiter = {
   count(address: string): void;
   /**
    * Does work that judges a credential, and counts its refusal. Over the limit it is not begun, unless the credential
-   * is one that was good lately.
+   * is one that was valid recently.
    */
   counting<Result>(address: string, isKnown: () => boolean, work: () => Promise<Result>): Promise<Result>;
 };
@@ -27,7 +27,7 @@ const failures: ReadonlySet<ErrorCode> = new Set(['invalid-client', 'invalid-cre
  * A window of a minute for each address. The counts stand in a sketch of a fixed size (count-min, under a secret), so
  * that no number of addresses makes it grow or forget: it may count too much, for an address that shares all four of
  * its cells with others, and never too little. Only failures are limited: neighbours behind one address do not lock
- * out a device whose credential was good lately.
+ * out a device whose credential was valid recently.
  */
 export function createFailureLimiter(perMinute: number, clock: Clock): FailureLimiter {
   const cells = new Uint32Array(rows * columns);

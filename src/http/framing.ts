@@ -16,7 +16,7 @@ export function isDoubtful(socket: object): boolean {
 export function refuseDoubtfulFraming(app: FastifyInstance): void {
   app.addHook('onRequest', (request, reply, done) => {
     const { headers, socket, url } = request.raw;
-    // No name of ours has this character, and no database keeps it.
+    // No name in Thingward has this character, and no database keeps it.
     if (url?.includes('%00')) return done(new DomainError('invalid-request', 'the URL holds U+0000: leave it out'));
     const coding = headers['transfer-encoding'];
     if ((coding === undefined || coding.toLowerCase() === 'chunked') && !doubtful.has(socket)) return done();

@@ -1,6 +1,6 @@
 import { DomainError } from '../errors.js';
 
-/** What is to be answered when an object of a body names a member twice; null when none does. */
+/** What the answer is when an object of a body names a member twice; null when none does. */
 export function findRepeat(json: string): DomainError | null {
   const name = repeatedMember(json);
   if (name === undefined) return null;

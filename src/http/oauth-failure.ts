@@ -16,7 +16,7 @@ const oauthErrors: Partial<Record<ErrorCode, string>> = {
 };
 
 /**
- * Answers a failure of an OAuth endpoint as OAuth clients read it (RFC 6749 §5.2), with our `type` beside: the problem
+ * Answers a failure of an OAuth endpoint as OAuth clients read it (RFC 6749 §5.2), with the problem's `type` beside: the problem
  * documents of other routes have neither `error` nor this media type.
  */
 export function sendOAuthFailure(failure: FastifyError, request: FastifyRequest, reply: FastifyReply): void {

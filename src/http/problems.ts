@@ -51,12 +51,12 @@ export function problemType(code: ErrorCode): string {
   return `urn:thingward:problem:${code}`;
 }
 
-/** Answers a failure as a problem document (RFC 9457), and shows nothing of those that are our own. */
+/** Answers a failure as a problem document (RFC 9457), and shows nothing of the server's own. */
 export function sendFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   void sendProblem(request, reply, readFailure(error, request));
 }
 
-/** A failure as one of ours, and in the log where it is nobody else's. */
+/** A failure as a DomainError, and in the log where it is nobody else's. */
 export function readFailure(error: FastifyError, request: FastifyRequest): DomainError {
   const known = toDomainError(error);
   if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
@@ -144,7 +144,7 @@ function isClientError(error: FastifyError): boolean {
   return /^FST_/.test(error.code ?? '') && error.statusCode !== undefined && error.statusCode < 500;
 }
 
-// A short body can break a schema in thousands of places, and be told of a long path in each.
+// A short body can break a schema in thousands of places, and get a long path for each.
 const [mostErrors, mostCharacters] = [50, 500];
 
 function validationDetail(error: FastifyError): string {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 
 /**
- * The id that the answer to a request carries: ours, as in logs and problem documents. AuthZEN wants the one that the
+ * The id that the answer to a request carries: Thingward's, as in logs and problem documents. AuthZEN wants the one that the
  * request came with (Authorization API 1.0, Request Identification), whatever the answer is.
  */
 export function answeredId({ id, url, headers }: FastifyRequest): string {

@@ -135,7 +135,7 @@ export function createTurns(later: (work: () => void) => void = setImmediate) {
 
   return {
     /**
-     * Runs `begin` at once or when it is the caller's turn; never when its connection is gone by then.
+     * Runs `begin` at once or when it is the caller's turn; never when its connection has closed before.
      * @throws DomainError `too-many-requests` when as many requests of the account wait as may
      */
     enter(caller: Turn, load: Load, answer: Answering, begin: () => void): void {

@@ -172,7 +172,7 @@ export function createIssuerService(deps: Deps) {
     /** Forgets what was remembered of every account: the log is another one. */
     clear: (): void => signing.clear(),
 
-    /** @throws DomainError `not-found` for an account that is not there. */
+    /** @throws DomainError `not-found` for an account that does not exist. */
     signing(account: string): Promise<SigningAuthority> {
       const cached = signing.get(account);
       if (cached) return cached;
@@ -192,7 +192,7 @@ export function createIssuerService(deps: Deps) {
     unexpired,
     /** Every unexpired authority of every account. */
     all: (): Promise<StoredIssuer[]> => store.allUnexpired(clock()),
-    /** The same of one account: none for an account that is not there. */
+    /** The same of one account: none for an account that does not exist. */
     inAccount: (account: string): Promise<StoredIssuer[]> => store.unexpired(account, clock()),
     open,
     urlsOf,

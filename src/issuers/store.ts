@@ -27,7 +27,7 @@ export type ListSettings = Pick<
   'listSuperseded' | 'shards' | 'deltaList' | 'distributionPoint' | 'listMaxAge'
 >;
 
-/** Certificates that others issued stand under an issuer that signs nothing: no authority of ours. */
+/** Certificates that others issued stand under an issuer that signs nothing: no authority of Thingward. */
 const ours = { kind: { not: 'external' } };
 
 export type IssuerStore = ReturnType<typeof createIssuerStore>;

@@ -21,7 +21,7 @@ type Deps = {
   statusUrl(issuerId: string): string;
 };
 
-/** A signed list and what caches go by. */
+/** A signed list and what caches use. */
 export type CompactList = { bytes: Buffer; etag: string; signedAt: Date; endsAt: Date };
 
 type Made = {

@@ -137,7 +137,7 @@ export function createListIssuing<Stored extends ListedIssuer>(deps: Deps<Stored
     /** Lists of unexpired authorities that could not be published. */
     refused: (): Refused[] => [...refused.values()].filter(({ notAfter }) => notAfter > clock()),
 
-    /** Forgets a refusal: there is no such list any more. */
+    /** Forgets a refusal: there is no longer such a list. */
     forgive: (list: Pick<CrlRecord, 'issuerId' | 'scope'>): void => void refused.delete(keyOf(list)),
   };
 }

@@ -8,7 +8,7 @@ import { createEntries, type Entries, type Listed } from './entries.js';
 /** What a list is about. `complete` and the numbers of shards are scopes; a delta is made of the complete one. */
 export type ListOf = { issuerId: string; account: string; scope: string; listSuperseded: boolean };
 
-/** A revoked certificate, as the registry or the log tells of it. */
+/** A revoked certificate, as the registry or the log reports it. */
 export type ListedCertificate = {
   serialNumber: string;
   reason: RevocationReason;

@@ -23,7 +23,7 @@ type Deps<Stored extends StoredIssuer> = {
 };
 
 const day = 86_400;
-/** How long lists are valid, when they are signed anew, and when that is so late that somebody must look. */
+/** How long lists are valid, when they are signed again, and when that is so late that somebody must look. */
 export const lifetimes = {
   issuing: { valid: 7 * day, resign: day, alarm: 3.5 * day },
   root: { valid: 180 * day, resign: 30 * day, alarm: 90 * day },
@@ -47,7 +47,7 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
   });
   let alarmAt = Infinity;
 
-  // A list from the future is signed anew, but not for the little that instances' clocks differ.
+  // A list from the future is signed again, but not for the little that instances' clocks differ.
   const isDue = ({ kind }: Stored, { signedAt, nextUpdate }: CrlRecord): boolean => {
     const now = clock();
     return (

@@ -95,7 +95,7 @@ export function pkiRoutes({ clock, crl, delta, bundle, chainPem, encodePem }: De
 }
 
 /**
- * Sets what caches go by, and answers 304 when the asker has these lists. A number tells every list from every
+ * Sets what caches use, and answers 304 when the asker has these lists. A number tells every list from every
  * other; a time does so only where no earlier answer can have had the same.
  */
 function answerFromCache(

@@ -13,7 +13,7 @@ export type CrlRecord = {
   url: string | null;
   number: bigint;
   position: bigint;
-  /** When it was signed: our own timers and caches count from here. */
+  /** When it was signed: the server's timers and caches count from here. */
   signedAt: Date;
   /** What the list says instead, an hour or less before. */
   thisUpdate: Date;
@@ -190,7 +190,7 @@ export function createRevocationStore(db: Database) {
       return rows.map(({ serial, position, at }) => ({ serialNumber: serial, position: Number(position), at }));
     },
 
-    /** What is known of these serial numbers under an issuer: device certificates, and authorities, which are good while they are there. */
+    /** What is known of these serial numbers under an issuer: device certificates, and authorities, which are valid while they exist. */
     async findSerials(issuerId: string, serialNumbers: string[]): Promise<KnownSerial[]> {
       const devices = await db.certificate.findMany({
         where: { issuerId, serialNumber: { in: serialNumbers } },

@@ -11,7 +11,7 @@ export const logChannel = 'thingward_log';
 /**
  * Positions are given in commit order: the one row of `log_head` stays locked from here to the commit.
  * Call it last in a transaction, and once. (A sequence would give positions in the order of asking, and a
- * reader that follows `position > last` would lose entries for ever.)
+ * reader that follows `position > last` would lose entries permanently.)
  */
 export const appendLog: AppendLog = async (tx, at, entries) => {
   const rows = entries.map((entry, n) => ({
@@ -48,7 +48,7 @@ function lastMattersAt(at: Date, { type, payload }: NewLogEntry): number {
 const prunedAtOnce = 10_000;
 
 /**
- * Cuts off the beginning of the log that matters to nobody any more. Returns how far it is gone. It goes in chunks, so that
+ * Prunes the beginning of the log, which no longer matters to anyone. Returns how far it is gone. It goes in chunks, so that
  * whoever appends meanwhile never waits long for the head.
  */
 export async function pruneLog(db: Database, now: Date, chunk = prunedAtOnce): Promise<number> {
@@ -66,7 +66,7 @@ export async function pruneLog(db: Database, now: Date, chunk = prunedAtOnce): P
   return pruned;
 }
 
-/** Makes the head of an empty log, with a new epoch, unless it is there. */
+/** Makes the head of an empty log, with a new epoch, unless it exists. */
 export async function ensureLogHead(tx: Transaction): Promise<void> {
   await tx.$executeRaw(sql`INSERT INTO log_head (id, epoch) VALUES (1, ${randomUUID()}) ON CONFLICT DO NOTHING`);
 }

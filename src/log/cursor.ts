@@ -27,7 +27,7 @@ export function epochChanged(next: string, extras = {}): DomainError {
 const anew = 'start again from /v1/revocations/snapshot';
 const snapshot = { links: { snapshot: '/v1/revocations/snapshot' } };
 
-/** A cursor of another history, for a follower, who has to read everything anew. */
+/** A cursor of another history, for a follower, who has to read everything again. */
 export const followAnew = (): DomainError => epochChanged(anew, snapshot);
 
 /** Refuses a cursor that leads nowhere in a log that is cut up to `pruned`. @throws DomainError `epoch-changed`, `cursor-pruned` */

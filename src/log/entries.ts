@@ -39,7 +39,7 @@ const payloads = {
   }),
   /** A hold has ended. */
   release: z.object(certificate),
-  /** What the thing of a name is now. Generation 0 says that the name has no thing any more. */
+  /** What the thing of a name is now. Generation 0 says that the name no longer has a thing. */
   thing: z.object({
     gen: z.int(),
     minGen: z.int(),

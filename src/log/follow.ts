@@ -51,7 +51,7 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
   return {
     /** @throws DomainError `not-settled` when the work is committed and an instance does not read it in time */
     commit,
-    /** The same for what only adds: an instance that has not read it yet refuses more, not less, so nobody waits for it for ever. */
+    /** The same for what only adds: an instance that has not read it yet refuses more, not less, so nobody waits for it without end. */
     commitAddition,
     /** False while this instance may not give answers that depend on the log. */
     mayAnswer: leases.held,

@@ -4,14 +4,14 @@ import { sql, type Database } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { LogReader } from './reader.js';
 
-/** How long an instance may go on without word from the database. */
+/** How long an instance may continue without an answer of the database. */
 export const leaseMs = 2000;
 // Less than the database grants, for clocks that do not run alike.
 const usableMs = leaseMs - 100;
 const renewEveryMs = 500;
 const settleAtMostMs = 10_000;
 
-/** Keeps what this instance says true on every instance (product.md, Consistency between instances). */
+/** Keeps what this instance says true on every instance (docs/architecture.md, Leases and the barrier). */
 export type Leases = {
   /** True while answers that depend on the log may be given. */
   held(): boolean;

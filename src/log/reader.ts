@@ -10,7 +10,7 @@ export type LoadedLog = { epoch: string; position: number; install(): void };
 
 type Deps = {
   read(after: number): Promise<LogPage>;
-  /** Reads the state anew from the database, and says where it stands. */
+  /** Reads the state again from the database, and says where it stands. */
   load(): Promise<LoadedLog>;
   /** Changes the state by one entry. Synchronous: readers never see half of it. */
   apply(entry: LogEntry): void;

@@ -74,7 +74,7 @@ export function healthRoutes({ metrics, checkReady, zoneData, metricsToken }: De
           await checkReady();
         } catch (error) {
           request.log.warn({ err: error, reqId: request.id }, 'not ready');
-          // What the database says may name its address: only our own words are shown.
+          // What the database says may name its address: only Thingward's own words are shown.
           if (error instanceof DomainError) throw error;
           throw new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
         }

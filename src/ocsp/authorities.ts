@@ -82,7 +82,7 @@ export function createAuthorities<Stored extends StoredAuthority>({ clock, all, 
 
   /** Resolves when what is known covers everything that the log said before the call. */
   const refresh = async (): Promise<void> => {
-    // The first reading may have begun before the call; the second has not.
+    // The first reading may have begun before the call; the second began after it.
     for (let n = 0; n < 2 && (reading || !isLoaded || stale.size > 0); n++)
       await (reading ??= read().finally(() => (reading = undefined)));
   };
@@ -101,7 +101,7 @@ export function createAuthorities<Stored extends StoredAuthority>({ clock, all, 
   };
 
   return {
-    /** The authority that a request names; undefined when it is none of ours, or has expired. */
+    /** The authority that a request names; undefined when it is unknown here, or has expired. */
     async find({ hash, issuerName, issuerKey }: CertId): Promise<Stored | undefined> {
       if (!hash) return undefined;
       await refresh();

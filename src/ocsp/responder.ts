@@ -43,10 +43,10 @@ const mostKept = { answerOctets: 64 * 1024 * 1024, serials: 200_000 };
 
 export type OcspResponder = ReturnType<typeof createResponder>;
 
-/** An answer, with the headers that caches go by where it may be cached. */
+/** An answer, with the headers that caches use where it may be cached. */
 export type OcspAnswer = { der: Buffer; cached?: { etag: string; lastModified: string; expires: string } };
 
-/** A signed answer, and what it was made of: it is good while each of these is what is known. */
+/** A signed answer, and what it was made of: it is valid while each of these is what is known. */
 type KeptAnswer<Stored> = {
   answer: OcspAnswer;
   signedAt: Date;
@@ -56,7 +56,7 @@ type KeptAnswer<Stored> = {
 
 /**
  * Answers OCSP. What was read of the registry is remembered until an entry of the log is about it; what the
- * registry does not know is asked for every time. Each instance has a key and certificate of its own for every authority.
+ * registry does not know is asked for every time. Each instance has its own key and certificate for every authority.
  */
 export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>) {
   const { clock, requireLease, authorities, open, findSerials } = deps;

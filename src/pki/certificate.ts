@@ -44,7 +44,7 @@ export function thingUri(account: string, thingName: string): string {
   return `urn:thingward:${account}:${thingName}`;
 }
 
-/** The URL of the list that a certificate of ours is on, as its distribution point has it. */
+/** The URL of the list that a certificate is on, as its distribution point has it. */
 export function crlUrlOf(certificateDer: Buffer): string {
   const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
   const [list] = der.readAll(der.contentOf(der.members(tbs, der.tags.sequence).at(-1), der.constructed(3)));

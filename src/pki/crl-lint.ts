@@ -182,7 +182,7 @@ function is(bytes: Buffer, span: Span | undefined, expected: Buffer): boolean {
   return span !== undefined && expected.equals(bytes.subarray(span.next - expected.length, span.next));
 }
 
-// Not a DomainError: a list that fails its lint is our defect and must not look like the caller's.
+// Not a DomainError: a list that fails its lint is a defect of Thingward and must not look like the caller's.
 function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(`lint of the list: ${what}`);
 }

@@ -15,7 +15,7 @@ export const reasonCodes = {
 
 export type RevocationReason = keyof typeof reasonCodes;
 
-/** `removeFromCRL` stands only in delta lists: what the base has is good again. */
+/** `removeFromCRL` stands only in delta lists: what the base has is valid again. */
 export type CrlEntryReason = RevocationReason | 'removeFromCRL';
 
 /** One line of a list. `serialNumber` is lower-case hex. */
@@ -57,7 +57,7 @@ const reasonExtensions = Object.fromEntries(
   ]),
 ) as Record<CrlEntryReason, Buffer>;
 
-// More than the outer header, and than an algorithm and a signature of any key we use.
+// More than the outer header, and than an algorithm and a signature of any key in use.
 const headRoom = 8;
 const tailRoom = 1024;
 

@@ -4,7 +4,7 @@
  * nesting costs nothing.
  */
 
-/** Bytes are not the DER that was to be read. Whoever reads says what that means: it is no answer to anybody by itself. */
+/** Bytes are not the expected DER. Whoever reads says what that means: it is no answer to anybody by itself. */
 export class DerError extends Error {
   override readonly name = 'DerError';
 }

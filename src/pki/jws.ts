@@ -21,7 +21,7 @@ export function signCompact(signer: Signer, header: { typ: string; kid: string }
 
 export type ReadJws = { header: Record<string, unknown>; payload: unknown; isSignedBy(key: KeyObject): boolean };
 
-/** Reads a compact JWS; who signed it is to be asked afterwards. @throws Error when it is none */
+/** Reads a compact JWS; who signed it must be checked afterwards. @throws Error when it is none */
 export function readCompact(text: string): ReadJws {
   const parts = text.trim().split('.');
   const [header, payload] = parts

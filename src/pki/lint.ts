@@ -101,7 +101,7 @@ function instant(value: der.Value): number {
   return Date.UTC(year, part(0) - 1, part(1), part(2), part(3), part(4));
 }
 
-// Not a DomainError: a certificate that fails its lint is our defect and must not look like the caller's.
+// Not a DomainError: a certificate that fails its lint is a defect of Thingward and must not look like the caller's.
 function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(`a certificate was not signed because its lint failed: ${what}`);
 }

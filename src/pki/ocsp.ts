@@ -23,12 +23,12 @@ export type OcspHash = (typeof ocspHashes)[number];
 export type CertId = {
   /** To be repeated in the answer, byte for byte. */
   bytes: Buffer;
-  /** Undefined for a hash that is not known here: it names no issuer of ours. */
+  /** Undefined for a hash that is not known here: it names no issuer of Thingward. */
   hash: OcspHash | undefined;
   /** Hashes of the issuer's name and key, lower-case hex. */
   issuerName: string;
   issuerKey: string;
-  /** Lower-case hex, 40 digits where it is one of ours. */
+  /** Lower-case hex, 40 digits where Thingward issued it. */
   serialNumber: string;
 };
 
@@ -37,7 +37,7 @@ export type OcspRequest = { certIds: CertId[]; nonce: Buffer | undefined };
 export type CertStatus =
   { status: 'good' } | { status: 'unknown' } | { status: 'revoked'; revokedAt: Date; reason: RevocationReason };
 
-/** Who signs answers for an issuer: a key of its own with a certificate of that issuer. */
+/** Who signs answers for an issuer: a separate key with a certificate of that issuer. */
 export type Responder = { issuer: Issuer; certificateDer: Buffer; notAfter: Date; signer: Signer };
 
 /** Nobody who asks has shown who he is: the work of one request is limited. */

@@ -43,7 +43,7 @@ export const oids = {
   ocspNonce: der.oid('1.3.6.1.5.5.7.48.1.2'),
   ocspNoCheck: der.oid('1.3.6.1.5.5.7.48.1.5'),
   sha1: der.oid('1.3.14.3.2.26'),
-  /** The certificate's index in its issuer, an INTEGER. Ours, an arc of X.667 kept to four octets: common readers refuse longer ones. */
+  /** The certificate's index in its issuer, an INTEGER. An arc of X.667 kept to four octets: common readers refuse longer ones. */
   issuerIndex: der.oid('2.25.197788101'),
   // PKCS#9, PKCS#7, PKCS#12: RFC 2985, RFC 2315, RFC 7292
   extensionRequest: der.oid('1.2.840.113549.1.9.14'),

@@ -49,8 +49,8 @@ export function decodeBase64(text: string): Buffer {
 const certificateLabels = new Set(['CERTIFICATE', 'X509 CERTIFICATE']);
 
 /**
- * The DER of the first certificate in a text, as proxies pass it on: PEM with text around it or a chain behind it;
- * the same percent-encoded (NGINX, Envoy, AWS) or with blanks in place of line endings (Apache, HAProxy); base64 of
+ * The DER of the first certificate in a text, as proxies pass it on. That is PEM with text around it or a chain behind
+ * it, percent-encoded (NGINX, Envoy, AWS) or with blanks in place of line endings (Apache, HAProxy). Or it is base64 of
  * DER alone, between colons (RFC 9440 §2.1) or before a comma and its chain (Traefik). Only its outer shape is judged.
  * @throws PemError
  */

@@ -7,7 +7,7 @@ const macIterations = 2048;
 
 /**
  * A PKCS#12 file (RFC 7292) with the key under PBES2 (AES-256-CBC), the certificate and its chain in
- * clear, and an HMAC-SHA-256 over all of it. `certificates` are DER, the device's own first.
+ * clear, and an HMAC-SHA-256 over everything. `certificates` are DER, the device's own first.
  */
 export function encodePkcs12(
   privateKey: KeyObject,

@@ -48,7 +48,7 @@ export function createSigner(privateKey: KeyObject): Signer {
     algorithm: identifier,
     sign: (tbs) => sign(hash, tbs, privateKey),
     *signLong(tbs) {
-      // Ed25519 needs all of it at once (RFC 8032 §5.1.6).
+      // Ed25519 needs the whole message at once (RFC 8032 §5.1.6).
       if (hash === null) return sign(hash, tbs, privateKey);
       const signing = createSign(hash);
       for (const piece of pieces(tbs)) {

@@ -11,7 +11,7 @@ import { outcomeOf, variablesOf } from './preview-shapes.js';
 import type { BlastRadius } from './schema.js';
 import type { CarryingThing, PolicyStore } from './store.js';
 
-/** A decision that was made lately. */
+/** A recent decision. */
 export type RecentDecision = { at: Date; thingName: string; action: string; resource: string; context: Context };
 
 type Deps = {
@@ -46,7 +46,7 @@ type Sides = {
 type Change = NonNullable<BlastRadius['things']['examples'][number]>['changes'][number];
 type Examined = { thingName: string; changes: Change[] };
 
-/** What the activation of a version would change: for decisions made lately, and in the week to come. */
+/** What the activation of a version would change: for recent decisions, and in the week to come. */
 export function createBlastRadius({ store, clock, version, recentDecisions }: Deps) {
   /** Compiled once for every list of policies that things carry, and each policy once for all lists. */
   const createSides = (account: string, next: PolicyVersion) => {

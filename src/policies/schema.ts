@@ -53,7 +53,7 @@ const change = asked.extend({
   after: outcome,
 });
 
-/** What an activation would change: of the decisions made lately, and for the things that carry the policy. */
+/** What an activation would change: of recent decisions, and for the things that carry the policy. */
 export const blastRadius = z.object({
   decisions: z.object({
     examined: z.int(),

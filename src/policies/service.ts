@@ -47,7 +47,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     ttl: renderCacheMs,
   });
 
-  // What is being saved counts as if it were there: else many at once would each find the same room.
+  // What is being saved counts already: else many at once would each find the same room.
   const coming = new Map<string, { others: number; weight: number }>();
 
   /** Does work that makes a document active, with room for it. @throws DomainError `too-many-requests` */
@@ -131,7 +131,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
     });
 
   return {
-    /** Gives a new account its built-in policies. Returns what the log has to tell of them. */
+    /** Gives a new account its built-in policies. Returns the entries for the log. */
     async seed(tx: Transaction, account: string, settings: BuiltInSettings, at: Date): Promise<NewLogEntry[]> {
       const documents = builtInPolicies(settings);
       await store.insertFirst(tx, account, documents, at, 'system');
@@ -140,7 +140,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
 
     create,
 
-    /** The same, unless it is there. False when there is one of that name whose active version says something else. */
+    /** The same, unless it exists. False when there is one of that name whose active version says something else. */
     async createUnlessThere(account: string, document: PolicyDocument, origin: Origin): Promise<boolean> {
       const present = await store.find(account, document.name);
       if (!present) await create(account, document, origin);
@@ -241,7 +241,7 @@ async function requireSound(input: unknown): Promise<PolicyDocument> {
 function requireRoom({ others, weight, own }: HeldPolicies, document: PolicyDocument): void {
   const { accountPolicies, accountWeight } = policyLimits;
   const added = weightOf(document);
-  // What makes it lighter is always taken: whatever was there before the limit.
+  // What makes it lighter is always accepted, whatever existed before the limit.
   if (added <= own) return;
   if (others >= accountPolicies)
     throw new DomainError(

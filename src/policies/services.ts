@@ -22,7 +22,7 @@ export function createPolicyServices({ db, commit, clock, audit, log, held }: De
   return {
     policies: createPolicyService({ store, clock, audit, log, held }),
 
-    /** The preview, once the sample of decisions is there. */
+    /** The preview, once the sample of decisions exists. */
     createPreview: (
       recentDecisions: (account: string, policy: string, limit: number) => Promise<RecentDecision[]>,
       validitySeconds: number,

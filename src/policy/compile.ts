@@ -38,7 +38,7 @@ export type ActionTable = { kind: ResourceKind; allows: Index; denies: Index };
  * endpoints, of which there can be any number, share a table.
  */
 export type CompiledPolicy = {
-  /** By the actions that have a kind of resource of their own. */
+  /** By the actions that have their own kind of resource. */
   actions: ReadonlyMap<string, ActionTable>;
   endpoints: ActionTable;
 };

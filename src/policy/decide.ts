@@ -16,7 +16,7 @@ export type DecisionReason =
   'statement' | 'no-matching-statement' | 'outside-time-window' | 'malformed-resource' | 'binding-mismatch';
 
 /**
- * The answer. `statement` is there when one decided; until `changesAt` (exclusive), or the horizon, time alone does
+ * The answer. `statement` is set when one decided; until `changesAt` (exclusive), or the horizon, time alone does
  * not change the answer.
  */
 export type Decision = {

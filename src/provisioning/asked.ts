@@ -16,6 +16,6 @@ export type RenewFor = {
   holder: HeldCertificate;
   /** A PKCS#10 request in DER. */
   csr: Buffer;
-  /** Uses up what proved that, once a certificate is to be signed for it: a repetition before that costs nothing. */
+  /** Uses up what proved that, just before a certificate is signed for it: a repetition before that costs nothing. */
   spend(): Promise<void>;
 };

@@ -26,7 +26,7 @@ type Deps = {
   inAws(provisioned: Provisioned): Promise<ProvisionAnswer['aws']>;
 };
 
-/** Puts together what devices are told about themselves. */
+/** Builds what devices learn about themselves. */
 export function createPresenter(deps: Deps) {
   const { clock, publicUrl, signing, render, firstTokens, inAws } = deps;
   const identity = async (thing: RegisteredThing, certificate: HandedOut): Promise<RenewAnswer> => {

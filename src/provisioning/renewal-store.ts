@@ -43,7 +43,7 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
     isReenrolling: ({ thing, serialNumber }: HeldCertificate, at: Date): Promise<boolean> =>
       isReenrolling(db, thing.id, serialNumber, at),
 
-    /** Writes a renewal, unless the same one, or too many unused others, are there. */
+    /** Writes a renewal, unless the same one, or too many unused others, exist. */
     insert: ({
       at,
       origin,

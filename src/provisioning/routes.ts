@@ -18,9 +18,9 @@ type Deps = {
   present(provisioned: Provisioned, form: PrivateKeyForm): Promise<ProvisionAnswer>;
   renew(request: schema.RenewRequest, origin: Origin): Promise<{ created: boolean; answer: RenewAnswer }>;
   failures: FailureLimiter;
-  /** Whether the enrollment of a token was good lately. */
+  /** Whether the enrollment of a token was valid recently. */
   isRemembered(tokenHash: Buffer): boolean;
-  /** Whether a JWT names a certificate that signed something lately. */
+  /** Whether a JWT names a certificate that signed something recently. */
   recognises(proof: string): boolean;
   /** Notes how a first boot ended. */
   count(result: 'created' | 'repeated'): void;

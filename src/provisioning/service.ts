@@ -34,7 +34,7 @@ type Core = Deps & {
   answered: LRUCache<string, true>;
 };
 
-/** What a device gets; `family` is there when a token of it goes with the rest. */
+/** What a device gets; `family` is set when a token of it goes with the rest. */
 export type Provisioned = {
   created: boolean;
   thing: RegisteredThing;
@@ -103,7 +103,7 @@ async function boot(core: Core, enrollment: StoredEnrollment, asked: FirstBoot, 
 async function deviceKey(core: Core, enrollment: StoredEnrollment, { key, name }: FirstBoot): Promise<DeviceKey> {
   const { id, account, reenrollsThingId } = enrollment;
   if ('csr' in key) return { publicKey: keyOfCsr(key.csr, { account, name }) };
-  // A key of ours is for a first boot only, and takes up to a second to make: judged before, not after.
+  // A key from the server is for a first boot only, and takes up to a second to make: judged before, not after.
   const { unusable, taken } = await core.store.standing(id, { account, name }, core.clock());
   if (unusable) throw unusableEnrollment(unusable);
   if (taken && reenrollsThingId === null) throw thingExists(name);

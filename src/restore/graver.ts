@@ -1,8 +1,8 @@
 import type { RevocationReason } from '../pki/crl.js';
 
 /**
- * Whether a reason that a source tells is graver than the one that is known. Restoring only adds, so it has an order
- * of its own: what was superseded when the backup was taken may have been revoked for another reason since.
+ * Whether a reason that a source tells is graver than the one that is known. Restoring only adds, so it has its own
+ * order: what was superseded when the backup was taken may have been revoked for another reason since.
  */
 export function isGraver(told: RevocationReason, known: string | null): boolean {
   return gravity(told) > gravity(known);

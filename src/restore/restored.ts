@@ -46,7 +46,7 @@ export async function requireStopped({ client }: Pick<OpenDatabase, 'client'>): 
 }
 
 /**
- * Makes a restored backup fit to serve: re-applies the revocations that the files tell of, closes what may have been used
+ * Makes a restored backup fit to serve: re-applies the revocations that the files report, closes what may have been used
  * up or taken back since, and begins a new epoch. It only adds: what a file does not name stays revoked.
  * @throws ConfigError when a file is forged, older than the backup or does not cover every authority
  */

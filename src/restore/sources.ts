@@ -22,7 +22,7 @@ export type Authority = {
   numbers: Map<string, bigint>;
 };
 
-/** What the backup says of its own age. */
+/** What the backup says about its age. */
 export type Backup = { epoch: string; position: number; lastAt: Date; authorities: Authority[] };
 
 /** A certificate that a source says is revoked or held. */
@@ -47,7 +47,7 @@ export type Sources = {
   things: ToldThing[];
   /** Authorities whose revocations are covered. */
   covered: Set<string>;
-  /** Accounts whose feed is there: their things are covered too. */
+  /** Accounts whose feed was given: their things are covered too. */
   fed: Set<string>;
   /** The highest list number seen of each authority. */
   numbers: Map<string, bigint>;
@@ -97,12 +97,12 @@ export function addFeed(sources: Sources, { name, bytes }: SourceFile, backup: B
   const isOwn = new Set(own.map(({ id }) => id));
   sources.fed.add(account);
   sources.things.push(...things.map((thing) => ({ account, ...thing })));
-  // Of an issuer that has expired nothing is on a list. What others issued is on none of ours, and in the registry.
+  // Of an issuer that has expired nothing is on a list. What others issued is on no list, and in the registry.
   const ours = certificates.filter(({ issuer }) => isOwn.has(issuer) || issuer === externalIssuer(account));
   sources.told.push(...ours.map(({ issuer, ...each }) => ({ ...each, issuerId: issuer })));
 }
 
-/** Whether what is told is about a certificate that others issued, which is on no list of ours. */
+/** Whether what is told is about a certificate that others issued, which is on no list of Thingward. */
 export const isExternal = ({ issuerId }: Told): boolean => issuerId.startsWith('external-');
 
 /** One word about each certificate: what was told first, with the graver reason. */

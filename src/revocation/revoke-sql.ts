@@ -111,7 +111,7 @@ export async function markReleased(tx: Transaction, serialNumbers: string[]): Pr
     WHERE serial_number = ANY(${serialNumbers})`);
 }
 
-/** Ends the refresh families of certificates. Returns what the log has to tell of it. */
+/** Ends the refresh families of certificates. Returns the entries for the log. */
 export async function endFamilies(
   tx: Transaction,
   account: string,
@@ -125,7 +125,7 @@ export async function endFamilies(
   return rows.map(({ id, name }) => tokenFamilyEntry({ account, thingName: name }, id));
 }
 
-/** Bars keys of an account for ever. */
+/** Bars keys of an account permanently. */
 export async function barKeys(tx: Transaction, account: string, keys: Uint8Array[], at: Date): Promise<void> {
   await tx.thingKey.updateMany({
     where: { accountName: account, spkiSha256: { in: keys.map((key) => Buffer.from(key)) }, barredAt: null },
@@ -133,12 +133,12 @@ export async function barKeys(tx: Transaction, account: string, keys: Uint8Array
   });
 }
 
-/** Notes that a thing is no more: its name is free once its last certificate has expired. */
+/** Notes that a thing is deleted: its name is free once its last certificate has expired. */
 export async function markDeleted(tx: Transaction, { id }: LockedThing, at: Date): Promise<void> {
   await tx.thing.updateMany({ where: { id, deletedAt: null }, data: { deletedAt: at } });
 }
 
-/** Takes the names of deleted things back whose certificates have all expired. Returns what the log has to tell of it. */
+/** Takes the names of deleted things back whose certificates have all expired. Returns the entries for the log. */
 export async function freeNames(tx: Transaction, at: Date): Promise<NewLogEntry[]> {
   const rows = await tx.$queryRaw<{ id: string; account: string; former: string }[]>(sql`
     UPDATE things t SET former_name = name, name = '#' || id::text

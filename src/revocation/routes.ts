@@ -12,14 +12,14 @@ type Deps = {
   service: RevokeService;
   revokeSelf: RevokeSelf;
   failures: FailureLimiter;
-  /** Whether a JWT names a certificate that signed something lately. */
+  /** Whether a JWT names a certificate that signed something recently. */
   recognises(proof: string): boolean;
   cursor(): string;
-  /** What is to be said of AWS, which follows later; nothing while there is no mirror. */
+  /** What answers say of AWS, which follows later; nothing while there is no mirror. */
   inAws(account: string): Promise<{ aws?: { status: 'pending' } }>;
 };
 
-/** Revoking over the API. An answer means that every instance goes by it. */
+/** Revoking over the API. An answer means that every instance has applied it. */
 export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor, inAws }: Deps) {
   const present = async (
     account: string,

@@ -31,11 +31,11 @@ export type Revoked = {
   revokedAt: Date;
   position: number;
   cursor: string;
-  /** Somebody else issued it: no list of ours names it. */
+  /** Somebody else issued it: no list of Thingward names it. */
   outsideLists?: true;
 };
 
-/** What is to be said of certificates that others issued. */
+/** What answers say of certificates that others issued. */
 const outside = (crlScope: string): { outsideLists?: true } => (crlScope === 'external' ? { outsideLists: true } : {});
 
 /** What became of a thing. */
@@ -155,7 +155,7 @@ export function createRevokeService({ commit, clock, audit, log, sql, cursorAt }
 
   return {
     /**
-     * Revokes one certificate. The same reason again is the first answer again.
+     * Revokes one certificate. Repeating the same reason returns the original answer.
      * @throws DomainError `not-found`, `conflict` when it was revoked for a reason that cannot become this one
      */
     revokeCertificate: (

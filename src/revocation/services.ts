@@ -60,7 +60,7 @@ type Deps<Stored> = {
 
 type Followed = Parameters<typeof createStream>[0] & { position(): number };
 
-/** What follows the log before anything else is there. */
+/** What follows the log before anything else exists. */
 export function createRevocationState(db: Database, deps: Followed) {
   const { position } = deps;
   const store = withOrphans(db, createRevocationStore(db));

@@ -8,7 +8,7 @@ export const segmentKey = ({ account, name }: SegmentName): string => `${account
 
 /**
  * Locks segments, in order of their names, until the transaction ends, and tells how many things each can still
- * take: what is granted from that stays true. By {@link segmentKey}; a segment that is not there has no room.
+ * take: what is granted from that stays true. By {@link segmentKey}; a segment that does not exist has no room.
  */
 export async function lockRoom(tx: Transaction, segments: SegmentName[]): Promise<Map<string, number>> {
   if (segments.length === 0) return new Map();

@@ -127,7 +127,7 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
       return { certificate, claims, until };
     },
 
-    /** Whether a JWT names a certificate, or without one a thing, that signed something good lately. Nothing is looked up. */
+    /** Whether a JWT names a certificate, or without one a thing, that signed something valid recently. Nothing is looked up. */
     recognises: (jwt: string): boolean => lately.has(namedBy(jwt) ?? ''),
 
     /** Lets an assertion count once. @throws DomainError `invalid-client` the second time */

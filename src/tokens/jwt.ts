@@ -13,7 +13,7 @@ export type JwtKey = {
 export type JwtAlgorithm = 'ES256' | 'RS256' | 'EdDSA';
 
 /**
- * Opens a key for access tokens. Each key gets an instance of its own, so that keys can come and go
+ * Opens a key for access tokens. Each key gets a separate instance, so that keys can come and go
  * while the server runs and a token can never be judged by another key's rules.
  */
 export async function openJwtKey(

@@ -7,7 +7,7 @@ import { readStrictJwt } from './strict-jwt.js';
 const maxAge = '1h';
 
 /**
- * Returns the function that judges proofs of a compromised key: JWTs of `typ` key-compromise+jwt for our audience,
+ * Returns the function that judges proofs of a compromised key: JWTs of `typ` key-compromise+jwt for this audience,
  * made within the hour and signed by the key of a certificate, whether that is revoked or not.
  */
 export function createKeyProofVerifier({ clock, audience }: { clock: Clock; audience: string }) {

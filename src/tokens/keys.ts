@@ -110,8 +110,8 @@ export async function createTokenKeys({ store, sealer, clock, algorithm, openJwt
     signAccess: (claims: object): string => current().jwt.sign(claims),
 
     /**
-     * The claims of an access token that one of our keys signed; undefined for anything else. The header
-     * must be, to the byte, one that we write: no algorithm, key or extension of the sender's choosing. A signature has
+     * The claims of an access token that one of these keys signed; undefined for anything else. The header
+     * must be, to the byte, one that Thingward writes: no algorithm, key or extension of the sender's choosing. A signature has
      * one way to be written, so that nobody makes a second token out of one.
      */
     verifyAccess(token: string): Record<string, unknown> | undefined {

@@ -19,7 +19,7 @@ type Deps = {
   failures: FailureLimiter;
   jwksMaxAgeSeconds: number;
   metadata: Metadata;
-  /** Whether an access token of the caller's account is good now, by everything but the certificate that it came with. */
+  /** Whether an access token of the caller's account is valid now, by everything but the certificate that it came with. */
   isLive(caller: Grantee, token: string): boolean;
   /** Until when an introspection that is answered now may be kept, in seconds since 1970. */
   introspectedUntil(): number;

@@ -58,7 +58,7 @@ export const introspection = z.union([
   }),
 ]);
 
-/** RFC 6749 §5.2, with our type. */
+/** RFC 6749 §5.2, with the type of the problem. */
 export const oauthFailure = z.looseObject({
   error: z.string(),
   error_description: z.string(),

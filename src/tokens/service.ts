@@ -162,7 +162,7 @@ export function createTokenService({
       const proof = assertion === undefined ? undefined : await prove(assertion, clientId, origin);
       const { family, certificate } = await usableFamily(id);
       const isOwn = proof === undefined || proof.fingerprint === family.fingerprint;
-      // What is good now is left alone: its holder can still use it.
+      // What is valid now is left alone: its holder can still use it.
       if (!isOwn && counter === family.counter) throw badGrant('the refresh token belongs to another certificate');
       const advanced = await store.advanceFamily(id, counter, clock());
       const next = advanced ? counter + 1 : await reuse(family, counter, proof?.fingerprint, origin);
@@ -175,13 +175,13 @@ export function createTokenService({
       return answer(certificate.thing, certificate);
     },
 
-    /** Whether an assertion names a certificate that signed something good lately. */
+    /** Whether an assertion names a certificate that signed something valid recently. */
     recognises: assertions.recognises,
 
-    /** Whether a refresh token is one of ours, whatever became of it. */
+    /** Whether Thingward issued a refresh token, whatever became of it. */
     isOurs: isOwnRefresh,
 
-    /** Ends the family of a refresh token that we gave out (RFC 7009 §2.1); any other token is not worth a word. */
+    /** Ends the family of a refresh token that Thingward issued (RFC 7009 §2.1); any other token is ignored. */
     async revokeRefresh(token: string, origin: Origin): Promise<void> {
       const [, id] = refreshForm.exec(token) ?? [];
       if (!id || !isOwnRefresh(token)) return;
@@ -189,13 +189,13 @@ export function createTokenService({
       if (family) await store.revokeFamily(family, 'revoked by its holder', clock(), origin);
     },
 
-    /** The claims of an access token that we issued; undefined for any other. No time is judged, nor what changed since. */
+    /** The claims of an access token that Thingward issued; undefined for any other. No time is judged, nor what changed since. */
     readAccess(token: string): Record<string, unknown> | undefined {
       const claims = keys.verifyAccess(token);
       return claims?.['iss'] === issuer ? claims : undefined;
     },
 
-    /** The certificate behind an access token that is good now; undefined for any other token. Looking is no use of its key. */
+    /** The certificate behind an access token that is valid now; undefined for any other token. Looking is no use of its key. */
     async findBearer(token: string): Promise<HeldCertificate | undefined> {
       const claims = keys.verifyAccess(token);
       const thumbprint = (claims?.['cnf'] as { 'x5t#S256'?: string } | undefined)?.['x5t#S256'];

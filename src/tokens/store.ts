@@ -4,7 +4,7 @@ import type { AppendLog } from '../log/append.js';
 import { tokenFamilyEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
 
-/** A line of refresh tokens: the n-th is good while the counter says n. */
+/** A line of refresh tokens: the n-th is valid while the counter says n. */
 export type StoredFamily = {
   id: string;
   fingerprint: string;
@@ -63,7 +63,7 @@ export function createTokenStore(db: Database, commit: Commit, audit: AppendAudi
         await log(tx, at, [tokenFamilyEntry({ account, thingName }, id)]);
       }),
 
-    /** Remembers an assertion until it has expired. False when it was there. */
+    /** Remembers an assertion until it has expired. False when it is known already. */
     async useOnce(hash: Buffer, expiresAt: Date): Promise<boolean> {
       const { count } = await db.usedAssertion.createMany({
         data: [{ hash: new Uint8Array(hash), expiresAt }],

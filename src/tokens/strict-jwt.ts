@@ -1,7 +1,7 @@
 /** A JWT as its sender wrote it. No signature is checked yet. */
 export type ReadJwt = { header: Record<string, unknown>; claims: Record<string, unknown> };
 
-// Keys of the sender's choosing, and extensions that we would have to understand (RFC 7515 §4.1).
+// Keys of the sender's choosing, and extensions that Thingward would have to understand (RFC 7515 §4.1).
 const refusedHeaders = ['jwk', 'jku', 'x5c', 'x5u', 'crit'];
 
 /**

@@ -17,7 +17,7 @@ export function createEvaluations(service: AuthorizeService) {
     return typeof question === 'string' ? service.refused(caller, question) : service.authorize(caller, question);
   };
 
-  /** One of many: what keeps it from being decided denies it, and spoils no other. Without a lease there is no answer at all. */
+  /** One of many: what keeps it from being decided denies it, and does not affect the others. Without a lease there is no answer at all. */
   const decideOne = (caller: Grantee, shared: Members, written: unknown): Late<EvaluationAnswer> => {
     const asked = complete(shared, written);
     if (asked instanceof DomainError) return undecided(asked, 400);
@@ -39,7 +39,7 @@ export function createEvaluations(service: AuthorizeService) {
 
     /**
      * The answers in the order of the questions, as many as the semantic wants. A few milliseconds at a time: other
-     * requests go on in between. @throws DomainError `not-ready`
+     * requests run in between. @throws DomainError `not-ready`
      */
     async all(caller: Grantee, { evaluations = [], options, ...shared }: Evaluations): Promise<EvaluationAnswer[]> {
       const stopsAt = stops[options?.evaluations_semantic ?? 'execute_all'];

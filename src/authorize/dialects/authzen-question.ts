@@ -11,7 +11,7 @@ type Members = Record<string, unknown>;
 const longest = { sourceIp: 256, protocol: 64, clientId: 65_536 };
 
 /**
- * An evaluation as a question of ours; a refusal where it can be about nothing that is here. `properties` of the
+ * An evaluation as a question; a refusal where it can be about nothing that is here. `properties` of the
  * subject and the resource are not looked at: who a thing is, the registry says.
  */
 export function questionOf({ subject, action, resource, context }: Evaluation): Question | Refusal {
@@ -30,12 +30,12 @@ export function isThing({ type, id }: Evaluation['subject']): boolean {
   return type === 'thing' && thingNameForm.test(id);
 }
 
-/** Whether a type of resource is one of ours. Joined with an id, `topic:a` would say what `topic` says with another. */
+/** Whether Thingward knows a type of resource. Joined with an id, `topic:a` would say what `topic` says with another. */
 export function isKind(type: string): type is ResourceKind {
   return (resourceKinds as readonly string[]).includes(type);
 }
 
-/** What of a context is ours. `retain` and `qos` belong to the action as well. */
+/** What of a context is read. `retain` and `qos` belong to the action as well. */
 export function contextOf(context: Members = {}, properties: Members = {}): Context {
   const retain = agreed(retains, context['retain'], properties['retain']);
   const qos = agreed(levels, context['qos'], properties['qos']);

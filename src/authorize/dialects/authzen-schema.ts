@@ -58,7 +58,7 @@ export const evaluations = partial.extend({
   options,
 });
 
-/** The same as they are read: each of them is judged on its own, so that one spoils no other. */
+/** The same as they are read: each of them is judged on its own, so that one does not affect another. */
 export const evaluationsAsRead = evaluations.extend({
   evaluations: z.array(z.unknown()).max(mostEvaluations).optional(),
 });

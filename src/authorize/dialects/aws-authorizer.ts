@@ -69,7 +69,7 @@ const refused: AuthorizerResponse = {
   policyDocuments: [],
 };
 
-/** The policies of a thing with its own values; undefined when one of them cannot be said. */
+/** The policies of a thing with its own values; undefined when AWS cannot express one of them. */
 function documentsFor(holder: Holder, arn: string | undefined): AwsDocument[] | undefined {
   const { account, name, principal, policies, segment } = holder;
   const options = { arn, account, thingName: name, requireAttached: false };

@@ -27,7 +27,7 @@ type Dialect<Body extends z.ZodType, Asked, Decided> = {
   body?: Body;
   /** How it is documented, where that says more. */
   documented?: z.ZodType;
-  /** What is asked, in words of ours. @throws DomainError where nothing can be made of it */
+  /** What is asked, in words of Thingward. @throws DomainError where nothing can be made of it */
   questionOf(body: z.output<Body>, request: FastifyRequest): Asked;
   /** The decision about it. @throws DomainError for example `not-ready` */
   decide(asker: Grantee, asked: Asked): Decided | Promise<Decided>;

@@ -1,13 +1,13 @@
 /**
- * What went wrong with a call, in the way that the saga acts on it:
- * `transient` and `throttled` pass by themselves; `not-found` may be a read that was too early; `exists` has to be
- * compared; `conflict` waits for something else to be gone; `limit` needs room made; `account` is wrong for every
- * call until somebody mends the credentials, the permission or the region; `permanent` is wrong for this one for ever.
+ * What went wrong with a call, in the way that the saga acts on it. `transient` and `throttled` pass by themselves.
+ * `not-found` may be a read that was too early. `exists` has to be compared. `conflict` waits until something else is
+ * gone. `limit` needs room made. `account` is wrong for every
+ * call until somebody mends the credentials, the permission or the region; `permanent` is wrong for this one permanently.
  */
 export type AwsFailureKind =
   'transient' | 'throttled' | 'not-found' | 'exists' | 'conflict' | 'limit' | 'account' | 'permanent';
 
-/** A call that AWS did not do, or did without our hearing of it. The message says what to do about it. */
+/** A call that AWS did not do, or did without an answer. The message says what to do about it. */
 export class AwsFailure extends Error {
   override readonly name = 'AwsFailure';
 

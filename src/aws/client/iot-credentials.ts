@@ -3,7 +3,7 @@ import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/creden
 import { AwsFailure, toAwsFailure } from './failure.js';
 import type { IotConnection } from './iot-registry.js';
 
-/** The role when there is one, with our own credentials to take it; else our own. */
+/** The role when there is one, with the server's credentials to assume it; else the server's. */
 export function credentialsOf({
   roleArn,
   externalId,

@@ -8,7 +8,7 @@ export type IotConnection = {
   awsAccount: string;
   region: string;
   roleArn: string | undefined;
-  /** What the role's trust policy asks for: the account here, so that nobody can make us act on another's role. */
+  /** What the role's trust policy asks for: the account here, so that nobody can make Thingward act on another's role. */
   externalId: string;
   endpoint: string | undefined;
   stsEndpoint: string | undefined;
@@ -69,7 +69,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
       throw error;
     });
 
-  /** Every item of a list; undefined when what it is about is not there. */
+  /** Every item of a list; undefined when what it is about does not exist. */
   const listAll = <Output>(
     name: AwsCall,
     send: (token: string | undefined, options: SendOptions) => Promise<Output>,
@@ -77,7 +77,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
   ): Promise<string[] | undefined> =>
     orUndefined(all(async (token) => toPage(await call(name, (options) => send(token, options)))));
   const tell = (name: AwsCall, send: Send<unknown>): Promise<void> => call(name, send).then(() => undefined);
-  /** What is not there is as it should be. */
+  /** What is missing is as it should be. */
   const tellIfThere = (name: AwsCall, send: Send<unknown>): Promise<void> =>
     orUndefined(call(name, send)).then(() => undefined);
 
@@ -172,7 +172,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
     detachPrincipal: (thingName: string, principal: string) =>
       tellIfThere('DetachThingPrincipal', (options) => client.detachThingPrincipal({ thingName, principal }, options)),
 
-    /** Undefined for a thing that is not there. */
+    /** Undefined for a thing that does not exist. */
     listPrincipals: (thingName: string) =>
       listAll(
         'ListThingPrincipals',
@@ -191,7 +191,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
     createPolicy: (policyName: string, policyDocument: string) =>
       tell('CreatePolicy', (options) => client.createPolicy({ policyName, policyDocument }, options)),
 
-    /** Its active document; undefined for a policy that is not there. */
+    /** Its active document; undefined for a policy that does not exist. */
     getPolicy: async (policyName: string): Promise<string | undefined> =>
       (await orUndefined(call('GetPolicy', (options) => client.getPolicy({ policyName }, options))))?.policyDocument,
 
@@ -226,7 +226,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
     detachPolicy: (policyName: string, target: string) =>
       tellIfThere('DetachPolicy', (options) => client.detachPolicy({ policyName, target }, options)),
 
-    /** The names of the policies of a certificate; undefined for a certificate that is not there. */
+    /** The names of the policies of a certificate; undefined for a certificate that does not exist. */
     listAttachedPolicies: (target: string) =>
       listAll(
         'ListAttachedPolicies',

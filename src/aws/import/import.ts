@@ -40,14 +40,14 @@ type Taking = {
   policies: Map<string, TakenPolicy>;
 };
 
-/** Our name for a policy of AWS, if anything of it can be said; and whether something that it denies is lost. */
+/** The name here for a policy of AWS, if Thingward can express any of it; and whether something that it denies is lost. */
 type TakenPolicy = { name: string | undefined; losesDeny: boolean };
 type TakenCertificate = { certificate: NewCertificate; policies: TakenPolicy[] };
 
 const mostPolicies = 20;
 const saveEvery = 20;
 
-/** Takes over things that AWS has and the registry has not, with their certificates, and their policies as far as they can be said. */
+/** Imports things that AWS has and the registry lacks, with their certificates, and their policies as far as Thingward can express them. */
 export function createImporter({ store, open, clock, claims, pause, onError, savePolicy }: Deps) {
   const takePolicy = async ({ run, iot, place, policies }: Taking, awsName: string): Promise<TakenPolicy> => {
     const known = policies.get(awsName);

@@ -210,7 +210,7 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
 
 type Owner = { account: string; thingId: string; issuerId: string; enrollmentId: string; at: Date };
 
-/** The saga of a thing that was in AWS before: its certificates are there, and its policies stay. */
+/** The saga of a thing that was in AWS before: its certificates exist, and its policies stay. */
 async function adopt(tx: Transaction, account: string, thingId: string, certificates: NewCertificate[]): Promise<void> {
   const [saga] = await tx.$queryRaw<{ id: string }[]>(sql`
     INSERT INTO aws_sagas (account_name, thing_id, due_at, pending_since, adopted, keeps_policies)

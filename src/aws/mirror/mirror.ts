@@ -32,12 +32,12 @@ const longestBackoffSeconds = 300;
 // Reads may be too early this often before what was done is doubted.
 const patience = 3;
 
-/** The claim is another's by now, or more is wanted: whoever comes next begins anew. */
+/** The claim is another's by now, or more is wanted: whoever comes next begins again. */
 class Outdated extends Error {}
 
 /**
  * Carries things and policies to AWS, one persisted step at a time. Everything that waits, waits in the database:
- * any instance goes on with what another left.
+ * any instance resumes what another left.
  */
 export function createMirror({ store, settings, rates, open, encodePem, clock, claims, onError, concurrency }: Deps) {
   const busy = new Map<string, Promise<void>>();

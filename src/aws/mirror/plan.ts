@@ -1,6 +1,6 @@
 import { digestOf, toAwsThing } from './thing-shape.js';
 
-/** What the registry has of a thing, as far as AWS is to have it too. */
+/** What the registry has of a thing, as far as AWS should have it too. */
 export type MirroredThing = {
   id: string;
   account: string;
@@ -33,7 +33,7 @@ export type Plan = {
 type Options = {
   thingGroup: string;
   retentionMs: number;
-  /** The policies of certificates that others issued are not ours to say. */
+  /** Thingward does not decide the policies of certificates that others issued. */
   keepsPolicies: boolean;
   /** The steps that were begun before, and what they reached: what AWS may have heard of. */
   begun: ReadonlyMap<string, string | null>;

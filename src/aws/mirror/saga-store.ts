@@ -190,7 +190,7 @@ export function createSagaStore(db: Database, instance: string) {
         WHERE ${mine(saga)}`);
     },
 
-    /** Does what was done again: AWS says that something of it is not there. */
+    /** Does what was done again: AWS says that something of it is missing. */
     async doubt(saga: ClaimedSaga, policies: string[]): Promise<void> {
       await db.$executeRaw(sql`
         UPDATE aws_steps SET reached = NULL WHERE saga_id = ${saga.id}::uuid

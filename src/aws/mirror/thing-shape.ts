@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { AwsThing } from '../client/iot-registry.js';
 
-/** The attribute by which a thing in AWS is known to be ours: `account/thing id`. */
+/** The attribute by which a thing in AWS is known to be Thingward's: `account/thing id`. */
 export const ownerAttribute = 'thingward';
 
 // What AWS takes: with a thing type fifty attributes, without one three.
@@ -17,7 +17,7 @@ type Thing = {
   attributes: Record<string, string>;
 };
 
-/** A thing as AWS is to have it: with as many of its attributes, by name, as AWS takes. */
+/** A thing as AWS should have it: with as many of its attributes, by name, as AWS takes. */
 export function toAwsThing(thing: Thing): AwsThing & { leftOut: string[] } {
   const { name, thingType } = thing;
   const room = (thingType === null ? most.untyped : most.typed) - 1;

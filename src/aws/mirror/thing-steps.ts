@@ -58,7 +58,7 @@ async function putThing({ iot, thing, before, adopted }: Context): Promise<void>
   }
 }
 
-/** Another configuration is there. Ours, from an earlier attempt, is brought up to date; anybody else's is left alone. */
+/** Another configuration exists. Thingward's, from an earlier attempt, is brought up to date; anybody else's is left alone. */
 async function compareThing(
   { iot, thing, adopted }: Pick<Context, 'iot' | 'thing' | 'adopted'>,
   exists: AwsFailure,
@@ -97,7 +97,7 @@ async function withType(iot: IotRegistry, type: string | undefined, work: () => 
 
 async function deleteThing({ iot, thing }: Context): Promise<void> {
   const found = await iot.describeThing(thing.name);
-  // A thing of another owner by that name is none of ours.
+  // A thing of another owner by that name is not Thingward's.
   if (!found || found.attributes[ownerAttribute] !== ownerOf(thing)) return;
   await iot.deleteThing(thing.name).catch((error: unknown) => {
     if (!(error instanceof AwsFailure)) throw error;
@@ -119,7 +119,7 @@ async function putCertificate(
     await iot.updateCertificate(known.certificateId, wanted);
     return known;
   } catch (error) {
-    // What is not there cannot be used; what is to be active has to be there.
+    // What is missing cannot be used; what should be active has to exist.
     if (wanted !== 'ACTIVE' && error instanceof AwsFailure && error.kind === 'not-found') return known;
     throw error;
   }
@@ -131,7 +131,7 @@ async function registerCertificate(
   wanted: AwsCertificateStatus,
 ): Promise<StepResult> {
   const { pem, issuerPem } = await certificate(fingerprint);
-  // Whether an earlier call had an effect is not known: what is to be taken away is looked for, never registered.
+  // Whether an earlier call had an effect is not known: what has to go is looked for, never registered.
   if (wanted !== 'ACTIVE' && before) {
     const found = await iot.describeCertificate(before.result?.certificateId ?? fingerprint);
     if (!found) return { certificateId: fingerprint };
@@ -149,7 +149,7 @@ async function registerCertificate(
   }
 }
 
-/** The certificate is there already: from a call whose answer was lost, if its bytes are the same. */
+/** The certificate exists already: from a call whose answer was lost, if its bytes are the same. */
 async function compareCertificate(
   iot: IotRegistry,
   pem: string,
@@ -190,7 +190,7 @@ async function putPolicies(context: Context, fingerprint: string, policies: stri
   // Without an ARN, AWS never had the certificate.
   if (arn === undefined) return;
   const wanted = policies.map(awsPolicyName);
-  // Only for the first attempt for what we made is it sure that nothing is attached.
+  // Only for the first attempt for what Thingward made is it sure that nothing is attached.
   const attached = before || adopted ? ((await iot.listAttachedPolicies(arn)) ?? []) : [];
   const [over, missing] = [except(attached, wanted), except(wanted, attached)];
   const denies = attached.length > 0 && over.length + missing.length > 1 ? (await denying()).map(awsPolicyName) : [];
@@ -209,7 +209,7 @@ async function putPrincipal(
 ): Promise<void> {
   const arn = resultOf(fingerprint)?.certificateArn;
   if (arn === undefined) return;
-  // What was attached in another way than ours stays so: AWS would refuse the second.
+  // What was attached in another way stays so: AWS would refuse the second.
   if (adopted && attached && !before && (await iot.listPrincipals(thing.name))?.includes(arn)) return;
   await (attached ? iot.attachPrincipal(thing.name, arn) : iot.detachPrincipal(thing.name, arn));
 }

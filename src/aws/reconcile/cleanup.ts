@@ -1,12 +1,12 @@
 import type { IotRegistry } from '../client/iot-registry.js';
 
-/** Takes a thing of ours out of AWS: nobody here knows it any more. */
+/** Takes a thing of Thingward out of AWS: the registry no longer knows it. */
 export async function removeThing(iot: IotRegistry, name: string): Promise<void> {
   for (const principal of (await iot.listPrincipals(name)) ?? []) await iot.detachPrincipal(name, principal);
   await iot.deleteThing(name);
 }
 
-/** Takes a certificate of ours out of AWS. */
+/** Takes a certificate of Thingward out of AWS. */
 export async function removeCertificate(iot: IotRegistry, id: string, arn: string): Promise<void> {
   await iot.updateCertificate(id, 'INACTIVE');
   for (const policy of (await iot.listAttachedPolicies(arn)) ?? []) await iot.detachPolicy(policy, arn);
@@ -14,7 +14,7 @@ export async function removeCertificate(iot: IotRegistry, id: string, arn: strin
   await iot.deleteCertificate(id);
 }
 
-/** Takes a policy of ours out of AWS, from everything that it is attached to. */
+/** Takes a policy of Thingward out of AWS, from everything that it is attached to. */
 export async function removePolicy(iot: IotRegistry, name: string): Promise<void> {
   for (const target of (await iot.listTargets(name)) ?? []) await iot.detachPolicy(name, target);
   for (const version of await iot.listIdleVersions(name)) await iot.deletePolicyVersion(name, version);

@@ -22,7 +22,7 @@ async function compareThing(comparison: Comparison, thing: AwsThing, wanted: Kno
   const { run, iot, report } = comparison;
   // A saga at work will see to it itself.
   if (wanted && !wanted.isIdle) return;
-  // A copy of a thing of ours under another name is none of ours either.
+  // A copy of a thing under another name is not Thingward's either.
   if (!wanted || wanted.wanted === 'deleted' || wanted.name !== thing.name) {
     report([{ kind: 'orphan-thing', subject: thing.name }]);
     if (!run.dryRun) await removeThing(iot, thing.name);

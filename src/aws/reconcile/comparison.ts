@@ -11,18 +11,18 @@ export type Comparison = {
   thingGroup: string;
   /** Notes differences; returns only when AWS may be changed because of them. */
   report(findings: Finding[]): void;
-  /** Notes what has been looked at. Throws when somebody else is at it. */
+  /** Notes what has been looked at. Throws when somebody else has it. */
   advance(count: number, foreign?: number): Promise<void>;
 };
 
-/** What no list named is not there. */
+/** What no list named does not exist. */
 export async function mendUnseen(comparison: Comparison, kind: Finding['kind'], steps: string): Promise<void> {
   const { run, store, advance } = comparison;
   for (;;) {
     const missing = await store.unseen(run, steps, unseenAtOnce);
     if (missing.length > 0) await mend(comparison, kind, missing);
     await advance(0);
-    // What is mended is not settled any more; what is only reported would be found again.
+    // What is mended is no longer settled; what is only reported would be found again.
     if (missing.length < unseenAtOnce || run.dryRun) return;
   }
 }

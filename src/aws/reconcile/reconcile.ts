@@ -74,7 +74,7 @@ export function createReconciler({ store, open, clock, claims, pause, onError }:
 
     latest: store.latest,
 
-    /** Begins what the timers ask for, and goes on with whatever nobody is at. Called now and then. */
+    /** Begins what the timers ask for, and resumes whatever is unclaimed. Called now and then. */
     async tick(): Promise<void> {
       for (const account of await store.accountsDue(clock())) await start(account, false, systemOrigin);
       background.tick();

@@ -156,7 +156,7 @@ export function createReconcileStore(db: Database, instance: string) {
       );
     },
 
-    /** The same of policies, by our names. */
+    /** The same of policies, by their names here. */
     async seePolicies({ id, account }: Reconciliation, names: string[]): Promise<Known[]> {
       return db.$queryRaw<Known[]>(sql`
         UPDATE aws_steps p SET seen_by = ${id}::uuid FROM aws_sagas s

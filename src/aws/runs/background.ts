@@ -13,7 +13,7 @@ type Deps<Run> = {
 
 export type Background = ReturnType<typeof createBackground>;
 
-/** Long work that is kept in the database: whichever instance looks next goes on with what nobody is at. */
+/** Long work that is kept in the database: whichever instance looks next resumes what is unclaimed. */
 export function createBackground<Run>({ claims, claim, work, fail, onError }: Deps<Run>) {
   let closing = false;
   let working: Promise<void> | undefined;
@@ -60,5 +60,5 @@ export function createBackground<Run>({ claims, claim, work, fail, onError }: De
   };
 }
 
-/** Another instance is at it, or will be: it begins again where the last progress was saved. */
+/** Another instance has it, or will have it: it begins again where the last progress was saved. */
 class Stopped extends Error {}

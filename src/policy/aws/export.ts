@@ -78,14 +78,14 @@ export function exportToAws(policy: PolicyDocument, { arn, ...names }: AwsExport
 
 const anywhere = 'arn:aws:iot:*:*';
 
-// A `*` for the account could swallow the beginning of a topic that holds the end of a resource of ours.
+// A `*` for the account could swallow the beginning of a topic that holds the end of a resource here.
 const noSecondResource: AwsStatement = {
   Effect: 'Deny',
   Action: ['iot:Connect', 'iot:Publish', 'iot:RetainPublish', 'iot:Receive', 'iot:Subscribe'],
   Resource: ['client', 'topic', 'topicfilter'].map((type) => `${anywhere}:${type}/*:${type}/*`),
 };
 
-/** What closes a policy that cannot be said: everything is denied. */
+/** What closes a policy that AWS cannot express: everything is denied. */
 export function denyEverything(): AwsDocument {
   return { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: ['iot:*'], Resource: ['*'] }] };
 }
@@ -160,7 +160,7 @@ function allowed({ kind, levels }: ResourcePattern, named: string[], options: Pl
 
 const publishes: AwsAction[] = ['iot:Publish', 'iot:RetainPublish'];
 
-/** A range as AWS writes it. Nothing for one that holds IPv4 in its IPv6 form, which we judge as IPv4. */
+/** A range as AWS writes it. Nothing for one that holds IPv4 in its IPv6 form, which Thingward treats as IPv4. */
 function exportRange(cidr: string, warn: (message: string) => void): string[] {
   const range = parseRange(cidr)!;
   if (!isWithin(mapped, range)) return [formatRange(range)];

@@ -5,7 +5,7 @@ import { lintPolicy } from '../lint.js';
 import { replaceVariables } from '../variables.js';
 
 /**
- * A policy made from a document of AWS IoT, as far as it can be said; `warnings` say what is missing of allows, or wider
+ * A policy made from a document of AWS IoT, as far as Thingward can express it; `warnings` say what is missing of allows, or wider
  * in denies. Without a document, `denies` says that something denied is lost: then its holder must not get others.
  */
 export type AwsImport = { document?: PolicyDocument; denies: boolean; warnings: PolicyFault[] };
@@ -184,7 +184,7 @@ function denyResource(action: AwsAction, resource: string): string[] {
   return [slash < 0 ? '*' : `topic:${translated.slice(0, slash)}/#`];
 }
 
-/** The text with our variables; undefined when there is nothing like one of them. */
+/** The text with Thingward's variables; undefined when there is nothing like one of them. */
 function translate(text: string): string | undefined {
   let unknown = false;
   const translated = replaceVariables(text, (name) => {
@@ -196,7 +196,7 @@ function translate(text: string): string | undefined {
   return unknown ? undefined : translated;
 }
 
-/** What of a condition can be said; a text saying why the statement cannot. */
+/** What Thingward can express of a condition; a text saying why the statement cannot. */
 function readCondition(condition: Record<string, Record<string, OneOrMany>>): object | string {
   const sources: string[] = [];
   for (const [operator, keys] of Object.entries(condition)) {
@@ -223,7 +223,7 @@ const list = (value: OneOrMany | undefined): string[] =>
 
 const matches = (named: string[], action: string): boolean => named.some((pattern) => isLike(pattern, `iot:${action}`));
 
-/** AWS's wildcards, in action names, whose case does not matter. Never a RegExp: one of many stars takes for ever. */
+/** AWS's wildcards, in action names, whose case does not matter. Never a RegExp: one of many stars never ends. */
 function isLike(pattern: string, text: string): boolean {
   return matchesGlob(pattern.toLowerCase(), text.toLowerCase());
 }

@@ -12,12 +12,12 @@ export type AwsNames = {
 /** AWS's variable for the thing that a session's certificate is attached to. */
 export const awsThingName = '${iot:Connection.Thing.ThingName}';
 
-/** Why a resource of an allow cannot be said to AWS without saying more than it does. */
+/** Why AWS cannot express a resource of an allow without allowing more. */
 export type Unsayable = { unsayable: string };
 
 /**
  * The text of one level of an allow. In AWS `*` and `?` are wildcards wherever they stand, and other variables than
- * the thing's name do not mean what ours do.
+ * the thing's name do not mean what Thingward's do.
  */
 export function allowLevel(level: Level, names: AwsNames): string | Unsayable {
   const parts = typeof level === 'string' ? [level] : level.parts;
@@ -36,7 +36,7 @@ export function allowLevel(level: Level, names: AwsNames): string | Unsayable {
 }
 
 /**
- * The text of one level of a deny, as wide as it has to be; undefined where a value may be missing, which makes our
+ * The text of one level of a deny, as wide as it has to be; undefined where a value may be missing, which makes the
  * deny one of every resource.
  */
 export function denyLevel(level: Level, names: AwsNames): string | undefined {

@@ -25,7 +25,7 @@ const epochMinuteOfWeek = 3 * dayMinutes;
 const farMs = 2 * 366 * dayMinutes * msPerMinute;
 
 /**
- * Membership is decided by the wall-clock minute in the zone of each window: minutes that a clock change
+ * The wall-clock minute in the zone of each window decides membership: minutes that a clock change
  * skips never come, minutes that it repeats come twice. Edges are found on the UTC line, and only as far as asked.
  * @throws RangeError for an unknown zone
  */

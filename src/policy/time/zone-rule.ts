@@ -14,7 +14,7 @@ const msPerHour = 3_600_000;
 const footer =
   /^(?:[A-Za-z]{3,8}|<[A-Za-z0-9+-]{3,8}>)([+-]?\d{1,3}(?::\d\d){0,2})(?:[A-Za-z]{3,8}|<[A-Za-z0-9+-]{3,8}>)([+-]?\d{1,3}(?::\d\d){0,2})?,([^,]+),([^,]+)$/;
 
-/** Reads the footer of a zone (RFC 9636 §3.3, a `TZ` string of POSIX); undefined when it has one offset for ever. */
+/** Reads the footer of a zone (RFC 9636 §3.3, a `TZ` string of POSIX); undefined when it always has the same offset. */
 export function readZoneRule(text: string): ZoneRule | undefined {
   const [, standard, daylight, start, end] = footer.exec(text) ?? [];
   if (standard === undefined) return undefined;

@@ -23,7 +23,7 @@ const filter = z
   .partial()
   .refine((value) => Object.values(value).some((each) => each !== undefined), 'must have at least one field');
 
-/** What certificates a bulk revocation takes: those that fit all of it. */
+/** What certificates a bulk revocation selects: those that match all of its fields. */
 export type BulkFilter = z.infer<typeof filter>;
 
 export const bulkRequest = z

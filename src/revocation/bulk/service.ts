@@ -31,7 +31,7 @@ export type BulkService = ReturnType<typeof createBulkService>;
 
 /**
  * Revoking many certificates. They are taken a thousand at a time, so that an urgent revocation gets in between,
- * and what a crash leaves undone is gone on with by any instance.
+ * and any instance resumes what a crash interrupted.
  */
 export function createBulkService({ store, clock, audit, log, sql, verifyProof, onError }: Deps) {
   const revoke = async (tx: Transaction, bulk: BulkRevocation, taken: BulkCertificate[], at: Date): Promise<bigint> => {
@@ -60,7 +60,7 @@ export function createBulkService({ store, clock, audit, log, sql, verifyProof, 
         await store.finish(tx, id, at);
         return false;
       }
-      // Others may have revoked all of these between our look and our lock: there can be more.
+      // Others may have revoked all of these between the look and the lock: there can be more.
       if (taken.length === 0) return true;
       await store.advance(tx, id, taken.length, await revoke(tx, bulk, taken, at));
       return true;

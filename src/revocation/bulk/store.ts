@@ -106,7 +106,7 @@ export function createBulkStore(db: Database, commit: Commit) {
       });
     },
 
-    /** A running one, locked; undefined when it is done, or another instance is at it. */
+    /** A running one, locked; undefined when it is done, or another instance has it. */
     async lock(tx: Transaction, id: string): Promise<BulkRevocation | undefined> {
       const locked = await tx.$queryRaw<object[]>(
         sql`SELECT 1 FROM bulk_revocations WHERE id = ${id}::uuid AND status = 'running' FOR UPDATE SKIP LOCKED`,
