@@ -65,7 +65,10 @@ function withoutMarks(comment) {
 
 /** Three words or more, and no SQL. */
 function isProse(text) {
-  return /[a-z]+[,:;]? [a-z]+[,:;]? [a-z]+/i.test(text) && !/^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|SET|CREATE)\b/.test(text);
+  return (
+    /[a-z]+[,:;]? [a-z]+[,:;]? [a-z]+/i.test(text) &&
+    !/^\s*(?:SELECT|INSERT|UPDATE|DELETE|WITH|SET|CREATE)\b/.test(text)
+  );
 }
 
 async function lint(path) {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { secretSettings, settings } from '../../src/config.js';
@@ -71,4 +71,62 @@ describe('the documents', () => {
       for (const path of paths) expect(existsSync(path) && path.endsWith('.test.ts'), path).toBe(true);
     }
   });
+
+  it('every path in the papers about the code exists', () => {
+    const papers = ['docs/architecture.md', 'CONTRIBUTING.md', 'docs/glossary.md'].map(text).join('\n');
+    const paths = pathsIn(papers);
+    expect(paths.length).toBeGreaterThan(50);
+    expect(
+      paths.filter((path) => !existsSync(path) && !existsSync(`src/${path}`) && !existsSync(`docs/${path}`)),
+    ).toEqual([]);
+    expect(pathsIn('see `things/nowhere.ts` and `/v1/things`')).toEqual(['things/nowhere.ts']);
+  });
+
+  it('docs/architecture.md says where things are decided, each in one place, in at most 250 lines', () => {
+    const paper = text('docs/architecture.md');
+    expect(paper.split('\n').length).toBeLessThanOrEqual(251);
+    const answers = [...paper.matchAll(/^\| [^|]+\?\s+\| `(src\/[^`]+)`\s+\| `(\w+)`\s+\|$/gm)];
+    expect(answers.length).toBeGreaterThanOrEqual(20);
+    expect(new Set(answers.map(([, , name]) => name)).size).toBe(answers.length);
+    for (const [, path, name] of answers) expect(definedIn(text(path!)), path).toContain(name);
+  });
+
+  it('every name in docs/architecture.md is defined in src/ or in a migration', () => {
+    const prose = text('docs/architecture.md').replace(/^```[^]*?^```/gm, '');
+    const names = [...prose.matchAll(/`([a-z]+[A-Z]\w*)`/g)].map(([, name]) => name!);
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
+    const defined = new Set(sources.flatMap((path) => definedIn(text(`src/${path}`))));
+    expect(names.length).toBeGreaterThan(15);
+    expect(names.filter((name) => !defined.has(name))).toEqual([]);
+    // Tables and triggers.
+    const inSql = [...prose.matchAll(/`([a-z]+(?:_[a-z]+)+)`/g)].map(([, name]) => name!);
+    const migrations = readdirSync('prisma/migrations', { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('.sql'),
+    );
+    const sql = migrations.map((path) => text(`prisma/migrations/${path}`)).join('\n');
+    expect(inSql.length).toBeGreaterThan(5);
+    expect(inSql.filter((name) => !sql.includes(`"${name}"`))).toEqual([]);
+  });
 });
+
+/** What is in backticks and looks like a path of the repository or of src/. */
+function pathsIn(paper: string): string[] {
+  const prose = paper.replace(/^```[^]*?^```/gm, '');
+  const quoted = [...prose.matchAll(/`([^`\n]+)`/g), ...prose.matchAll(/\]\((?!http)([^)#]+)[^)]*\)/g)].map(
+    ([, path]) => path!,
+  );
+  return quoted
+    .filter(
+      (path) =>
+        /^[\w.-]+(\/[\w.-]+)*(\/|\.(ts|mjs|cjs|md|sql|yml|yaml|prisma))$/.test(path) && !oneOfEachRoom.has(path),
+    )
+    .map((path) => path.replace(/^\.\.\//, ''));
+}
+
+/** Names that every room has a file of. */
+const oneOfEachRoom = new Set(['feature.ts', 'routes.ts', 'schema.ts', 'service.ts', 'store.ts']);
+
+function definedIn(source: string): string[] {
+  const definitions = /\b(?:const|function\*?|type|class)\s+(\w+)/g;
+  return [...source.matchAll(definitions)].map(([, name]) => name!);
+}
