@@ -151,7 +151,7 @@ async function mountFeatures(
   } = services;
   await app.register(accountRoutes(accounts));
   await app.register(apiKeyRoutes(accounts));
-  await app.register(enrollmentRoutes(enrollments, clock));
+  await app.register(enrollmentRoutes(enrollments));
   await app.register(
     provisioningRoutes({
       provision: provisioning.provision,
@@ -196,15 +196,12 @@ async function mountFeatures(
       ...{ cursor: log.cursor, inAws: aws.follows },
     }),
   );
-  const { requireLive } = accounts;
   const { sign } = signedSnapshots;
-  await app.register(
-    feedRoutes({ store: feed, stream, clock, epoch: log.epoch, requireKey: requireLive, signed: sign }),
-  );
+  await app.register(feedRoutes({ service: feed, signed: sign }));
   await app.register(snapshotRoutes(signedSnapshots));
   app.addHook('preClose', async () => stream.endAll());
   await app.register(bulkRoutes({ service: bulk, cursorAt: log.cursorAt }));
-  await app.register(proxyRoutes({ store: proxies, clock, cursorAt: log.cursorAt }));
+  await app.register(proxyRoutes({ proxies, cursorAt: log.cursorAt }));
   await app.register(compactRoutes(compactLists));
   await app.register(awsRoutes(aws));
   await app.register(importRoutes({ ...importer, requireMirror: aws.requireMirror }));

@@ -13,6 +13,7 @@ import { awsTuning, createAws, type AwsTuning } from './aws/services.js';
 import { createFirstUse } from './certificates/first-use-sql.js';
 import { createCertificateService } from './certificates/service.js';
 import { createCertificateStore } from './certificates/store.js';
+import { createFeedService } from './feed/service.js';
 import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
 import type { Database, Others } from './db/client.js';
@@ -227,7 +228,13 @@ export async function createServices(resources: Resources) {
     segments,
     snapshot,
     stream: revoked.stream,
-    feed: revoked.feed,
+    feed: createFeedService({
+      store: revoked.feed,
+      stream: revoked.stream,
+      clock,
+      epoch: log.epoch,
+      requireKey: accounts.requireLive,
+    }),
     ...revocation,
     ...mirroring,
     things,

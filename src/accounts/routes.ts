@@ -5,7 +5,6 @@ import type { App } from '../http/route.js';
 import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
 import * as schema from './schema.js';
 import type { AccountService } from './service.js';
-import type { StoredApiKey } from './store.js';
 
 export function accountRoutes(service: AccountService) {
   return async (app: App) => {
@@ -144,7 +143,7 @@ function toApiKey({
   expiresAt,
   createdAt,
   ...key
-}: StoredApiKey) {
+}: Awaited<ReturnType<AccountService['getKey']>>) {
   return {
     ...key,
     ...promises,

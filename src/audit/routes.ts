@@ -3,7 +3,6 @@ import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
-import type { AuditStore } from './store.js';
 
 const entry = z.object({
   id: z.string(),
@@ -17,7 +16,23 @@ const entry = z.object({
 });
 const query = pageQuery.extend({ action: z.string().max(100).optional(), target: z.string().max(300).optional() });
 
-export function auditRoutes(list: AuditStore['list']) {
+type Row = {
+  id: bigint;
+  at: Date;
+  actor: string;
+  action: string;
+  target: string;
+  requestId: string | null;
+  sourceIp: string | null;
+  detail: unknown;
+};
+
+type Filter = { action?: string | undefined; target?: string | undefined };
+
+/** The entries of an account that match a filter, newest first, from those before `before`. */
+type List = (account: string, filter: Filter, before: bigint | undefined, limit: number) => Promise<Row[]>;
+
+export function auditRoutes(list: List) {
   return async (app: App) => {
     app.get(
       '/v1/audit',
@@ -44,8 +59,6 @@ export function auditRoutes(list: AuditStore['list']) {
     );
   };
 }
-
-type Row = Awaited<ReturnType<AuditStore['list']>>[number];
 
 function present({ id, at, actor, action, target, requestId, sourceIp, detail }: Row): z.output<typeof entry> {
   return {

@@ -3,7 +3,6 @@ import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { page, pageOf, pageQuery, readCursor, thingName, timestamp } from '../shapes.js';
-import type { RecordStore } from './store.js';
 
 const decision = z.object({
   id: z.string(),
@@ -17,8 +16,24 @@ const decision = z.object({
   policy: z.string().optional(),
 });
 
+type Row = {
+  id: bigint;
+  at: Date;
+  accountName: string;
+  thingName: string;
+  action: string;
+  resource: string;
+  context: unknown;
+  decision: string;
+  reason: string;
+  policy: string | null;
+};
+
+/** The decisions of an account, newest first, from those before `before`. */
+type List = (account: string, before: bigint | undefined, limit: number) => Promise<Row[]>;
+
 /** `GET /v1/decisions`: a bounded sample of what was decided, newest first. */
-export function decisionRoutes(list: RecordStore['list']) {
+export function decisionRoutes(list: List) {
   return async (app: App) => {
     app.get(
       '/v1/decisions',
@@ -40,8 +55,6 @@ export function decisionRoutes(list: RecordStore['list']) {
     );
   };
 }
-
-type Row = Awaited<ReturnType<RecordStore['list']>>[number];
 
 function present({
   id,

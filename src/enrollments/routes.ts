@@ -1,15 +1,14 @@
-import { rfc3339, type Clock } from '../clock.js';
+import { rfc3339 } from '../clock.js';
 import { requirePermissions, type Grantee } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
 import * as schema from './schema.js';
-import type { EnrollmentService } from './service.js';
-import type { StoredEnrollment } from './store.js';
+import type { EnrollmentService, ShownEnrollment } from './service.js';
 
 const tags = ['enrollments'];
 
-export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
+export function enrollmentRoutes(service: EnrollmentService) {
   return async (app: App) => {
     app.post(
       '/v1/enrollments',
@@ -40,12 +39,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
       async (request) => {
         const { cursor, limit } = request.query;
         const rows = await service.list(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
-        return pageOf(
-          rows,
-          limit,
-          ({ id }) => id,
-          (row) => toEnrollment(row, clock()),
-        );
+        return pageOf(rows, limit, ({ id }) => id, present);
       },
     );
 
@@ -60,7 +54,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
           response: { 200: schema.enrollment },
         },
       },
-      async (request) => toEnrollment(await service.get(grantee(request).account, request.params.id), clock()),
+      async (request) => present(await service.get(grantee(request).account, request.params.id)),
     );
 
     app.post(
@@ -79,7 +73,7 @@ export function enrollmentRoutes(service: EnrollmentService, clock: Clock) {
         const { account } = grantee(request);
         const andThings = request.body?.andThings ?? false;
         if (andThings) requirePermissions(grantee(request), ['certificates:revoke'], 'andThings');
-        return toEnrollment(await service.revoke(account, request.params.id, andThings, originOf(request)), clock());
+        return present(await service.revoke(account, request.params.id, andThings, originOf(request)));
       },
     );
   };
@@ -93,26 +87,14 @@ function requireAllEffects(caller: Grantee, request: schema.NewEnrollment): void
     requirePermissions(caller, ['things:write'], 'an enrollment with attributes');
 }
 
-function toEnrollment({ segment, thingType, expiresAt, revokedAt, createdAt, ...stored }: StoredEnrollment, at: Date) {
-  const { account: _, reenrollsThingId: __, reenrollReason: ___, bringsBack: ____, movesKeys: _____, ...rest } = stored;
+function present({ segment, thingType, expiresAt, revokedAt, createdAt, ...shown }: ShownEnrollment) {
+  const { account: _, reenrollsThingId: __, reenrollReason: ___, bringsBack: ____, movesKeys: _____, ...rest } = shown;
   return {
     ...rest,
-    status: statusOf({ expiresAt, revokedAt, ...rest }, at),
     ...(thingType === null ? {} : { thingType }),
     ...(segment === null ? {} : { segment }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     ...(revokedAt === null ? {} : { revokedAt: rfc3339(revokedAt) }),
     createdAt: rfc3339(createdAt),
   };
-}
-
-type Limits = Pick<StoredEnrollment, 'expiresAt' | 'revokedAt' | 'uses' | 'maxUses'>;
-
-function statusOf(
-  { expiresAt, revokedAt, uses, maxUses }: Limits,
-  at: Date,
-): 'active' | 'exhausted' | 'expired' | 'revoked' {
-  if (revokedAt) return 'revoked';
-  if (expiresAt && expiresAt <= at) return 'expired';
-  return uses >= maxUses ? 'exhausted' : 'active';
 }

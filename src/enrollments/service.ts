@@ -9,7 +9,11 @@ import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import { requireCovered } from './coverage.js';
 import type { NewEnrollment } from './schema.js';
+import { statusOf, type EnrollmentStatus } from './status.js';
 import type { EnrollmentStore, StoredEnrollment } from './store.js';
+
+/** An enrollment as operators see it. */
+export type ShownEnrollment = StoredEnrollment & { status: EnrollmentStatus };
 
 type Deps = {
   store: EnrollmentStore;
@@ -41,6 +45,11 @@ export function createEnrollmentService({
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
   // checked again in the transaction that uses it.
   const covers = new LRUCache<string, Covering>({ max: 10_000, ttl: 60_000 });
+
+  const show = (enrollment: StoredEnrollment): ShownEnrollment => ({
+    ...enrollment,
+    status: statusOf(enrollment, clock()),
+  });
 
   /** @throws DomainError `not-found` */
   const get = async (account: string, id: string): Promise<StoredEnrollment> => {
@@ -118,14 +127,19 @@ export function createEnrollmentService({
     },
 
     requireCovered,
-    get,
-    list: store.list,
+    /** @throws DomainError `not-found` */
+    get: async (account: string, id: string): Promise<ShownEnrollment> => show(await get(account, id)),
+
+    /** The enrollments of an account, from the one after `after`. */
+    async list(account: string, after: string | undefined, limit: number): Promise<ShownEnrollment[]> {
+      return (await store.list(account, after, limit)).map(show);
+    },
 
     /**
      * Stops an enrollment: no provisioning that starts after this succeeds with it. With `andThings`, revokes every
      * thing that it made, one after the other: a repeated call resumes what failed partway. @throws DomainError `not-found`
      */
-    async revoke(account: string, id: string, andThings: boolean, origin: Origin): Promise<StoredEnrollment> {
+    async revoke(account: string, id: string, andThings: boolean, origin: Origin): Promise<ShownEnrollment> {
       const enrollment = await get(account, id);
       await store.transaction(async (tx) => {
         const at = clock();
@@ -133,7 +147,7 @@ export function createEnrollmentService({
           await audit(tx, auditOf('enrollment.revoke', enrollment, origin, at));
       });
       if (andThings) for (const name of await store.thingsOf(id)) await revokeThing(account, name, origin);
-      return get(account, id);
+      return show(await get(account, id));
     },
 
     /** What the enrollment of a token covers; its uses, expiry and revocation may have moved on since. */

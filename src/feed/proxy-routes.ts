@@ -1,14 +1,10 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
-import { DomainError } from '../errors.js';
-import { requirePermissions } from '../access/grantee.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
-import { mostOfAccount, tooMany } from '../limits.js';
-import { followAnew, parseCursor } from '../log/cursor.js';
 import { followerView } from '../log/entries.js';
-import type { Enforcement, Proxy, ProxyStore } from './proxy-store.js';
+import type { Proxies } from './proxies.js';
 
 const tags = ['revocations'];
 const proxyName = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
@@ -40,10 +36,12 @@ const applied = z.strictObject({
   mode: word.describe('How it follows, such as stream or poll'),
 });
 
-type Deps = { store: ProxyStore; clock(): Date; cursorAt(position: number): string };
+type Deps = { proxies: Proxies; cursorAt(position: number): string };
+
+type Proxy = Awaited<ReturnType<Proxies['confirm']>>;
 
 /** Edges say what they have applied, and admins read who enforces a revocation. */
-export function proxyRoutes({ store, clock, cursorAt }: Deps) {
+export function proxyRoutes({ proxies, cursorAt }: Deps) {
   const present = ({ id, name, createdAt, stale, ...rest }: Proxy): z.output<typeof proxy> => ({
     ...{ id, name, createdAt: rfc3339(createdAt), stale },
     ...(rest.mode === null ? {} : { mode: rest.mode }),
@@ -51,11 +49,6 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
     ...(rest.applied === null ? {} : { position: Number(rest.applied), cursor: cursorAt(Number(rest.applied)) }),
     ...(rest.confirmedAt === null ? {} : { confirmedAt: rfc3339(rest.confirmedAt) }),
   });
-
-  // A proxy that fell silent may have lost what it applied: it counts for nothing until it speaks again.
-  const enforces = ({ stale, since }: Enforcement): boolean => !stale && since !== null;
-
-  const noProxy = (id: string) => new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
 
   return async (app: App) => {
     app.post(
@@ -70,17 +63,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         },
       },
       async (request, reply) => {
-        const { account, id: keyId } = grantee(request);
-        const { name } = request.body;
-        const registered = await store.register(account, keyId, name, clock());
-        if (!registered)
-          throw tooMany('edges', mostOfAccount.proxies, 'DELETE /v1/proxies/{id} those that are no more');
-        const { proxy: found, created } = registered;
-        if (found.keyId !== keyId)
-          throw new DomainError(
-            'conflict',
-            `another key registered ${name}: DELETE /v1/proxies/${found.id} frees the name`,
-          );
+        const { proxy: found, created } = await proxies.register(grantee(request), request.body.name);
         return reply.code(created ? 201 : 200).send(present(found));
       },
     );
@@ -99,7 +82,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
       async (request) => {
         const { limit, cursor } = request.query;
         const after = readCursor(cursor, /^[A-Za-z0-9:._-]{1,128}$/) ?? '';
-        const rows = await store.list(grantee(request).account, after, limit + 1);
+        const rows = await proxies.list(grantee(request).account, after, limit + 1);
         return pageOf(rows, limit, ({ name }) => name, present);
       },
     );
@@ -116,12 +99,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         },
       },
       async (request, reply) => {
-        const { id } = request.params;
-        const caller = grantee(request);
-        const holder = await store.holderOf(caller.account, id);
-        if (holder !== undefined && holder !== caller.id)
-          requirePermissions(caller, ['keys:write'], 'removing the edge of another key');
-        if (!(await store.remove(caller.account, id))) throw noProxy(id);
+        await proxies.remove(grantee(request), request.params.id);
         return reply.code(204).send(null);
       },
     );
@@ -138,20 +116,7 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
           response: { 200: proxy },
         },
       },
-      async (request) => {
-        const { cursor, incarnation, mode } = request.body;
-        const { id } = request.params;
-        const { account, id: keyId } = grantee(request);
-        const confirmation = { ...parseCursor(cursor), incarnation, mode };
-        const result = await store.confirm(account, keyId, id, confirmation);
-        if (result === 'unknown') throw noProxy(id);
-        if (result === 'other-key')
-          throw new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');
-        if (result === 'other-epoch') throw followAnew();
-        if (result === 'ahead')
-          throw new DomainError('conflict', 'the log has not reached that cursor: confirm a cursor that you received');
-        return present(result);
-      },
+      async (request) => present(await proxies.confirm(grantee(request), request.params.id, request.body)),
     );
 
     app.get(
@@ -166,20 +131,16 @@ export function proxyRoutes({ store, clock, cursorAt }: Deps) {
         },
       },
       async (request) => {
-        const { account } = grantee(request);
         const position = Number(request.params.position);
-        const entry = await store.entry(account, position);
-        if (!entry) throw new DomainError('not-found', `the log of this account has no entry ${position}`);
-        const edges = await store.enforcement(account, position);
-        const enforcedBy = edges
-          .filter(enforces)
-          .map(({ id, name, mode, since }) => ({ id, name, mode: mode!, since: rfc3339(since!) }));
-        const notEnforcedBy = edges.filter((edge) => !enforces(edge)).map(present);
+        const { entry, enforced, enforcedBy, notEnforcedBy } = await proxies.receipt(
+          grantee(request).account,
+          position,
+        );
         return {
           ...followerView(entry),
-          enforced: enforcedBy.length > 0 && notEnforcedBy.length === 0,
-          enforcedBy,
-          notEnforcedBy,
+          enforced,
+          enforcedBy: enforcedBy.map(({ id, name, mode, since }) => ({ id, name, mode: mode!, since: rfc3339(since) })),
+          notEnforcedBy: notEnforcedBy.map(present),
         };
       },
     );

@@ -3,10 +3,10 @@ import { DomainError } from '../errors.js';
 import { followerView, type EntryOf, type LogEntry } from '../log/entries.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
-type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
+export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
 
 /** Who listens: an API key, which may have an end. */
-type Follower = { account: string; id: string; expiresAt: Date | null };
+export type Follower = { account: string; id: string; expiresAt: Date | null };
 
 type Listener = {
   follower: Follower;

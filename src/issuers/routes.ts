@@ -4,7 +4,6 @@ import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { timestamp } from '../shapes.js';
 import type { IssuerService } from './service.js';
-import type { ListSettings } from './store.js';
 
 const id = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits');
 const settings = {
@@ -73,7 +72,7 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
       },
       async (request) => {
         const given = Object.entries(request.body).filter(([, value]) => value !== undefined);
-        const wanted = Object.fromEntries(given) as Partial<ListSettings>;
+        const wanted = Object.fromEntries(given) as Parameters<IssuerService['configure']>[2];
         return present(await service.configure(grantee(request).account, request.params.id, wanted, originOf(request)));
       },
     );

@@ -12,6 +12,7 @@ import { createFeedStore } from '../feed/store.js';
 import { createListPem } from '../lists/pem.js';
 import { createLists } from '../lists/lists.js';
 import { withOrphans } from '../lists/orphan-store.js';
+import { createProxies } from '../feed/proxies.js';
 import { createProxyStore } from '../feed/proxy-store.js';
 import { createPublisher, type StoredIssuer } from '../lists/publisher.js';
 import { createResponder } from '../ocsp/responder.js';
@@ -132,7 +133,7 @@ export function createRevocation<Stored extends StoredIssuer & { certificateDer:
       unexpired: issuers.unexpired,
       open: issuers.open,
     }),
-    proxies: createProxyStore(db),
+    proxies: createProxies({ store: createProxyStore(db), clock }),
     compactLists: createCompactLists({
       clock,
       contents: publisher.contents,

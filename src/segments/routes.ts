@@ -5,9 +5,10 @@ import type { App } from '../http/route.js';
 import { pageOf, readCursor } from '../shapes.js';
 import * as schema from './schema.js';
 import type { SegmentService } from './service.js';
-import type { StoredSegment } from './store.js';
 
 const tags = ['segments'];
+
+type Segment = Awaited<ReturnType<SegmentService['get']>>;
 
 export function segmentRoutes(service: SegmentService) {
   return async (app: App) => {
@@ -115,6 +116,6 @@ export function segmentRoutes(service: SegmentService) {
   };
 }
 
-function present({ account: _, createdAt, ...segment }: StoredSegment): z.output<typeof schema.segment> {
+function present({ account: _, createdAt, ...segment }: Segment): z.output<typeof schema.segment> {
   return { ...segment, createdAt: rfc3339(createdAt) };
 }

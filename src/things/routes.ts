@@ -7,22 +7,23 @@ import type { App } from '../http/route.js';
 import { pageOf, readCursor, thingNameForm, type inAws } from '../shapes.js';
 import * as schema from './schema.js';
 import type { ThingService } from './service.js';
-import type { ListedThing } from './store.js';
 
 const tags = ['things'];
 
+type Thing = Awaited<ReturnType<ThingService['get']>>;
+
 /** How things stand in AWS, by their ids. */
-type InAws = (account: string, things: ListedThing[]) => Promise<Map<string, z.output<typeof inAws>>>;
+type InAws = (account: string, things: Thing[]) => Promise<Map<string, z.output<typeof inAws>>>;
 
 export function thingRoutes(service: ThingService, inAwsOf: InAws) {
-  const presentAll = async (things: ListedThing[]): Promise<z.output<typeof schema.fullThing>[]> => {
+  const presentAll = async (things: Thing[]): Promise<z.output<typeof schema.fullThing>[]> => {
     const inAws = things[0] ? await inAwsOf(things[0].account, things) : undefined;
     return things.map((thing) => {
       const aws = inAws?.get(thing.id);
       return { ...present(thing), ...(aws ? { aws } : {}) };
     });
   };
-  const presentOne = async (thing: ListedThing) => (await presentAll([thing]))[0]!;
+  const presentOne = async (thing: Thing) => (await presentAll([thing]))[0]!;
 
   return async (app: App) => {
     app.get(
@@ -153,7 +154,7 @@ function present({
   deletedAt,
   nameFreeAt,
   ...thing
-}: ListedThing): z.output<typeof schema.fullThing> {
+}: Thing): z.output<typeof schema.fullThing> {
   return {
     ...presentThing(thing),
     ...(deletedAt && nameFreeAt

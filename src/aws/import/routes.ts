@@ -4,8 +4,10 @@ import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { Permission } from '../../access/permissions.js';
 import type { Origin } from '../../origin.js';
-import type { ImportRun } from './store.js';
+import type { createImporter } from './import.js';
 import * as schema from '../schema.js';
+
+type ImportRun = Awaited<ReturnType<ReturnType<typeof createImporter>['get']>>;
 
 type Deps = {
   requireMirror(account: string): Promise<unknown>;

@@ -3,8 +3,10 @@ import { rfc3339 } from '../../clock.js';
 import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { Origin } from '../../origin.js';
-import type { Reconciliation } from './store.js';
+import type { createReconciler } from './reconcile.js';
 import * as schema from '../schema.js';
+
+type Reconciliation = Awaited<ReturnType<ReturnType<typeof createReconciler>['get']>>;
 
 type Deps = {
   requireMirror(account: string): Promise<unknown>;

@@ -5,7 +5,8 @@ import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import * as schema from './schema.js';
 import type { BulkService } from './service.js';
-import type { BulkRevocation } from './store.js';
+
+type Bulk = Awaited<ReturnType<BulkService['get']>>;
 
 type Deps = { service: BulkService; cursorAt(position: number): string };
 
@@ -15,14 +16,7 @@ const bodyOctets = 2 * 1024 * 1024;
 
 /** Revoking many certificates at once, with a look at them first. */
 export function bulkRoutes({ service, cursorAt }: Deps) {
-  const present = ({
-    id,
-    status,
-    reason,
-    expected,
-    revoked,
-    ...rest
-  }: BulkRevocation): z.output<typeof schema.bulk> => ({
+  const present = ({ id, status, reason, expected, revoked, ...rest }: Bulk): z.output<typeof schema.bulk> => ({
     ...{ id, status, reason, expectedCount: expected, revoked },
     ...(rest.position === null ? {} : { position: Number(rest.position), cursor: cursorAt(Number(rest.position)) }),
     createdAt: rfc3339(rest.createdAt),

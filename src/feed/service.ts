@@ -1,0 +1,84 @@
+import type { Clock } from '../clock.js';
+import { encodeCursor, parseCursor, requireFollowable } from '../log/cursor.js';
+import type { FeedPage, FeedStore } from './store.js';
+import type { Follower, Sink, Stream } from './stream.js';
+
+type Deps = {
+  store: FeedStore;
+  stream: Stream;
+  clock: Clock;
+  epoch(): string;
+  /** @throws DomainError when a key is deleted or has expired, or its account is suspended */
+  requireKey(account: string, id: string): Promise<void>;
+};
+
+/** A connection that a stream is written to. */
+export type Connection = Sink & {
+  /** Resolves when what was written is on its way, or the connection is closed; undefined when nothing waits. */
+  drained(): Promise<void> | undefined;
+};
+
+const streamedEntries = 1000;
+
+export type FeedService = ReturnType<typeof createFeedService>;
+
+/** What followers read of their account's log: pages, the state that it leads to, and what comes next. */
+export function createFeedService({ store, stream, clock, epoch, requireKey }: Deps) {
+  /**
+   * A page; without a cursor, from the oldest entry that there is. Whether the cursor still leads anywhere is judged by
+   * the epoch and the beginning of the very log that the page was read from. @throws DomainError `epoch-changed`, `cursor-pruned`
+   */
+  const read = async (account: string, cursor: string | undefined, limit: number): Promise<FeedPage> => {
+    const from = cursor === undefined ? undefined : parseCursor(cursor);
+    const page = await store.page(account, from?.position ?? 0, limit);
+    if (from) requireFollowable(from, page);
+    return page;
+  };
+
+  return {
+    read,
+
+    /** What is revoked, held, suspended or behind in an account now. */
+    snapshot: (account: string) => store.snapshot(account, clock()),
+
+    /**
+     * Joins a follower to the stream. INVARIANT: from here on the log's word ends the stream. What it said before is
+     * asked of the registry by `begin`, which reads the first page and returns what writes everything.
+     */
+    follow(follower: Follower, to: Connection) {
+      const { isIn, leave, live } = stream.join(follower, to);
+      const { account, id } = follower;
+
+      const writeFrom = async (first: FeedPage): Promise<void> => {
+        // Read on at least once: what came since the first page is in no push.
+        for (let page = first, again = false; ; again = true) {
+          // The cursors in the stream are of the log that is followed here.
+          if (page.epoch !== epoch()) return to.end();
+          for (const each of page.entries) to.write(stream.entryBytes(each));
+          await to.drained();
+          if (!isIn()) return;
+          if (again && !page.more) return live(page.position);
+          // A cursor, not a position: when the log is cut or becomes another one in between, the stream ends.
+          const { position } = page;
+          page = await read(account, encodeCursor({ epoch: first.epoch, position }), streamedEntries);
+        }
+      };
+
+      return {
+        isIn,
+        leave,
+        /** @throws DomainError for a key that is good no longer, and those of {@link read} */
+        async begin(cursor: string | undefined): Promise<() => Promise<void>> {
+          try {
+            await requireKey(account, id);
+            const first = await read(account, cursor, streamedEntries);
+            return () => writeFrom(first);
+          } catch (error) {
+            leave();
+            throw error;
+          }
+        },
+      };
+    },
+  };
+}
