@@ -78,7 +78,7 @@ export async function holderOf(tx: Transaction, account: string, serialNumber: s
   return row?.thingId;
 }
 
-/** The certificates of a locked thing that have not expired, oldest first; all of them with `expired`. */
+/** The certificates of a locked thing that have not expired, oldest first; or the one with a serial number, expired or not. */
 export function certificatesOf(
   tx: Transaction,
   thingId: string,

@@ -5,7 +5,8 @@ import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import type { RevocationReason } from '../pki/crl.js';
 import * as schema from './schema.js';
-import type { RevokeService, ThingRevocation } from './service.js';
+import type { RevokeService } from './service.js';
+import type { ThingRevocation } from './whole-thing.js';
 import type { RevokeSelf } from './self-revocation.js';
 
 type Deps = {

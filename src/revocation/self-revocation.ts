@@ -3,7 +3,7 @@ import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
 import { finalReason } from './schema.js';
-import type { ThingRevocation } from './service.js';
+import type { ThingRevocation } from './whole-thing.js';
 
 type Proof = { certificate: HeldCertificate; claims: Record<string, unknown>; until: Date };
 

@@ -18,7 +18,6 @@ import { createPublisher, type StoredIssuer } from '../lists/publisher.js';
 import { createResponder } from '../ocsp/responder.js';
 import { createRevokeService } from './service.js';
 import { createSelfRevocation } from './self-revocation.js';
-import * as revokeSql from './revoke-sql.js';
 import { createSignedSnapshotStore } from '../feed/signed-snapshot-store.js';
 import { createSignedSnapshots } from '../feed/signed-snapshot.js';
 import { createRevocationStore } from '../lists/store.js';
@@ -112,7 +111,7 @@ export function createRevocation<Stored extends StoredIssuer & { certificateDer:
     open: issuers.open,
   });
   follow(responder);
-  const common = { clock, audit, log: log.append, sql: revokeSql };
+  const common = { clock, audit, log: log.append };
   const revoking = createRevokeService({ ...common, commit, cursorAt: log.cursorAt });
   return {
     lists,

@@ -5,18 +5,16 @@ import type { Clock } from '../../clock.js';
 import type { Transaction } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import type { AppendLog } from '../../log/append.js';
-import { revokedEntry } from '../../log/builders.js';
 import type { Origin } from '../../origin.js';
 import type { BulkRequest } from './schema.js';
 import type { BulkCertificate, BulkRevocation, BulkStore } from './store.js';
-import type * as Sql from '../revoke-sql.js';
+import { revoke } from '../revoke.js';
 
 type Deps = {
   store: BulkStore;
   clock: Clock;
   audit: AppendAudit;
   log: AppendLog;
-  sql: Pick<typeof Sql, 'markRevoked' | 'endFamilies' | 'barKeys'>;
   /** The SHA-256 of a certificate's public key, once a JWT proves that its sender holds the private one. @throws DomainError */
   verifyProof(proof: string, certificateDer: Buffer): Promise<Buffer>;
   onError(error: unknown): void;
@@ -26,6 +24,7 @@ const chunkCertificates = 1000;
 const mostAtOnce = 10_000;
 const betweenChunksMs = 5;
 const sampled = 10;
+const beginning = '';
 
 export type BulkService = ReturnType<typeof createBulkService>;
 
@@ -33,42 +32,43 @@ export type BulkService = ReturnType<typeof createBulkService>;
  * Revoking many certificates. They are taken a thousand at a time, so that an urgent revocation gets in between,
  * and any instance resumes what a crash interrupted.
  */
-export function createBulkService({ store, clock, audit, log, sql, verifyProof, onError }: Deps) {
-  const revoke = async (tx: Transaction, bulk: BulkRevocation, taken: BulkCertificate[], at: Date): Promise<bigint> => {
-    const { account, reason, origin } = bulk;
-    const serialNumbers = taken.map(({ serialNumber }) => serialNumber);
-    await sql.markRevoked(tx, serialNumbers, { reason, at });
-    const families = reason === 'certificateHold' ? [] : await sql.endFamilies(tx, account, serialNumbers, at);
-    const keys = taken.map(({ spkiSha256 }) => spkiSha256);
-    if (reason === 'keyCompromise') await sql.barKeys(tx, account, keys, at);
-    const detail = { serialNumbers, reason };
-    await audit(tx, { at, account, origin, action: 'certificate.revoke-many', target: `bulk:${bulk.id}`, detail });
-    return log(tx, at, [
-      ...taken.map((certificate) => revokedEntry({ account, ...certificate }, certificate, reason)),
-      ...families,
-    ]);
+export function createBulkService({ store, clock, audit, log, verifyProof, onError }: Deps) {
+  const revokeChunk = async (
+    tx: Transaction,
+    { id, account, reason, origin }: BulkRevocation,
+    taken: BulkCertificate[],
+    at: Date,
+  ): Promise<bigint> => {
+    const [action, target] = ['certificate.revoke-many', `bulk:${id}`];
+    return log(tx, at, await revoke(audit, tx, taken, { account, reason, at, origin, action, target }));
   };
 
-  /** Revokes the next thousand. False when there is nothing left to do here. */
-  const takeChunk = (id: string): Promise<boolean> =>
+  /**
+   * Revokes the next thousand after a serial number and returns where to continue; undefined when there is nothing left
+   * to do here. A walk that has come to its end begins again, because what is renewed meanwhile may lie behind it: only a
+   * walk that finds nothing from its beginning is the last.
+   */
+  const takeChunk = (id: string, after: string): Promise<string | undefined> =>
     store.transaction(async (tx) => {
       const bulk = await store.lock(tx, id);
-      if (!bulk) return false;
+      if (!bulk) return undefined;
       const at = clock();
-      const taken = await store.lockNext(tx, { ...bulk, at, countedAt: bulk.createdAt }, chunkCertificates);
-      if (!taken) {
+      const next = await store.lockNext(tx, { ...bulk, at, countedAt: bulk.createdAt }, chunkCertificates, after);
+      if (!next && after !== beginning) return beginning;
+      if (!next) {
         await store.finish(tx, id, at);
-        return false;
+        return undefined;
       }
-      // Others may have revoked all of these between the look and the lock: there can be more.
-      if (taken.length === 0) return true;
-      await store.advance(tx, id, taken.length, await revoke(tx, bulk, taken, at));
-      return true;
+      const { certificates, last } = next;
+      if (certificates.length > 0)
+        await store.advance(tx, id, certificates.length, await revokeChunk(tx, bulk, certificates, at));
+      return last;
     });
 
   const run = async (id: string): Promise<void> => {
-    // The pause lets those who wait for the same locks, or for an embedded database, go first.
-    while (await takeChunk(id)) await pause(betweenChunksMs);
+    for (let after = await takeChunk(id, beginning); after !== undefined; after = await takeChunk(id, after))
+      // The pause lets those who wait for the same locks, or for an embedded database, go first.
+      await pause(betweenChunksMs);
   };
 
   const get = async (account: string, id: string): Promise<BulkRevocation> => {

@@ -58,17 +58,17 @@ const wantedNow = (wanted: Wanted) =>
   sql`${matching(wanted)} ${wanted.countedAt ? countedBy(wanted.countedAt) : sql``}`;
 
 export function createBulkStore(db: Database, commit: Commit) {
-  /** The first certificates that a filter takes. */
-  const sample = (tx: Transaction, wanted: Wanted, limit: number) =>
+  /** The first certificates after a serial number that a filter takes. */
+  const sample = (tx: Transaction, wanted: Wanted, limit: number, after = '') =>
     tx.$queryRaw<{ serialNumber: string; thingName: string }[]>(sql`
       SELECT c.serial_number AS "serialNumber", COALESCE(t.former_name, t.name) AS "thingName"
-      FROM certificates c JOIN things t ON t.id = c.thing_id WHERE ${wantedNow(wanted)} ORDER BY c.serial_number LIMIT ${limit}`);
+      FROM certificates c JOIN things t ON t.id = c.thing_id WHERE c.serial_number > ${after} AND ${wantedNow(wanted)} ORDER BY c.serial_number LIMIT ${limit}`);
 
   return {
     sample,
     transaction: commit,
 
-    /** How many certificates, and of how many things, a filter takes; with the first few. */
+    /** How many certificates, and of how many things, a filter takes. */
     async count(tx: Transaction, wanted: Wanted) {
       const [counts] = await tx.$queryRaw<{ count: number; things: number }[]>(sql`
         SELECT count(*)::int AS count, count(DISTINCT c.thing_id)::int AS things
@@ -76,19 +76,28 @@ export function createBulkStore(db: Database, commit: Commit) {
       return counts!;
     },
 
-    /** The next certificates that a filter takes, their things locked in the order of their ids; undefined when there are none left. */
-    async lockNext(tx: Transaction, wanted: Wanted, limit: number): Promise<BulkCertificate[] | undefined> {
-      const next = await sample(tx, wanted, limit);
+    /**
+     * The next certificates after a serial number that a filter takes, their things locked in the order of their ids, and
+     * the serial number to go on from; undefined when there are none left. Others may have revoked some before the lock.
+     */
+    async lockNext(
+      tx: Transaction,
+      wanted: Wanted,
+      limit: number,
+      after: string,
+    ): Promise<{ certificates: BulkCertificate[]; last: string } | undefined> {
+      const next = await sample(tx, wanted, limit, after);
       if (next.length === 0) return undefined;
       const serials = next.map(({ serialNumber }) => serialNumber);
       await tx.$queryRaw(sql`
         SELECT 1 FROM things WHERE id IN (SELECT thing_id FROM certificates WHERE serial_number = ANY(${serials})) ORDER BY id FOR UPDATE`);
-      return tx.$queryRaw<BulkCertificate[]>(sql`
+      const certificates = await tx.$queryRaw<BulkCertificate[]>(sql`
         SELECT c.serial_number AS "serialNumber", c.fingerprint, c.issuer_id AS "issuerId", c.issuer_index AS "issuerIndex",
           c.crl_scope AS "crlScope", c.not_after AS "notAfter", c.revoked_at AS "revokedAt", c.revoked_position AS "revokedPosition",
           c.thing_id AS "thingId", COALESCE(t.former_name, t.name) AS "thingName", c.spki_sha256 AS "spkiSha256"
         FROM certificates c JOIN things t ON t.id = c.thing_id
         WHERE c.serial_number = ANY(${serials}) AND ${wantedNow(wanted)} ORDER BY c.serial_number`);
+      return { certificates, last: serials.at(-1)! };
     },
 
     /** The DER of a certificate of an account. */
