@@ -84,7 +84,7 @@ module.exports = {
       from: { path: `^src/(${features})/`, pathNot: '/services\\.ts$' },
       to: {
         path: `^src/(${features})/`,
-        pathNot: '^src/$1/|^src/api-keys/rules\\.ts$',
+        pathNot: '^src/$1/',
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { createWays } from './access/ways.js';
-import { accountRoutes, apiKeyRoutes } from './accounts/routes.js';
+import { accountRoutes } from './accounts/routes.js';
+import { apiKeyRoutes } from './api-keys/routes.js';
 import { auditRoutes } from './audit/routes.js';
 import { awsAuthorizerRoutes } from './authorize/dialects/aws-authorizer-routes.js';
 import { authzenRoutes } from './authorize/dialects/authzen-routes.js';
@@ -117,6 +118,7 @@ async function mountFeatures(
 ): Promise<void> {
   const {
     accounts,
+    apiKeys,
     audit,
     authorize,
     authzen,
@@ -150,7 +152,7 @@ async function mountFeatures(
     tokens,
   } = services;
   await app.register(accountRoutes(accounts));
-  await app.register(apiKeyRoutes(accounts));
+  await app.register(apiKeyRoutes(apiKeys));
   await app.register(enrollmentRoutes(enrollments));
   await app.register(
     provisioningRoutes({

@@ -1,4 +1,6 @@
 import { createKeyCache } from './api-keys/cache.js';
+import { createApiKeyService } from './api-keys/service.js';
+import { createApiKeyStore } from './api-keys/store.js';
 import { createAccountService } from './accounts/service.js';
 import { createAccountStore } from './accounts/store.js';
 import { appendAudit, createAuditStore } from './audit/store.js';
@@ -58,8 +60,8 @@ export async function createServices(resources: Resources) {
   const { config, db, others, sealer, clock, onError, aws = awsTuning } = resources;
   // What the log keeps true: filled below, before anybody asks.
   const snapshot = createSnapshot();
-  const accountStore = createAccountStore(db, () => log);
-  const keys = createKeyCache({ load: accountStore.findKeyByHash, mayRemember: () => log.mayAnswer() });
+  const keyStore = createApiKeyStore(db);
+  const keys = createKeyCache({ load: keyStore.findByHash, mayRemember: () => log.mayAnswer() });
   const principals = createPrincipals({
     store: createPrincipalStore(db),
     snapshot,
@@ -115,9 +117,20 @@ export async function createServices(resources: Resources) {
     held: snapshot.held,
   });
 
+  const apiKeys = createApiKeyService({
+    store: keyStore,
+    cache: keys,
+    commit,
+    commitAddition: log.commitAddition,
+    clock,
+    audit: appendAudit,
+    log: appendLog,
+  });
   const accounts = createAccountService({
-    store: accountStore,
-    keys,
+    store: createAccountStore(db),
+    commit,
+    commitAddition: log.commitAddition,
+    insertOwnerKey: apiKeys.insertOwnerKey,
     clock,
     audit: appendAudit,
     log: appendLog,
@@ -209,6 +222,7 @@ export async function createServices(resources: Resources) {
 
   return {
     accounts,
+    apiKeys,
     audit: createAuditStore(db),
     authorize,
     authzen: createAuthzen({ authorize, principals, snapshot, sealer }),
@@ -233,7 +247,7 @@ export async function createServices(resources: Resources) {
       stream: revoked.stream,
       clock,
       epoch: log.epoch,
-      requireKey: accounts.requireLive,
+      requireKey: apiKeys.requireLive,
     }),
     ...revocation,
     ...mirroring,

@@ -17,14 +17,14 @@ type Enrollments = {
 };
 
 type Deps = {
-  accounts: ApiKeys;
+  apiKeys: ApiKeys;
   enrollments: Enrollments;
   tokens: { findBearer(token: string): Promise<HeldCertificate | undefined> };
 };
 
 /** Every way to become a caller. The first that takes a credential decides about it; the last takes any. */
-export function createWays({ accounts, enrollments, tokens }: Deps): Way[] {
-  return [byApiKey(accounts), byEnrollment(enrollments), byAccessToken(tokens)];
+export function createWays({ apiKeys, enrollments, tokens }: Deps): Way[] {
+  return [byApiKey(apiKeys), byEnrollment(enrollments), byAccessToken(tokens)];
 }
 
 function byApiKey({ isRemembered, findCaller, markKeys, isUnchanged }: ApiKeys): Way {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Grantee } from '../access/grantee.js';
 import type { LogEntry } from '../log/entries.js';
-import type { StoredApiKey } from '../accounts/store.js';
+import type { StoredApiKey } from './store.js';
 
 /** A key with what it grants. */
 export type CachedKey = StoredApiKey & { grantee: Grantee };

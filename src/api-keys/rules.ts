@@ -2,8 +2,8 @@ import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { promiseNames, type Grantee } from '../access/grantee.js';
 import type { Permission } from '../access/permissions.js';
-import type { NewApiKey } from '../accounts/schema.js';
-import type { StoredApiKey } from '../accounts/store.js';
+import type { NewApiKey } from './schema.js';
+import type { StoredApiKey } from './store.js';
 
 /**
  * Refuses a new key that could do more, or live longer, than its maker's. The flags of a key are the owner's and the

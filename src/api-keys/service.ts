@@ -1,0 +1,159 @@
+import { randomUUID } from 'node:crypto';
+import { eachPromise, promisesOf, type Grantee } from '../access/grantee.js';
+import { permissionsOfRole } from '../access/permissions.js';
+import type { AppendAudit } from '../audit/store.js';
+import { rfc3339, type Clock } from '../clock.js';
+import { createCredential, hashCredential } from '../credentials.js';
+import type { Commit, Transaction } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import { mostOfAccount, tooMany } from '../limits.js';
+import type { AppendLog } from '../log/append.js';
+import { keyDeletedEntry } from '../log/builders.js';
+import type { Origin } from '../origin.js';
+import type { CachedKey, KeyCache } from './cache.js';
+import { requireDeletable, requireGrantable } from './rules.js';
+import type { NewApiKey } from './schema.js';
+import type { ApiKeyStore, StoredApiKey } from './store.js';
+
+type Deps = {
+  store: ApiKeyStore;
+  cache: KeyCache;
+  commit: Commit;
+  /** For what takes no right away, and whose answer shows a secret that cannot be had again. */
+  commitAddition: Commit;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+};
+
+export type ApiKeyService = ReturnType<typeof createApiKeyService>;
+
+/** The API keys of an account: who holds one, and what it may do. */
+export function createApiKeyService({ store, cache, commit, commitAddition, clock, audit, log }: Deps) {
+  return {
+    /** Writes an owner key for an account, inside a transaction. */
+    async insertOwnerKey(tx: Transaction, account: string, origin: Origin, hash: Buffer): Promise<void> {
+      const [id, at] = [randomUUID(), clock()];
+      const permissions = permissionsOfRole('owner', account);
+      await store.insert(tx, {
+        id,
+        name: 'owner',
+        account,
+        hash,
+        role: 'owner',
+        permissions,
+        promises: eachPromise(false),
+        expiresAt: null,
+        createdAt: at,
+        createdBy: origin.actor,
+      });
+      await audit(tx, {
+        at,
+        account,
+        origin,
+        action: 'api-key.create',
+        target: `key:${id}`,
+        detail: { role: 'owner' },
+      });
+    },
+
+    /** Makes a key that may do no more, and live no longer, than its maker's. @throws DomainError `forbidden` */
+    async create(caller: Grantee, request: NewApiKey, origin: Origin): Promise<{ id: string; key: string }> {
+      const permissions = request.permissions ?? permissionsOfRole(request.role!, caller.account);
+      const expiresAt = request.expiresAt === undefined ? null : new Date(request.expiresAt);
+      requireGrantable(caller, request, permissions, expiresAt);
+      const { token, hash } = createCredential('twk');
+      const promises = promisesOf(request);
+      const [id, at] = [randomUUID(), clock()];
+      const key = {
+        id,
+        name: request.name ?? null,
+        account: caller.account,
+        hash,
+        role: request.role ?? null,
+        permissions,
+        promises,
+        expiresAt,
+      };
+      await commitAddition(async (tx) => {
+        const most = mostOfAccount.keys;
+        if ((await store.count(tx, caller.account, most)) >= most)
+          throw tooMany('API keys', most, 'delete some that nobody uses');
+        await store.insert(tx, { ...key, createdAt: at, createdBy: origin.actor });
+        const detail = {
+          name: key.name,
+          permissions,
+          role: key.role,
+          ...promises,
+          expiresAt: expiresAt && rfc3339(expiresAt),
+        };
+        await audit(tx, { at, account: caller.account, origin, action: 'api-key.create', target: `key:${id}`, detail });
+      });
+      return { id, key: token };
+    },
+
+    async get(account: string, id: string): Promise<StoredApiKey> {
+      const key = await store.find(account, id);
+      if (!key) throw new DomainError('not-found', `there is no API key ${id}`);
+      return key;
+    },
+
+    /** @throws DomainError `invalid-credential` for a key that is deleted or has expired, `account-suspended` */
+    async requireLive(account: string, id: string): Promise<void> {
+      const key = await store.find(account, id);
+      if (!key || (key.expiresAt && key.expiresAt <= clock()))
+        throw new DomainError('invalid-credential', 'the key was deleted or has expired: get a new one');
+      requireActive(key);
+    },
+
+    list: store.list,
+
+    /**
+     * Ends a key at once. Its deleter needs what it holds, and the last owner key of an account stays.
+     * @throws DomainError `not-found`, `forbidden`, `conflict`
+     */
+    async delete(caller: Grantee, id: string, origin: Origin): Promise<void> {
+      const { account } = caller;
+      await commit(async (tx) => {
+        const at = clock();
+        const key = await store.lock(tx, account, id);
+        if (!key) throw new DomainError('not-found', `there is no API key ${id}`);
+        requireDeletable(caller, key);
+        if (key.role === 'owner' && (await store.countOtherOwners(tx, account, id, at)) === 0)
+          throw new DomainError('conflict', 'this is the last owner key of the account: create another one first');
+        await store.delete(tx, account, id, at);
+        await audit(tx, { at, account, origin, action: 'api-key.delete', target: `key:${id}` });
+        await log(tx, at, [keyDeletedEntry(account, id)]);
+      });
+    },
+
+    /** Whether a key of this hash was good lately. */
+    isRemembered: (hash: Buffer): boolean => cache.find(hash) !== undefined,
+
+    /** A mark for {@link isUnchanged}. */
+    markKeys: cache.mark,
+
+    /** Whether a key is certainly as it was when the mark was taken: nothing was said of any since, and it has not expired. */
+    isUnchanged: ({ expiresAt }: Pick<Grantee, 'expiresAt'>, mark: number | undefined): boolean =>
+      mark !== undefined && mark === cache.mark() && (expiresAt === null || expiresAt > clock()),
+
+    /** Who holds an API key; undefined for a key that is unknown, deleted or expired. @throws DomainError `account-suspended` */
+    findCaller(token: string): Grantee | undefined | Promise<Grantee | undefined> {
+      const hash = hashCredential(token);
+      const known = cache.find(hash);
+      return known
+        ? granteeOf(known, clock())
+        : cache.load(hash).then((loaded) => loaded && granteeOf(loaded, clock()));
+    },
+  };
+}
+
+function granteeOf({ expiresAt, accountStatus, account, grantee }: CachedKey, at: Date): Grantee | undefined {
+  if (expiresAt && expiresAt <= at) return undefined;
+  requireActive({ accountStatus, account });
+  return grantee;
+}
+
+function requireActive({ accountStatus, account }: Pick<StoredApiKey, 'accountStatus' | 'account'>): void {
+  if (accountStatus !== 'active') throw new DomainError('account-suspended', `the account ${account} is suspended`);
+}

@@ -1,0 +1,115 @@
+import { promisesOf, type Promises } from '../access/grantee.js';
+import {
+  permissions as knownPermissions,
+  permissionsOfRole,
+  roles,
+  type Permission,
+  type Role,
+} from '../access/permissions.js';
+import { sql, type Database, type Transaction } from '../db/client.js';
+
+export type StoredApiKey = {
+  id: string;
+  name: string | null;
+  account: string;
+  accountStatus: string;
+  role: Role | null;
+  permissions: Permission[];
+  promises: Promises;
+  expiresAt: Date | null;
+  createdAt: Date;
+  createdBy: string;
+};
+
+export type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buffer };
+
+export type ApiKeyStore = ReturnType<typeof createApiKeyStore>;
+
+export function createApiKeyStore(db: Database) {
+  const withAccount = { account: { select: { status: true } } } as const;
+
+  return {
+    /** Keys of an account, counted no further than `most`. */
+    count: (tx: Transaction, account: string, most: number): Promise<number> =>
+      tx.apiKey.count({ where: { accountName: account, deletedAt: null }, take: most }),
+
+    async insert(tx: Transaction, { account, hash, promises, ...columns }: NewStoredApiKey): Promise<void> {
+      await tx.apiKey.create({ data: { ...columns, ...promises, accountName: account, hash: new Uint8Array(hash) } });
+    },
+
+    async findByHash(hash: Buffer): Promise<StoredApiKey | undefined> {
+      const row = await db.apiKey.findUnique({
+        where: { hash: new Uint8Array(hash), deletedAt: null },
+        include: withAccount,
+      });
+      return row ? toStoredApiKey(row) : undefined;
+    },
+
+    async find(account: string, id: string): Promise<StoredApiKey | undefined> {
+      const row = await db.apiKey.findUnique({
+        where: { id, accountName: account, deletedAt: null },
+        include: withAccount,
+      });
+      return row ? toStoredApiKey(row) : undefined;
+    },
+
+    async list(account: string, after: string | undefined, limit: number): Promise<StoredApiKey[]> {
+      const rows = await db.apiKey.findMany({
+        where: { accountName: account, deletedAt: null, ...(after === undefined ? {} : { id: { gt: after } }) },
+        orderBy: { id: 'asc' },
+        take: limit,
+        include: withAccount,
+      });
+      return rows.map(toStoredApiKey);
+    },
+
+    /** A key, with the keys of its account locked until the transaction ends. */
+    async lock(tx: Transaction, account: string, id: string): Promise<StoredApiKey | undefined> {
+      await tx.$queryRaw(sql`SELECT 1 FROM accounts WHERE name = ${account} FOR NO KEY UPDATE`);
+      const row = await tx.apiKey.findUnique({
+        where: { id, accountName: account, deletedAt: null },
+        include: withAccount,
+      });
+      return row ? toStoredApiKey(row) : undefined;
+    },
+
+    /** How many other owner keys of an account are good now. */
+    countOtherOwners: (tx: Transaction, account: string, id: string, at: Date): Promise<number> =>
+      tx.apiKey.count({
+        where: {
+          accountName: account,
+          role: 'owner',
+          deletedAt: null,
+          id: { not: id },
+          OR: [{ expiresAt: null }, { expiresAt: { gt: at } }],
+        },
+      }),
+
+    async delete(tx: Transaction, account: string, id: string, at: Date): Promise<void> {
+      await tx.apiKey.update({ where: { id, accountName: account }, data: { deletedAt: at } });
+    },
+  };
+}
+
+const isAmong = (listed: string[]) => (permission: Permission) => listed.includes(permission);
+
+type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & { account: { status: string } };
+
+function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
+  const present = roles.find((known) => known === role);
+  const { id, name, expiresAt, createdAt, createdBy } = row;
+  return {
+    id,
+    name,
+    account: accountName,
+    accountStatus: account.status,
+    role: present ?? null,
+    // A role that this version does not know is of a later one, which wrote down what it allowed. Permissions that it does
+    // not know allow nothing here, and its answers have no word for them.
+    permissions: present ? permissionsOfRole(present, accountName) : knownPermissions.filter(isAmong(permissions)),
+    promises: promisesOf(row),
+    expiresAt,
+    createdAt,
+    createdBy,
+  };
+}
