@@ -145,7 +145,7 @@ for (const kind of databaseKinds) {
           database.settings,
         );
       expect(await ask('no')).toMatchObject({ code: 1, output: expect.stringContaining('nothing was changed') });
-      expect(await ask('yes')).toMatchObject({ code: 0, output: expect.stringContaining('signs from ten minutes on') });
+      expect(await ask('yes')).toMatchObject({ code: 0, output: expect.stringContaining('signs after ten minutes') });
       nothing();
       database.remove();
     });

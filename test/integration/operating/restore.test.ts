@@ -158,7 +158,7 @@ describeWith(
         /Re-applied: 2 revoked or held certificates, and 1 more of which only the serial number is known; 1 thing\b/,
       );
       expect(output).toMatch(/Closed: 1 open enrollment\b/);
-      expect(output).toMatch(/Rotate the issuing CA/);
+      expect(output).toMatch(/rotate the issuing CA/);
       const { crl, verified, stopped, snapshot, audit } = await look({
         DATABASE_URL: urlOf(name),
         THINGWARD_KEY: sealingKey,

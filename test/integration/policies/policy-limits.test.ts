@@ -63,7 +63,7 @@ describe('the limits of policies', () => {
     for (const [body, detail] of [
       [{ policies: [{ name: 'sensor' }, { name: 'sensor' }], requests: [ask] }, /sensor is named twice/],
       [{ policies: [gate('06:00', '22:00'), { name: 'gate' }], requests: [ask] }, /gate is named twice/],
-      [{ policies: many(4, (n) => heavy(`h${n}`, 15_000)), requests: [ask] }, /more than the 50000/],
+      [{ policies: many(4, (n) => heavy(`h${n}`, 15_000)), requests: [ask] }, /more than the limit of 50000/],
       [{ policies: [heavy('h', 15_000)], requests: many(200, () => ask) }, /more than 2000000/],
       [{ policies: [heavy('h', 12_000)], requests: many(1000, () => ask) }, /send fewer requests/],
     ] as [object, RegExp][]) {
