@@ -17,7 +17,6 @@ const app = await buildApp({
   config,
   services: resources.services,
   clock: systemClock,
-  checkReady: async () => {},
   logger: createLogger('warn'),
 });
 const reply = replyTo({

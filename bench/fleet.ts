@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { systemClock } from '../src/clock.js';
 import { loadConfig } from '../src/config.js';
 import { systemOrigin } from '../src/origin.js';
 import { toRegisteredThing } from '../src/registry.js';
@@ -39,7 +38,7 @@ export async function registerThings(url: string, from: number, to: number): Pro
 
 /** Access tokens of registered things, signed by the server's own key. */
 export async function tokensOf(settings: Record<string, string>, from: number, to: number): Promise<Known[]> {
-  const { services, database, close } = await openResources(loadConfig(settings), systemClock);
+  const { services, database, close } = await openResources(loadConfig(settings));
   try {
     const rows = await database.client.certificate.findMany({
       where: { thing: { name: { in: Array.from({ length: to - from + 1 }, (_, n) => `thing-${from + n}`) } } },
@@ -60,7 +59,7 @@ export async function tokensOf(settings: Record<string, string>, from: number, t
 
 /** Makes the account and the key that asks. */
 export async function prepareAccount(settings: Record<string, string>): Promise<string> {
-  const { services, close } = await openResources(loadConfig(settings), systemClock);
+  const { services, close } = await openResources(loadConfig(settings));
   try {
     const { ownerKey } = await services.accounts.create({ name: 'default' }, systemOrigin);
     return ownerKey;

@@ -1,5 +1,8 @@
 import { pino, type Logger } from 'pino';
 
+/** Where lines go that no request is behind. */
+export type Tell = Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>;
+
 const shown = '[redacted]';
 const shortestSecret = 20;
 

@@ -35,7 +35,7 @@ export async function rotateTokenKey(config: Config, flags: Flags): Promise<void
     await confirm('This publishes a new key for access tokens and retires the present ones.', flags);
   });
   const kid = await using(resources, async ({ services, database: { client } }) => {
-    const rotated = await services.tokenKeys.rotate();
+    const rotated = await services.tokens.rotate();
     await appendAudit(client, {
       at: systemClock(),
       account: 'default',

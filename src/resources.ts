@@ -1,42 +1,59 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { AwsTuning } from './aws/services.js';
+import { awsTuning, type AwsTuning } from './aws/client/tuning.js';
 import { createStopwatch, systemClock, type Clock, type Stopwatch } from './clock.js';
 import { ConfigError, parseSealingKey, type Config } from './config.js';
-import { openPostgres, type OpenDatabase } from './db/client.js';
+import { openPostgres, type Database, type OpenDatabase, type Others } from './db/client.js';
 import { openEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
 import { summarize, type DatabaseSummary } from './db/summary.js';
 import { ensureLogHead } from './log/append.js';
-import { createSealer } from './sealing.js';
+import type { Tell } from './logging.js';
+import { createSealer, type Sealer } from './sealing.js';
 import type { Services } from './services.js';
 
 /** Everything that the program runs on, open and migrated. */
 export type OpenResources = { database: OpenDatabase; services: Services; migrated: string[]; close(): Promise<void> };
 
-type Start = {
-  config: Config;
+/** What the program is told besides its settings; a test tells it otherwise. */
+export type Surroundings = {
   clock: Clock;
+  /** Measures leases. */
   stopwatch(): Stopwatch;
+  /** Where lines go that no request is behind. */
+  tell: Tell;
+  /** Told of what fails in the background. */
   onError(error: unknown): void;
-  aws?: AwsTuning | undefined;
+  aws: AwsTuning;
+};
+
+/** What the rooms are built on. */
+export type Foundations = Surroundings & {
+  config: Config;
+  db: Database;
+  /** Absent where this is the only instance. */
+  others?: Others | undefined;
+  sealer: Sealer;
+};
+
+const nobody = (): void => {};
+const alone: Surroundings = {
+  clock: systemClock,
+  stopwatch: createStopwatch,
+  tell: { info: nobody, warn: nobody, error: nobody },
+  onError: nobody,
+  aws: awsTuning,
 };
 
 /**
  * Opens the database that the settings name, making it where there is none, brings it up to date and builds the
  * services on it. @throws ConfigError
  */
-export async function openResources(
-  config: Config,
-  clock: Clock = systemClock,
-  onError: (error: unknown) => void = () => {},
-  aws?: AwsTuning,
-  stopwatch: () => Stopwatch = createStopwatch,
-): Promise<OpenResources> {
+export async function openResources(config: Config, surroundings: Partial<Surroundings> = {}): Promise<OpenResources> {
   // The embedded engine is compiled off this thread; meanwhile this one reads the rest of the program.
   const [database] = await Promise.all([openDatabase(config), loadServices()]);
-  return build(database, { config, clock, stopwatch, onError, aws });
+  return build(database, config, { ...alone, ...surroundings });
 }
 
 type Agree = (summary: DatabaseSummary, database: OpenDatabase) => Promise<void>;
@@ -46,12 +63,7 @@ type Agree = (summary: DatabaseSummary, database: OpenDatabase) => Promise<void>
  * one it is and resolved. @throws ConfigError, also when there is none
  */
 export async function openExisting(config: Config, agree: Agree): Promise<OpenResources> {
-  return build(await openAgreed(config, agree), {
-    config,
-    clock: systemClock,
-    stopwatch: createStopwatch,
-    onError: () => {},
-  });
+  return build(await openAgreed(config, agree), config, alone);
 }
 
 /** The database alone, brought up to date, on the same conditions. @throws ConfigError */
@@ -87,10 +99,7 @@ function openDatabase(config: Config): Promise<OpenDatabase> {
     : openPostgres(config.databaseUrl, config.databasePoolSize);
 }
 
-async function build(
-  database: OpenDatabase,
-  { config, clock, stopwatch, onError, aws }: Start,
-): Promise<OpenResources> {
+async function build(database: OpenDatabase, config: Config, surroundings: Surroundings): Promise<OpenResources> {
   try {
     const { createServices } = await loadServices();
     const connected = database.client.$connect();
@@ -99,16 +108,8 @@ async function build(
     await ensureLogHead(database.client);
     const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
     const { client: db, others } = database;
-    const services = await createServices({
-      config,
-      db,
-      others,
-      sealer,
-      clock,
-      stopwatch,
-      onError,
-      ...(aws ? { aws } : {}),
-    }).catch(explainSealing);
+    const services = createServices({ ...surroundings, config, db, others, sealer });
+    await services.start().catch(explainSealing);
     const close = async () => {
       await services.close();
       await database.close();

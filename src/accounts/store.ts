@@ -2,6 +2,7 @@ import type { Database, Transaction } from '../db/client.js';
 
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
+/** Accounts. */
 export function createAccountStore(db: Database) {
   return {
     /** False when the name is or was taken. */

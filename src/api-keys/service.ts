@@ -127,7 +127,7 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
       });
     },
 
-    /** Whether a key of this hash was good lately. */
+    /** Whether a key of this hash was valid recently. */
     isRemembered: (hash: Buffer): boolean => cache.find(hash) !== undefined,
 
     /** A mark for {@link isUnchanged}. */

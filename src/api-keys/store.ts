@@ -73,7 +73,7 @@ export function createApiKeyStore(db: Database) {
       return row ? toStoredApiKey(row) : undefined;
     },
 
-    /** How many other owner keys of an account are good now. */
+    /** How many other owner keys of an account are valid now. */
     countOtherOwners: (tx: Transaction, account: string, id: string, at: Date): Promise<number> =>
       tx.apiKey.count({
         where: {

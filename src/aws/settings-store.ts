@@ -1,4 +1,5 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
+import { isUniqueViolation } from '../db/errors.js';
 import type { AwsRates } from './client/calls.js';
 import { AwsFailure } from './client/failure.js';
 import type { MirrorSettings } from './schema.js';
@@ -21,7 +22,7 @@ export type Mirror = Omit<MirrorSettings, 'rates' | 'mode'> & {
 export type SettingsStore = ReturnType<typeof createSettingsStore>;
 
 /** The settings of mirrors, and what is wrong with them. */
-export function createSettingsStore(db: Database, isUniqueViolation: (error: unknown) => boolean) {
+export function createSettingsStore(db: Database) {
   return {
     async find(account: string): Promise<Mirror | undefined> {
       const row = await db.awsMirror.findUnique({ where: { accountName: account } });

@@ -67,7 +67,7 @@ export function createFeedService({ store, stream, clock, epoch, requireKey }: D
       return {
         isIn,
         leave,
-        /** @throws DomainError for a key that is good no longer, and those of {@link read} */
+        /** @throws DomainError for a key that is no longer valid, and those of {@link read} */
         async begin(cursor: string | undefined): Promise<() => Promise<void>> {
           try {
             await requireKey(account, id);

@@ -1,40 +1,46 @@
-import type { Stopwatch } from '../clock.js';
+import type { Chore } from '../chores.js';
+import type { Clock, Stopwatch } from '../clock.js';
 import type { Commit, Database, Others, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { logChannel } from './append.js';
+import { logChannel, pruneLog } from './append.js';
 import { encodeCursor, epochChanged, parseCursor } from './cursor.js';
 import { createInstanceTable, joinInstances, soleInstance, type Leases } from './leases.js';
 import type { LogEntry } from './entries.js';
-import { createLogReader, readLog, type LoadedLog } from './reader.js';
+import { createLogReader, readLog, type LoadedLog, type LogReader } from './reader.js';
 
 type Deps = {
   db: Database;
   /** Absent where no other instance can write. */
-  others: Others | undefined;
+  others?: Others | undefined;
+  clock: Clock;
   /** Measures leases. */
   stopwatch: () => Stopwatch;
-  load(): Promise<LoadedLog>;
-  apply(entry: LogEntry): void;
   onError(error: unknown): void;
 };
 
-export type Log = Awaited<ReturnType<typeof followLog>>;
+/** What the log keeps true: how it is read again, and how an entry changes it. */
+type Followed = { load(): Promise<LoadedLog>; apply(entry: LogEntry): void };
+
+export type Log = ReturnType<typeof createLog>;
 
 const reachAtMostMs = 250;
 const unsettled =
   'the change is made, but one instance has not applied it yet: it takes effect there within seconds. Read the object to see the change; you may send a revocation again, and it is acknowledged once every instance has applied it';
 
-/** Follows the log from now on: what was committed is applied here, and on every other instance, before it is acknowledged. */
-export async function followLog({ db, others, stopwatch, load, apply, onError }: Deps) {
-  const reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
-  const leases: Leases = others
-    ? await joinInstances({ table: createInstanceTable(others.client), reader, stopwatch, onError })
-    : soleInstance(reader);
-  const stopListening = await others?.listen(logChannel, leases.hint);
+/** The log: what is committed here is applied here, and on every other instance, before it is acknowledged. */
+export function createLog({ db, others, clock, stopwatch, onError }: Deps) {
+  let reader: LogReader | undefined;
+  let leases: Leases | undefined;
+  let stopListening: (() => Promise<void>) | undefined;
+  const read = (): LogReader => reader ?? notYet();
+  const settle = (): Promise<void> => (leases ?? notYet()).settle();
+  const position = (): number => read().position();
+  const epoch = (): string => read().epoch();
+  const catchUp = (): Promise<void> => read().catchUp();
 
   const commit: Commit = async <Result>(work: (tx: Transaction) => Promise<Result>) => {
     const result = await db.$transaction(work);
-    await leases.settle().catch((error: unknown) => {
+    await settle().catch((error: unknown) => {
       onError(error);
       // What was committed stays: "try again" alone would have it done twice.
       throw new DomainError('not-settled', unsettled, { retryAfter: 1 });
@@ -44,36 +50,54 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
 
   const commitAddition: Commit = async (work) => {
     const result = await db.$transaction(work);
-    await leases.settle().catch(onError);
+    await settle().catch(onError);
     return result;
   };
 
+  const pruning: Chore = {
+    name: 'prune-log',
+    everyMs: 3_600_000,
+    instances: 'any',
+    run: async () => void (await pruneLog(db, clock())),
+  };
+
   return {
+    chores: [pruning],
+
     /** @throws DomainError `not-settled` when the work is committed and an instance does not read it in time */
     commit,
     /** The same for what only adds: an instance that has not read it yet refuses more, not less, so nobody waits for it without end. */
     commitAddition,
     /** False while this instance may not give answers that depend on the log. */
-    mayAnswer: leases.held,
+    mayAnswer: (): boolean => leases?.held() ?? false,
     /** Refuses answers that depend on the log while {@link mayAnswer} is false. @throws DomainError `not-ready` */
     requireLease(): void {
-      if (!leases.held()) throw noLease();
+      if (!leases?.held()) throw noLease();
     },
-    position: reader.position,
-    epoch: reader.epoch,
-    cursor: reader.cursor,
+    position,
+    epoch,
+    cursor: (): string => read().cursor(),
     /** Resolves when everything that was committed before the call is applied here. */
-    catchUp: reader.catchUp,
+    catchUp,
     /** The cursor of a place in the log. */
-    cursorAt: (position: number): string => encodeCursor({ epoch: reader.epoch(), position }),
+    cursorAt: (at: number): string => encodeCursor({ epoch: epoch(), position: at }),
+
+    /** Reads what the log keeps true, and keeps it so from then on. */
+    async follow({ load, apply }: Followed): Promise<void> {
+      reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
+      leases = others
+        ? await joinInstances({ table: createInstanceTable(others.client), reader, stopwatch, onError })
+        : soleInstance(reader);
+      stopListening = await others?.listen(logChannel, leases.hint);
+    },
 
     /** Resolves once everything up to a cursor is applied here. @throws DomainError `epoch-changed`, `not-ready` */
     async reach(cursor: string): Promise<void> {
-      const { epoch, position } = parseCursor(cursor);
-      const isReached = () => reader.epoch() === epoch && reader.position() >= position;
+      const wanted = parseCursor(cursor);
+      const isReached = () => epoch() === wanted.epoch && position() >= wanted.position;
       if (isReached()) return;
-      await within(reachAtMostMs, reader.catchUp());
-      if (reader.epoch() !== epoch) throw epochChanged('leave atLeast out, or use a newer one');
+      await within(reachAtMostMs, catchUp());
+      if (epoch() !== wanted.epoch) throw epochChanged('leave atLeast out, or use a newer one');
       if (!isReached())
         throw new DomainError('not-ready', 'this instance has not reached that cursor yet: try again', {
           retryAfter: 1,
@@ -82,7 +106,7 @@ export async function followLog({ db, others, stopwatch, load, apply, onError }:
 
     async close(): Promise<void> {
       await stopListening?.();
-      await leases.stop();
+      await leases?.stop();
     },
   };
 }
@@ -96,6 +120,10 @@ function noLease(): DomainError {
       retryAfter: 1,
     },
   );
+}
+
+function notYet(): never {
+  throw new Error('the log is not followed yet');
 }
 
 /** Resolves with the work, or when its time is up. */

@@ -6,6 +6,8 @@ import type { AppendLog } from '../log/append.js';
 import { segmentEntry, thingChangedEntry } from '../log/builders.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
+import { compileRange } from '../policy/condition.js';
+import { lockRoom } from './room-sql.js';
 import type { NewSegment, SegmentPatch } from './schema.js';
 import type { SegmentStore, StoredSegment } from './store.js';
 
@@ -14,21 +16,17 @@ type Deps = {
   clock: Clock;
   audit: AppendAudit;
   log: AppendLog;
-  /** Locks a segment and tells how many things it can still take. */
-  lockRoom(tx: Transaction, segments: { account: string; name: string }[]): Promise<Map<string, number>>;
-  /** @throws RangeError unless it is an address range */
-  requireRange(cidr: string): void;
 };
 
 export type SegmentService = ReturnType<typeof createSegmentService>;
 
 /** Network segments: where things may speak from, by what, and how much. */
-export function createSegmentService({ store, clock, audit, log, lockRoom, requireRange }: Deps) {
+export function createSegmentService({ store, clock, audit, log }: Deps) {
   const notFound = (name: string) => new DomainError('not-found', `there is no segment ${name}`);
 
   const checkRange = (cidr: string): void => {
     try {
-      requireRange(cidr);
+      compileRange(cidr);
     } catch (error) {
       if (error instanceof RangeError) throw new DomainError('invalid-request', `cidr: ${error.message}`);
       throw error;

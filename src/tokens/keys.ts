@@ -1,19 +1,13 @@
 import { createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { addSeconds, type Clock } from '../clock.js';
 import type { KeyAlgorithm } from '../config.js';
-import type { JwtKey } from './jwt.js';
+import { openJwtKey, type JwtKey } from './jwt.js';
 import type { Sealer } from '../sealing.js';
 import { createAccessKey, createRefreshKey } from './key-material.js';
 import type { StoredTokenKey, TokenKeyRows, TokenKeyStore } from './key-store.js';
 import { isCanonicalJwt } from './strict-jwt.js';
 
-type OpenJwtKey = (
-  kid: string,
-  algorithm: KeyAlgorithm,
-  privateKey: KeyObject,
-  publicKey: KeyObject,
-) => Promise<JwtKey>;
-type Deps = { store: TokenKeyStore; sealer: Sealer; clock: Clock; algorithm: KeyAlgorithm; openJwtKey: OpenJwtKey };
+type Deps = { store: TokenKeyStore; sealer: Sealer; clock: Clock; algorithm: KeyAlgorithm };
 
 /** Access tokens live this long. */
 export const accessTokenSeconds = 900;
@@ -27,13 +21,13 @@ type AccessKey = { stored: StoredTokenKey; jwt: JwtKey; privateKey: KeyObject };
 /** Access keys by the first segment of the tokens that they sign. */
 type Keys = { access: Map<string, AccessKey>; refresh: Buffer[] };
 
-export type TokenKeys = Awaited<ReturnType<typeof createTokenKeys>>;
+export type TokenKeys = ReturnType<typeof createTokenKeys>;
 
 /**
  * The keys of access and refresh tokens: made on the first start, shared by all instances through the
  * database, and read again now and then.
  */
-export async function createTokenKeys({ store, sealer, clock, algorithm, openJwtKey }: Deps) {
+export function createTokenKeys({ store, sealer, clock, algorithm }: Deps) {
   const open = async (stored: StoredTokenKey): Promise<[header: string, key: AccessKey]> => {
     const privateKey = createPrivateKey({
       key: sealer.open(stored.sealed, `token-key:${stored.kid}`),
@@ -85,10 +79,14 @@ export async function createTokenKeys({ store, sealer, clock, algorithm, openJwt
   const macOf = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
 
   let keys: Keys = { access: new Map(), refresh: [] };
-  await store.exclusively(ensure);
-  await reload();
 
   return {
+    /** Makes the keys unless they exist, and reads them. */
+    async start(): Promise<void> {
+      await store.exclusively(ensure);
+      await reload();
+    },
+
     /** Publishes a new key now, signs with it later, and retires the others once their last token has expired. Returns its kid. */
     async rotate(): Promise<string> {
       const kid = await store.exclusively(addAndRetireOthers);

@@ -1,14 +1,32 @@
 import { stringify } from 'yaml';
 import { buildApp } from '../../src/app.js';
-import { systemClock } from '../../src/clock.js';
+import { awsTuning } from '../../src/aws/client/tuning.js';
+import { createStopwatch, systemClock } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
-import type { Services } from '../../src/services.js';
+import type { Database } from '../../src/db/client.js';
+import { createSealer } from '../../src/sealing.js';
+import { createServices } from '../../src/services.js';
 
-/** openapi.yaml, from the schemas of the routes. The routes are mounted and never called, so there is nothing behind them. */
+const config = loadConfig({});
+
+/** The rooms, opened and never started: there is no database behind them. */
+export function openRooms() {
+  const nobody = () => {};
+  return createServices({
+    config,
+    db: {} as Database,
+    sealer: createSealer(Buffer.alloc(32)),
+    clock: systemClock,
+    stopwatch: createStopwatch,
+    tell: { info: nobody, warn: nobody, error: nobody },
+    onError: nobody,
+    aws: awsTuning,
+  });
+}
+
+/** openapi.yaml, from the schemas of the routes. */
 export async function describeApi(): Promise<string> {
-  const verbs = new Proxy({}, { get: () => () => undefined });
-  const services = new Proxy({}, { get: () => verbs }) as Services;
-  const app = await buildApp({ config: loadConfig({}), services, clock: systemClock, checkReady: async () => {} });
+  const app = await buildApp({ config, services: openRooms(), clock: systemClock });
   await app.ready();
   // Many readers still read YAML 1.1, to which off is a boolean and a date is no text: such words are quoted.
   const options = { version: '1.1', lineWidth: 120, aliasDuplicateObjects: false } as const;

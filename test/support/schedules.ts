@@ -6,11 +6,15 @@ import { createSnapshot } from '../../src/authorize/snapshot.js';
 import type { Clock } from '../../src/clock.js';
 import type { Commit, Database } from '../../src/db/client.js';
 import { DomainError } from '../../src/errors.js';
-import { createIssuerService } from '../../src/issuers/service.js';
-import { createIssuerStore } from '../../src/issuers/store.js';
+import type { Door, Follower } from '../../src/door.js';
+import { createFeed } from '../../src/feed/feature.js';
+import { createFailureLimiter } from '../../src/http/failure-limiter.js';
+import { createIssuers } from '../../src/issuers/feature.js';
+import { createLists } from '../../src/lists/feature.js';
 import { appendLog } from '../../src/log/append.js';
 import { createLogReader, readLog } from '../../src/log/reader.js';
-import { createRevocation, createRevocationState } from '../../src/revocation/services.js';
+import { createOcsp } from '../../src/ocsp/feature.js';
+import { createRevocation } from '../../src/revocation/feature.js';
 import type { Sealer } from '../../src/sealing.js';
 
 /**
@@ -103,75 +107,74 @@ async function createInstance(
 ) {
   const lease = { granted: true, held: true };
   const snapshot = createSnapshot();
-  const revoked = createRevocationState(db, {
-    clock,
-    position: () => reader.position(),
-    cursorAt: (position) => `${reader.epoch()}:${position}`,
-    most: { perKey: 100, perAccount: 100 },
-  });
-  revoked.follow({ apply: snapshot.apply, clear: () => {} });
+  const followers: Follower[] = [];
   const reader = await createLogReader({
     read: (after) => readLog(db, after),
     async load() {
       const { epoch, position, ...contents } = await loadSnapshot(db, clock());
       const install = (): void => {
         snapshot.load(contents);
-        revoked.clear();
+        for (const { clear } of followers) clear();
       };
       return { epoch, position, install };
     },
-    apply: revoked.apply,
+    apply(entry) {
+      for (const { apply } of followers) apply(entry);
+    },
   });
   const commit: Commit = async (work) => {
     const result = await db.$transaction(work);
     await settle(reader);
     return result;
   };
-  const store = createIssuerStore(db);
-  const pkiUrl = 'http://127.0.0.1:8080';
-  const issuers = createIssuerService({
-    store,
-    commit,
-    sealer,
-    clock,
-    pkiUrl,
-    audit: appendAudit,
-    log: appendLog,
-    keyType: 'ec-p256',
-    openShards: revoked.store.shards,
-  });
-  revoked.follow(issuers);
   const log = {
+    ...reader,
+    mayAnswer: () => lease.held,
     requireLease(): void {
       if (!lease.held) throw new DomainError('not-ready', 'the lease was lost');
     },
-    position: reader.position,
-    catchUp: reader.catchUp,
     cursorAt: (position: number) => `${reader.epoch()}:${position}`,
-    append: appendLog,
+  };
+  const url = 'http://127.0.0.1:8080';
+  const config = {
+    publicUrl: url,
+    pkiUrl: url,
+    caKeyType: 'ec-p256' as const,
+    streams: { perKey: 100, perAccount: 100 },
   };
   const unasked = () => Promise.reject(new Error('nobody asks for this'));
-  const revocation = createRevocation(revoked, {
-    db,
-    commit,
-    clock,
-    log,
-    onError,
-    mostLists,
-    audit: appendAudit,
-    issuers: { ...issuers, find: store.find, size: store.size },
-    signer: () => ({ kid: 'none', alg: 'none', sign: () => Buffer.alloc(0) }),
-    verifyKeyProof: unasked,
-    deviceProofs: { verifyProof: unasked, useUp: unasked },
-    publicUrl: pkiUrl,
+  const shared = { db, commit, clock, sealer, config, onError, audit: appendAudit, log: appendLog, reader: log };
+  const issuers = createIssuers({
+    ...shared,
+    openShards: (issuerId, count, base, at) => lists.verbs.openShards(issuerId, count, base, at),
   });
+  const lists = createLists({
+    ...shared,
+    mostLists,
+    issuers: issuers.verbs,
+    signer: () => ({ kid: 'none', alg: 'none', sign: () => Buffer.alloc(0) }),
+  });
+  const ocsp = createOcsp({ ...shared, issuers: issuers.verbs, findSerials: lists.verbs.findSerials });
+  const feed = createFeed({ ...shared, issuers: issuers.verbs, requireKey: unasked });
+  const revocation = createRevocation({
+    ...shared,
+    failures: createFailureLimiter(1, clock),
+    tokens: { assertions: { verify: unasked, useUp: unasked }, verifyKeyProof: unasked, recognises: () => false },
+    inAws: unasked,
+  });
+  const followersOf = ({ follows = [] }: Door<unknown>): Follower[] => follows;
+  followers.push(...followersOf(feed), { apply: snapshot.apply, clear: () => {} });
+  followers.push(...[issuers, lists, ocsp].flatMap(followersOf));
 
   return {
-    ...revocation,
+    ...lists.verbs,
+    compactLists: lists.verbs.compact,
+    responder: ocsp.verbs,
+    revoking: revocation.verbs,
+    feed: feed.verbs.store,
+    issuers: issuers.verbs,
     lease,
     log,
-    issuers,
-    feed: revoked.feed,
 
     /** The lease ends before the database forgets it. */
     async lose(): Promise<void> {

@@ -1,17 +1,15 @@
-import { buildApp } from '../../src/app.js';
 import type { App } from '../../src/http/route.js';
-import { awsTuning, type AwsTuning } from '../../src/aws/services.js';
+import { awsTuning, type AwsTuning } from '../../src/aws/client/tuning.js';
 import { createStopwatch, type Clock, type Stopwatch } from '../../src/clock.js';
 import { loadConfig } from '../../src/config.js';
 import { createLogger } from '../../src/logging.js';
-import { openResources, type OpenResources } from '../../src/resources.js';
-import { systemOrigin } from '../../src/origin.js';
+import { openServer, type OpenServer } from '../../src/server.js';
 import { createClient, type Ask, type Client, type Patience } from './client.js';
 import { freshDatabase, type DatabaseKind, type TestDatabase } from './databases/databases.js';
 import { freePort } from './ports.js';
 
 /** The real server in this process, on a port, over a fresh database, with a clock that a test can move. */
-export type TestServer = OpenResources & {
+export type TestServer = OpenServer & {
   url: string;
   ownerKey: string;
   /** Calls with the owner key. */
@@ -86,30 +84,21 @@ export async function startServer(
   const clock: Clock = () => new Date((frozenAt ?? Date.now()) + offsetMs);
   // Waiting for a call's turn can move the clock instead.
   const pause = tuning.pause ? async (ms: number) => void (offsetMs += ms) : awsTuning.pause;
-  const resources = await openResources(
-    config,
+  const opened = await openServer(config, {
     clock,
-    complain,
-    { ...awsTuning, ...tuning, pause },
-    database === joined ? createStopwatch : endlessLease,
-  );
-  const { accounts } = resources.services;
-  const isThere = await accounts.exists('default');
-  const ownerKey = isThere
-    ? config.ownerKey!
-    : (await accounts.create({ name: 'default' }, systemOrigin, config.ownerKey)).ownerKey;
-  const app = await buildApp({
-    config,
-    services: resources.services,
-    clock,
-    checkReady: async () => resources.services.publisher.requireHealthy(),
+    stopwatch: database === joined ? createStopwatch : endlessLease,
+    onError: complain,
+    tell: createLogger(process.env['TEST_ERRORS'] ? 'info' : 'silent'),
+    aws: { ...awsTuning, ...tuning, pause },
+    chores: 'called',
     ...(process.env['TEST_ERRORS'] ? { logger: createLogger('error') } : {}),
   });
-  await app.listen({ host: config.host, port });
+  const { app } = opened;
+  const ownerKey = opened.ownerKey ?? config.ownerKey!;
   const url = `http://127.0.0.1:${port}`;
   const as = (token: string | undefined, patience?: Patience) => createClient(url, token, patience);
   return {
-    ...resources,
+    ...opened,
     url,
     ownerKey,
     owner: as(ownerKey),
@@ -120,8 +109,7 @@ export async function startServer(
     now: clock,
     inject: app.inject.bind(app),
     async stop() {
-      await app.close();
-      await resources.close();
+      await opened.stop();
       database.remove();
     },
   };

@@ -3,12 +3,21 @@ import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { secretSettings, settings } from '../../src/config.js';
 import { problems } from '../../src/http/problems.js';
-import { describeApi } from '../support/openapi.js';
+import { describeApi, openRooms } from '../support/openapi.js';
 
 const text = (path: string) => readFileSync(path, 'utf8');
 const known = new Set([...Object.keys(settings), ...secretSettings.map((name) => `${name}_FILE`)]);
 
 describe('the documents', () => {
+  it('docs/operations.md lists what is done in the background, by whom, and what is measured', async () => {
+    const rows = [...text('docs/operations.md').matchAll(/^\| `([a-z-]+)` +\|[^|]+\|[^|]+\| (each|one|any) +\|$/gm)];
+    const { chores, metrics } = openRooms();
+    const described = rows.map(([, name, instances]) => `${name} ${instances}`);
+    expect(described.sort()).toEqual(chores.all.map(({ name, instances }) => `${name} ${instances}`).sort());
+    const measured = [...text('docs/operations.md').matchAll(/^\| `(thingward_[a-z_]+)` /gm)].map(([, name]) => name);
+    for (const metric of metrics) expect(measured).toContain((await metric.get()).name);
+  });
+
   it('openapi.yaml is what the routes say: npm run openapi', async () => {
     expect(text('openapi.yaml')).toBe(await describeApi());
   });

@@ -73,6 +73,11 @@ describe('the nevers', () => {
     expect(sources.filter(({ text }) => text.split('\n').length > 301).map(({ path }) => path)).toEqual([]);
   });
 
+  it('services.ts is a list of rooms, and has less than 150 lines', () => {
+    const { text } = sources.find(({ path }) => path === 'src/services.ts')!;
+    expect(text.trimEnd().split('\n').length).toBeLessThan(150);
+  });
+
   it('no test mocks a module or runs only itself', () => {
     const tests = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter(
       (path) => path.endsWith('.ts') && !path.endsWith('nevers.test.ts'),

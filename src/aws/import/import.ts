@@ -174,7 +174,7 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
     },
 
     /** Goes on with whatever nobody is at. Called now and then. */
-    tick: async (): Promise<void> => background.tick(),
+    tick: background.tick,
     settled: background.settled,
     close: background.close,
   };

@@ -77,7 +77,7 @@ export function createReconciler({ store, open, clock, claims, pause, onError }:
     /** Begins what the timers ask for, and resumes whatever is unclaimed. Called now and then. */
     async tick(): Promise<void> {
       for (const account of await store.accountsDue(clock())) await start(account, false, systemOrigin);
-      background.tick();
+      await background.tick();
     },
 
     settled: background.settled,

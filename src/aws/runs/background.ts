@@ -18,18 +18,17 @@ export function createBackground<Run>({ claims, claim, work, fail, onError }: De
   let closing = false;
   let working: Promise<void> | undefined;
 
-  const workAll = async (): Promise<void> => {
-    for (;;) {
-      const run = closing ? undefined : await claim(claims.until());
-      if (!run) return;
-      await work(run).catch(async (error: unknown) => {
+  const workAll = async (first: Run): Promise<void> => {
+    for (let run: Run | undefined = first; run; run = closing ? undefined : await claim(claims.until())) {
+      const present = run;
+      await work(present).catch(async (error: unknown) => {
         if (error instanceof Stopped) return;
         if (!(error instanceof AwsFailure)) onError(error);
         const reason =
           error instanceof AwsFailure
             ? error.message
             : 'something failed in Thingward, not in AWS: the log has the reason';
-        await fail(run, reason);
+        await fail(present, reason);
       });
     }
   };
@@ -40,11 +39,12 @@ export function createBackground<Run>({ claims, claim, work, fail, onError }: De
       if (closing || !saved) throw new Stopped();
     },
 
-    /** Called now and then. */
-    tick(): void {
-      if (closing || working) return;
+    /** Takes what nobody is at, and works at it in the background. Called now and then. */
+    async tick(): Promise<void> {
+      const run = closing || working ? undefined : await claim(claims.until());
+      if (!run) return;
       working = claims
-        .hold(workAll)
+        .hold(() => workAll(run))
         .catch(onError)
         .finally(() => (working = undefined));
     },

@@ -65,10 +65,15 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
       return last;
     });
 
+  let isClosing = false;
+
   const run = async (id: string): Promise<void> => {
-    for (let after = await takeChunk(id, beginning); after !== undefined; after = await takeChunk(id, after))
+    let after: string | undefined = beginning;
+    while (!isClosing && after !== undefined) {
+      after = await takeChunk(id, after);
       // The pause lets those who wait for the same locks, or for an embedded database, go first.
-      await pause(betweenChunksMs);
+      if (after !== undefined) await pause(betweenChunksMs);
+    }
   };
 
   const get = async (account: string, id: string): Promise<BulkRevocation> => {
@@ -134,6 +139,9 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
     async resume(): Promise<void> {
       for (const id of await store.running()) await run(id);
     },
+
+    /** Takes no further chunk here: another instance, or the next start, does. */
+    close: async (): Promise<void> => void (isClosing = true),
   };
 }
 

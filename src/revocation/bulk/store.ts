@@ -78,7 +78,7 @@ export function createBulkStore(db: Database, commit: Commit) {
 
     /**
      * The next certificates after a serial number that a filter takes, their things locked in the order of their ids, and
-     * the serial number to go on from; undefined when there are none left. Others may have revoked some before the lock.
+     * the serial number to continue from; undefined when there are none left. Others may have revoked some before the lock.
      */
     async lockNext(
       tx: Transaction,

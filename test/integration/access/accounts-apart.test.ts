@@ -85,7 +85,7 @@ describe.each(databaseKinds)('two accounts on %s', (kind) => {
       expect(
         (await globex.post('/v1/enrollments', { thingNamePattern: '*', maxUses: 1, segment: 'ours' })).status,
       ).toBe(422);
-      await server.services.recorder.flush();
+      await server.services.chores.run('write-decisions');
       for (const list of [
         '/v1/decisions',
         '/v1/segments',

@@ -111,15 +111,15 @@ describe.each(databaseKinds)('administration on %s', (kind) => {
     const { token } = await enroll(server);
     const device = await provision(server, token, 'listed-1');
     const { serialNumber } = device.answer.body.certificate;
-    const before = await server.services.publisher.bundle('default');
+    const before = await server.services.lists.publisher.bundle('default');
     for (const { id } of (await server.owner.get('/v1/issuers')).body.items)
       await server.owner.send('PATCH', `/v1/issuers/${id}`, { listSuperseded: true });
     await useKey(server, await renew(server, device));
-    const after = await server.services.publisher.bundle('default');
+    const after = await server.services.lists.publisher.bundle('default');
     expect(after[0]!.der.includes(Buffer.from(serialNumber, 'hex'))).toBe(true);
     expect(after.map(({ number }, n) => number > before[n]!.number)).toContain(true);
     server.advance(5 * 86_400);
-    const later = await server.services.publisher.bundle('default');
+    const later = await server.services.lists.publisher.bundle('default');
     expect(later[0]!.number).toBeGreaterThan(after[0]!.number);
     expect(later[0]!.nextUpdate.getTime()).toBeGreaterThan(server.now().getTime() + 6 * 86_400_000);
   });

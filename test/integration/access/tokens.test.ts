@@ -244,7 +244,7 @@ describe.each(databaseKinds)('tokens on %s', (kind) => {
       ) as string[];
     const kidOf = (jwt: string) => JSON.parse(Buffer.from(jwt.split('.')[0]!, 'base64url').toString()).kid as string;
     const [before] = await kids();
-    const next = await server.services.tokenKeys.rotate();
+    const next = await server.services.tokens.rotate();
     expect((await kids()).sort()).toEqual([before, next].sort());
     const early = (await credentials(await sign_(device))).body.access_token as string;
     expect(kidOf(early)).toBe(before);
@@ -253,7 +253,7 @@ describe.each(databaseKinds)('tokens on %s', (kind) => {
     expect(kidOf(later)).toBe(next);
     expect((await server.as(early).get('/v1/self')).status).toBe(200);
     server.advance(1300);
-    await server.services.tokenKeys.reload();
+    await server.services.chores.run('read-token-keys');
     expect(await kids()).toEqual([next]);
   });
 });

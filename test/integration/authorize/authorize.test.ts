@@ -256,8 +256,8 @@ describe.each(databaseKinds)('authorize on %s', (kind) => {
   it('last-seen and the sample of decisions are written in the background', async () => {
     server.advance(2);
     await ask(proxy, { thingName: 'pump-1' }, telemetry, { context: { sourceIp: '10.0.0.1' } });
-    await server.services.lastSeen.flush();
-    await server.services.recorder.flush();
+    await server.services.chores.run('write-last-seen');
+    await server.services.chores.run('write-decisions');
     expect((await server.owner.get('/v1/things/pump-1')).body.lastSeenAt).toMatch(/Z$/);
     const { items } = (await server.owner.get('/v1/decisions?limit=1')).body;
     expect(items).toMatchObject([

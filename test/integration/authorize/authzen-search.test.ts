@@ -259,8 +259,8 @@ describe('AuthZEN searches', () => {
   });
 
   it('a search is nobody being seen, and no decision', async () => {
-    await server.services.lastSeen.flush();
-    await server.services.recorder.flush();
+    await server.services.chores.run('write-last-seen');
+    await server.services.chores.run('write-decisions');
     const before = (await server.owner.get('/v1/decisions?limit=1000')).body.items.length;
     const { token } = await enroll(server, { policies: ['people'], attributes: { role: 'author' } });
     await provision(server, token, 'carol');
@@ -268,8 +268,8 @@ describe('AuthZEN searches', () => {
     expect(await found(pep, 'action', { subject: { type: 'thing', id: 'carol' }, resource: record(1) })).toHaveLength(
       2,
     );
-    await server.services.lastSeen.flush();
-    await server.services.recorder.flush();
+    await server.services.chores.run('write-last-seen');
+    await server.services.chores.run('write-decisions');
     expect((await server.owner.get('/v1/decisions?limit=1000')).body.items).toHaveLength(before);
     expect((await server.owner.get('/v1/things/carol')).body.lastSeenAt ?? null).toBeNull();
   });

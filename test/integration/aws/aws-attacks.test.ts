@@ -35,16 +35,16 @@ describe.each(databaseKinds)('the mirror under attack, on %s', (kind) => {
     fault = () => 'throttle';
     const device = await provision(server, token, 'early');
     for (let n = 0; n < 5; n++) {
-      await server.services.mirror.tick();
-      await server.services.mirror.settled();
+      await server.services.chores.run('mirror-into-aws');
+      await server.services.aws.mirror.settled();
       server.advance(5);
     }
     fault = undefined;
     server.advance(-7200 - 25);
     const begun = server.now().getTime();
     for (let n = 0; n < 30; n++) {
-      await server.services.mirror.tick();
-      await server.services.mirror.settled();
+      await server.services.chores.run('mirror-into-aws');
+      await server.services.aws.mirror.settled();
       server.advance(1);
     }
     expect(inFake(fake, 'early', device.answer.body.certificate.fingerprint)).toMatchObject({
@@ -141,9 +141,9 @@ describe.each(databaseKinds)('the mirror under attack, on %s', (kind) => {
     for (const path of ['/v1/aws/reconcile', '/v1/aws/import']) {
       const posts = await Promise.all([1, 2, 3].map(() => server.owner.post(path, { dryRun: true })));
       expect(posts.map(({ status }) => status).sort(), path).toEqual([202, 409, 409]);
-      await server.services.reconciler.tick();
-      await server.services.importer.tick();
-      await Promise.all([server.services.reconciler.settled(), server.services.importer.settled()]);
+      await server.services.chores.run('compare-with-aws');
+      await server.services.chores.run('import-from-aws');
+      await Promise.all([server.services.aws.reconciler.settled(), server.services.aws.importer.settled()]);
     }
   });
 });

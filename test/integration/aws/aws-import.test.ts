@@ -37,8 +37,8 @@ const document = JSON.stringify({
 async function importFleet(server: TestServer, dryRun: boolean) {
   const { body } = await server.owner.post('/v1/aws/import', { dryRun });
   for (;;) {
-    await server.services.importer.tick();
-    await server.services.importer.settled();
+    await server.services.chores.run('import-from-aws');
+    await server.services.aws.importer.settled();
     const answer = await server.owner.get(`/v1/aws/import/${body.id}`);
     if (answer.body.status !== 'running') return answer.body;
   }

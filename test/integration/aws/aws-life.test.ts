@@ -245,7 +245,7 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
   it('stays as it is in AWS when it is switched off', async () => {
     expect((await server.owner.send('PUT', '/v1/aws', { mode: 'off' })).body.mode).toBe('off');
     expect((await provision(server, token, 'after')).answer.body.aws).toBeUndefined();
-    await server.services.mirror.tick();
+    await server.services.chores.run('mirror-into-aws');
     expect(iot('list-things').things.map(({ thingName }: any) => thingName)).not.toContain('after');
     await server.owner.send('PUT', '/v1/aws', mirrorInto(moto.url));
     await converge(server);

@@ -25,7 +25,7 @@ it.skipIf(!databaseKinds.includes('postgresql'))('two instances share the work, 
     const devices = [];
     for (let n = 0; n < things; n++) devices.push(await provision(one, token, `t-${n}`));
     await one.owner.send('PUT', '/v1/aws', mirrorInto(fake.url, { rates }));
-    const instances = [one.services.mirror, two.services.mirror];
+    const instances = [one.services.aws.mirror, two.services.aws.mirror];
     while ((await one.owner.get('/v1/aws')).body.queue.pending > 0) {
       await Promise.all(instances.map((mirror) => mirror.tick()));
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -30,8 +30,8 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
 
   const put = (settings: object) => server.owner.send('PUT', '/v1/aws', settings);
   const tick = async () => {
-    await server.services.mirror.tick();
-    await server.services.mirror.settled();
+    await server.services.chores.run('mirror-into-aws');
+    await server.services.aws.mirror.settled();
   };
   const awsOf = async (name: string) => (await server.owner.get(`/v1/things/${name}`)).body.aws;
 
@@ -168,8 +168,8 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
 
       expect(await claim(mallory)).toEqual(before);
       const { body: run } = await mallory.post('/v1/aws/import', {});
-      await server.services.importer.tick();
-      await server.services.importer.settled();
+      await server.services.chores.run('import-from-aws');
+      await server.services.aws.importer.settled();
       const { body } = await mallory.get(`/v1/aws/import/${run.id}`);
       expect(body).toMatchObject({ status: 'failed', seen: 0, reason: expect.stringContaining('AccessDenied') });
 

@@ -235,7 +235,7 @@ describe.each(databaseKinds)('the feed on %s', (kind) => {
     // Each revocation is followed by the end of the certificate's refresh family.
     expect((await stream.until(3))[2]).toMatchObject({ data: { position: second.position, type: 'certificate' } });
     await stream.until(4);
-    server.services.stream.head(server.services.log.position());
+    server.services.feed.stream.head(server.services.log.position());
     // A head when the past was sent, and whenever the server tells it.
     for (let n = 0; n < 30_000 && stream.heads.length < 2; n++) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(stream.heads.map(({ data }) => data.position)).toEqual([first.position + 1, second.position + 1]);

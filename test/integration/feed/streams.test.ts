@@ -31,7 +31,7 @@ describe.each(databaseKinds)('streams on %s', (kind) => {
   }
 
   const untilOpen = async (count: number) => {
-    while (server.services.stream.size() !== count) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (server.services.feed.stream.size() !== count) await new Promise((resolve) => setTimeout(resolve, 5));
   };
 
   it('a stream ends when its key expires', async () => {
@@ -39,12 +39,12 @@ describe.each(databaseKinds)('streams on %s', (kind) => {
     const { key } = await newKey({ expiresAt });
     const stream = await open(key);
     expect(stream.status).toBe(200);
-    server.services.stream.endExpired();
-    expect(server.services.stream.size()).toBe(1);
+    await server.services.chores.run('end-expired-streams');
+    expect(server.services.feed.stream.size()).toBe(1);
     server.advance(61);
-    server.services.stream.endExpired();
+    await server.services.chores.run('end-expired-streams');
     expect(await stream.ended).toBe(true);
-    expect(server.services.stream.size()).toBe(0);
+    expect(server.services.feed.stream.size()).toBe(0);
   });
 
   it('429 beyond the limits of a key and of an account; one that closes makes room', async () => {
@@ -89,6 +89,6 @@ describe.each(databaseKinds)('streams on %s', (kind) => {
       headers: { authorization: `Bearer ${server.ownerKey}` },
     });
     expect([stream.status, stream.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
-    expect(server.services.stream.size()).toBe(0);
+    expect(server.services.feed.stream.size()).toBe(0);
   });
 });

@@ -222,8 +222,8 @@ describe('delta lists', () => {
     await meddle(serial, `${serial}0000`);
     const refused = await fetch(`${server.url}/crl/${issuer}/delta.crl`);
     expect([refused.status, await refused.json()]).toMatchObject([503, { type: 'urn:thingward:problem:list-refused' }]);
-    await server.services.publisher.refresh();
-    expect(() => server.services.publisher.requireHealthy()).toThrow('is not published');
+    await server.services.chores.run('sign-lists');
+    expect(() => server.services.lists.publisher.requireHealthy()).toThrow('is not published');
     return () => meddle(`${serial}0000`, serial);
   };
 
@@ -232,8 +232,8 @@ describe('delta lists', () => {
     const mend = await refusedDelta(issuerOf(device), serialOf(device));
     await mend();
     await configure(issuerOf(device), { deltaList: false });
-    await server.services.publisher.refresh();
-    expect(() => server.services.publisher.requireHealthy()).not.toThrow();
+    await server.services.chores.run('sign-lists');
+    expect(() => server.services.lists.publisher.requireHealthy()).not.toThrow();
     expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
   });
 
@@ -244,10 +244,10 @@ describe('delta lists', () => {
     await configure(issuer, { listMaxAge: 1 });
     await server.owner.post(`/v1/certificates/${serialOf(device)}/revoke`, { reason: 'keyCompromise' });
     expect((await fetch(`${server.url}/crl/${issuer}.crl`)).status).toBe(503);
-    await server.services.publisher.refresh();
-    expect(() => server.services.publisher.requireHealthy()).toThrow('is not published');
+    await server.services.chores.run('sign-lists');
+    expect(() => server.services.lists.publisher.requireHealthy()).toThrow('is not published');
     server.advance(50 * 365 * 86_400);
-    await server.services.publisher.refresh();
-    expect(() => server.services.publisher.requireHealthy()).not.toThrow();
+    await server.services.chores.run('sign-lists');
+    expect(() => server.services.lists.publisher.requireHealthy()).not.toThrow();
   });
 });

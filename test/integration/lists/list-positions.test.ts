@@ -143,7 +143,7 @@ describe.each(databaseKinds)('lists and their positions on %s', (kind) => {
   it('what nobody was asked for leaves no state: lists and authorities that are not there', async () => {
     const device = await newDevice();
     await fetchCrl(server, `/crl/${issuerOf(device)}.crl`);
-    const before = server.services.lists.size();
+    const before = server.services.lists.lists.size();
     const paths = Array.from({ length: 30 }, (_, each) => [
       `/crl/${issuerOf(device)}/${each + 1}.crl`,
       `/crl/${each.toString(16).padStart(16, '0')}.crl`,
@@ -155,7 +155,7 @@ describe.each(databaseKinds)('lists and their positions on %s', (kind) => {
     ]).flat();
     const statuses = await Promise.all(paths.map(async (path) => (await fetch(`${server.url}${path}`)).status));
     expect(new Set(statuses)).toEqual(new Set([404]));
-    expect(server.services.lists.size()).toBe(before);
+    expect(server.services.lists.lists.size()).toBe(before);
   });
 
   it('OCSP unseals no key to find an authority, and knows an account from its first certificate on', async () => {

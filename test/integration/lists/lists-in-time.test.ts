@@ -28,9 +28,9 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
       const seen: boolean[] = [];
       for (const seconds of [-10, 10, 7 * day, 8 * day - 10, 8 * day + 10]) {
         travel(seconds);
-        await server.services.publisher.refresh();
+        await server.services.chores.run('sign-lists');
         seen.push((await fetchCrl(server, path)).serials.includes(serialOf(device)));
-        await server.services.pruneLog();
+        await server.services.chores.run('prune-log');
         const feed = await server.owner.get(`/v1/revocations?after=${start}`);
         expect(feed.status, `${seconds}`).toBe(seconds > 8 * day ? 410 : 200);
         if (feed.status === 410) {
@@ -60,7 +60,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
       const seen: boolean[] = [];
       for (const days of [0, 200, -200]) {
         server.advance(days * day);
-        await server.services.publisher.refresh();
+        await server.services.chores.run('sign-lists');
         seen.push((await fetchCrl(server, path)).serials.includes(serialOf(device)));
       }
       expect(seen).toEqual([true, false, true]);
@@ -97,7 +97,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
       const ready = await fetch(`${server.url}/readyz`);
       const said = (await ready.json()) as { detail: string };
       expect([ready.status, said.detail]).toEqual([503, told]);
-      expect(() => server.services.publisher.requireHealthy()).toThrow(
+      expect(() => server.services.lists.publisher.requireHealthy()).toThrow(
         expect.objectContaining({
           cause: expect.objectContaining({ message: expect.stringContaining(serialOf(one)) }),
         }),
@@ -120,7 +120,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
       const token = (await enroll(server)).token;
       const device = await provision(server, token, 'frozen');
       const path = `/crl/${issuerOf(device)}.crl`;
-      await server.services.publisher.refresh();
+      await server.services.chores.run('sign-lists');
       const { der } = await fetchCrl(server, path);
       // Dated back an hour.
       const signedAt = new X509Crl(der).thisUpdate.getTime() + 3_600_000;
@@ -147,7 +147,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
         [503, 503],
       ]);
       await client.$executeRaw(sql`DROP TRIGGER no_lists ON crls`);
-      await server.services.publisher.refresh();
+      await server.services.chores.run('sign-lists');
       expect([await ready(), (await fetchCrl(server, path)).status]).toEqual([200, 200]);
     } finally {
       await server.stop();
@@ -162,7 +162,7 @@ describe.each(databaseKinds)('time and lists on %s', (kind) => {
       const device = await provision(server, token, 'phoenix');
       expect((await server.owner.send('DELETE', '/v1/things/phoenix')).status).toBe(204);
       const again = async () => {
-        await server.services.revoking.freeNames();
+        await server.services.chores.run('free-names');
         return (await provision(server, token, 'phoenix')).answer;
       };
       expect(problemOf(await again())).toBe('thing-exists');

@@ -177,7 +177,7 @@ describe.each(databaseKinds)('policies on %s', (kind) => {
       ['r-2', 'endpoint:three'],
     ] as const)
       await ask(name, resource);
-    await server.services.recorder.flush();
+    await server.services.chores.run('write-decisions');
     await server.owner.post('/v1/policies/radius/versions', reading('radius', ['endpoint:two', 'endpoint:three']));
     const { body } = await server.owner.post('/v1/policies/radius/activate', { version: 2, dryRun: true });
     expect(body).toMatchObject({ name: 'radius', activeVersion: 1, dryRun: true });

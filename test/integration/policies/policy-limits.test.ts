@@ -211,7 +211,7 @@ describe.each(databaseKinds)('policies that are saved at the same moment on %s',
     const answers = await Promise.all(many(40, (n) => server.owner.post('/v1/policies', heavy(`many-${n}`, 15_000))));
     const refused = answers.filter(({ status }) => status !== 201);
     expect(new Set(refused.map(problemOf))).toEqual(new Set(['too-many-requests']));
-    const { weight } = server.services.snapshot.held('default', '');
+    const { weight } = server.services.authorize.held('default', '');
     expect(weight).toBeLessThanOrEqual(policyLimits.accountWeight);
     expect(policyLimits.accountWeight - weight).toBeLessThan(15_100);
 
@@ -226,7 +226,7 @@ describe.each(databaseKinds)('policies that are saved at the same moment on %s',
     const activate = (name: string) => owner.post(`/v1/policies/${name}/activate`, { version: 2 });
     const switched = await Promise.all(names.map(activate));
     expect(switched.filter(({ status }) => status === 200).length).toBeGreaterThan(8);
-    expect(server.services.snapshot.held('switching', '').weight).toBeLessThanOrEqual(policyLimits.accountWeight);
+    expect(server.services.authorize.held('switching', '').weight).toBeLessThanOrEqual(policyLimits.accountWeight);
     const light = names.filter((_, n) => switched[n]!.status !== 200).map((name) => `/v1/policies/${name}/activate`);
     for (const path of light) expect((await owner.post(path, { version: 1 })).status).toBe(200);
   });

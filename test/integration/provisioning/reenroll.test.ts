@@ -209,7 +209,7 @@ describe.each(databaseKinds)('re-enrollment on %s', (kind) => {
     expect(problemOf((await newDevice('tpm-2', key)).answer)).toBe('key-in-use');
     server.advance(91 * 86_400);
     enrollment = (await enroll(server, { maxUses: 100_000 })).token;
-    await server.services.revoking.freeNames();
+    await server.services.chores.run('free-names');
     expect((await newDevice('tpm-2', key)).answer.status).toBe(201);
     expect(problemOf((await newDevice('tpm-3', key)).answer)).toBe('key-in-use');
     expect((await newDevice('tpm-1')).answer.status).toBe(201);

@@ -139,7 +139,7 @@ describe.each(databaseKinds)('revoking many on %s', (kind) => {
       data: { status: 'running', filter, createdAt: countedAt, expected: 1, finishedAt: null },
     });
     server.advance(2);
-    await server.services.bulk.resume();
+    await server.services.chores.run('resume-bulk-revocations');
     expect((await server.owner.get(`/v1/revocations/bulk/${id}`)).body.status).toBe('done');
     expect([await reasonOf(counted), await reasonOf(escaping)]).toEqual(['superseded', 'unspecified']);
     expect([await reasonOf(later), await reasonOf(renewedLater)]).toEqual(['superseded', undefined]);

@@ -13,10 +13,10 @@ export const fast = (calls: string[]) => ({ rates: Object.fromEntries(calls.map(
 
 /** Runs the mirror, moving the clock to whatever is due next, until nothing is left to do. Returns how many rounds it took. */
 export async function converge(server: TestServer, rounds = 2000): Promise<number> {
-  const { mirror } = server.services;
+  const { chores, aws } = server.services;
   for (let round = 1; round <= rounds; round++) {
-    await mirror.tick();
-    await mirror.settled();
+    await chores.run('mirror-into-aws');
+    await aws.mirror.settled();
     const due = await nextDue(server);
     if (due === undefined) return round;
     server.advance(Math.max(0, (due.getTime() - server.now().getTime()) / 1000) + 0.001);
@@ -35,8 +35,8 @@ async function nextDue({ database }: TestServer): Promise<Date | undefined> {
 export async function reconcile(server: TestServer, dryRun = false) {
   const { body } = await server.owner.post('/v1/aws/reconcile', { dryRun });
   for (;;) {
-    await server.services.reconciler.tick();
-    await server.services.reconciler.settled();
+    await server.services.chores.run('compare-with-aws');
+    await server.services.aws.reconciler.settled();
     const answer = await server.owner.get(`/v1/aws/reconcile/${body.id}`);
     if (answer.body.status !== 'running') return answer.body;
   }

@@ -1,41 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { Counter, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { DomainError } from '../errors.js';
 import { isLoopback } from '../http/client-address.js';
 import type { App } from '../http/route.js';
 import { z } from 'zod';
-
-/** The metrics of one server, Prometheus' way. */
-export type Metrics = ReturnType<typeof createMetrics>;
-
-export function createMetrics() {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  // Gauges with a counter's name, which Prometheus' own check refuses; the same figures by type stay.
-  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`);
-  // Without the status: eleven buckets for each of them would make an answer of a megabyte.
-  const durations = new Histogram({
-    name: 'thingward_http_request_duration_seconds',
-    help: 'Time to answer a request, by route',
-    labelNames: ['method', 'route'],
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
-    registers: [registry],
-  });
-  const answers = new Counter({
-    name: 'thingward_http_requests_total',
-    help: 'Requests that were answered, by route and status',
-    labelNames: ['method', 'route', 'status'],
-    registers: [registry],
-  });
-  const provisions = new Counter({
-    name: 'thingward_provisions_total',
-    help: 'First boots by result',
-    labelNames: ['result'],
-    registers: [registry],
-  });
-  return { registry, durations, answers, provisions };
-}
 
 const tags = ['operations'];
 const status = z.object({ status: z.literal('ok') });
@@ -44,13 +13,13 @@ const ready = status.extend({
 });
 
 type Deps = {
-  metrics: Metrics;
+  registry: Registry;
   checkReady(): Promise<void>;
   zoneData: string;
   metricsToken: string | undefined;
 };
 
-export function healthRoutes({ metrics, checkReady, zoneData, metricsToken }: Deps) {
+export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: Deps) {
   return async (app: App) => {
     app.get(
       '/healthz',
@@ -91,7 +60,7 @@ export function healthRoutes({ metrics, checkReady, zoneData, metricsToken }: De
       },
       async (request, reply) => {
         requireReader(request, metricsToken);
-        return reply.type(metrics.registry.contentType).send(await metrics.registry.metrics());
+        return reply.type(registry.contentType).send(await registry.metrics());
       },
     );
   };

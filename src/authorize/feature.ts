@@ -1,0 +1,83 @@
+import { addSeconds } from '../clock.js';
+import type { Door, Shared } from '../door.js';
+import type { LoadedLog } from '../log/reader.js';
+import { createEvaluations } from './dialects/authzen-evaluations.js';
+import { authzenRoutes } from './dialects/authzen-routes.js';
+import { createAuthzenSearch } from './dialects/authzen-search.js';
+import { awsAuthorizerRoutes } from './dialects/aws-authorizer-routes.js';
+import { createAwsAuthorizer } from './dialects/aws-authorizer.js';
+import { memorySeconds } from './memory.js';
+import { createPageTokens } from './page-token.js';
+import { createPrincipals } from './principals.js';
+import { authorizeRoutes } from './routes.js';
+import { createSearch } from './search.js';
+import { createAuthorizeService, type AuthorizeService } from './service.js';
+import { loadSnapshot } from './snapshot-store.js';
+import { createSnapshot, type Snapshot } from './snapshot.js';
+import { createPrincipalStore } from './store.js';
+
+type ServiceDeps = Parameters<typeof createAuthorizeService>[0];
+type PrincipalDeps = Parameters<typeof createPrincipals>[0];
+
+type Deps = Pick<Shared, 'config' | 'db' | 'clock' | 'reader' | 'sealer'> & {
+  verifyToken: PrincipalDeps['verifyToken'];
+  decisions: Pick<ServiceDeps, 'seen' | 'decided'>;
+  /** Where an account is mirrored in AWS. */
+  placeOf: Parameters<typeof createAwsAuthorizer>[0]['placeOf'];
+};
+
+type Verbs = Pick<AuthorizeService, 'isLive'> & {
+  held: Snapshot['held'];
+  /** Reads what decisions are made from. */
+  load(): Promise<LoadedLog>;
+};
+
+/** What things may do, asked in the words of Thingward and of others. */
+export function createAuthorize(deps: Deps): Door<Verbs> {
+  const { config, db, clock, verifyToken, decisions, placeOf } = deps;
+  const { requireLease, position, cursor, reach } = deps.reader;
+  const { cacheSize, validitySeconds, publicUrl } = config;
+  const snapshot = createSnapshot();
+  const store = createPrincipalStore(db);
+  const principals = createPrincipals({ store, snapshot, position, clock, verifyToken, cacheSize });
+  const service = createAuthorizeService({
+    ...decisions,
+    clock,
+    snapshot,
+    principals,
+    requireLease,
+    cursor,
+    reach,
+    validitySeconds,
+  });
+  const search = createSearch({ foresee: service.foresee, principals, snapshot });
+  return {
+    verbs: {
+      isLive: service.isLive,
+      held: snapshot.held,
+      async load() {
+        const { epoch, position: at, ...contents } = await loadSnapshot(db, clock());
+        return { epoch, position: at, install: () => snapshot.load(contents) };
+      },
+    },
+    routes: [
+      authorizeRoutes({ service }),
+      authzenRoutes({
+        evaluations: createEvaluations(service),
+        search: createAuthzenSearch(search, createPageTokens(deps.sealer.derive('pages of searches'))),
+        publicUrl,
+      }),
+      awsAuthorizerRoutes(createAwsAuthorizer({ holderOf: service.holderOf, placeOf })),
+    ],
+    // The snapshot is read again, not forgotten, when the log is another one.
+    follows: [{ apply: snapshot.apply, clear: principals.clear }],
+    chores: [
+      {
+        name: 'forget-old-changes',
+        everyMs: 60_000,
+        instances: 'each',
+        run: () => snapshot.prune(addSeconds(clock(), -memorySeconds)),
+      },
+    ],
+  };
+}

@@ -1,0 +1,17 @@
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** What a test may have otherwise. */
+export type AwsTuning = {
+  concurrency: number;
+  timeoutMs: number;
+  /** Aborts when the time of a call is up. */
+  limit(ms: number): AbortSignal;
+  pause(ms: number): Promise<void>;
+};
+
+export const awsTuning: AwsTuning = {
+  concurrency: 16,
+  timeoutMs: 10_000,
+  limit: (ms) => AbortSignal.timeout(ms),
+  pause: (ms) => wait(ms),
+};

@@ -1,0 +1,82 @@
+import { Counter } from 'prom-client';
+import type { Config } from '../config.js';
+import type { Door, Ledger, Shared } from '../door.js';
+import { createPresenter } from './presenter.js';
+import { createReenrollStore } from './reenroll-store.js';
+import { createRenewalByProof } from './renewal-proof.js';
+import { createRenewFor } from './renewal.js';
+import { createRenewalStore } from './renewal-store.js';
+import { provisioningRoutes } from './routes.js';
+import { createProvisioningService } from './service.js';
+import { createProvisioningStore, type LockRoom } from './store.js';
+
+type PresenterDeps = Parameters<typeof createPresenter>[0];
+type ProvisioningDeps = Parameters<typeof createProvisioningService>[0];
+type RenewalDeps = Parameters<typeof createRenewFor>[0];
+type ProofDeps = Parameters<typeof createRenewalByProof>[0];
+type RouteDeps = Parameters<typeof provisioningRoutes>[0];
+
+type Proof = Parameters<ProofDeps['useUp']>[0];
+
+type Deps = Ledger &
+  Pick<Shared, 'failures'> & {
+    config: Pick<Config, 'publicUrl'>;
+    enrollments: ProvisioningDeps['enrollments'] & Pick<RouteDeps, 'isRemembered'>;
+    signing: PresenterDeps['signing'] & ProvisioningDeps['signing'] & RenewalDeps['signing'];
+    tokens: {
+      assertions: { verify(proof: string, type: 'renew+jwt'): Promise<Proof>; useUp(proof: Proof): Promise<void> };
+      recognises: RouteDeps['recognises'];
+      first: PresenterDeps['firstTokens'];
+      newFamily: ProvisioningDeps['newFamily'];
+    };
+    lockRoom: LockRoom;
+    render: PresenterDeps['render'];
+    markUsed: RenewalDeps['markUsed'];
+    inAws: PresenterDeps['inAws'];
+  };
+
+/** First boot and renewal. */
+export function createProvisioning(deps: Deps): Door<{ identity: ReturnType<typeof createPresenter>['identity'] }> {
+  const { config, db, commit, audit, log, enrollments, tokens, lockRoom, failures } = deps;
+  const { assertions, recognises, newFamily, first: firstTokens } = tokens;
+  const provisioning = createProvisioningService({
+    ...deps,
+    newFamily,
+    store: createProvisioningStore(db, lockRoom),
+    reenrollments: createReenrollStore(commit, audit, log, lockRoom),
+  });
+  const renewByProof = createRenewalByProof({
+    renewFor: createRenewFor({ ...deps, store: createRenewalStore(db, audit) }),
+    verifyProof: (proof) => assertions.verify(proof, 'renew+jwt'),
+    useUp: assertions.useUp,
+  });
+  const presenter = createPresenter({
+    ...deps,
+    publicUrl: config.publicUrl,
+    firstTokens,
+  });
+  const provisions = new Counter({
+    name: 'thingward_provisions_total',
+    help: 'First boots by result',
+    labelNames: ['result'],
+    registers: [],
+  });
+  return {
+    verbs: { identity: presenter.identity },
+    routes: [
+      provisioningRoutes({
+        provision: provisioning.provision,
+        present: presenter.provisioned,
+        async renew(request, origin) {
+          const { created, thing, certificate } = await renewByProof(request, origin);
+          return { created, answer: await presenter.identity(thing, certificate) };
+        },
+        failures,
+        isRemembered: enrollments.isRemembered,
+        recognises,
+        count: (result) => provisions.inc({ result }),
+      }),
+    ],
+    metrics: [provisions],
+  };
+}

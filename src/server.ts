@@ -1,0 +1,63 @@
+import type { AppResources, buildApp } from './app.js';
+import { systemClock } from './clock.js';
+import { ConfigError, type Config } from './config.js';
+import { DomainError } from './errors.js';
+import { systemOrigin } from './origin.js';
+import { openResources, type OpenResources, type Surroundings } from './resources.js';
+
+/** A server that answers requests. */
+export type OpenServer = Omit<OpenResources, 'close'> & {
+  app: Awaited<ReturnType<typeof buildApp>>;
+  /** Shown by the instance that made the account `default`, unless the settings brought the key. */
+  ownerKey: string | undefined;
+  /** Ends requests and streams, writes what waits to be written, and gives the lease back. */
+  stop(): Promise<void>;
+};
+
+type Options = Partial<Surroundings> & {
+  logger?: AppResources['logger'];
+  /** `called` does nothing in the background by itself: a test says when. */
+  chores?: 'timed' | 'called';
+};
+
+const mostConnections = 20_000;
+
+/** Opens the database, and listens. @throws ConfigError */
+export async function openServer(
+  config: Config,
+  { logger, chores = 'timed', clock = systemClock, ...surroundings }: Options,
+): Promise<OpenServer> {
+  // The program is read while the database opens.
+  const [resources, { buildApp }] = await Promise.all([
+    openResources(config, { ...surroundings, clock }),
+    import('./app.js'),
+  ]);
+  const { services, database, migrated } = resources;
+  const ownerKey = await ensureDefaultAccount(resources, config);
+  const app = await buildApp({ config, services, clock, logger });
+  if (chores === 'timed') services.chores.start();
+  app.server.maxConnections = mostConnections;
+  await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(
+      `cannot listen on ${config.host} port ${config.port} (${error.code}): set THINGWARD_HOST and THINGWARD_PORT to an address that is free`,
+    );
+  });
+  const stop = async (): Promise<void> => {
+    await app.close();
+    await resources.close();
+  };
+  return { app, services, database, migrated, ownerKey, stop };
+}
+
+/** Makes the account `default` on the first start. Returns its owner key to the instance that made it. */
+async function ensureDefaultAccount({ services }: OpenResources, config: Config): Promise<string | undefined> {
+  if (await services.accounts.exists('default')) return undefined;
+  try {
+    const { ownerKey } = await services.accounts.create({ name: 'default' }, systemOrigin, config.ownerKey);
+    return config.ownerKey === undefined ? ownerKey : undefined;
+  } catch (error) {
+    // Another instance that started at the same time was first.
+    if (error instanceof DomainError && error.code === 'account-exists') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+import type { Door, Ledger } from '../door.js';
+import type { HeldCertificate, RegisteredThing } from '../registry.js';
+import type { z } from 'zod';
+import { selfRoutes, thingRoutes } from './routes.js';
+import type { self } from './schema.js';
+import { createThingService, type ThingService } from './service.js';
+import { createThingStore } from './store.js';
+
+type Self = z.output<typeof self>;
+
+type Deps = Ledger &
+  Omit<Parameters<typeof createThingService>[0], 'store'> & {
+    /** How things stand in AWS, by their ids. */
+    inAws: Parameters<typeof thingRoutes>[1];
+    /** What a device reads about itself. */
+    identity(
+      thing: RegisteredThing,
+      certificate: HeldCertificate,
+    ): Promise<Omit<Self, 'thing'> & { thing: Omit<Self['thing'], 'policies'> }>;
+  };
+
+/** The registry of things. */
+export function createThings(deps: Deps): Door<Pick<ThingService, 'get'>> {
+  const service = createThingService({ ...deps, store: createThingStore(deps.db, deps.commit) });
+  return {
+    verbs: { get: service.get },
+    routes: [
+      thingRoutes(service, deps.inAws),
+      selfRoutes(async ({ certificate }) => {
+        const { thing } = certificate;
+        const identity = await deps.identity(thing, certificate);
+        return { ...identity, thing: { ...identity.thing, policies: thing.policies } };
+      }),
+    ],
+  };
+}

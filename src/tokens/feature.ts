@@ -1,0 +1,77 @@
+import { numericDate } from '../clock.js';
+import type { Door, Shared } from '../door.js';
+import { createAssertionVerifier, type AssertionVerifier } from './assertion.js';
+import { createKeyProofVerifier } from './key-proof.js';
+import { createTokenKeyStore } from './key-store.js';
+import { createTokenKeys, jwksMaxAgeSeconds, type TokenKeys } from './keys.js';
+import { createMetadata } from './metadata.js';
+import { tokenRoutes } from './routes.js';
+import { createTokenService, type TokenService } from './service.js';
+import { createTokenStore } from './store.js';
+
+type ServiceDeps = Parameters<typeof createTokenService>[0];
+
+type Deps = Shared & {
+  certificates: {
+    findByFingerprint: ServiceDeps['findCertificate'];
+    findLiveOf: Parameters<typeof createAssertionVerifier>[0]['findLiveOf'];
+    markUsed: ServiceDeps['markUsed'];
+  };
+  isLive: Parameters<typeof tokenRoutes>[0]['isLive'];
+};
+
+export type Tokens = Pick<TokenService, 'readAccess' | 'findBearer' | 'recognises' | 'first' | 'newFamily'> &
+  Pick<TokenKeys, 'signer' | 'rotate'> & {
+    assertions: Pick<AssertionVerifier, 'verify' | 'useUp'>;
+    verifyKeyProof: ReturnType<typeof createKeyProofVerifier>;
+  };
+
+/** Access and refresh tokens, and the JWTs by which devices prove their keys. */
+export function createTokens(deps: Deps): Door<Tokens> {
+  const { config, db, commit, clock, audit, log, sealer, failures, isLive } = deps;
+  const { publicUrl: issuer, tokenAudience: audience, tokenAlgorithm: algorithm } = config;
+  const { findByFingerprint: findCertificate, findLiveOf, markUsed } = deps.certificates;
+  const store = createTokenStore(db, commit, audit, log);
+  const keys = createTokenKeys({ store: createTokenKeyStore(db), sealer, clock, algorithm });
+  const { useOnce } = store;
+  const assertions = createAssertionVerifier({ clock, issuer, findCertificate, findLiveOf, useOnce });
+  const service = createTokenService({
+    store,
+    keys,
+    assertions,
+    clock,
+    issuer,
+    audience,
+    findCertificate,
+    markUsed,
+  });
+  const { readAccess, findBearer, recognises, first, newFamily } = service;
+  return {
+    verbs: {
+      readAccess,
+      findBearer,
+      recognises,
+      first,
+      newFamily,
+      signer: keys.signer,
+      rotate: keys.rotate,
+      assertions,
+      verifyKeyProof: createKeyProofVerifier({ clock, audience: issuer }),
+    },
+    routes: [
+      tokenRoutes({
+        service,
+        failures,
+        jwksMaxAgeSeconds,
+        isLive,
+        metadata: createMetadata(issuer, algorithm),
+        introspectedUntil: () => numericDate(clock()) + config.introspectionSeconds,
+      }),
+    ],
+    chores: [
+      { name: 'read-token-keys', everyMs: 30_000, instances: 'each', run: keys.reload },
+      { name: 'sweep-tokens', everyMs: 3_600_000, instances: 'any', run: () => store.sweep(clock()) },
+    ],
+    start: keys.start,
+  };
+}
