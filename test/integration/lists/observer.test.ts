@@ -37,7 +37,7 @@ describe('revocation verify and certificates that others issued', () => {
     expect(sound.bad).toEqual([]);
     expect(sound.said).toContain('ok old.jws: 1 revoked that others issued, 0 of them no longer');
     expect((await verify(undefined, before)).bad).toEqual([
-      'BAD old.jws: 1 revoked that others issued, which take --key to look for',
+      'BAD old.jws: 1 revoked that others issued, which need --key to be found',
     ]);
     await server.database.client.$executeRaw(
       sql`UPDATE certificates SET revoked_at = NULL, reason = NULL, revoked_position = NULL`,
