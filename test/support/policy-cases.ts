@@ -13,6 +13,8 @@ export function createRandom(seed: number) {
   const below = (limit: number): number => Math.floor(next() * limit);
   return {
     below,
+    /** From the first number up to, but not including, the second. */
+    between: (from: number, to: number): number => from + below(to - from),
     chance: (probability: number): boolean => next() < probability,
     pick: <Item>(items: readonly Item[]): Item => items[below(items.length)]!,
   };

@@ -23,22 +23,29 @@ describe.each(databaseKinds)('administration on %s', (kind) => {
       cursor = body.nextCursor;
     } while (cursor);
     expect(seen).toEqual(names);
-    for (const path of [
-      '/v1/certificates?limit=7',
-      '/v1/audit?limit=7',
-      '/v1/enrollments?limit=1',
-      '/v1/api-keys?limit=1',
-      '/v1/accounts?limit=1',
-    ]) {
-      const ids = new Set<string>();
-      let next = path;
+    await enroll(server);
+    await server.owner.post('/v1/api-keys', { permissions: ['things:read'] });
+    await server.owner.post('/v1/accounts', { name: 'page-2' });
+    for (const [path, limit] of [
+      ['/v1/certificates', 7],
+      ['/v1/audit', 7],
+      ['/v1/enrollments', 1],
+      ['/v1/api-keys', 1],
+      ['/v1/accounts', 1],
+    ] as const) {
+      const whole = (await server.owner.get(`${path}?limit=1000`)).body;
+      expect(whole.nextCursor, path).toBeUndefined();
+      expect(whole.items.length, path).toBeGreaterThan(limit);
+      const pages: unknown[] = [];
+      let next = `${path}?limit=${limit}`;
       for (;;) {
         const { body } = await server.owner.get(next);
-        for (const item of body.items) ids.add(JSON.stringify(item));
+        expect(body.items.length, path).toBeLessThanOrEqual(limit);
+        pages.push(...body.items);
         if (!body.nextCursor) break;
-        next = `${path}&cursor=${body.nextCursor}`;
+        next = `${path}?limit=${limit}&cursor=${body.nextCursor}`;
       }
-      expect(ids.size, path).toBeGreaterThan(0);
+      expect(pages, path).toEqual(whole.items);
     }
   });
 

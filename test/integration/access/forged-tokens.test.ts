@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
+import { seeded } from '../../support/seeded.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const encode = (value: unknown): string =>
@@ -34,7 +35,11 @@ describe.each(databaseKinds)('forged and malformed tokens on %s', (kind) => {
   async function expectRefused(tokens: [name: string, token: string][]): Promise<void> {
     for (const [name, token] of tokens) {
       const { status, body } = await ask(token);
-      if (status === 400) continue;
+      // What cannot be a token at all is bad input; every other forgery gets a decision.
+      if (token === '' || token.length > 8192) {
+        expect(status, name).toBe(400);
+        continue;
+      }
       expect([status, body.decision, body.reasons], name).toEqual([200, 'deny', ['token-invalid']]);
       // A header loses the white space around its value, so only what can stand in one is tried as a bearer.
       if (/^[!-~]+$/.test(token)) expect((await server.as(token).get('/v1/self')).status, name).toBe(401);
@@ -126,10 +131,11 @@ describe.each(databaseKinds)('forged and malformed tokens on %s', (kind) => {
 
   it('a thousand forgeries: none allowed, none 5xx', async () => {
     const parts = good.split('.').map((part) => Buffer.from(part, 'base64url'));
+    const random = seeded(`forged tokens on ${kind}`);
     const forgeries = Array.from({ length: 1000 }, (_, n) => {
       const bent = parts.map((part) => Buffer.from(part));
       const target = bent[n % 3]!;
-      const at = randomBytes(4).readUInt32BE() % target.length;
+      const at = random.below(target.length);
       target[at] = target[at]! ^ (1 << (n % 8));
       return bent.map((part) => part.toString('base64url')).join('.');
     });

@@ -1,9 +1,9 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { appendLog } from '../../../src/log/append.js';
 import { tokenFamilyEntry } from '../../../src/log/builders.js';
 import { databaseKinds } from '../../support/databases/databases.js';
+import { seeded } from '../../support/seeded.js';
 import { startServer } from '../../support/server.js';
 
 // `npm run feed-writers` sets the long form.
@@ -17,6 +17,7 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
   'a feed that 64 write with delays and rollbacks, and 8 read',
   () => {
     it('misses nothing, repeats nothing and has one order for all', { timeout: 900_000 + entries * 50 }, async () => {
+      const random = seeded('feed writers');
       const server = await startServer('postgresql', { DATABASE_POOL_SIZE: '64' });
       try {
         const { client } = server.database;
@@ -26,17 +27,17 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
 
         const write = async () => {
           while (given < entries) {
-            const families = Array.from({ length: randomInt(1, 4) }, () => `family-${given++}`);
-            const isTaken = randomInt(5) > 0;
+            const families = Array.from({ length: random.between(1, 4) }, () => `family-${given++}`);
+            const isTaken = random.below(5) > 0;
             await client
               .$transaction(async (tx) => {
-                await sleep(randomInt(5));
+                await sleep(random.below(5));
                 await appendLog(
                   tx,
                   new Date(),
                   families.map((family) => tokenFamilyEntry({ account: 'default', thingName: 'written' }, family)),
                 );
-                await sleep(randomInt(3));
+                await sleep(random.below(3));
                 if (!isTaken) throw new Error('taken back');
               })
               .then(
@@ -53,11 +54,11 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
           const seen: Entry[] = [];
           for (let cursor = start; ;) {
             const wasRunning = running;
-            const { body } = await server.owner.get(`/v1/revocations?after=${cursor}&limit=${randomInt(1, 200)}`);
+            const { body } = await server.owner.get(`/v1/revocations?after=${cursor}&limit=${random.between(1, 200)}`);
             seen.push(...(body.entries as Entry[]));
             cursor = body.cursor as string;
             if (!wasRunning && body.next === undefined) return seen;
-            await sleep(randomInt(10));
+            await sleep(random.below(10));
           }
         };
 

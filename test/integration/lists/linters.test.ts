@@ -1,4 +1,4 @@
-import { randomInt, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,6 +10,7 @@ import { issueResponder } from '../../../src/pki/ocsp.js';
 import { createSigner, generateKeys } from '../../../src/pki/signer.js';
 import { issueCrl, createAuthority, testUrls } from '../../support/pki/authority.js';
 import { describeWith } from '../../support/programs.js';
+import { seeded } from '../../support/seeded.js';
 import { runProgram } from '../../support/pki/openssl.js';
 
 const certificates = 1000;
@@ -18,9 +19,9 @@ const keyTypes: KeyType[] = ['ec-p256', 'ec-p384', 'ed25519', 'rsa-2048', 'rsa-3
 const hour = 3_600_000;
 // RFC 5280 gives a common name 64 characters; longer thing names are a limit that the README states.
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_-';
-const randomText = (length: number, letters = alphabet) =>
-  Array.from({ length }, () => letters[randomInt(letters.length)]!).join('');
-const pick = <T>(items: T[]): T => items[randomInt(items.length)]!;
+const random = seeded('linters');
+const { pick } = random;
+const randomText = (length: number, letters = alphabet) => Array.from({ length }, () => pick([...letters])).join('');
 
 // Lints of the RFCs; the others are rules for certificates of web sites.
 const zlintSources = 'RFC3279,RFC5280,RFC5480,RFC5891,RFC6962,RFC8813,Community';
@@ -38,7 +39,7 @@ describeWith(
       const authorities = [];
       for (const type of keyTypes) {
         for (let n = 0; n < 3; n++) {
-          const account = randomText(randomInt(1, 62), 'abcdefghijklmnopqrstuvwxyz0123456789');
+          const account = randomText(random.between(1, 62), 'abcdefghijklmnopqrstuvwxyz0123456789');
           // Every other one has a delta list, and its certificates and lists say where.
           const delta: string | undefined =
             authorities.length % 2 === 0 ? 'http://127.0.0.1:8080/crl/test/delta.crl' : undefined;
@@ -54,22 +55,22 @@ describeWith(
       for (let n = 0; n < certificates; n++) {
         const { account, issue } = pick(authorities);
         const publicKey = publicKeyOf(pick(keys));
-        const notBefore = new Date(start - randomInt(24) * hour);
-        const validity = { notBefore, notAfter: new Date(notBefore.getTime() + randomInt(1, 2000 * 24) * hour) };
+        const notBefore = new Date(start - random.below(24) * hour);
+        const validity = { notBefore, notAfter: new Date(notBefore.getTime() + random.between(1, 2000 * 24) * hour) };
         const { der } = issue({
           account,
-          thingName: randomText(randomInt(1, 65)),
+          thingName: randomText(random.between(1, 65)),
           publicKey,
           validity,
-          index: BigInt(randomInt(2 ** 40)),
+          index: BigInt(random.below(2 ** 40)),
         });
         writeFileSync(join(folder, `device-${n}.der`), der);
       }
       for (let n = 0; n < lists; n++) {
         const { issuing, delta } = pick(authorities);
-        const entries = Array.from({ length: randomInt(6) }, () => ({
-          serialNumber: `${randomInt(0x10, 0x7f).toString(16)}${randomText(38, '0123456789abcdef')}`,
-          revokedAt: new Date(start - randomInt(100) * hour),
+        const entries = Array.from({ length: random.below(6) }, () => ({
+          serialNumber: `${random.between(0x10, 0x7f).toString(16)}${randomText(38, '0123456789abcdef')}`,
+          revokedAt: new Date(start - random.below(100) * hour),
           reason: pick(Object.keys(reasonCodes) as RevocationReason[]),
         }));
         const window = { thisUpdate: new Date(start), nextUpdate: new Date(start + 7 * 24 * hour) };

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, randomInt, X509Certificate } from 'node:crypto';
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { request } from 'node:http';
@@ -9,6 +9,7 @@ import { accessToken, provision, renew } from '../../../src/agent/agent.js';
 import { enroll } from '../../support/fleet.js';
 import { freePort } from '../../support/ports.js';
 import { describeWith } from '../../support/programs.js';
+import { seeded } from '../../support/seeded.js';
 import { startServer, type TestServer } from '../../support/server.js';
 import { runShell, runThingward, userFolder } from '../../support/shell.js';
 
@@ -113,6 +114,7 @@ describe('the agent, killed at random moments and run again', () => {
 
   it('ends with one certificate for each device, whose key it holds', async () => {
     const { id, token } = await enroll(server, { thingNamePattern: 'killed-*' });
+    const random = seeded('agent kill loop');
     let kills = 0;
     const devices = 8;
     for (let n = 0; n < devices; n++) {
@@ -130,12 +132,12 @@ describe('the agent, killed at random moments and run again', () => {
         path,
       ];
       // The first changes are the key, before anything is asked; about the twentieth puts the certificate in its place.
-      for (const most of [4, 20, 20]) if (await runAndKill(args, path, randomInt(1, most + 1))) kills++;
+      for (const most of [4, 20, 20]) if (await runAndKill(args, path, random.between(1, most + 1))) kills++;
       const last = await runThingward(args);
       expect(last.code, last.output).toBe(0);
       expect(keyFits(path)).toBe(true);
       for (let attempt = 0; attempt < 3; attempt++)
-        if (await runAndKill(['agent', 'renew', '--force', '--out', path], path, randomInt(1, 21))) kills++;
+        if (await runAndKill(['agent', 'renew', '--force', '--out', path], path, random.between(1, 21))) kills++;
       const renewed = await runThingward(['agent', 'token', '--out', path]);
       expect(renewed.code, renewed.output).toBe(0);
       expect(keyFits(path)).toBe(true);

@@ -225,6 +225,24 @@ async function seed(server: TestServer, size: number): Promise<{ enrollment: str
   return { enrollment: made.id };
 }
 
+/**
+ * Lets the database refuse to revoke the certificate in the middle until there is a policy `no-more-hold`: a bulk
+ * revocation stays half done, however fast or slow the machine is.
+ */
+async function holdUp({ database: { client } }: TestServer): Promise<void> {
+  await client.$executeRawUnsafe(`
+    CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NOT EXISTS (SELECT 1 FROM policies WHERE name = 'no-more-hold') THEN RAISE EXCEPTION 'held up'; END IF;
+      RETURN NEW;
+    END $$`);
+  const [middle] = await client.$queryRawUnsafe<{ serial: string }[]>(
+    'SELECT serial_number AS serial FROM certificates WHERE revoked_at IS NULL ORDER BY serial_number OFFSET 5500 LIMIT 1',
+  );
+  await client.$executeRawUnsafe(`
+    CREATE TRIGGER hold_up BEFORE UPDATE OF revoked_at ON certificates FOR EACH ROW
+    WHEN (NEW.serial_number = '${middle!.serial}') EXECUTE FUNCTION hold_up()`);
+}
+
 describe.each(databaseKinds)('a bulk revocation that is killed on %s', (kind) => {
   it('is resumed after the next start, to the last certificate', async () => {
     const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
@@ -235,6 +253,7 @@ describe.each(databaseKinds)('a bulk revocation that is killed on %s', (kind) =>
       kind === 'postgresql' ? common : { THINGWARD_OWNER_KEY: ownerKey, ...settings },
     );
     const { enrollment } = await seed(seeding, 11_000);
+    await holdUp(seeding);
     await seeding.stop();
     let program = await startProgram(common);
     try {
@@ -247,13 +266,20 @@ describe.each(databaseKinds)('a bulk revocation that is killed on %s', (kind) =>
       expect(answer.status).toBe(202);
       // Killed in the middle: some are revoked, and not all.
       const progress = `/v1/revocations/bulk/${answer.body.id as string}`;
-      let before = (await owner.get(progress)).body;
-      while (before.revoked === 0) before = (await owner.get(progress)).body;
-      expect(before).toMatchObject({ status: 'running' });
+      const isInTheMiddle = ({ status, revoked }: { status: string; revoked: number }) => {
+        expect(status).toBe('running');
+        expect(revoked).toBeLessThan(11_000);
+        return revoked > 0;
+      };
+      while (!isInTheMiddle((await owner.get(progress)).body)) await new Promise((resolve) => setTimeout(resolve, 20));
       await program.kill('SIGKILL');
+      expect(program.process.signalCode).toBe('SIGKILL');
       program = await startProgram(common);
       const restarted = createClient(program.url, ownerKey);
       const first = (await restarted.get(progress)).body;
+      expect(isInTheMiddle(first)).toBe(true);
+      const allow = { id: 's', effect: 'allow', actions: ['publish'], resources: ['topic:x'] };
+      expect((await restarted.post('/v1/policies', { name: 'no-more-hold', statements: [allow] })).status).toBe(201);
       let last = first;
       for (let tries = 0; last.status !== 'done' && tries < 6000; tries++) {
         await new Promise((resolve) => setTimeout(resolve, 100));

@@ -4,6 +4,9 @@ import { inflateSync } from 'node:zlib';
 import { bitmapOf, isSet, isSetIn, members, pieceOctets } from '../../../src/compact/bits.js';
 import { deflateBitmap, type Compress } from '../../../src/compact/deflate.js';
 import { encodeGaps, openGaps } from '../../../src/compact/gap-list.js';
+import { seeded } from '../../support/seeded.js';
+
+const random = seeded('compact');
 
 function finish<Result>(work: Generator<unknown, Result>): Result {
   for (;;) {
@@ -21,7 +24,7 @@ function floorBits(n: number, r: number): number {
 
 function randomSet(n: number, r: number): number[] {
   const set = new Set<number>();
-  while (set.size < r) set.add(Math.floor(Math.random() * n));
+  while (set.size < r) set.add(random.below(n));
   return [...set];
 }
 
@@ -75,7 +78,7 @@ describe('the gap list', () => {
       for (const index of indices.slice(0, 300)) expect(list.has(index)).toBe(true);
       const wanted = new Set(indices);
       for (let probe = 0; probe < 300; probe++) {
-        const index = Math.floor(Math.random() * n);
+        const index = random.below(n);
         expect(list.has(index)).toBe(wanted.has(index));
       }
     }
