@@ -85,6 +85,9 @@ const payloads = {
   }),
 };
 
+/** The types that this version knows, and that the database accepts. */
+export const logEntryTypes = Object.keys(payloads);
+
 const place = {
   position: z.union([z.int(), z.bigint().transform(Number)]),
   at: z.union([z.date(), z.iso.datetime().transform((text) => new Date(text))]),
