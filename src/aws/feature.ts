@@ -40,8 +40,8 @@ export function createAws(deps: Deps): Door<Verbs> {
   const rates = createRateStore(db);
   const instance = randomUUID();
   const sagas = createSagaStore(db, instance);
-  const { timeoutMs, pause, concurrency } = tuning;
-  const claims = createClaims({ clock, prolong: sagas.prolong, timeoutMs, onError });
+  const { timeoutMs, claimMs, pause, concurrency } = tuning;
+  const claims = createClaims({ clock, prolong: sagas.prolong, timeoutMs, claimMs, onError });
   const { open, forget, close } = createConnections({ settings, rates, clock, tuning, claims });
   const service = createAwsService({ ...deps, store: settings, sagas, forget });
   const common = { open, clock, claims, onError };

@@ -89,7 +89,8 @@ export async function startServer(
     stopwatch: database === joined ? createStopwatch : endlessLease,
     onError: complain,
     tell: createLogger(process.env['TEST_ERRORS'] ? 'info' : 'silent'),
-    aws: { ...awsTuning, ...tuning, pause },
+    // A machine that is slow has not died: calls and claims have the time that it takes.
+    aws: { ...awsTuning, timeoutMs: 120_000, claimMs: 240_000, ...tuning, pause },
     chores: 'called',
     ...(process.env['TEST_ERRORS'] ? { logger: createLogger('error') } : {}),
   });

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 export type AwsTuning = {
   concurrency: number;
   timeoutMs: number;
+  claimMs: number;
   /** Aborts when the time of a call is up. */
   limit(ms: number): AbortSignal;
   pause(ms: number): Promise<void>;
@@ -12,6 +13,7 @@ export type AwsTuning = {
 export const awsTuning: AwsTuning = {
   concurrency: 16,
   timeoutMs: 10_000,
+  claimMs: 20_000,
   limit: (ms) => AbortSignal.timeout(ms),
   pause: (ms) => wait(ms),
 };

@@ -7,11 +7,11 @@ type Deps = {
   prolong(until: Date): Promise<void>;
   /** How long a call may take. */
   timeoutMs: number;
+  /** How long what an instance has claimed stays its own when it dies. Longer than a call, and under 5 minutes. */
+  claimMs: number;
   onError(error: unknown): void;
 };
 
-/** How long what an instance has claimed stays its own when it dies. */
-const claimMs = 20_000;
 const beatMs = 3000;
 
 export type Claims = ReturnType<typeof createClaims>;
@@ -20,7 +20,7 @@ export type Claims = ReturnType<typeof createClaims>;
  * Keeps what this instance has claimed while it works. One that was paused finds out before its next call, and its
  * last call has ended before anybody else takes over.
  */
-export function createClaims({ clock, prolong, timeoutMs, onError }: Deps) {
+export function createClaims({ clock, prolong, timeoutMs, claimMs, onError }: Deps) {
   let holders = 0;
   let timer: NodeJS.Timeout | undefined;
   let sinceBeat = createStopwatch();
