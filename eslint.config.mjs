@@ -2,6 +2,11 @@ import js from '@eslint/js';
 import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
+const restricted = [
+  { selector: 'ThisExpression', message: 'functions and plain objects use no this' },
+  { selector: 'SpreadElement > ObjectExpression', message: 'write the members one by one' },
+];
+
 export default tseslint.config(
   { ignores: ['dist', 'data', '.ci-tools', 'src/db/generated', 'test/fixtures', '**/*.mjs', '**/*.cjs'] },
   js.configs.recommended,
@@ -18,10 +23,7 @@ export default tseslint.config(
       '@typescript-eslint/require-await': 'off',
       // Services are plain objects of functions that use no `this`, made to be handed on one by one.
       '@typescript-eslint/unbound-method': 'off',
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ThisExpression', message: 'functions and plain objects use no this' },
-      ],
+      'no-restricted-syntax': ['error', ...restricted],
       eqeqeq: 'error',
       'max-lines': ['error', 300],
       // Factories hold their verbs, so lines say little about them; branches and depth do.
@@ -38,7 +40,7 @@ export default tseslint.config(
       'regexp/no-super-linear-move': ['error', { report: 'potential' }],
       'no-restricted-syntax': [
         'error',
-        { selector: 'ThisExpression', message: 'functions and plain objects use no this' },
+        ...restricted,
         { selector: ':matches(NewExpression, CallExpression)[callee.name="RegExp"]', message: 'write a literal' },
       ],
     },

@@ -1,6 +1,6 @@
 import { compilePolicies, type CompiledPolicies } from '../src/policy/compile.js';
 import { decide } from '../src/policy/decide.js';
-import type { PolicyDocument } from '../src/policy/policy.js';
+import type { PolicyDocument } from '../src/policy/document.js';
 import { createPrincipal } from '../src/policy/variables.js';
 import { createSnapshot } from '../src/authorize/snapshot.js';
 import { createRandom } from '../test/support/policy-cases.js';

@@ -43,7 +43,10 @@ const statements = (count: number, resources: number) =>
 /** Everything that a tenant may send and that costs the server much. */
 export function attacksOf(): Attack[] {
   const post = (name: string, path: string, bodies: object[], connections = 16): Attack => ({
-    ...{ name, method: 'POST', path, connections },
+    name,
+    method: 'POST',
+    path,
+    connections,
     bodies: bodies.map((body) => JSON.stringify(body)),
   });
   const get = (name: string, path: string): Attack => ({

@@ -1,9 +1,10 @@
 import type { Metric } from 'prom-client';
+import type { AwsTuning } from './aws/client/tuning.js';
 import type { AppendAudit } from './audit/store.js';
 import type { Chore } from './chores.js';
-import type { Clock } from './clock.js';
+import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
-import type { Commit, Database } from './db/client.js';
+import type { Commit, Database, Others } from './db/client.js';
 import type { FailureLimiter } from './http/failure-limiter.js';
 import type { App } from './http/route.js';
 import type { AppendLog } from './log/append.js';
@@ -52,4 +53,25 @@ export type Shared = Ledger & {
   tell: Tell;
   /** Told of what fails behind an answer that was given. */
   onError(error: unknown): void;
+};
+
+/** What the program is told besides its settings; a test tells it otherwise. */
+export type Surroundings = {
+  clock: Clock;
+  /** Measures leases. */
+  stopwatch(): Stopwatch;
+  /** Where lines go that no request is behind. */
+  tell: Tell;
+  /** Told of what fails in the background. */
+  onError(error: unknown): void;
+  aws: AwsTuning;
+};
+
+/** What the rooms are built on. */
+export type Foundations = Surroundings & {
+  config: Config;
+  db: Database;
+  /** Absent where this is the only instance. */
+  others?: Others | undefined;
+  sealer: Sealer;
 };

@@ -1,41 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { awsTuning, type AwsTuning } from './aws/client/tuning.js';
-import { createStopwatch, systemClock, type Clock, type Stopwatch } from './clock.js';
+import { awsTuning } from './aws/client/tuning.js';
+import { createStopwatch, systemClock } from './clock.js';
 import { ConfigError, parseSealingKey, type Config } from './config.js';
-import { openPostgres, type Database, type OpenDatabase, type Others } from './db/client.js';
+import { openPostgres, type OpenDatabase } from './db/client.js';
 import { openEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
 import { summarize, type DatabaseSummary } from './db/summary.js';
+import type { Surroundings } from './door.js';
 import { ensureLogHead } from './log/append.js';
-import type { Tell } from './logging.js';
-import { createSealer, type Sealer } from './sealing.js';
+import { createSealer } from './sealing.js';
 import type { Services } from './services.js';
 
 /** Everything that the program runs on, open and migrated. */
 export type OpenResources = { database: OpenDatabase; services: Services; migrated: string[]; close(): Promise<void> };
-
-/** What the program is told besides its settings; a test tells it otherwise. */
-export type Surroundings = {
-  clock: Clock;
-  /** Measures leases. */
-  stopwatch(): Stopwatch;
-  /** Where lines go that no request is behind. */
-  tell: Tell;
-  /** Told of what fails in the background. */
-  onError(error: unknown): void;
-  aws: AwsTuning;
-};
-
-/** What the rooms are built on. */
-export type Foundations = Surroundings & {
-  config: Config;
-  db: Database;
-  /** Absent where this is the only instance. */
-  others?: Others | undefined;
-  sealer: Sealer;
-};
 
 const nobody = (): void => {};
 const alone: Surroundings = {

@@ -3,7 +3,8 @@ import { systemClock } from './clock.js';
 import { ConfigError, type Config } from './config.js';
 import { DomainError } from './errors.js';
 import { systemOrigin } from './origin.js';
-import { openResources, type OpenResources, type Surroundings } from './resources.js';
+import type { Surroundings } from './door.js';
+import { openResources, type OpenResources } from './resources.js';
 
 /** A server that answers requests. */
 export type OpenServer = Omit<OpenResources, 'close'> & {

@@ -17,7 +17,7 @@ import { createMonitoring } from './monitoring/feature.js';
 import { createOcsp } from './ocsp/feature.js';
 import { createPolicies } from './policies/feature.js';
 import { createProvisioning } from './provisioning/feature.js';
-import type { Foundations } from './resources.js';
+import type { Foundations } from './door.js';
 import { createRevocation } from './revocation/feature.js';
 import { joinRooms } from './rooms.js';
 import { createSegments } from './segments/feature.js';

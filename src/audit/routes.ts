@@ -64,7 +64,9 @@ function present({ id, at, actor, action, target, requestId, sourceIp, detail }:
   return {
     id: String(id),
     at: rfc3339(at),
-    ...{ actor, action, target },
+    actor,
+    action,
+    target,
     ...(requestId === null ? {} : { requestId }),
     ...(sourceIp === null ? {} : { sourceIp }),
     detail: detail as Record<string, unknown>,

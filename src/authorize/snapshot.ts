@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { EntryOf, LogEntry } from '../log/entries.js';
 import { compilePolicy, type CompiledPolicies, type CompiledPolicy, type PolicyVersion } from '../policy/compile.js';
-import { weightOf } from '../policy/limits.js';
+import { weightOf } from '../policy/weight.js';
 import { compileSegment, type CompiledSegment, type Segment } from './segment.js';
 
 /** What the log says of a thing, or of its certificates, within the time that anything issued before may live. */

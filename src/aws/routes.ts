@@ -22,7 +22,8 @@ export function awsRoutes(service: AwsService) {
       ...(queue
         ? {
             queue: {
-              ...{ pending: queue.pending, failed: queue.failed },
+              pending: queue.pending,
+              failed: queue.failed,
               ...(queue.oldest ? { oldestPendingSince: rfc3339(queue.oldest) } : {}),
             },
           }

@@ -137,7 +137,9 @@ export function createAwsService(deps: Deps) {
       const mirror = await mirrorOn(account);
       const saga = mirror && (await store.policyStatus(account, name));
       return {
-        ...{ name, version: policy.version, awsName: awsPolicyName(name) },
+        name,
+        version: policy.version,
+        awsName: awsPolicyName(name),
         ...exportPolicy(policy.document, account, mirror),
         ...(saga ? { aws: { status: saga.status, ...(saga.reason === null ? {} : { reason: saga.reason }) } } : {}),
       };

@@ -96,7 +96,15 @@ type Row = Omit<HeldCertificate, 'thing' | 'accountActive' | 'der' | 'outsideLis
 function toHeldCertificate(row: Row): HeldCertificate {
   const { serialNumber, fingerprint, issuerId, notBefore, notAfter, createdAt, firstUsedAt, revokedAt, reason } = row;
   return {
-    ...{ serialNumber, fingerprint, issuerId, notBefore, notAfter, createdAt, firstUsedAt, revokedAt, reason },
+    serialNumber,
+    fingerprint,
+    issuerId,
+    notBefore,
+    notAfter,
+    createdAt,
+    firstUsedAt,
+    revokedAt,
+    reason,
     outsideLists: row.crlScope === 'external',
     der: Buffer.from(row.der),
     thing: toRegisteredThing(row.thing),

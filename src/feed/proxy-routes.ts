@@ -43,7 +43,10 @@ type Proxy = Awaited<ReturnType<Proxies['confirm']>>;
 /** Edges say what they have applied, and admins read who enforces a revocation. */
 export function proxyRoutes({ proxies, cursorAt }: Deps) {
   const present = ({ id, name, createdAt, stale, ...rest }: Proxy): z.output<typeof proxy> => ({
-    ...{ id, name, createdAt: rfc3339(createdAt), stale },
+    id,
+    name,
+    createdAt: rfc3339(createdAt),
+    stale,
     ...(rest.mode === null ? {} : { mode: rest.mode }),
     ...(rest.incarnation === null ? {} : { incarnation: rest.incarnation }),
     ...(rest.applied === null ? {} : { position: Number(rest.applied), cursor: cursorAt(Number(rest.applied)) }),

@@ -241,8 +241,11 @@ export function createIssuerService(deps: Deps) {
 }
 
 const firstSettings: ListSettings = {
-  ...{ listSuperseded: false, shards: 0, deltaList: false },
-  ...{ distributionPoint: false, listMaxAge: 0 },
+  listSuperseded: false,
+  shards: 0,
+  deltaList: false,
+  distributionPoint: false,
+  listMaxAge: 0,
 };
 
 function stored({ id, certificateDer, notBefore, notAfter }: Issuer) {

@@ -38,7 +38,9 @@ export function createListSigner<Stored extends ListedIssuer>({ clock, open, crl
   const checked = new WeakSet<List>();
 
   const headerOf = (issuer: Stored, { number, thisUpdate, nextUpdate, url, base, scope }: CrlRecord): CrlHeader => ({
-    ...{ number, thisUpdate, nextUpdate },
+    number,
+    thisUpdate,
+    nextUpdate,
     // A delta has the scope of its complete list, and says so in the same words (RFC 5280 §5.2.4).
     distributionPoint: url ?? (issuer.distributionPoint && !isShard(scope) ? crlUrl(issuer.id) : undefined),
     baseNumber: base?.number,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { reasonCodes, type RevocationReason } from '../pki/crl.js';
-import type { PolicyDocument } from '../policy/policy.js';
+import type { PolicyDocument } from '../policy/document.js';
 
 /**
  * What the log says. This file is pure: whoever follows the log, with a database or without one, reads it.

@@ -2,7 +2,7 @@ import { rfc3339, type Clock } from '../clock.js';
 import { compilePolicies, type CompiledPolicies, type PolicyVersion } from '../policy/compile.js';
 import type { Context } from '../policy/condition.js';
 import { decide } from '../policy/decide.js';
-import { weightOf } from '../policy/limits.js';
+import { weightOf } from '../policy/weight.js';
 import { probesOf, type Probe } from '../policy/probe.js';
 import { createPrincipal, type Principal } from '../policy/variables.js';
 import { inSlices } from '../slices.js';

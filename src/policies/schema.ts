@@ -11,7 +11,7 @@ import {
   timestamp,
   versionNumber,
 } from '../shapes.js';
-import { policyDocument } from '../policy/policy.js';
+import { policyDocument } from '../policy/document.js';
 
 /** What is sent is read by `readPolicy`, which names the statement that is wrong; this documents it. */
 export const document = policyDocument;

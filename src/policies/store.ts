@@ -1,6 +1,6 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import type { PolicyVersion } from '../policy/compile.js';
-import type { PolicyDocument } from '../policy/policy.js';
+import type { PolicyDocument } from '../policy/document.js';
 
 export type StoredVersion = PolicyVersion & { createdAt: Date; createdBy: string };
 

@@ -1,5 +1,5 @@
-import type { PolicyDocument, Statement } from './policy.js';
-import { days } from './time/window.js';
+import type { PolicyDocument, Statement } from './document.js';
+import { days } from './document.js';
 
 /** What of an account shapes its built-in policies. */
 export type BuiltInSettings = { timeZone: string; clientIdForm: 'thing' | 'account:thing' };

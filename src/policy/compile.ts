@@ -1,7 +1,7 @@
 import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from './action.js';
 import { compileCondition, type CompiledCondition } from './condition.js';
 import { createTrie, insert, insertWhole, type Trie } from './path-trie.js';
-import type { Condition, PolicyDocument, Statement } from './policy.js';
+import type { Condition, PolicyDocument, Statement } from './document.js';
 import { parseResource, type ResourcePattern } from './resource.js';
 import { compileTimeWindows, type TimeWindows } from './time/window.js';
 import { variablesOf, type Variable } from './variables.js';

@@ -1,5 +1,5 @@
 import { isWithin, parseAddress, parseRange, withoutPort, type Address, type AddressRange } from '../address.js';
-import type { Condition } from './policy.js';
+import { protocols, type Condition } from './document.js';
 import { compileTimeWindows, type TimeWindows } from './time/window.js';
 import type { Principal } from './variables.js';
 
@@ -12,9 +12,6 @@ export type Context = {
   retain?: boolean | string | undefined;
   qos?: number | string | undefined;
 };
-
-/** The protocols that a context can name. */
-export const protocols = ['mqtt', 'mqtts', 'ws', 'wss', 'http', 'https', 'coap', 'coaps'] as const;
 
 /** A condition, ready to be asked. The windows apart, because time alone changes an answer later. */
 export type CompiledCondition = {

@@ -1,7 +1,7 @@
 import { compilePolicies, type PolicyVersion } from './compile.js';
 import { compileCondition, failingMember } from './condition.js';
 import { decide, type Query } from './decide.js';
-import type { Statement } from './policy.js';
+import type { Statement } from './document.js';
 import type { Principal } from './variables.js';
 
 /** Why a statement did or did not take part in a decision. */

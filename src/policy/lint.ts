@@ -1,14 +1,7 @@
 import { parseResource } from './resource.js';
 import { quote } from './limits.js';
-import {
-  atOnce,
-  capping,
-  pause,
-  readingPolicy,
-  type PolicyDocument,
-  type PolicyFault,
-  type Statement,
-} from './policy.js';
+import type { PolicyDocument, Statement } from './document.js';
+import { atOnce, capping, pause, readingPolicy, type PolicyFault } from './policy.js';
 
 /** What is wrong, or only odd, about a document. An `error` keeps it from being saved. */
 export type Finding = { level: 'error' | 'warning'; statement?: string; message: string };

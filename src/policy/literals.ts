@@ -1,5 +1,5 @@
 import { kindOfAction, type ResourceKind } from './action.js';
-import type { PolicyDocument } from './policy.js';
+import type { PolicyDocument } from './document.js';
 import { parseResource, type Level } from './resource.js';
 import { fill, type Principal } from './variables.js';
 

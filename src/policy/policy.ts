@@ -1,60 +1,11 @@
 import { z } from 'zod';
 import { DomainError } from '../errors.js';
 import { kindOfAction, type ResourceKind } from './action.js';
-import { compileCondition, compileRange, protocols } from './condition.js';
-import { findExcess, policyLimits, quote } from './limits.js';
+import { compileCondition, compileRange } from './condition.js';
+import { policyDocument, statement, type Condition, type PolicyDocument, type Statement } from './document.js';
+import { policyLimits, quote } from './limits.js';
 import { parseResource } from './resource.js';
-import { days } from './time/window.js';
-import { spellZone } from './time/zone.js';
-
-const time = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time from 00:00 to 23:59');
-const timeWindow = z
-  .strictObject({
-    from: time,
-    to: time.or(z.literal('24:00')),
-    days: z.array(z.enum(days)).min(1).max(7),
-    timeZone: z.string().max(64).overwrite(spellZone),
-  })
-  .refine(({ from, to }) => from !== to, 'must not begin and end at the same time: 00:00 to 24:00 is the whole day');
-
-const condition = z.strictObject({
-  timeWindows: z.array(timeWindow).min(1).max(64).optional(),
-  sourceCidrs: z.array(z.string().max(64)).min(1).max(256).optional(),
-  protocols: z
-    .array(z.string().toLowerCase().pipe(z.enum(protocols)))
-    .min(1)
-    .max(64)
-    .optional(),
-  attributes: z
-    .record(
-      z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'must be an attribute name'),
-      z.array(z.string().max(256)).min(1).max(1000),
-    )
-    .refine((attributes) => Object.keys(attributes).length > 0, 'must name an attribute')
-    .optional(),
-  retain: z.boolean().optional(),
-  qos: z.array(z.int().min(0).max(2)).min(1).max(3).optional(),
-});
-
-const statement = z.strictObject({
-  id: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -'),
-  effect: z.enum(['allow', 'deny']),
-  actions: z.array(z.string().max(64)).min(1).max(100),
-  resources: z.array(z.string().max(65_600)).min(1).max(1000),
-  condition: condition.optional(),
-});
-
-/** A policy document: what is written, stored and rendered. */
-export const policyDocument = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -'),
-  dataSensitivity: z.enum(['low', 'medium', 'high']).optional(),
-  statements: z.array(statement).min(1).max(policyLimits.statements),
-});
-
-export type PolicyDocument = z.output<typeof policyDocument>;
-export type Statement = z.output<typeof statement>;
-export type Condition = z.output<typeof condition>;
-export type TimeWindow = z.output<typeof timeWindow>;
+import { findExcess } from './weight.js';
 
 /** What keeps a document from having a meaning, and where. */
 export type PolicyFault = { statement?: string; message: string };

@@ -1,6 +1,6 @@
 import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from './action.js';
 import type { Context } from './condition.js';
-import type { Condition, Statement } from './policy.js';
+import type { Condition, Statement } from './document.js';
 import { parseResource } from './resource.js';
 import { renderStatement, type Principal } from './variables.js';
 

@@ -1,5 +1,5 @@
 import { quote } from './limits.js';
-import type { PolicyDocument, Statement } from './policy.js';
+import type { PolicyDocument, Statement } from './document.js';
 
 /** What the variables of a policy stand for, for one thing. */
 export type Variables = {

@@ -1,5 +1,7 @@
+import type { KeyObject } from 'node:crypto';
 import type { KeyType } from '../pki/public-key.js';
-import type { HeldCertificate } from '../registry.js';
+import type { HeldCertificate, RegisteredThing } from '../registry.js';
+import type { FamilyToken } from './store.js';
 
 /** What a device asks for at its first boot, whatever protocol it speaks. */
 export type FirstBoot = {
@@ -18,4 +20,13 @@ export type RenewFor = {
   csr: Buffer;
   /** Uses up what proved that, just before a certificate is signed for it: a repetition before that costs nothing. */
   spend(): Promise<void>;
+};
+
+/** What a device gets; `family` is set when a token of it goes with the rest. */
+export type Provisioned = {
+  created: boolean;
+  thing: RegisteredThing;
+  certificate: { der: Buffer; serialNumber: string; fingerprint: string; notBefore: Date; notAfter: Date };
+  privateKey?: KeyObject;
+  family?: FamilyToken;
 };

@@ -6,7 +6,7 @@ import { encodePkcs12 } from '../pki/pkcs12.js';
 import type { Variables } from '../policy/variables.js';
 import type { RegisteredThing } from '../registry.js';
 import type { PrivateKeyForm, ProvisionAnswer, RenewAnswer } from './routes.js';
-import type { Provisioned } from './service.js';
+import type { Provisioned } from './asked.js';
 
 type Authority = { chainPem: string; chainDer: Buffer[]; urls: { crl: string; ocsp: string } };
 type HandedOut = Provisioned['certificate'] & { outsideLists?: boolean };

@@ -1,6 +1,24 @@
 import { sql, type Transaction } from '../db/client.js';
 import { isKeyFree } from './key-sql.js';
-import type { ProvisionRecord } from './store.js';
+import type { IssuedCertificate } from '../issuers/service.js';
+import type { Origin } from '../origin.js';
+import type { RegisteredThing } from '../registry.js';
+
+/** A chain of refresh tokens, of which only the latest is good. */
+export type RefreshFamily = { id: string; expiresAt: Date };
+
+/** Everything that one provisioning leaves behind, complete before it is written. */
+export type ProvisionRecord = {
+  at: Date;
+  origin: Origin;
+  enrollmentId: string;
+  thing: RegisteredThing;
+  certificate: IssuedCertificate;
+  issuerId: string;
+  /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
+  spkiSha256: string;
+  family: RefreshFamily;
+};
 
 /**
  * Writes things, keys, certificates, refresh families, audit rows and the uses of enrollments: one

@@ -6,7 +6,8 @@ import type { AppendAudit } from '../audit/store.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
 import { isKeyBarred, isKeyFree } from './key-sql.js';
 import { insertRecords } from './record-sql.js';
-import { readState, usability, type BatchState, type LockRoom, type ProvisionRecord, type Unusable } from './store.js';
+import type { ProvisionRecord } from './record-sql.js';
+import { readState, usability, type BatchState, type LockRoom, type Unusable } from './store.js';
 
 /** What a re-enrollment may do, as it was when an operator made it. */
 export type ReenrollRights = {
@@ -41,7 +42,13 @@ export function createReenrollStore(commit: Commit, audit: AppendAudit, log: App
     const gen = old.gen + 1;
     const { account, name, thingType, attributes, policies, segment } = old;
     const thing: RegisteredThing = {
-      ...{ id: record.thing.id, account, name, thingType, attributes, policies, segment },
+      id: record.thing.id,
+      account,
+      name,
+      thingType,
+      attributes,
+      policies,
+      segment,
       status: 'active',
       gen,
       minGen: gen,

@@ -77,17 +77,19 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
         const { serialNumber, fingerprint, index, der, notBefore, notAfter, crlScope } = certificate;
         await tx.certificate.create({
           data: {
-            ...{
-              serialNumber,
-              fingerprint,
-              issuerId,
-              issuerIndex: index,
-              der: new Uint8Array(der),
-              notBefore,
-              notAfter,
-              crlScope,
-            },
-            ...{ accountName: thing.account, thingId: thing.id, spkiSha256: spki, createdAt: at, renews: renewed },
+            serialNumber,
+            fingerprint,
+            issuerId,
+            issuerIndex: index,
+            der: new Uint8Array(der),
+            notBefore,
+            notAfter,
+            crlScope,
+            accountName: thing.account,
+            thingId: thing.id,
+            spkiSha256: spki,
+            createdAt: at,
+            renews: renewed,
           },
         });
         await audit(tx, {

@@ -1,8 +1,9 @@
 import { addSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { notActive } from './refusals.js';
-import type { Provisioned } from './service.js';
-import type { ProvisioningStore, ProvisionRecord, RepeatOf } from './store.js';
+import type { Provisioned } from './asked.js';
+import type { ProvisionRecord } from './record-sql.js';
+import type { ProvisioningStore, RepeatOf } from './store.js';
 
 /** How long the answer to a first boot is given again to an equal request, also once its enrollment has expired. */
 export const repeatSeconds = 24 * 3600;

@@ -4,7 +4,7 @@ import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';
 import type { FirstBoot } from './asked.js';
-import type { Provisioned } from './service.js';
+import type { Provisioned } from './asked.js';
 import type { Origin } from '../origin.js';
 
 export type ProvisionAnswer = z.output<typeof schema.provisionAnswer>;

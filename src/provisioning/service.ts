@@ -1,4 +1,4 @@
-import { hash, randomUUID, type KeyObject } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import type { EnrollmentService } from '../enrollments/service.js';
@@ -8,13 +8,14 @@ import type { SigningAuthority } from '../issuers/service.js';
 import type { Origin } from '../origin.js';
 import type { PublicKey } from '../pki/public-key.js';
 import type { RegisteredThing } from '../registry.js';
-import type { FirstBoot } from './asked.js';
+import type { FirstBoot, Provisioned } from './asked.js';
 import { keyOfCsr, makeKey, type DeviceKey } from './device-key.js';
 import { createGroupCommit, type GroupCommit } from './group-commit.js';
 import { keyBarred, keyInUse, notActive, segmentFull, thingExists, unusableEnrollment } from './refusals.js';
 import type { ReenrollRights, ReenrollStore } from './reenroll-store.js';
 import { repeat, repeatSeconds, sameAs } from './repeat.js';
-import type { FamilyToken, ProvisionOutcome, ProvisioningStore, ProvisionRecord, RefreshFamily } from './store.js';
+import type { ProvisionRecord, RefreshFamily } from './record-sql.js';
+import type { ProvisionOutcome, ProvisioningStore } from './store.js';
 import { createTurns } from './turns.js';
 
 type Deps = {
@@ -32,15 +33,6 @@ type Core = Deps & {
   inTurn: ReturnType<typeof createTurns>;
   /** Requests that were answered: a repetition of one needs no signature. A hint, no more. */
   answered: LRUCache<string, true>;
-};
-
-/** What a device gets; `family` is set when a token of it goes with the rest. */
-export type Provisioned = {
-  created: boolean;
-  thing: RegisteredThing;
-  certificate: { der: Buffer; serialNumber: string; fingerprint: string; notBefore: Date; notAfter: Date };
-  privateKey?: KeyObject;
-  family?: FamilyToken;
 };
 
 export const deviceValidity = (at: Date) => ({

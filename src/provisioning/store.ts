@@ -1,25 +1,8 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
-import type { Origin } from '../origin.js';
-import type { IssuedCertificate } from '../issuers/service.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
 import { isKeyFree } from './key-sql.js';
-import { insertRecords } from './record-sql.js';
-
-export type RefreshFamily = { id: string; expiresAt: Date };
-
-/** Everything that one provisioning leaves behind, complete before it is written. */
-export type ProvisionRecord = {
-  at: Date;
-  origin: Origin;
-  enrollmentId: string;
-  thing: RegisteredThing;
-  certificate: IssuedCertificate;
-  issuerId: string;
-  /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
-  spkiSha256: string;
-  family: RefreshFamily;
-};
+import { insertRecords, type ProvisionRecord } from './record-sql.js';
 
 /**
  * What became of a record. Only `created` wrote something. A taken name may be a repeat of the request

@@ -8,7 +8,10 @@ import type { TestServer } from './server.js';
  */
 export async function createScenario(server: TestServer): Promise<Client> {
   const allow = (id: string, actions: string[], resources: string[], condition?: object) => ({
-    ...{ id, effect: 'allow', actions, resources },
+    id,
+    effect: 'allow',
+    actions,
+    resources,
     ...(condition ? { condition } : {}),
   });
   const people = await server.owner.post('/v1/policies', {
@@ -38,7 +41,8 @@ export const read = { name: 'read' };
 export const write = { name: 'write' };
 export const remove = (soft: boolean) => ({ name: 'publish', properties: { retain: soft } });
 export const record = (number: 1 | 2, properties?: object) => ({
-  ...{ type: 'endpoint', id: `record-${number}` },
+  type: 'endpoint',
+  id: `record-${number}`,
   ...(properties ? { properties } : {}),
 });
 export const active = { status: 'active' };

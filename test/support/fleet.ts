@@ -81,7 +81,10 @@ export const signedBy = (
 ): Promise<string> => {
   const { account } = device.answer.body.thing;
   return assertion({
-    ...{ pem: pemOf(device), key: device.key, audience: server.url, subject: `${account}/${device.name}` },
+    pem: pemOf(device),
+    key: device.key,
+    audience: server.url,
+    subject: `${account}/${device.name}`,
     now: server.now(),
     ...more,
   });

@@ -1,5 +1,5 @@
 import { universeLevels, type Asked } from './policy-reference.js';
-import type { Condition, PolicyDocument, Statement } from '../../src/policy/policy.js';
+import type { Condition, PolicyDocument, Statement } from '../../src/policy/document.js';
 
 /** A small generator of random numbers with a seed (mulberry32), so that a failing case can be run again. */
 export function createRandom(seed: number) {

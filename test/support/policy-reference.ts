@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import type { Context } from '../../src/policy/condition.js';
-import type { Condition, Statement, TimeWindow } from '../../src/policy/policy.js';
+import type { Condition, Statement, TimeWindow } from '../../src/policy/document.js';
 
 /**
  * The semantics of policies a second time, plainly: every statement is looked at, topics are compared one by

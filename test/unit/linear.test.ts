@@ -21,7 +21,7 @@ import { lintPolicy } from '../../src/policy/lint.js';
 import { probesOf } from '../../src/policy/probe.js';
 import { parseResource, readQuery } from '../../src/policy/resource.js';
 import { isTopicFilter } from '../../src/policy/topic-filter.js';
-import type { PolicyDocument } from '../../src/policy/policy.js';
+import type { PolicyDocument } from '../../src/policy/document.js';
 import { createPrincipal, parseTemplate } from '../../src/policy/variables.js';
 
 /** A function that gets text or octets from outside, and inputs made to be slow, by their size. */

@@ -1,6 +1,6 @@
 import type { Grantee } from '../../access/grantee.js';
 import { exportToAws, type AwsDocument } from '../../policy/aws/export.js';
-import type { PolicyDocument } from '../../policy/policy.js';
+import type { PolicyDocument } from '../../policy/document.js';
 import { renderPolicy, type Principal } from '../../policy/variables.js';
 import type { Holder, Refusal } from '../judge.js';
 

@@ -1,7 +1,7 @@
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import { AwsFailure, toAwsFailure } from './failure.js';
-import type { IotConnection } from './iot-registry.js';
+import type { IotConnection } from './iot-connection.js';
 
 /** The role when there is one, with the server's credentials to assume it; else the server's. */
 export function credentialsOf({

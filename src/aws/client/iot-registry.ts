@@ -1,23 +1,8 @@
 import { IoT } from '@aws-sdk/client-iot';
 import type { AwsCall } from './calls.js';
 import { AwsFailure, toAwsFailure } from './failure.js';
+import type { IotConnection } from './iot-connection.js';
 import { credentialsOf, requireAccount } from './iot-credentials.js';
-
-/** How to reach the AWS account of a mirror. */
-export type IotConnection = {
-  awsAccount: string;
-  region: string;
-  roleArn: string | undefined;
-  /** What the role's trust policy asks for: the account here, so that nobody can make Thingward act on another's role. */
-  externalId: string;
-  endpoint: string | undefined;
-  stsEndpoint: string | undefined;
-  timeoutMs: number;
-  /** Takes the place, once the credentials proved to be of it. Nothing is called before. */
-  hold(): Promise<void>;
-  /** Aborts when the time of a call is up. */
-  limit(ms: number): AbortSignal;
-};
 
 export type AwsThing = { name: string; type: string | undefined; attributes: Record<string, string> };
 export type AwsCertificateStatus = 'ACTIVE' | 'INACTIVE' | 'REVOKED';
@@ -239,7 +224,9 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
         client.listThings({ nextToken, maxResults: pageSize }, options),
       );
       const items = things.map(({ thingName, thingTypeName, attributes = {} }) => ({
-        ...{ name: thingName!, type: thingTypeName, attributes },
+        name: thingName!,
+        type: thingTypeName,
+        attributes,
       }));
       return { items, next };
     },
@@ -258,7 +245,9 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
         client.listCertificates({ marker, pageSize }, options),
       );
       const items = certificates.map(({ certificateId, certificateArn, status }) => ({
-        ...{ id: certificateId!, arn: certificateArn!, status: status! },
+        id: certificateId!,
+        arn: certificateArn!,
+        status: status!,
       }));
       return { items, next: nextMarker };
     },

@@ -4,7 +4,7 @@ import { DomainError } from '../../errors.js';
 import type { Origin } from '../../origin.js';
 import { serialDigits } from '../../pki/serial-number.js';
 import { importFromAws } from '../../policy/aws/import.js';
-import type { PolicyDocument } from '../../policy/policy.js';
+import type { PolicyDocument } from '../../policy/document.js';
 import { attributeNameForm, thingNameForm, thingTypeForm } from '../../shapes.js';
 import { createBackground } from '../runs/background.js';
 import type { Claims } from '../runs/claims.js';
@@ -84,7 +84,10 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
   const takeThing = async (taking: Taking, found: AwsThing): Promise<ImportedItem> => {
     const { run, iot } = taking;
     const item = (result: ImportedItem['result'], certificates: number, warnings: string[]) => ({
-      ...{ thing: found.name, result, certificates, warnings },
+      thing: found.name,
+      result,
+      certificates,
+      warnings,
     });
     const unfit = whyUnfit(found);
     if (unfit !== undefined) return item('skipped', 0, [unfit]);
@@ -98,7 +101,9 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
     const policies = commonPolicies(taken);
     if (typeof policies === 'string') warnings.push(policies);
     const thing: NewThing = {
-      ...{ name: found.name, thingType: found.type ?? null, attributes: found.attributes },
+      name: found.name,
+      thingType: found.type ?? null,
+      attributes: found.attributes,
       policies: typeof policies === 'string' ? [] : policies,
       certificates: taken.map(({ certificate }) => certificate),
     };
@@ -152,7 +157,9 @@ export function createImporter({ store, open, clock, claims, pause, onError, sav
   };
 
   const background = createBackground<ImportRun>({
-    ...{ claims, onError, work: take },
+    claims,
+    onError,
+    work: take,
     claim: (until) => store.claim(clock(), until),
     fail: (run, reason) => store.finish(run, 'failed', reason, clock()),
   });
@@ -225,7 +232,11 @@ function readCertificate(
     if (!(notBefore < notAfter)) return 'it was never valid';
     const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
     return {
-      ...{ serialNumber, fingerprint: hash('sha256', certificate.raw), der: certificate.raw, notBefore, notAfter },
+      serialNumber,
+      fingerprint: hash('sha256', certificate.raw),
+      der: certificate.raw,
+      notBefore,
+      notAfter,
       spkiSha256: hash('sha256', spki, 'buffer'),
       ...known,
     };

@@ -70,8 +70,14 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
     await tx.issuer.createMany({
       data: [
         {
-          ...{ id, accountName: account, kind: 'external', certificateDer: none, sealedKey: none },
-          ...{ notBefore: at, notAfter: forever, createdAt: at },
+          id,
+          accountName: account,
+          kind: 'external',
+          certificateDer: none,
+          sealedKey: none,
+          notBefore: at,
+          notAfter: forever,
+          createdAt: at,
         },
       ],
       skipDuplicates: true,
@@ -87,8 +93,19 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
     const { serialNumber, fingerprint, der, notBefore, notAfter, active } = certificate;
     await tx.certificate.create({
       data: {
-        ...{ serialNumber, fingerprint, der: new Uint8Array(der), spkiSha256, notBefore, notAfter, createdAt: at },
-        ...{ accountName: account, thingId, issuerId, issuerIndex: nextIndex - 1n, enrollmentId, crlScope: 'external' },
+        serialNumber,
+        fingerprint,
+        der: new Uint8Array(der),
+        spkiSha256,
+        notBefore,
+        notAfter,
+        createdAt: at,
+        accountName: account,
+        thingId,
+        issuerId,
+        issuerIndex: nextIndex - 1n,
+        enrollmentId,
+        crlScope: 'external',
         // It is in use already: nothing waits for its first time.
         firstUsedAt: at,
         ...(active ? {} : { revokedAt: at, reason: 'certificateHold' }),
@@ -160,17 +177,18 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
       db.$transaction(async (tx) => {
         const { id } = await tx.enrollment.create({
           data: {
-            ...{ id: randomUUID(), accountName: run.account, tokenHash: new Uint8Array(randomBytes(32)), policies: [] },
-            ...{
-              thingNamePattern: '*',
-              maxUses: 1,
-              attributes: {},
-              sourceCidrs: [],
-              deviceAttributes: [],
-              createdAt: at,
-              createdBy: run.origin.actor,
-              revokedAt: at,
-            },
+            id: randomUUID(),
+            accountName: run.account,
+            tokenHash: new Uint8Array(randomBytes(32)),
+            policies: [],
+            thingNamePattern: '*',
+            maxUses: 1,
+            attributes: {},
+            sourceCidrs: [],
+            deviceAttributes: [],
+            createdAt: at,
+            createdBy: run.origin.actor,
+            revokedAt: at,
           },
         });
         await tx.awsImport.update({ where: { id: run.id }, data: { enrollmentId: id } });

@@ -69,13 +69,20 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
     const begun = new Map(stored.map(({ step, reached }) => [step, reached]));
     const retentionMs = mirror.retentionDays * 86_400_000;
     const plan = planThing(thing, {
-      ...{ thingGroup: mirror.thingGroup, retentionMs, begun, at: clock() },
+      thingGroup: mirror.thingGroup,
+      retentionMs,
+      begun,
+      at: clock(),
       keepsPolicies: saga.keepsPolicies,
     });
     const results = new Map(stored.map(({ step, result }) => [step, result]));
     await runSteps(saga, plan.steps, stored, async (step, before) => {
       const result = await runThingStep(step, {
-        ...{ iot, thing, before, adopted: saga.adopted, withCa: mirror.mode === 'register-with-ca' },
+        iot,
+        thing,
+        before,
+        adopted: saga.adopted,
+        withCa: mirror.mode === 'register-with-ca',
         resultOf: (fingerprint) => results.get(`certificate:${fingerprint}`) ?? undefined,
         async certificate(fingerprint) {
           const { der, issuerDer } = await store.certificate(fingerprint);

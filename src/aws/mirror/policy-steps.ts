@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { denyEverything, exportToAws, type AwsExport } from '../../policy/aws/export.js';
 import { awsThingName } from '../../policy/aws/resource.js';
-import type { PolicyDocument } from '../../policy/policy.js';
+import type { PolicyDocument } from '../../policy/document.js';
 import { AwsFailure } from '../client/failure.js';
 import type { IotRegistry } from '../client/iot-registry.js';
 

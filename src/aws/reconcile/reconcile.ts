@@ -27,7 +27,10 @@ export function createReconciler({ store, open, clock, claims, pause, onError }:
     if (!mirror) return store.finish(run, 'failed', 'the mirror was switched off', clock());
     const iot = retrying(mirror.iot, pause);
     const comparison: Comparison = {
-      ...{ run, store, iot, thingGroup: mirror.settings.thingGroup },
+      run,
+      store,
+      iot,
+      thingGroup: mirror.settings.thingGroup,
       report: (findings) => findings.forEach((finding) => note(run, finding)),
       async advance(count, foreign = 0) {
         run.progress[run.phase] = (run.progress[run.phase] ?? 0) + count;
@@ -44,7 +47,9 @@ export function createReconciler({ store, open, clock, claims, pause, onError }:
   };
 
   const background = createBackground<Reconciliation>({
-    ...{ claims, onError, work: compare },
+    claims,
+    onError,
+    work: compare,
     claim: (until) => store.claim(clock(), until),
     fail: (run, reason) => store.finish(run, 'failed', reason, clock()),
   });

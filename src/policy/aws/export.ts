@@ -12,7 +12,8 @@ import {
   type Unsayable,
 } from './resource.js';
 import { quote } from '../limits.js';
-import { capped, type PolicyDocument, type PolicyFault, type Statement } from '../policy.js';
+import type { PolicyDocument, Statement } from '../document.js';
+import { capped, type PolicyFault } from '../policy.js';
 import { parseResource, type Level, type ResourcePattern } from '../resource.js';
 
 export type AwsStatement = {
@@ -126,7 +127,8 @@ function allow(Action: string[], Resource: string[], ranges: string[] | undefine
   const Condition = { ...attached, ...sources };
   return {
     Effect: 'Allow' as const,
-    ...{ Action, Resource },
+    Action,
+    Resource,
     ...(Object.keys(Condition).length > 0 ? { Condition } : {}),
   };
 }

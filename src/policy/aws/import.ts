@@ -1,6 +1,7 @@
 import { formatRange, parseRange } from '../../address.js';
 import { matchesGlob } from '../glob.js';
-import { readPolicy, type PolicyDocument, type PolicyFault, type Statement } from '../policy.js';
+import type { PolicyDocument, Statement } from '../document.js';
+import { readPolicy, type PolicyFault } from '../policy.js';
 import { lintPolicy } from '../lint.js';
 import { replaceVariables } from '../variables.js';
 

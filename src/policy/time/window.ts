@@ -1,4 +1,4 @@
-import type { TimeWindow } from '../policy.js';
+import { days, type TimeWindow } from '../document.js';
 import { spellZone, zoneOf, type Zone } from './zone.js';
 
 /** Time windows, ORed, ready to be asked. Instants are milliseconds since 1970, UTC. */
@@ -8,9 +8,6 @@ export type TimeWindows = {
   /** The first instant after `at` at which `holdsAt` changes, when it is not after `horizon`; else Infinity. */
   nextEdge(at: number, horizon: number): number;
 };
-
-/** The days of a week, in order. */
-export const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
 /** Counts what is done for windows, one for each change of a zone's windows that is looked up: a measure that no clock disturbs. */
 export type WindowWork = { lookups: number };

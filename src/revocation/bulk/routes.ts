@@ -17,7 +17,11 @@ const bodyOctets = 2 * 1024 * 1024;
 /** Revoking many certificates at once, with a look at them first. */
 export function bulkRoutes({ service, cursorAt }: Deps) {
   const present = ({ id, status, reason, expected, revoked, ...rest }: Bulk): z.output<typeof schema.bulk> => ({
-    ...{ id, status, reason, expectedCount: expected, revoked },
+    id,
+    status,
+    reason,
+    expectedCount: expected,
+    revoked,
     ...(rest.position === null ? {} : { position: Number(rest.position), cursor: cursorAt(Number(rest.position)) }),
     createdAt: rfc3339(rest.createdAt),
     ...(rest.finishedAt ? { finishedAt: rfc3339(rest.finishedAt) } : {}),

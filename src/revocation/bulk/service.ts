@@ -110,8 +110,17 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
       const at = clock();
       const { filter, reason, expectedCount } = request;
       const bulk: BulkRevocation = {
-        ...{ id: randomUUID(), account, filter, reason, origin, expected: expectedCount!, revoked: 0 },
-        ...{ position: null, status: 'running', createdAt: at, finishedAt: null },
+        id: randomUUID(),
+        account,
+        filter,
+        reason,
+        origin,
+        expected: expectedCount!,
+        revoked: 0,
+        position: null,
+        status: 'running',
+        createdAt: at,
+        finishedAt: null,
       };
       const begun = store.transaction(async (tx) => {
         const { count } = await store.count(tx, { account, filter, reason, at });

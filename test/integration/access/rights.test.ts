@@ -270,8 +270,13 @@ async function insertKeys(server: TestServer, account: string, count: number): P
     keys.push(key);
     const made = Object.fromEntries(key.flagged.map((flag) => [flag, true]));
     rows.push({
-      ...{ id: key.id, accountName: account, hash: new Uint8Array(hash), permissions: held, ...made },
-      ...{ createdAt: server.now(), createdBy: 'test' },
+      id: key.id,
+      accountName: account,
+      hash: new Uint8Array(hash),
+      permissions: held,
+      ...made,
+      createdAt: server.now(),
+      createdBy: 'test',
     });
   }
   await server.database.client.apiKey.createMany({ data: rows });

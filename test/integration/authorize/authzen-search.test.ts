@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { searchWork } from '../../../src/authorize/search.js';
-import { weightOf } from '../../../src/policy/limits.js';
+import { weightOf } from '../../../src/policy/weight.js';
 import { active, alice, archived, bob, createScenario, read, record, write } from '../../support/authzen.js';
 import { problemOf, type Client } from '../../support/client.js';
 import { enroll, provision } from '../../support/fleet.js';
@@ -165,7 +165,9 @@ describe('AuthZEN searches', () => {
     const { ownerKey } = (await server.owner.post('/v1/accounts', { name: 'dear' })).body;
     const owner = server.as(ownerKey);
     const statements = Array.from({ length: 19 }, (_, n) => ({
-      ...{ id: `s${n}`, effect: 'allow' as const, actions: ['read'] },
+      id: `s${n}`,
+      effect: 'allow' as const,
+      actions: ['read'],
       resources: Array.from({ length: 500 }, (__, m) => `endpoint:e-${n}-${m}`),
     }));
     const names = Array.from({ length: 12 }, (_, n) => `dear-${n}`);

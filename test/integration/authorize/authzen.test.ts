@@ -206,7 +206,9 @@ describe('AuthZEN', () => {
     ];
     const asked = (semantic?: string, evaluations: object[] = items) =>
       decisions({
-        ...{ subject: alice, action: read, evaluations },
+        subject: alice,
+        action: read,
+        evaluations,
         ...(semantic ? { options: { evaluations_semantic: semantic } } : {}),
       });
     for (let again = 0; again < 2; again++) {

@@ -25,7 +25,9 @@ describe('POST /integrations/aws-authorizer', () => {
   const keyWith = async (request: object): Promise<string> =>
     (await server.owner.post('/v1/api-keys', { name: 'lambda', ...request })).body.key;
   const mqtt = (password: string, more: object = {}) => ({
-    ...{ signatureVerified: false, protocols: ['tls', 'mqtt'], connectionMetadata: { id: crypto.randomUUID() } },
+    signatureVerified: false,
+    protocols: ['tls', 'mqtt'],
+    connectionMetadata: { id: crypto.randomUUID() },
     protocolData: {
       tls: { serverName: 'iot.example.com' },
       mqtt: { username: 'pump-1', password: Buffer.from(password).toString('base64'), clientId: 'pump-1' },
@@ -118,7 +120,10 @@ describe('POST /integrations/aws-authorizer', () => {
       const inAws = awsAllows(arn, policyDocuments, { clientId, sourceIp: '192.0.2.1' }, request);
       const resource = request.action === 'Connect' ? `client:${request.text}` : `topic:${request.text}`;
       const { body } = await server.as(lambda).post('/v1/authorize', {
-        ...{ principal: { token }, action: request.action.toLowerCase(), resource, context: { clientId } },
+        principal: { token },
+        action: request.action.toLowerCase(),
+        resource,
+        context: { clientId },
       });
       if (inAws) expect(body.decision, JSON.stringify(request)).toBe('allow');
       if (inAws) allowed++;

@@ -36,8 +36,14 @@ const byName: Way = {
     const promises = eachPromise(false);
     return (
       grantee && {
-        ...{ kind: 'grantee', id: credential, account: 'acme', actor: `name:${credential}`, role: null, promises },
-        ...{ expiresAt: null, ...grantee },
+        kind: 'grantee',
+        id: credential,
+        account: 'acme',
+        actor: `name:${credential}`,
+        role: null,
+        promises,
+        expiresAt: null,
+        ...grantee,
       }
     );
   },

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eachPromise, promiseNames, type Grantee } from '../../../src/access/grantee.js';
 import type { Question } from '../../../src/authorize/question.js';
 import { lintPolicy } from '../../../src/policy/lint.js';
-import type { Statement } from '../../../src/policy/policy.js';
+import type { Statement } from '../../../src/policy/document.js';
 import { enroll, pemOf, provision, useKey, type Device } from '../../support/fleet.js';
 import { followElsewhere, loadHere, type Wire } from '../../support/judges-apart.js';
 import { createRandom, randomPolicies, randomQuestion, type Random } from '../../support/policy-cases.js';

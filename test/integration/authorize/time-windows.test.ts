@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { compileTimeWindows, days } from '../../../src/policy/time/window.js';
-import type { TimeWindow } from '../../../src/policy/policy.js';
+import { days } from '../../../src/policy/document.js';
+import { compileTimeWindows } from '../../../src/policy/time/window.js';
+import type { TimeWindow } from '../../../src/policy/document.js';
 import { describeWith } from '../../support/programs.js';
 
 /** A year in a zone, and the windows that are asked about at every minute of it. */

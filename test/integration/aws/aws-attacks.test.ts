@@ -75,7 +75,11 @@ describe.each(databaseKinds)('the mirror under attack, on %s', (kind) => {
     expect(left).toEqual([]);
     fault = undefined;
     expect(inFake(fake, 'patient', device.answer.body.certificate.fingerprint)).toEqual({
-      ...{ thing: true, status: 'ACTIVE', policies: ['thingward-sensor'], attached: 'patient', member: true },
+      thing: true,
+      status: 'ACTIVE',
+      policies: ['thingward-sensor'],
+      attached: 'patient',
+      member: true,
     });
     expect((await reconcile(server)).counts).toEqual({});
   });

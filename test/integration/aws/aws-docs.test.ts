@@ -24,7 +24,10 @@ describeWith(['moto_server', 'bash', 'curl'], 'docs/aws.md', () => {
     const ownerKey = `twk_${randomBytes(24).toString('base64url')}`;
     // The SDK's own setting leads to the emulator.
     const program = await startProgram({
-      ...{ ...database.settings, ...awsEnvironment, AWS_ENDPOINT_URL: moto.url, THINGWARD_OWNER_KEY: ownerKey },
+      ...database.settings,
+      ...awsEnvironment,
+      AWS_ENDPOINT_URL: moto.url,
+      THINGWARD_OWNER_KEY: ownerKey,
     });
     try {
       const blocks = [...text.matchAll(/<!-- test: (\w+) -->\s+```sh\n([\s\S]*?)```/g)];

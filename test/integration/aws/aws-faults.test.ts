@@ -92,7 +92,11 @@ describe.each(databaseKinds)('every fault of AWS, on %s', (kind) => {
     expect(silent, 'every fault came').toEqual([]);
     for (const name of names)
       expect(inFake(fake, name, fingerprints.get(name)!), JSON.stringify(chosen[Number(name.slice(2))])).toEqual({
-        ...{ thing: true, status: 'ACTIVE', policies: ['thingward-sensor'], attached: name, member: true },
+        thing: true,
+        status: 'ACTIVE',
+        policies: ['thingward-sensor'],
+        attached: name,
+        member: true,
       });
     expect([fake.things.size, fake.certificates.size]).toEqual([names.length, names.length]);
     const queue = (await server.owner.get('/v1/aws')).body.queue;

@@ -248,7 +248,8 @@ describe.each(databaseKinds)('an import that meets trouble, on %s', (kind) => {
             document: JSON.stringify({ Statement: [{ Effect: 'Allow', Action: 'iot:Publish', Resource: resource }] }),
           },
         ],
-        ...{ active: '1', count: 1 },
+        active: '1',
+        count: 1,
       });
     say('one', 'arn:aws:iot:eu-central-1:123456789012:topic/one');
     say('two', 'arn:aws:iot:eu-central-1:123456789012:topic/two');

@@ -182,8 +182,13 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
     iot('detach-thing-principal', '--thing-name', 'pump-1', '--principal', arn);
     const told = await reconcile(server, true);
     expect(told.counts).toEqual({
-      ...{ 'changed-thing': 1, 'orphan-thing': 1, 'wrong-status': 1, 'changed-policy': 1, 'orphan-policy': 1 },
-      ...{ 'missing-attachment': 1, 'wrong-policies': 1 },
+      'changed-thing': 1,
+      'orphan-thing': 1,
+      'wrong-status': 1,
+      'changed-policy': 1,
+      'orphan-policy': 1,
+      'missing-attachment': 1,
+      'wrong-policies': 1,
     });
     expect((await server.owner.get('/v1/things/pump-1')).body.aws.status).toBe('drifted');
     expect(iot('describe-certificate', '--certificate-id', id).certificateDescription.status).toBe('INACTIVE');

@@ -87,7 +87,8 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
     await provision(server, token, 'd-1');
     await tick();
     expect((await server.owner.get('/v1/aws')).body.trouble).toMatchObject({
-      ...{ call: 'GetCallerIdentity', reason: expect.stringContaining(`${awsAccount}, not to 210987654321`) },
+      call: 'GetCallerIdentity',
+      reason: expect.stringContaining(`${awsAccount}, not to 210987654321`),
     });
     expect(fake.calls).toEqual([]);
   });

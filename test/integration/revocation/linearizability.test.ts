@@ -85,7 +85,9 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
       const { body } = await agent.post('/v1/provision', { thingName: name, csr: csrPem() });
       const { serialNumber, fingerprint, chainPem } = body.certificate as Record<string, string>;
       return {
-        ...{ name, serialNumber: serialNumber!, fingerprint: fingerprint! },
+        name,
+        serialNumber: serialNumber!,
+        fingerprint: fingerprint!,
         crl: new URL(body.links.crl as string).pathname,
         certId: certIdOf(serialNumber!, chainPem!),
         token: body.token.accessToken as string,

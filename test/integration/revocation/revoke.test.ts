@@ -248,7 +248,11 @@ describe.each(databaseKinds)('revoking on %s', (kind) => {
       const key = newKey();
       const renewed = await renew(device, key);
       const client_assertion = await assertion({
-        ...{ pem: renewed.pem, key, audience: server.url, subject: `default/race-${n}`, now: server.now() },
+        pem: renewed.pem,
+        key,
+        audience: server.url,
+        subject: `default/race-${n}`,
+        now: server.now(),
       });
       const first = { grant_type: 'client_credentials', client_assertion_type: assertionType, client_assertion };
       const answers = await Promise.all([

@@ -73,7 +73,9 @@ export function certificateCalls(state: State): Handler[] {
       'ListCertificates',
       (_, { query }) =>
         page(state, [...certificates.keys()], query.get('marker'), 'certificates', 'nextMarker', (id) => ({
-          ...{ certificateId: id, certificateArn: arn('cert', id), status: certificates.get(id)!.status },
+          certificateId: id,
+          certificateArn: arn('cert', id),
+          status: certificates.get(id)!.status,
         })),
     ],
   ];

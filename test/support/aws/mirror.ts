@@ -4,7 +4,10 @@ import type { TestServer } from '../server.js';
 
 /** The settings of a mirror into an emulator. */
 export const mirrorInto = (endpoint: string, settings: object = {}) => ({
-  ...{ mode: 'register-without-ca', awsAccount, region, endpoint },
+  mode: 'register-without-ca',
+  awsAccount,
+  region,
+  endpoint,
   ...settings,
 });
 

@@ -129,7 +129,18 @@ export async function createStage() {
   await fetchBundle();
 
   return {
-    ...{ server, good, revoked, late, at, file, text, revoke, fetchBundle, start, startOwn, admits },
+    server,
+    good,
+    revoked,
+    late,
+    at,
+    file,
+    text,
+    revoke,
+    fetchBundle,
+    start,
+    startOwn,
+    admits,
     addDevice,
 
     async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSnapshot } from '../../../src/authorize/snapshot.js';
 import { decide } from '../../../src/policy/decide.js';
-import type { PolicyDocument } from '../../../src/policy/policy.js';
+import type { PolicyDocument } from '../../../src/policy/document.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
 
 const reading = (name: string, endpoint: string): PolicyDocument => ({

@@ -75,8 +75,11 @@ const cases: [NewLogEntry, string][] = [
   [issuerEntry(account, 'i1'), '"type":"issuer","issuer":"i1"'],
   [
     issuerEntry(account, 'i1', {
-      ...{ listSuperseded: true, distributionPoint: false },
-      ...{ shards: 2, deltaList: true, listMaxAge: 60 },
+      listSuperseded: true,
+      distributionPoint: false,
+      shards: 2,
+      deltaList: true,
+      listMaxAge: 60,
     }),
     '"type":"issuer","issuer":"i1","shards":2,"deltaList":true,"listMaxAge":60,"listSuperseded":true,"distributionPoint":false',
   ],

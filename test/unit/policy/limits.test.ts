@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { compilePolicies } from '../../../src/policy/compile.js';
 import { decide } from '../../../src/policy/decide.js';
 import { exportToAws } from '../../../src/policy/aws/export.js';
-import { policyLimits, quote, weightOf } from '../../../src/policy/limits.js';
+import { weightOf } from '../../../src/policy/weight.js';
+import { policyLimits, quote } from '../../../src/policy/limits.js';
 import { lintPolicy } from '../../../src/policy/lint.js';
-import { parsePolicy, readPolicy, type PolicyDocument, type Statement } from '../../../src/policy/policy.js';
-import { days } from '../../../src/policy/time/window.js';
+import type { PolicyDocument, Statement } from '../../../src/policy/document.js';
+import { parsePolicy, readPolicy } from '../../../src/policy/policy.js';
+import { days } from '../../../src/policy/document.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
 import { zoneNames } from '../../../src/policy/time/zone.js';
 

@@ -3,7 +3,7 @@ import { compilePolicies } from '../../../src/policy/compile.js';
 import { decide } from '../../../src/policy/decide.js';
 import { kindOfAction } from '../../../src/policy/action.js';
 import { namedResources, spellResource } from '../../../src/policy/literals.js';
-import type { PolicyDocument } from '../../../src/policy/policy.js';
+import type { PolicyDocument } from '../../../src/policy/document.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
 import { createRandom, randomPolicies } from '../../support/policy-cases.js';
 

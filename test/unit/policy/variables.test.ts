@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { builtInPolicies } from '../../../src/policy/built-in.js';
 import { renderPolicy } from '../../../src/policy/variables.js';
-import type { PolicyDocument } from '../../../src/policy/policy.js';
+import type { PolicyDocument } from '../../../src/policy/document.js';
 
 const settings = { timeZone: 'UTC', clientIdForm: 'thing' } as const;
 const sensor = builtInPolicies(settings)[0]!;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { compilePolicies } from '../../../src/policy/compile.js';
 import { decide } from '../../../src/policy/decide.js';
-import { parsePolicy, type Statement } from '../../../src/policy/policy.js';
+import type { Statement } from '../../../src/policy/document.js';
+import { parsePolicy } from '../../../src/policy/policy.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
 import { createRandom, type Random } from '../../support/policy-cases.js';
 

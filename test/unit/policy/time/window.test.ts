@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { TimeWindow } from '../../../../src/policy/policy.js';
+import type { TimeWindow } from '../../../../src/policy/document.js';
 import { parsePolicy } from '../../../../src/policy/policy.js';
-import { compileTimeWindows, days } from '../../../../src/policy/time/window.js';
+import { days } from '../../../../src/policy/document.js';
+import { compileTimeWindows } from '../../../../src/policy/time/window.js';
 import { spellZone, zoneDataVersion, zoneNames, zoneOf } from '../../../../src/policy/time/zone.js';
 import { readZoneRule } from '../../../../src/policy/time/zone-rule.js';
 
