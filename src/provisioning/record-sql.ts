@@ -4,7 +4,7 @@ import type { IssuedCertificate } from '../issuers/service.js';
 import type { Origin } from '../origin.js';
 import type { RegisteredThing } from '../registry.js';
 
-/** A chain of refresh tokens, of which only the latest is good. */
+/** A chain of refresh tokens, of which only the latest is valid. */
 export type RefreshFamily = { id: string; expiresAt: Date };
 
 /** Everything that one provisioning leaves behind, complete before it is written. */
