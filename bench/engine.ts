@@ -7,7 +7,7 @@ import { createRandom } from '../test/support/policy-cases.js';
 import { requirePeer } from './peers.js';
 
 /** One line: nanoseconds of one decision, ours and a peer's, on the same questions with the same answers. */
-export type EngineRow = { what: string; ours: number; casbin: number; cedar: number };
+type EngineRow = { what: string; ours: number; casbin: number; cedar: number };
 
 type Question = { topic: string; allowed: boolean };
 type Engine = (topic: string) => boolean;

@@ -22,8 +22,6 @@ export type Chore = {
 const jitter = 0.1;
 const stopAtMostMs = 5000;
 
-export type Chores = ReturnType<typeof createChores>;
-
 /** Runs chores by the clock, or one by name. A run never overlaps the one before. */
 export function createChores(chores: Chore[], tell: Tell) {
   const { seconds, failures, metrics } = createChoreMetrics(chores);

@@ -1,7 +1,7 @@
 import { hash as digest, randomBytes } from 'node:crypto';
 
 /** `twe_`: an enrollment token, `twk_`: an API key. */
-export type CredentialPrefix = 'twe' | 'twk';
+type CredentialPrefix = 'twe' | 'twk';
 
 /** A new credential of 256 random bits, to be shown once, and its hash, which is all that Thingward stores. */
 export function createCredential(prefix: CredentialPrefix): { token: string; hash: Buffer } {

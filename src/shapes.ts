@@ -119,7 +119,7 @@ export const pageQuery = z.strictObject({
   cursor: z.string().max(512).optional(),
 });
 
-export type Page<Item> = { items: Item[]; nextCursor?: string };
+type Page<Item> = { items: Item[]; nextCursor?: string };
 
 export const page = <Item extends z.ZodType>(item: Item) =>
   z.object({ items: z.array(item), nextCursor: z.string().optional() });

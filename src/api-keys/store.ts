@@ -21,7 +21,7 @@ export type StoredApiKey = {
   createdBy: string;
 };
 
-export type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buffer };
+type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buffer };
 
 export type ApiKeyStore = ReturnType<typeof createApiKeyStore>;
 

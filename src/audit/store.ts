@@ -1,7 +1,7 @@
 import type { Database, Json, Transaction } from '../db/client.js';
 import type { Origin } from '../origin.js';
 
-export type NewAuditEntry = {
+type NewAuditEntry = {
   at: Date;
   account: string;
   origin: Origin;
@@ -28,9 +28,7 @@ export const appendAudit: AppendAudit = async (tx, ...entries) => {
   });
 };
 
-export type AuditFilter = { action?: string | undefined; target?: string | undefined };
-
-export type AuditStore = ReturnType<typeof createAuditStore>;
+type AuditFilter = { action?: string | undefined; target?: string | undefined };
 
 /** Reads the audit of an account, newest first. */
 export function createAuditStore(db: Database) {

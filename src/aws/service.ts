@@ -26,7 +26,7 @@ type Deps = {
 type Caller = { account: string; permissions: ReadonlySet<string> };
 
 /** How a thing stands in AWS. */
-export type ThingInAws = { thingArn: string; certificateId?: string; status: MirrorStatus; reason?: string };
+type ThingInAws = { thingArn: string; certificateId?: string; status: MirrorStatus; reason?: string };
 
 type JustProvisioned = {
   created: boolean;
@@ -34,7 +34,7 @@ type JustProvisioned = {
   certificate: { fingerprint: string };
 };
 
-export type MirrorStatus = 'pending' | 'active' | 'failed' | 'drifted';
+type MirrorStatus = 'pending' | 'active' | 'failed' | 'drifted';
 
 export type AwsService = ReturnType<typeof createAwsService>;
 

@@ -5,7 +5,7 @@ import { AwsFailure } from './client/failure.js';
 import type { MirrorSettings } from './schema.js';
 
 /** What keeps a whole mirror from working. */
-export type Trouble = { call: string; reason: string; since: string };
+type Trouble = { call: string; reason: string; since: string };
 
 export type Mirror = Omit<MirrorSettings, 'rates' | 'mode'> & {
   account: string;

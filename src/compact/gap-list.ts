@@ -13,12 +13,12 @@
  */
 import { createBitReader, createBitWriter, members, type Bitmap } from './bits.js';
 
-export const restartEvery = 256;
+const restartEvery = 256;
 const headerOctets = 18;
 const sliceMembers = 20_000;
 
 /** A set that can be asked. */
-export type GapList = { size: number; count: number; has(index: number): boolean; members(): Generator<number> };
+type GapList = { size: number; count: number; has(index: number): boolean; members(): Generator<number> };
 
 /** Encodes the members of a bitmap. It yields now and then. */
 export function* encodeGaps(bitmap: Bitmap): Generator<void, Uint8Array> {

@@ -14,7 +14,7 @@
 import { verify as verifySignature, createPublicKey, type JsonWebKey } from 'node:crypto';
 
 /** What a signed list says of itself. */
-export type ListClaims = { issuerId: string; signedAt: Date; endsAt: Date; position: number };
+type ListClaims = { issuerId: string; signedAt: Date; endsAt: Date; position: number };
 
 /** A key of a JSON Web Key Set (RFC 7517). */
 export type PublicJwk = JsonWebKey & { kid?: string; alg?: string };

@@ -12,7 +12,7 @@ declare module 'fastify' {
 }
 
 /** How deep JSON may be nested: no documented body comes near, and what is written from it recurses. */
-export const mostLevels = 64;
+const mostLevels = 64;
 
 /**
  * Reads bodies of requests: JSON of either kind, packed by gzip or deflate perhaps. A limit of a route counts what
@@ -99,7 +99,7 @@ function requirePlain(value: unknown, textToo: boolean, level: number): void {
 }
 
 /** @throws DomainError `invalid-request` for text that UTF-8 or the database cannot hold */
-export function requireStorable(text: string): void {
+function requireStorable(text: string): void {
   if (!text.includes('\0') && !text.startsWith(byteOrderMark) && !/\p{Cs}/u.test(text)) return;
   throw new DomainError(
     'invalid-request',

@@ -17,7 +17,7 @@ export function readForwardedAddresses(app: FastifyInstance): void {
 }
 
 /** The addresses of X-Forwarded-For without ports, from the one nearest to this server back to the first that is none. */
-export function plainAddresses(forwarded: string): string {
+function plainAddresses(forwarded: string): string {
   const written = forwarded.split(',').map((item) => plainAddress(item.trim()));
   return written.slice(written.lastIndexOf(undefined) + 1).join(', ');
 }
@@ -26,7 +26,7 @@ export function plainAddresses(forwarded: string): string {
  * An address without its port and brackets, IPv4 written as IPv6 as IPv4: `203.0.113.9:51234`, `[2001:db8::1]:4711`,
  * `[2001:db8::1]`, `::ffff:203.0.113.9`. Undefined for what is none.
  */
-export function plainAddress(text: string): string | undefined {
+function plainAddress(text: string): string | undefined {
   const address = withoutPort(text);
   const mapped = /^::ffff:([\d.]{7,15})$/i.exec(address)?.[1];
   if (mapped !== undefined && isIP(mapped) === 4) return mapped;

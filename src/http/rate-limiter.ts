@@ -9,7 +9,7 @@ import { networkOf } from './failure-limiter.js';
 export type Cost = 'free' | 'read' | 'write' | 'heavy';
 
 /** Requests of each cost that an account may send in a second to one instance, and those without an API key of one address. */
-export type Rates = Record<Exclude<Cost, 'free'> | 'anonymous', number>;
+type Rates = Record<Exclude<Cost, 'free'> | 'anonymous', number>;
 
 type Bucket = { left: number; at: number };
 

@@ -10,7 +10,7 @@ type Deps = Ledger &
   Pick<Shared, 'sealer'> &
   Pick<ServiceDeps, 'openShards'> & { config: Pick<Config, 'caKeyType' | 'pkiUrl'> };
 
-export type Issuers = IssuerService & Pick<IssuerStore, 'find' | 'size'>;
+type Issuers = IssuerService & Pick<IssuerStore, 'find' | 'size'>;
 
 /** The certificate authorities of all accounts. */
 export function createIssuers(deps: Deps): Door<Issuers> {

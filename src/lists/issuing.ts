@@ -18,7 +18,7 @@ type Deps<Stored extends ListedIssuer> = {
 };
 
 /** A list that could not be published, and why. */
-export type Refused = { issuerId: string; scope: string; reason: string };
+type Refused = { issuerId: string; scope: string; reason: string };
 
 /** The bytes of a record, and the state of the contents that they were made from. */
 type Made = { number: bigint; signature: Buffer; lastChange: number; der: Buffer };

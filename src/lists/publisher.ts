@@ -7,7 +7,7 @@ import { createListSigner, RefusedList } from './signer.js';
 import type { List, ListedIssuer, Lists } from './lists.js';
 import type { CrlRecord, RevocationStore } from './store.js';
 
-export type StoredIssuer = ListedIssuer & { kind: 'root' | 'issuing' };
+type StoredIssuer = ListedIssuer & { kind: 'root' | 'issuing' };
 
 type Deps<Stored extends StoredIssuer> = {
   store: RevocationStore;
@@ -24,7 +24,7 @@ type Deps<Stored extends StoredIssuer> = {
 
 const day = 86_400;
 /** How long lists are valid, when they are signed again, and when that is so late that somebody must look. */
-export const lifetimes = {
+const lifetimes = {
   issuing: { valid: 7 * day, resign: day, alarm: 3.5 * day },
   root: { valid: 180 * day, resign: 30 * day, alarm: 90 * day },
 };

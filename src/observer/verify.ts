@@ -8,7 +8,7 @@ import { readCrl, readOcsp, type ReadCrl } from '../pki/read.js';
 import { encodeOcspRequest, neverIssued, readChain, type Authority } from './authority.js';
 import { checkPrevious, isExternal, readSnapshot, type PreviousFile } from './previous.js';
 
-export type VerifyOptions = {
+type VerifyOptions = {
   url: string;
   account: string;
   /** An API key with `revocations:read`: then the feed is compared too. */

@@ -37,7 +37,7 @@ export type DeviceCertificate = Validity & {
 };
 
 /** Issues device certificates of one issuer. */
-export type CertificateIssuer = (request: DeviceCertificateRequest) => DeviceCertificate;
+type CertificateIssuer = (request: DeviceCertificateRequest) => DeviceCertificate;
 
 /** The SAN URI of a thing: `urn:thingward:account:thingName`. */
 export function thingUri(account: string, thingName: string): string {

@@ -4,7 +4,7 @@ import { authorityKeyId, distributionPoint, extension, freshestCrl, type Issuer 
 import { oids } from './oid.js';
 
 /** A list in DER and what must be true of it. */
-export type LintedCrl = {
+type LintedCrl = {
   der: Buffer;
   issuer: Issuer;
   header: CrlHeader;

@@ -16,7 +16,7 @@ export const reasonCodes = {
 export type RevocationReason = keyof typeof reasonCodes;
 
 /** `removeFromCRL` stands only in delta lists: what the base has is valid again. */
-export type CrlEntryReason = RevocationReason | 'removeFromCRL';
+type CrlEntryReason = RevocationReason | 'removeFromCRL';
 
 /** One line of a list. `serialNumber` is lower-case hex. */
 export type CrlEntry = { serialNumber: string; revokedAt: Date; reason: CrlEntryReason };

@@ -32,7 +32,7 @@ export type CertId = {
   serialNumber: string;
 };
 
-export type OcspRequest = { certIds: CertId[]; nonce: Buffer | undefined };
+type OcspRequest = { certIds: CertId[]; nonce: Buffer | undefined };
 
 export type CertStatus =
   { status: 'good' } | { status: 'unknown' } | { status: 'revoked'; revokedAt: Date; reason: RevocationReason };
@@ -120,7 +120,7 @@ export function issueResponder(issuer: Issuer, validity: Validity, signer: Signe
   return { issuer, certificateDer: signed(tbs, issuer.signer), notAfter, signer };
 }
 
-export type Answered = { certId: CertId; status: CertStatus };
+type Answered = { certId: CertId; status: CertStatus };
 
 /** A signed answer (RFC 6960 §4.2.1), good from `thisUpdate` to `nextUpdate`. */
 export function encodeOcspResponse(

@@ -2,7 +2,7 @@
 import * as der from './der.js';
 
 /** One block: what stands between the dashes, and the octets. */
-export type PemBlock = { label: string; der: Buffer };
+type PemBlock = { label: string; der: Buffer };
 
 /** Says what is wrong with a text that was to hold PEM, so that a sentence can be built around it. */
 export class PemError extends Error {

@@ -24,7 +24,7 @@ export type ReadCrl = {
 };
 
 /** One line of a list. The reason is `removeFromCRL` only in delta lists. */
-export type ReadEntry = { serialNumber: string; revokedAt: Date; reason: string };
+type ReadEntry = { serialNumber: string; revokedAt: Date; reason: string };
 
 /** One status in an OCSP answer. */
 export type ReadStatus = {
@@ -34,7 +34,7 @@ export type ReadStatus = {
   nextUpdate: Date;
 };
 
-export type ReadOcsp = { statuses: ReadStatus[]; responder: Buffer; isSignedBy(key: KeyObject): boolean };
+type ReadOcsp = { statuses: ReadStatus[]; responder: Buffer; isSignedBy(key: KeyObject): boolean };
 
 const hashes = new Map<string, string | null>([
   [oids.ecdsaWithSha256.toString('hex'), 'sha256'],

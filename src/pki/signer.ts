@@ -76,7 +76,7 @@ export function signed(tbs: Uint8Array, signer: Signer): Buffer {
 
 const generateRsa = promisify(generateKeyPair);
 
-export type KeyPair = { privateKey: KeyObject; publicKey: KeyObject };
+type KeyPair = { privateKey: KeyObject; publicKey: KeyObject };
 
 /** A new key pair. RSA is made off the event loop (a fifth of a second); the others take microseconds. */
 export async function generateKeys(type: KeyType): Promise<KeyPair> {

@@ -54,7 +54,7 @@ const change = asked.extend({
 });
 
 /** What an activation would change: of recent decisions, and for the things that carry the policy. */
-export const blastRadius = z.object({
+const blastRadius = z.object({
   decisions: z.object({
     examined: z.int(),
     changed: z.int(),

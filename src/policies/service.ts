@@ -22,7 +22,7 @@ import { inSlices } from '../slices.js';
 import type { PolicyStore, StoredVersion } from './store.js';
 
 /** A policy as an agent sees it: its statements with the thing's own values filled in. */
-export type RenderedPolicy = { name: string; version: number; statements: Statement[]; omitted?: true };
+type RenderedPolicy = { name: string; version: number; statements: Statement[]; omitted?: true };
 
 /** What an account's active policies come to: how many others there are, their weight, and that of the one in question. */
 export type HeldPolicies = { others: number; weight: number; own: number };

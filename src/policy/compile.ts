@@ -31,7 +31,7 @@ export type Index = {
 };
 
 /** What decides one action. */
-export type ActionTable = { kind: ResourceKind; allows: Index; denies: Index };
+type ActionTable = { kind: ResourceKind; allows: Index; denies: Index };
 
 /**
  * One version of a policy, compiled once and asked often. It is no larger than the document: the actions on

@@ -20,7 +20,7 @@ export type CompiledCondition = {
 };
 
 /** One member of a condition: true, false, or undefined when its input is absent or malformed. */
-export type Member = { name: string; holds(context: Context, principal: Principal): boolean | undefined };
+type Member = { name: string; holds(context: Context, principal: Principal): boolean | undefined };
 
 type WindowsOf = (windows: NonNullable<Condition['timeWindows']>) => TimeWindows;
 

@@ -12,7 +12,7 @@ import { valueOf, type Principal } from './variables.js';
  */
 export type Query = { action: string; resource: string; context: Context; at: number; horizon?: number };
 
-export type DecisionReason =
+type DecisionReason =
   'statement' | 'no-matching-statement' | 'outside-time-window' | 'malformed-resource' | 'binding-mismatch';
 
 /**

@@ -5,9 +5,9 @@ import type { Statement } from './document.js';
 import type { Principal } from './variables.js';
 
 /** Why a statement did or did not take part in a decision. */
-export type Why = 'holds' | 'other-action' | 'other-resource' | 'outside-time-window' | `condition ${string}`;
+type Why = 'holds' | 'other-action' | 'other-resource' | 'outside-time-window' | `condition ${string}`;
 
-export type Explanation = { policy: string; statement: string; effect: 'allow' | 'deny'; why: Why };
+type Explanation = { policy: string; statement: string; effect: 'allow' | 'deny'; why: Why };
 
 /** A statement, ready to say why it did or did not take part: made once, asked for each question. */
 export type Explainer = (principal: Principal, query: Query) => Explanation;

@@ -23,7 +23,7 @@ export type Trie<Entry> = {
 type Templated<Entry> = { template: Template; next: Trie<Entry> };
 
 /** Called with every list of entries that a path reaches. */
-export type Visit<Entry> = (entries: Entry[]) => void;
+type Visit<Entry> = (entries: Entry[]) => void;
 
 export function createTrie<Entry>(): Trie<Entry> {
   return {

@@ -76,7 +76,7 @@ export const capped = (faults: Iterable<PolicyFault>): PolicyFault[] => atOnce(c
 
 const longestMessage = 400;
 
-export function describeFault({ statement: id, message }: PolicyFault): string {
+function describeFault({ statement: id, message }: PolicyFault): string {
   return id === undefined ? message : `statement ${id}: ${message}`;
 }
 

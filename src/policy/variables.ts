@@ -30,7 +30,7 @@ const fitting = /^(?!\.{1,2}$)[A-Za-z0-9:_.@-]{1,128}$/;
 const attributeName = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 
 /** True when a value may stand for a variable: it fills one level, and can neither widen nor add one. */
-export const fits = (value: string | undefined): value is string => value !== undefined && fitting.test(value);
+const fits = (value: string | undefined): value is string => value !== undefined && fitting.test(value);
 
 /** The values of a thing, judged once. */
 export function createPrincipal({ account, thing, certificate }: Variables): Principal {

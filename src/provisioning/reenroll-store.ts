@@ -17,10 +17,10 @@ export type ReenrollRights = {
   movesKeys: boolean;
 };
 
-export type ReenrollResult =
+type ReenrollResult =
   'created' | 'not-active' | 'name-taken' | 'segment-full' | 'key-in-use' | 'key-barred' | Unusable;
 
-export type Reenrolled = { result: ReenrollResult; record: ProvisionRecord };
+type Reenrolled = { result: ReenrollResult; record: ProvisionRecord };
 
 const mostAttempts = 3;
 

@@ -5,7 +5,7 @@ import { holdKey } from './key-sql.js';
 import type { IssuedCertificate } from '../issuers/service.js';
 import type { HeldCertificate } from '../registry.js';
 
-export type RenewalRecord = {
+type RenewalRecord = {
   at: Date;
   origin: Origin;
   renews: HeldCertificate;

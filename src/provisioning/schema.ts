@@ -33,7 +33,7 @@ export const provisionRequest = z
     'format pkcs12 needs a password',
   );
 
-export const tokenPair = z.object({
+const tokenPair = z.object({
   accessToken: z.string(),
   tokenType: z.literal('Bearer'),
   expiresIn: z.int(),

@@ -16,7 +16,7 @@ export type ProvisionOutcome = {
 
 export type Unusable = 'revoked' | 'account-suspended' | 'expired' | 'exhausted';
 
-export type EnrollmentState = { id: string; left: number; revoked: boolean; expired: boolean; suspended: boolean };
+type EnrollmentState = { id: string; left: number; revoked: boolean; expired: boolean; suspended: boolean };
 export type BatchState = {
   enrollments: EnrollmentState[] | null;
   taken: { n: number; name: boolean; key: boolean; barred: boolean }[] | null;
@@ -29,7 +29,7 @@ export type RepeatOf = { enrollmentId: string; account: string; name: string; sp
 export type FamilyToken = { id: string; counter: number };
 
 /** The certificate that an earlier, equal request was given. */
-export type Repeat = {
+type Repeat = {
   thing: RegisteredThing;
   certificate: { der: Buffer; serialNumber: string; fingerprint: string; notBefore: Date; notAfter: Date };
   used: boolean;

@@ -6,8 +6,6 @@ const atOnce = 2;
 const waitingOfAccount = 32;
 const waitingInAll = 256;
 
-export type Turns = ReturnType<typeof createTurns>;
-
 /**
  * Gives turns to work that keeps a processor busy for long: two at once, one of an account, the accounts one after the
  * other. Who finds the line of its account full is told to come again.

@@ -17,7 +17,7 @@ import {
   type Sources,
 } from './sources.js';
 
-export type RestoreFiles = { lists: SourceFile[]; feeds: SourceFile[]; acceptLoss: boolean };
+type RestoreFiles = { lists: SourceFile[]; feeds: SourceFile[]; acceptLoss: boolean };
 
 /** What a restore did, for the person who ran it. */
 export type Restored = { epoch: string; applied: Applied; closed: Closed; sources: Sources; mayBeOld: MayBeOld[] };

@@ -8,7 +8,7 @@ import { certificatesOf, holderOf, lockThingById, markReleased, type LockedCerti
 import { transitionOf } from './transition.js';
 
 /** A certificate that is revoked, where in the log that stands, and the cursor of that place. */
-export type Revoked = {
+type Revoked = {
   serialNumber: string;
   reason: string;
   revokedAt: Date;
@@ -18,7 +18,7 @@ export type Revoked = {
   outsideLists?: true;
 };
 
-export type Released = { serialNumber: string; position: number; cursor: string; outsideLists?: true };
+type Released = { serialNumber: string; position: number; cursor: string; outsideLists?: true };
 
 /**
  * Revokes one certificate. Revoking again with the same reason returns the original answer.

@@ -1,7 +1,7 @@
 import type { RevocationReason } from '../pki/crl.js';
 
 /** What becomes of a certificate when it is revoked for a reason. */
-export type Transition = 'revoke' | 'change' | 'repeat' | 'refuse';
+type Transition = 'revoke' | 'change' | 'repeat' | 'refuse';
 
 /**
  * The rules of repeated and changed reasons: the same reason returns the original answer; a hold may become anything,

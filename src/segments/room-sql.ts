@@ -1,10 +1,10 @@
 import { sql, type Transaction } from '../db/client.js';
 
 /** A segment of an account. */
-export type SegmentName = { account: string; name: string };
+type SegmentName = { account: string; name: string };
 
 /** The name of a segment among all accounts. */
-export const segmentKey = ({ account, name }: SegmentName): string => `${account}/${name}`;
+const segmentKey = ({ account, name }: SegmentName): string => `${account}/${name}`;
 
 /**
  * Locks segments, in order of their names, until the transaction ends, and tells how many things each can still

@@ -4,7 +4,7 @@ import type { NewSegment } from './schema.js';
 export type StoredSegment = NewSegment & { account: string; createdAt: Date; things: number };
 
 /** What decides a thing's rights, as the log tells it. */
-export type Member = {
+type Member = {
   id: string;
   segment: string | null;
   gen: number;

@@ -11,7 +11,7 @@ import type { ListedThing, ThingStore } from './store.js';
 type Reenrollment = { id: string; token: string; expiresAt: Date };
 
 /** What an operator wants of a re-enrollment, and may. */
-export type ReenrollOrder = {
+type ReenrollOrder = {
   /** Why the first use of the new certificate ends what came before; cessationOfOperation when undefined. */
   reason: string | undefined;
   /** A revoked or deleted thing may come back as a new one, and a key be taken over from such a thing. */

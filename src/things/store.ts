@@ -9,7 +9,7 @@ export type ListedThing = RegisteredThing & {
   nameFreeAt: Date | null;
 };
 
-export type ThingFilter = {
+type ThingFilter = {
   thingType?: string | undefined;
   status?: ThingStatus | 'deleted' | undefined;
   policy?: string | undefined;

@@ -18,10 +18,10 @@ type Deps = {
 };
 
 /** What a JWT is for, said in its `typ`, so that one can never serve as the other. */
-export type AssertionType = 'client-authentication+jwt' | 'renew+jwt' | 'revoke+jwt';
+type AssertionType = 'client-authentication+jwt' | 'renew+jwt' | 'revoke+jwt';
 
 /** A device that proved its key, what it said, and when that ends. */
-export type Assertion = { certificate: HeldCertificate; claims: Record<string, unknown>; until: Date };
+type Assertion = { certificate: HeldCertificate; claims: Record<string, unknown>; until: Date };
 
 const maxLifeSeconds = 300;
 const leewaySeconds = 30;

@@ -58,13 +58,6 @@ export const introspection = z.union([
   }),
 ]);
 
-/** RFC 6749 §5.2, with the type of the problem. */
-export const oauthFailure = z.looseObject({
-  error: z.string(),
-  error_description: z.string(),
-  type: z.string(),
-});
-
 /** RFC 8414 §2. */
 export const metadata = z.object({
   issuer: z.string(),

@@ -39,7 +39,7 @@ function parseObject(segment: string): Record<string, unknown> {
  * The value of a JSON text in which no object has a member twice: readers differ about which one counts.
  * @throws Error
  */
-export function parseUnique(text: string): unknown {
+function parseUnique(text: string): unknown {
   const value: unknown = JSON.parse(text);
   // The text is JSON, so that its structure can be followed by single characters. Arrays have no names.
   const open: (Set<string> | undefined)[] = [];

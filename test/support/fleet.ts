@@ -1,11 +1,4 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  X509Certificate,
-  createHash,
-  randomUUID,
-  type KeyObject,
-} from 'node:crypto';
+import { X509Certificate, createHash, randomUUID, type KeyObject } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { expect } from 'vitest';
 import { provisionAnswer } from '../../src/provisioning/schema.js';
@@ -113,9 +106,6 @@ export async function renew(
 }
 
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-
-export const publicPem = (privatePem: string): string =>
-  createPublicKey(createPrivateKey(privatePem)).export({ type: 'spki', format: 'pem' }) as string;
 
 /** Makes the certificate of a device one that another authority issued, as an import from AWS IoT does. */
 export async function madeByOthers(

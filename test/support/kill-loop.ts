@@ -7,7 +7,7 @@ import { freePort } from './ports.js';
 
 type Witness = { name: string; csr: string; certificate?: { serialNumber: string; pem: string } };
 
-export type KillLoopResult = {
+type KillLoopResult = {
   kills: number;
   acked: number;
   lost: number;

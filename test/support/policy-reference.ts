@@ -16,7 +16,7 @@ export type Asked = {
   at: number;
 };
 
-export type Verdict = { allowed: boolean; reason: string; statement?: string };
+type Verdict = { allowed: boolean; reason: string; statement?: string };
 
 /** Levels that make up the universe: every literal of the cases, one that none uses, the empty one, one with `$`. */
 export const universeLevels = ['a', 'b', 'n', 'z', '', '$s'];
@@ -260,7 +260,7 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 const names = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
 /** The wall clock as Intl tells it; the day before by the calendar. */
-export function isInside({ from, to, days, timeZone }: TimeWindow, at: number): boolean {
+function isInside({ from, to, days, timeZone }: TimeWindow, at: number): boolean {
   const format =
     formats.get(timeZone) ??
     new Intl.DateTimeFormat('en-GB', {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, it } from 'vitest';
 
 /** Whether a program is there; `python3:module` asks for a module of Python, a name with slashes for a file. */
-export function hasProgram(name: string): boolean {
+function hasProgram(name: string): boolean {
   if (name.startsWith('/')) return existsSync(name);
   if (name.startsWith('python3:'))
     return spawnSync('python3', ['-c', `import ${name.slice(8)}`], { stdio: 'ignore' }).status === 0;

@@ -31,7 +31,7 @@ type Enrollment = Pick<Thing, 'policies' | 'segment' | 'attributes'> & {
 type Key = { role: string | null; permissions: string[]; flags: string[]; deleted: boolean };
 
 /** Something that happened, and every permission that it needs by whatever route (docs/permissions.md). */
-export type Effect = { what: string; needs: string[] };
+type Effect = { what: string; needs: string[] };
 
 const roleHolds: Record<string, string[]> = {
   auditor: ['things', 'certificates', 'policies', 'enrollments', 'segments', 'revocations', 'audit', 'keys'].map(

@@ -4,7 +4,7 @@
  * gone. `limit` needs room made. `account` is wrong for every
  * call until somebody mends the credentials, the permission or the region; `permanent` is wrong for this one permanently.
  */
-export type AwsFailureKind =
+type AwsFailureKind =
   'transient' | 'throttled' | 'not-found' | 'exists' | 'conflict' | 'limit' | 'account' | 'permanent';
 
 /** A call that AWS did not do, or did without an answer. The message says what to do about it. */

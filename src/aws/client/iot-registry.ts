@@ -6,7 +6,7 @@ import { credentialsOf, requireAccount } from './iot-credentials.js';
 
 export type AwsThing = { name: string; type: string | undefined; attributes: Record<string, string> };
 export type AwsCertificateStatus = 'ACTIVE' | 'INACTIVE' | 'REVOKED';
-export type AwsCertificate = { id: string; arn: string; status: string; pem: string };
+type AwsCertificate = { id: string; arn: string; status: string; pem: string };
 /** One page of a list, and the token of the next. */
 export type AwsPage<Item> = { items: Item[]; next: string | undefined };
 

@@ -4,8 +4,6 @@ import type { AwsCall } from './calls.js';
 // A clock that was ahead must not keep everybody waiting for as long as it was.
 const mostWaiting = 256;
 
-export type RateStore = ReturnType<typeof createRateStore>;
-
 /** Turns of calls, given out evenly to all instances together: a token bucket that holds one token. */
 export function createRateStore(db: Database) {
   return {

@@ -15,7 +15,7 @@ export type ImportedItem = {
 };
 
 /** What became of a policy. */
-export type ImportedPolicy = { awsName: string; name?: string; warnings: string[] };
+type ImportedPolicy = { awsName: string; name?: string; warnings: string[] };
 
 /** A fleet being taken over, and how far that is. */
 export type ImportRun = {

@@ -12,7 +12,7 @@ export type MirroredThing = {
   certificates: MirroredCertificate[];
 };
 
-export type MirroredCertificate = {
+type MirroredCertificate = {
   fingerprint: string;
   notAfter: Date;
   revokedAt: Date | null;
@@ -24,7 +24,7 @@ export type MirroredCertificate = {
 /** A step of a saga and the state that it is to reach. */
 export type PlannedStep = { step: string; wanted: string };
 
-export type Plan = {
+type Plan = {
   steps: PlannedStep[];
   /** When time alone will ask for more. */
   nextAt: Date | undefined;

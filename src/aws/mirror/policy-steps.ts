@@ -7,7 +7,7 @@ import { AwsFailure } from '../client/failure.js';
 import type { IotRegistry } from '../client/iot-registry.js';
 
 /** Where documents are to hold. */
-export type AwsPlace = { awsAccount: string; region: string };
+type AwsPlace = { awsAccount: string; region: string };
 
 // A policy has five versions at most, one of which is the active one.
 const mostIdle = 4;
@@ -42,7 +42,7 @@ export function normalDocument(text: string): string {
 }
 
 /** Whether two documents say the same, however they are spaced. */
-export function isSameDocument(one: string, other: string): boolean {
+function isSameDocument(one: string, other: string): boolean {
   try {
     return isDeepStrictEqual(JSON.parse(one), JSON.parse(other));
   } catch {

@@ -11,8 +11,6 @@ type Deps<Run> = {
   onError(error: unknown): void;
 };
 
-export type Background = ReturnType<typeof createBackground>;
-
 /** Long work that is kept in the database: whichever instance looks next resumes what is unclaimed. */
 export function createBackground<Run>({ claims, claim, work, fail, onError }: Deps<Run>) {
   let closing = false;

@@ -10,7 +10,7 @@ const maxBytes = 16 * 1024;
 const labels = new Set(['CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST']);
 
 /** A certification request whose signature was verified. Nothing in it but the key is believed. */
-export type Csr = {
+type Csr = {
   publicKey: PublicKey;
   /** The only commonName of its subject; undefined when it has none, several, or one that is no plain text. */
   requestedName: string | undefined;

@@ -16,7 +16,7 @@ import type { PolicyDocument, Statement } from '../document.js';
 import { capped, type PolicyFault } from '../policy.js';
 import { parseResource, type Level, type ResourcePattern } from '../resource.js';
 
-export type AwsStatement = {
+type AwsStatement = {
   Effect: 'Allow' | 'Deny';
   Action: string[];
   Resource: string[];
@@ -31,7 +31,7 @@ export type AwsDocument = { Version: '2012-10-17'; Statement: AwsStatement[] };
  */
 export type AwsExport = { document?: AwsDocument; warnings: PolicyFault[]; refusals: PolicyFault[] };
 
-export type AwsExportOptions = AwsNames & {
+type AwsExportOptions = AwsNames & {
   /** `arn:aws:iot:eu-central-1:123456789012`; without it the document holds in every account and region. */
   arn?: string | undefined;
   /** Every allow holds only for certificates that are attached to a thing: for all but custom authorizers. */
@@ -41,7 +41,7 @@ export type AwsExportOptions = AwsNames & {
 type Placed = AwsExportOptions & { arn: string };
 
 /** What AWS counts of a document, which has no white space here. */
-export const awsDocumentLimit = 2048;
+const awsDocumentLimit = 2048;
 
 type AwsAction = 'iot:Connect' | 'iot:Publish' | 'iot:RetainPublish' | 'iot:Receive' | 'iot:Subscribe';
 type Reach = { actions: AwsAction[]; resources: string[] | Unsayable };

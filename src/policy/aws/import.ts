@@ -9,7 +9,7 @@ import { replaceVariables } from '../variables.js';
  * A policy made from a document of AWS IoT, as far as Thingward can express it; `warnings` say what is missing of allows, or wider
  * in denies. Without a document, `denies` says that something denied is lost: then its holder must not get others.
  */
-export type AwsImport = { document?: PolicyDocument; denies: boolean; warnings: PolicyFault[] };
+type AwsImport = { document?: PolicyDocument; denies: boolean; warnings: PolicyFault[] };
 
 type OneOrMany = string | string[];
 /** Where the document holds. */

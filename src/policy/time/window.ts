@@ -10,7 +10,7 @@ export type TimeWindows = {
 };
 
 /** Counts what is done for windows, one for each change of a zone's windows that is looked up: a measure that no clock disturbs. */
-export type WindowWork = { lookups: number };
+type WindowWork = { lookups: number };
 
 const dayMinutes = 1440;
 const weekMinutes = 7 * dayMinutes;

@@ -2,7 +2,7 @@ import { packedZones, release } from './zone-data.js';
 import { readZoneRule, type ZoneRule } from './zone-rule.js';
 
 /** A stretch of the UTC line, in milliseconds, on which a zone keeps one offset: `from` <= t < `until`. */
-export type Span = { from: number; until: number; offset: number };
+type Span = { from: number; until: number; offset: number };
 
 /** A time zone of the IANA database. */
 export type Zone = { spanAt(at: number): Span };

@@ -14,7 +14,7 @@ export type AwsPolicy = {
   }[];
 };
 
-export type AwsSession = {
+type AwsSession = {
   clientId: string;
   /** The thing that the certificate is attached to. */
   thingName?: string | undefined;

@@ -3,9 +3,9 @@ import { awsAccount, region } from './moto.js';
 
 /** What AWS would have, and its words for refusing. */
 type Thing = { attributes: Record<string, string>; type: string | undefined };
-export type Certificate = { pem: string; status: string; policies: Set<string>; thing: string | undefined };
+type Certificate = { pem: string; status: string; policies: Set<string>; thing: string | undefined };
 type Policy = { versions: { id: string; document: string }[]; active: string; count: number };
-export type Request = { query: URLSearchParams; body: any; principal: string };
+type Request = { query: URLSearchParams; body: any; principal: string };
 export type Handler = [
   method: string,
   path: RegExp,

@@ -7,7 +7,7 @@ import { bentRequest, rightRequest, type Request } from './requests.js';
 import { createSender, type Outcome } from './sender.js';
 import { createWorld } from './world.js';
 
-export type Report = {
+type Report = {
   requests: number;
   byClass: Record<string, number>;
   limited: number;

@@ -3,7 +3,7 @@ import type { Random } from '../policy-cases.js';
 const nested = (levels: number, open = '[', close = ']') => `${open.repeat(levels)}1${close.repeat(levels)}`;
 
 /** Values that programs trip over. */
-export const nasty: readonly unknown[] = [
+const nasty: readonly unknown[] = [
   ...[null, true, false, [], {}, '', ' ', [null], { '': '' }, [[]], [{}]],
   ...[
     0,

@@ -15,7 +15,7 @@ import { startProgram, type Program } from '../program.js';
 
 const httpGet = Buffer.from('GET / HTTP/1.0\r\n\r\n');
 
-export type OwnServer = Program & { ownerKey: string; owner: Client; as(token: string | undefined): Client };
+type OwnServer = Program & { ownerKey: string; owner: Client; as(token: string | undefined): Client };
 
 export type Stage = Awaited<ReturnType<typeof createStage>>;
 

@@ -9,7 +9,7 @@ export const serialOf = ({ answer }: Device): string => answer.body.certificate.
 export const issuerOf = ({ answer }: Device): string =>
   /crl\/([0-9a-f]{16})/.exec(answer.body.links.crl as string)![1]!;
 
-export type FetchedCrl = { status: number; headers: Headers; der: Buffer; serials: string[]; number: bigint };
+type FetchedCrl = { status: number; headers: Headers; der: Buffer; serials: string[]; number: bigint };
 
 /** Fetches a list and reads it with a library that is not ours. */
 export async function fetchCrl(

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { decodeCsr, parseCsrDer, requireProfile } from '../../../src/pki/csr/csr.js';
 import * as der from '../../../src/pki/der.js';
 import { oids } from '../../../src/pki/oid.js';
@@ -45,11 +45,6 @@ function schemeOf(key: KeyObject): { hash: string | null; algorithm: Buffer } {
     return { hash: 'sha256', algorithm: der.sequence(oids.sha256WithRsa, der.nullValue()) };
   return { hash: 'sha256', algorithm: der.sequence(oids.ecdsaWithSha256) };
 }
-
-export const spkiHash = (privateKeyPem: string): string =>
-  createHash('sha256')
-    .update(createPublicKey(createPrivateKey(privateKeyPem)).export({ type: 'spki', format: 'der' }))
-    .digest('hex');
 
 /** What first boot and renewal do with the text of a request. @throws DomainError `bad-csr` or `bad-key` */
 export function parseCsr(text: string, uri: string) {
