@@ -1,4 +1,5 @@
 import js from '@eslint/js';
+import jsdoc from 'eslint-plugin-jsdoc';
 import regexp from 'eslint-plugin-regexp';
 import tseslint from 'typescript-eslint';
 
@@ -42,6 +43,26 @@ export default tseslint.config(
         'error',
         ...restricted,
         { selector: ':matches(NewExpression, CallExpression)[callee.name="RegExp"]', message: 'write a literal' },
+      ],
+    },
+  },
+  {
+    // Shapes of requests describe themselves, and the type of what a documented function returns adds nothing to it.
+    files: ['src/**'],
+    ignores: ['src/shapes.ts', 'src/**/*schema.ts'],
+    plugins: { jsdoc },
+    rules: {
+      'jsdoc/require-jsdoc': [
+        'error',
+        {
+          publicOnly: { ancestorsOnly: true },
+          enableFixer: false,
+          require: { FunctionDeclaration: true, ArrowFunctionExpression: false, ClassDeclaration: true },
+          contexts: [
+            'ExportNamedDeclaration > VariableDeclaration',
+            'ExportNamedDeclaration > TSTypeAliasDeclaration:not([typeAnnotation.typeName.name=/^(ReturnType|Awaited)$/])',
+          ],
+        },
       ],
     },
   },

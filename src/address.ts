@@ -1,6 +1,7 @@
 /** An IP address as numbers: one of 32 bits for IPv4, four for IPv6. */
 export type Address = readonly number[];
 
+/** A network and the number of its leading bits that count. */
 export type AddressRange = { network: Address; bits: number };
 
 /** Reads an address. IPv4 written as IPv6 is IPv4; undefined for what is neither, octal and zones included. */

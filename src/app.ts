@@ -19,6 +19,7 @@ import type { App } from './http/route.js';
 import { createTurns } from './http/turns.js';
 import type { Services } from './services.js';
 
+/** What the routes are mounted on. */
 export type AppResources = {
   config: Config;
   services: Services;

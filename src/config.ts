@@ -121,6 +121,7 @@ export const secretSettings = [
   'THINGWARD_METRICS_TOKEN',
 ] as const;
 
+/** The JWS algorithm (RFC 7518 §3.1, RFC 8037) of new token keys. */
 export type KeyAlgorithm = z.infer<typeof settings.THINGWARD_TOKEN_ALGORITHM>;
 
 /** What the program runs with: validated once, complete. */

@@ -1,7 +1,9 @@
-/** What the registry knows of things and certificates, in the form that features hand to each other. */
+// What the registry knows of things and certificates, in the form that rooms hand to each other.
 
+/** The states of a thing. */
 export type ThingStatus = 'active' | 'suspended' | 'revoked';
 
+/** A thing as the registry has it. */
 export type RegisteredThing = {
   id: string;
   account: string;
@@ -19,6 +21,7 @@ export type RegisteredThing = {
   createdAt: Date;
 };
 
+/** A certificate as the registry has it: one that Thingward issued, or that was imported. */
 export type RegisteredCertificate = {
   /** Lower-case hex, 40 digits. */
   serialNumber: string;

@@ -7,6 +7,7 @@ export function presentThing({ id, name, account, thingType, attributes, status,
   return { id, name, account, ...type, attributes, status, createdAt: rfc3339(createdAt) };
 }
 
+/** What of a certificate its holder is given. */
 export type PresentableCertificate = {
   serialNumber: string;
   fingerprint: string;

@@ -4,6 +4,7 @@ import type { Permission, Role } from './permissions.js';
 /** What whoever asks about others may promise: the answers rely on it. */
 export const promiseNames = ['bearer', 'enforcesCrl', 'followsFeed', 'inUrl'] as const;
 
+/** What the owner of an API key promises about whoever uses it. Each weakens a check, so only its owner can give it. */
 export type Promises = {
   /** Sees no client certificates: a token alone will do. */
   bearer: boolean;

@@ -24,10 +24,13 @@ export const permissions = [
   'edge:follow',
 ] as const;
 
+/** What a caller may do, such as `things:read`. */
 export type Permission = (typeof permissions)[number];
 
+/** The roles that an API key can have. `permissionsOfRole` says what each permits. */
 export const roles = ['owner', 'admin', 'operator', 'auditor', 'proxy', 'edge'] as const;
 
+/** One of {@link roles}. */
 export type Role = (typeof roles)[number];
 
 const reading = permissions.filter((permission) => permission.endsWith(':read'));

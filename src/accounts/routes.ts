@@ -5,6 +5,7 @@ import { pageOf, pageQuery, readCursor } from '../shapes.js';
 import * as schema from './schema.js';
 import type { AccountService } from './service.js';
 
+/** The routes of `/v1/accounts`. */
 export function accountRoutes(service: AccountService) {
   return async (app: App) => {
     app.post(

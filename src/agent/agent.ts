@@ -13,6 +13,7 @@ export { AgentError } from './errors.js';
 /** Where the agent keeps its files, and whom it trusts. */
 export type AgentOptions = Trust & { out: string; clock?: Clock };
 
+/** What a first boot needs. */
 export type ProvisionOptions = AgentOptions & {
   server: string;
   /** The enrollment token, `twe_...`. */
@@ -42,6 +43,8 @@ const tokenMarginSeconds = 60;
  * First boot: makes a key in `out`, has it certified, and writes certificate, chain and tokens beside it.
  * Run again after a kill at any moment it resumes with the same key and gets the same certificate; run
  * again after success it does nothing. @throws AgentError
+ * @example
+ * const { serialNumber } = await provision({ server: 'https://things.example.com', enrollment, name: 'pump-7', out: 'device' });
  */
 export async function provision(options: ProvisionOptions): Promise<Identity> {
   const folder = openFolder(options.out, { create: true });
@@ -70,7 +73,11 @@ export async function provision(options: ProvisionOptions): Promise<Identity> {
   return identityOf(state, folder.certificate()!);
 }
 
-/** An access token that is valid for another minute at least: the one at hand, a refreshed one, or a new one. @throws AgentError */
+/**
+ * An access token that is valid for another minute at least: the one at hand, a refreshed one, or a new one. @throws AgentError
+ * @example
+ * const authorization = `Bearer ${await accessToken({ out: 'device' })}`;
+ */
 export async function accessToken(options: AgentOptions): Promise<string> {
   const folder = openFolder(options.out);
   const { state } = folder.requireIdentity();
@@ -83,6 +90,8 @@ export async function accessToken(options: AgentOptions): Promise<string> {
 /**
  * Renews the certificate with a new key when two thirds of its life are over, or at once with `force`.
  * Safe to kill and run again. Returns the identity that is valid now. @throws AgentError
+ * @example
+ * const { renewed, notAfter } = await renew({ out: 'device' });
  */
 export async function renew(options: AgentOptions & { force?: boolean }): Promise<Identity & { renewed: boolean }> {
   const folder = openFolder(options.out);

@@ -6,7 +6,10 @@ import tls, { type TLSSocket } from 'node:tls';
 import { readPem } from '../pki/pem.js';
 import { AgentError } from './errors.js';
 
+/** A request of the agent. Bodies are JSON. */
 export type Request = { method: 'GET' | 'POST'; headers?: Record<string, string>; body?: string };
+
+/** The answer to a {@link Request}. */
 export type Response = { status: number; body: string };
 
 /** PEM certificates to trust instead of the system's; with them a wrong clock does not matter. */

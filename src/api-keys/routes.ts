@@ -6,6 +6,7 @@ import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
 import * as schema from './schema.js';
 import type { ApiKeyService } from './service.js';
 
+/** The routes of `/v1/api-keys`. */
 export function apiKeyRoutes(service: ApiKeyService) {
   return async (app: App) => {
     app.post(

@@ -8,6 +8,7 @@ import {
 } from '../access/permissions.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
 
+/** An API key as stored, with the status of its account. */
 export type StoredApiKey = {
   id: string;
   name: string | null;
@@ -25,6 +26,7 @@ type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buffer };
 
 export type ApiKeyStore = ReturnType<typeof createApiKeyStore>;
 
+/** Reads and writes API keys. A key itself is never stored, only its hash. */
 export function createApiKeyStore(db: Database) {
   const withAccount = { account: { select: { status: true } } } as const;
 

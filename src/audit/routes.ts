@@ -32,6 +32,7 @@ type Filter = { action?: string | undefined; target?: string | undefined };
 /** The entries of an account that match a filter, newest first, from those before `before`. */
 type List = (account: string, filter: Filter, before: bigint | undefined, limit: number) => Promise<Row[]>;
 
+/** The route of `/v1/audit`. */
 export function auditRoutes(list: List) {
   return async (app: App) => {
     app.get(

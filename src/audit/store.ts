@@ -13,6 +13,7 @@ type NewAuditEntry = {
 /** Writes entries in the transaction of the change that they record. */
 export type AppendAudit = (tx: Transaction, ...entries: NewAuditEntry[]) => Promise<void>;
 
+/** Records who did what, in the transaction that does it. */
 export const appendAudit: AppendAudit = async (tx, ...entries) => {
   await tx.auditEntry.createMany({
     data: entries.map(({ at, account, origin, action, target, detail }) => ({

@@ -20,6 +20,7 @@ const families: Record<string, readonly string[]> = {
   CoAP: ['coap', 'coaps'],
 };
 
+/** A segment, ready to be asked whether a context lies in it. The segment was checked when it was stored. */
 export function compileSegment({ cidr, allowedProtocols, trafficPolicy }: Segment): CompiledSegment {
   const ranges = [compileRange(cidr)];
   const protocols = new Set(allowedProtocols.flatMap((family) => families[family] ?? []));

@@ -18,6 +18,7 @@ export type ThingChange = {
   rights?: ThingRights;
 };
 
+/** What decides the rights of a thing. */
 export type ThingRights = {
   attributes: Readonly<Record<string, string>>;
   policies: readonly string[];

@@ -6,6 +6,7 @@ type ListedPrincipal = RegisteredPrincipal | { name: string; fingerprint: null }
 
 export type PrincipalStore = ReturnType<typeof createPrincipalStore>;
 
+/** Reads things and their certificates as principals. */
 export function createPrincipalStore(db: Database) {
   const columns = sql`
     t.id AS "thingId", t.account_name AS account, COALESCE(t.former_name, t.name) AS name, t.thing_type AS type, t.attributes, t.policies, t.segment, t.status,

@@ -7,6 +7,7 @@ import type { AwsService } from './service.js';
 
 const tags = ['aws'];
 
+/** The routes of `/v1/aws` and of what a thing is in AWS. */
 export function awsRoutes(service: AwsService) {
   const present = async (account: string): Promise<z.output<typeof schema.mirrorView>> => {
     const { mirror, queue } = await service.view(account);

@@ -38,6 +38,7 @@ type MirrorStatus = 'pending' | 'active' | 'failed' | 'drifted';
 
 export type AwsService = ReturnType<typeof createAwsService>;
 
+/** The settings of the mirror, and what it says of a thing. */
 export function createAwsService(deps: Deps) {
   const { store, sagas, commit, clock, audit, findThingId, findPolicy, forget } = deps;
   const mirrorOn = async (account: string): Promise<Mirror | undefined> => {

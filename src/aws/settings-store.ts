@@ -7,6 +7,7 @@ import type { MirrorSettings } from './schema.js';
 /** What keeps a whole mirror from working. */
 type Trouble = { call: string; reason: string; since: string };
 
+/** Whether and where an account is mirrored in AWS IoT. */
 export type Mirror = Omit<MirrorSettings, 'rates' | 'mode'> & {
   account: string;
   mode: 'off' | MirrorSettings['mode'];

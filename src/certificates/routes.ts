@@ -38,6 +38,7 @@ const query = pageQuery.extend({
 });
 const tags = ['certificates'];
 
+/** The routes of `/v1/certificates`. */
 export function certificateRoutes(service: CertificateService) {
   const present = (row: ShownCertificate): z.output<typeof certificate> => ({
     serialNumber: row.serialNumber,

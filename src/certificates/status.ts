@@ -1,5 +1,6 @@
 import type { RegisteredCertificate } from '../registry.js';
 
+/** Where a certificate stands, as the API says it. */
 export type CertificateStatus = 'active' | 'held' | 'superseded' | 'revoked' | 'expired';
 
 /** Where a certificate stands at an instant. */

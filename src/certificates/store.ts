@@ -2,6 +2,7 @@ import type { Database } from '../db/client.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
 import type { CertificateStatus } from './status.js';
 
+/** Which certificates a list shows. */
 export type CertificateFilter = {
   thingName?: string | undefined;
   status?: CertificateStatus | undefined;

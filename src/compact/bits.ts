@@ -4,6 +4,7 @@
  */
 export type Bitmap = { size: number; pieces: Map<number, Uint8Array> };
 
+/** Bitmaps are held in pieces of this many octets. One that is empty is not held. */
 export const pieceOctets = 65_536;
 const pieceBits = pieceOctets * 8;
 const sliceNumbers = 100_000;

@@ -6,6 +6,7 @@ import { createRevokedSet, readFeedEntry, type FeedEntry, type FeedSnapshot } fr
 
 export { openGapList, openStatusList, type RevokedIndices } from './compact.js';
 
+/** How {@link followRevocations} follows. */
 export type FollowOptions = {
   /** Where Thingward is, such as `https://things.example.com`. */
   server: string;
@@ -41,6 +42,9 @@ export type Revocations = Awaited<ReturnType<typeof followRevocations>>;
  * Keeps what is revoked in memory, and tells the server what it has applied. Resolves once everything up to now
  * is applied. It follows the stream of the feed; where a stream does not get through, it polls.
  * @throws Error when the first reading fails
+ * @example
+ * const revocations = await followRevocations({ server: 'https://things.example.com', key, name: 'berlin-1', onRevoked: closeSessionsOf });
+ * if (revocations.isRevoked(fingerprint) !== undefined) socket.destroy();
  */
 export async function followRevocations(options: FollowOptions) {
   const { server, key, name, onRevoked, onReload, onError = () => {} } = options;

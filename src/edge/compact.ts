@@ -18,6 +18,9 @@ type Options = { keys: PublicJwk[]; now?: Date };
 /**
  * Opens a gap list (`GET /status/{issuerId}.gaps`). `keys` are those of `/.well-known/jwks.json`.
  * @throws Error when its signature is wrong, it is of another CA, or it has ended
+ * @example
+ * const { keys } = await (await fetch(`${server}/.well-known/jwks.json`)).json();
+ * const list = openGapList(new Uint8Array(await (await fetch(url)).arrayBuffer()), issuerId, { keys });
  */
 export function openGapList(
   bytes: Uint8Array,
@@ -35,6 +38,8 @@ export function openGapList(
 /**
  * Opens a Token Status List (`GET /status/{issuerId}`). `url` is where it was fetched, which its `sub` must repeat.
  * @throws Error when its signature is wrong, it is of another CA, or it has ended
+ * @example
+ * const isRevoked = openStatusList(await (await fetch(url)).text(), url, { keys }).isRevoked(index);
  */
 export function openStatusList(jwt: string, url: string, { keys, now = systemClock() }: Options): RevokedIndices {
   const [header = '', payload = '', signature = '', ...more] = jwt.split('.');

@@ -8,6 +8,7 @@ import type { EnrollmentService, ShownEnrollment } from './service.js';
 
 const tags = ['enrollments'];
 
+/** The routes of `/v1/enrollments`. */
 export function enrollmentRoutes(service: EnrollmentService) {
   return async (app: App) => {
     app.post(

@@ -33,6 +33,7 @@ const reenrollSeconds = 24 * 3600;
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
+/** Makes, lists and revokes enrollments. */
 export function createEnrollmentService({
   store,
   clock,

@@ -1,5 +1,6 @@
 import type { StoredEnrollment } from './store.js';
 
+/** Whether an enrollment admits devices, as the API says it. */
 export type EnrollmentStatus = 'active' | 'exhausted' | 'expired' | 'revoked';
 
 type Limits = Pick<StoredEnrollment, 'expiresAt' | 'revokedAt' | 'uses' | 'maxUses'>;

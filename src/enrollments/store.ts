@@ -1,5 +1,6 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
 
+/** An enrollment as stored: who may make things with it, and which. */
 export type StoredEnrollment = {
   id: string;
   account: string;
@@ -28,6 +29,7 @@ export type StoredEnrollment = {
 
 export type EnrollmentStore = ReturnType<typeof createEnrollmentStore>;
 
+/** Reads and writes enrollments. A token itself is never stored, only its hash. */
 export function createEnrollmentStore(db: Database) {
   return {
     transaction: <Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> => db.$transaction(work),

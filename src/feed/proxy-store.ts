@@ -30,6 +30,7 @@ export type ProxyStore = ReturnType<typeof createProxyStore>;
 const columns = sql`p.id, p.name, p.key_id AS "keyId", p.created_at AS "createdAt", p.incarnation, p.mode, p.applied, p.confirmed_at AS "confirmedAt",
   (p.confirmed_at IS NULL OR p.confirmed_at < clock_timestamp() - ${staleSeconds} * interval '1 second') AS stale`;
 
+/** Reads and writes proxies and their receipts. */
 export function createProxyStore(db: Database) {
   return {
     /** The proxy of this name; made unless it exists. Undefined when the account has no room for another. */

@@ -22,6 +22,7 @@ type SnapshotList = { issuer: string; number: bigint };
 
 export type SignedSnapshotStore = ReturnType<typeof createSignedSnapshotStore>;
 
+/** Reads what a signed snapshot says, all of one instant. */
 export function createSignedSnapshotStore(db: Database) {
   return {
     /** Everything revoked, held or suspended in an account, and the place of that in the log, of one instant. */

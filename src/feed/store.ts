@@ -25,6 +25,7 @@ export type FeedStore = ReturnType<typeof createFeedStore>;
 
 const pageRows = 1000;
 
+/** Reads pages of the feed and what a snapshot holds. */
 export function createFeedStore(db: Database, rowsOfPage = pageRows) {
   // INVARIANT: pages are ordered by what never changes of a row. What is revoked all the while is in exactly one of them.
   const pages = async function* <Row>(read: (last: Row | undefined) => Promise<Row[]>): AsyncGenerator<Row[]> {

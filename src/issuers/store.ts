@@ -32,6 +32,7 @@ const ours = { kind: { not: 'external' } };
 
 export type IssuerStore = ReturnType<typeof createIssuerStore>;
 
+/** Reads and writes authorities. Private keys are stored sealed. */
 export function createIssuerStore(db: Database) {
   return {
     async insert(tx: Transaction, issuer: StoredIssuer, createdAt: Date): Promise<void> {

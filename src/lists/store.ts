@@ -32,6 +32,7 @@ export type RevocationStore = ReturnType<typeof createRevocationStore>;
 
 const pageRows = 500;
 
+/** Reads what lists are made from, and keeps the lists that were signed. */
 export function createRevocationStore(db: Database) {
   /** Makes room for a list that nobody has signed yet. */
   const open = async (tx: Transaction, issuerId: string, scope: string, at: Date, url: string | null = null) => {

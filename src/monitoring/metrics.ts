@@ -3,6 +3,7 @@ import { Counter, Histogram, Registry, collectDefaultMetrics, type Metric } from
 /** The metrics of one server, Prometheus' way: those of the process and of requests, and those that rooms bring. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
+/** The registry of metrics: those of the process, of requests, and of the rooms. */
 export function createMetrics(ofRooms: Metric[]) {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

@@ -19,6 +19,7 @@ type Deps = {
   metricsToken: string | undefined;
 };
 
+/** The routes `/healthz`, `/readyz` and `/metrics`. */
 export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: Deps) {
   return async (app: App) => {
     app.get(

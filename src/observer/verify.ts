@@ -8,6 +8,7 @@ import { readCrl, readOcsp, type ReadCrl } from '../pki/read.js';
 import { encodeOcspRequest, neverIssued, readChain, type Authority } from './authority.js';
 import { checkPrevious, isExternal, readSnapshot, type PreviousFile } from './previous.js';
 
+/** What {@link verifyRevocations} checks, and against what. */
 type VerifyOptions = {
   url: string;
   account: string;

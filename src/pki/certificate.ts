@@ -27,6 +27,7 @@ export type DeviceCertificateRequest = {
   index: bigint;
 };
 
+/** A certificate that was issued to a device. */
 export type DeviceCertificate = Validity & {
   /** Lower-case hex, 40 digits. */
   serialNumber: string;

@@ -13,6 +13,7 @@ export const reasonCodes = {
   privilegeWithdrawn: 9,
 } as const;
 
+/** Why a certificate was revoked, as RFC 5280 §5.3.1 calls it. */
 export type RevocationReason = keyof typeof reasonCodes;
 
 /** `removeFromCRL` stands only in delta lists: what the base has is valid again. */

@@ -9,6 +9,7 @@ export class DerError extends Error {
   override readonly name = 'DerError';
 }
 
+/** Universal tags (X.690 §8, X.680 §8.4). SEQUENCE and SET have the constructed bit. */
 export const tags = {
   boolean: 0x01,
   integer: 0x02,
@@ -26,6 +27,8 @@ export const tags = {
 
 /** Context-specific tags of X.690 §8.1.2: `[n]` around other values, or in place of a primitive tag. */
 export const constructed = (n: number): number => 0xa0 | n;
+
+/** The tag octet of a primitive, context-specific element [n]. */
 export const primitive = (n: number): number => 0x80 | n;
 
 /** One tag-length-value; the contents are joined. */
@@ -63,11 +66,22 @@ function writeHeader(out: Buffer, tag: number, length: number, octets: number): 
   }
 }
 
+/** A SEQUENCE of encoded elements. */
 export const sequence = (...contents: Uint8Array[]): Buffer => encode(tags.sequence, ...contents);
+
+/** A SET of encoded elements. DER asks for an order (X.690 §11.6), which the caller gives. */
 export const set = (...contents: Uint8Array[]): Buffer => encode(tags.set, ...contents);
+
+/** An OCTET STRING. */
 export const octetString = (bytes: Uint8Array): Buffer => encode(tags.octetString, bytes);
+
+/** A UTF8String. */
 export const utf8String = (text: string): Buffer => encode(tags.utf8String, Buffer.from(text, 'utf8'));
+
+/** A BOOLEAN: DER writes true as 0xFF (X.690 §11.1). */
 export const boolean = (value: boolean): Buffer => encode(tags.boolean, Buffer.from([value ? 0xff : 0]));
+
+/** A NULL. */
 export const nullValue = (): Buffer => encode(tags.null);
 
 /** A BIT STRING of whole octets. */

@@ -25,6 +25,7 @@ export type PkiUrls = {
   delta?: string | undefined;
 };
 
+/** From when until when a certificate is valid; both instants belong to it (RFC 5280 §4.1.2.5). */
 export type Validity = { notBefore: Date; notAfter: Date };
 
 /** A self-signed root for an account. */
@@ -109,6 +110,7 @@ export function name(...attributes: [type: Buffer, value: string][]): Buffer {
   return der.sequence(...attributes.map(([type, value]) => der.set(der.sequence(type, der.utf8String(value)))));
 }
 
+/** The part of a validity that lies within the one of its issuer. */
 export function clamp(validity: Validity, issuer: Validity): Validity {
   return {
     notBefore: validity.notBefore < issuer.notBefore ? issuer.notBefore : validity.notBefore,

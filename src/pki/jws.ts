@@ -19,6 +19,7 @@ export function signCompact(signer: Signer, header: { typ: string; kid: string }
   return `${text}.${(octets ? fixedLength(signature, octets) : signature).toString('base64url')}`;
 }
 
+/** A JWS that was read (RFC 7515). Nothing of it is believed before `isSignedBy`. */
 type ReadJws = { header: Record<string, unknown>; payload: unknown; isSignedBy(key: KeyObject): boolean };
 
 /** Reads a compact JWS; who signed it must be checked afterwards. @throws Error when it is none */

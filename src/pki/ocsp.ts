@@ -17,6 +17,7 @@ import { signed, type Signer } from './signer.js';
 /** What requests may name an issuer by. */
 export const ocspHashes = ['sha1', 'sha256', 'sha384', 'sha512'] as const;
 
+/** The hashes by which a request may name an issuer. */
 export type OcspHash = (typeof ocspHashes)[number];
 
 /** A certificate as a request names it: its issuer by two hashes, and its serial number (RFC 6960 §4.1.1). */
@@ -34,6 +35,7 @@ export type CertId = {
 
 type OcspRequest = { certIds: CertId[]; nonce: Buffer | undefined };
 
+/** What an answer says of a certificate (RFC 6960 §4.2.1). */
 export type CertStatus =
   { status: 'good' } | { status: 'unknown' } | { status: 'revoked'; revokedAt: Date; reason: RevocationReason };
 

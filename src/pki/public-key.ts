@@ -6,6 +6,7 @@ import { oids } from './oid.js';
 /** The kinds of keys that devices and authorities may have. */
 export type KeyType = 'ec-p256' | 'ec-p384' | 'ed25519' | 'rsa-2048' | 'rsa-3072';
 
+/** The kinds of keys that certificates are issued for. */
 export type KeyFamily = 'ec-p256' | 'ec-p384' | 'ed25519' | 'rsa';
 
 /** An acceptable public key: its SubjectPublicKeyInfo as it came, and the key for node:crypto. */

@@ -34,6 +34,7 @@ export type ReadStatus = {
   nextUpdate: Date;
 };
 
+/** An OCSP answer that was read. Nothing of it is believed before `isSignedBy`. */
 type ReadOcsp = { statuses: ReadStatus[]; responder: Buffer; isSignedBy(key: KeyObject): boolean };
 
 const hashes = new Map<string, string | null>([

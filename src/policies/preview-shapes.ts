@@ -18,6 +18,7 @@ export function variablesOf(
   };
 }
 
+/** A decision as previews show it. */
 export function outcomeOf({ allowed, reason, statement }: Decision): { decision: 'allow' | 'deny'; reasons: string[] } {
   return { decision: allowed ? 'allow' : 'deny', reasons: [statement?.id ?? reason] };
 }

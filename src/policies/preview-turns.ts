@@ -6,6 +6,7 @@ export type Budget = {
   spend(units: number): boolean;
 };
 
+/** An amount of work that can be spent once. */
 export function createBudget(units: number): Budget {
   let left = units;
   return {

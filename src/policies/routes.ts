@@ -21,6 +21,7 @@ const describeVersion = ({ createdAt, ...version }: { version: number; createdAt
   createdAt: rfc3339(createdAt),
 });
 
+/** The routes of `/v1/policies`. */
 export function policyRoutes({ service, preview, cursor }: Deps) {
   return async (app: App) => {
     app.post(

@@ -43,6 +43,7 @@ const mostRendered = policyLimits.weight;
 
 export type PolicyService = ReturnType<typeof createPolicyService>;
 
+/** Makes, activates, lists and deletes versions of policies, and renders them for a thing. */
 export function createPolicyService({ store, clock, audit, log, held }: Deps) {
   const cache = new LRUCache<string, Promise<PolicyVersion | undefined>>({
     max: rememberedPolicies,

@@ -2,6 +2,7 @@ import { sql, type Commit, type Database, type Transaction } from '../db/client.
 import type { PolicyVersion } from '../policy/compile.js';
 import type { PolicyDocument } from '../policy/document.js';
 
+/** A version of a policy, with who stored it and when. */
 export type StoredVersion = PolicyVersion & { createdAt: Date; createdBy: string };
 
 /** A thing as far as its policies look at it. */
@@ -14,6 +15,7 @@ export type CarryingThing = {
 
 export type PolicyStore = ReturnType<typeof createPolicyStore>;
 
+/** Reads and writes policies and their versions. */
 export function createPolicyStore(db: Database, commit: Commit) {
   return {
     transaction: commit,

@@ -1,6 +1,7 @@
 /** The kinds of resources, by the word before the colon. */
 export const resourceKinds = ['topic', 'client', 'endpoint', 'http'] as const;
 
+/** What a resource is: it decides how its text is matched. */
 export type ResourceKind = (typeof resourceKinds)[number];
 
 const reserved: Readonly<Record<string, ResourceKind>> = {

@@ -46,6 +46,7 @@ export type CompiledPolicy = {
 /** The policies of a thing: of several statements that decide alike, the first policy's is named. */
 export type CompiledPolicies = readonly CompiledPolicy[];
 
+/** One version of a policy, under its name. */
 export type PolicyVersion = { name: string; version: number; document: PolicyDocument };
 
 /** Compiles policies that were parsed. @throws RangeError for documents that were not */

@@ -55,6 +55,12 @@ export const policyDocument = z.strictObject({
 
 /** A document as {@link policyDocument} reads it. It may still have no meaning: `readPolicy` says so. */
 export type PolicyDocument = z.output<typeof policyDocument>;
+
+/** One statement of a policy, after it was checked. */
 export type Statement = z.output<typeof statement>;
+
+/** What has to hold beside action and resource. */
 export type Condition = z.output<typeof condition>;
+
+/** Days and hours in a time zone. */
 export type TimeWindow = z.output<typeof timeWindow>;

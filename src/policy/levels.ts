@@ -8,11 +8,13 @@ export type Levels = {
   ends: Int32Array;
 };
 
+/** More levels than this make a topic malformed. */
 export const maxLevels = 128;
 
 // An HTTP path may have more levels than a topic, but not more than its text has characters of any use.
 const capacity = 4096;
 
+/** Room for the levels of one text at a time. Reused, so that a decision allocates nothing. */
 export function createLevels(): Levels {
   return { text: '', start: 0, count: 0, ends: new Int32Array(capacity) };
 }
@@ -31,6 +33,7 @@ export function readLevels(levels: Levels, text: string, start: number): boolean
   }
 }
 
+/** Where a level begins in the text, in UTF-16 code units. */
 export function startOfLevel({ start, ends }: Levels, level: number): number {
   return level === 0 ? start : ends[level - 1]! + 1;
 }

@@ -25,6 +25,7 @@ type Templated<Entry> = { template: Template; next: Trie<Entry> };
 /** Called with every list of entries that a path reaches. */
 type Visit<Entry> = (entries: Entry[]) => void;
 
+/** An empty trie of patterns. */
 export function createTrie<Entry>(): Trie<Entry> {
   return {
     few: undefined,

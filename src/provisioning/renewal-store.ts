@@ -28,6 +28,7 @@ export type RenewalStore = ReturnType<typeof createRenewalStore>;
 // A device that keeps asking with new keys must not fill the registry.
 const maxUnused = 10;
 
+/** Records renewals: a new certificate that waits for its first use. */
 export function createRenewalStore(db: Database, audit: AppendAudit) {
   return {
     /** The certificate that this one was renewed to with this key, if it was. */

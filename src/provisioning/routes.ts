@@ -7,7 +7,10 @@ import type { FirstBoot } from './asked.js';
 import type { Provisioned } from './asked.js';
 import type { Origin } from '../origin.js';
 
+/** The answer to a first boot. */
 export type ProvisionAnswer = z.output<typeof schema.provisionAnswer>;
+
+/** The answer to a renewal. */
 export type RenewAnswer = z.output<typeof schema.renewAnswer>;
 
 /** How a private key that the server made is sent. */
@@ -28,6 +31,7 @@ type Deps = {
 
 const tags = ['agents'];
 
+/** The routes `/v1/provision` and `/v1/renew`. */
 export function provisioningRoutes({ provision, present, renew, failures, isRemembered, recognises, count }: Deps) {
   return async (app: App) => {
     app.post(

@@ -35,6 +35,7 @@ type Core = Deps & {
   answered: LRUCache<string, true>;
 };
 
+/** The validity of a certificate that is issued now: 90 days, and an hour back for devices whose clock is slow. */
 export const deviceValidity = (at: Date) => ({
   notBefore: addSeconds(at, -3600),
   notAfter: addSeconds(at, 90 * 86_400),

@@ -14,9 +14,12 @@ export type ProvisionOutcome = {
   unusable?: Unusable;
 };
 
+/** Why an enrollment admits no device. */
 export type Unusable = 'revoked' | 'account-suspended' | 'expired' | 'exhausted';
 
 type EnrollmentState = { id: string; left: number; revoked: boolean; expired: boolean; suspended: boolean };
+
+/** What a transaction found, for as many first boots as it holds. */
 export type BatchState = {
   enrollments: EnrollmentState[] | null;
   taken: { n: number; name: boolean; key: boolean; barred: boolean }[] | null;
@@ -44,6 +47,7 @@ export type ProvisioningStore = ReturnType<typeof createProvisioningStore>;
 /** Locks segments and tells how many things each can still take, by `account/name`. */
 export type LockRoom = (tx: Transaction, segments: { account: string; name: string }[]) => Promise<Map<string, number>>;
 
+/** Records first boots, many in one transaction. */
 export function createProvisioningStore(db: Database, lockRoom: LockRoom) {
   return {
     isConflict: isDataConflict,

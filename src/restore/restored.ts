@@ -17,6 +17,7 @@ import {
   type Sources,
 } from './sources.js';
 
+/** The files of a restore, and whether a loss is accepted. */
 type RestoreFiles = { lists: SourceFile[]; feeds: SourceFile[]; acceptLoss: boolean };
 
 /** What a restore did, for the person who ran it. */

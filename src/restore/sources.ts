@@ -56,10 +56,12 @@ export type Sources = {
 /** The issuer under which an account's registry keeps the certificates that others issued. */
 const externalIssuer = (account: string): string => `external-${account}`;
 
+/** A file that tells what was revoked after the backup. */
 export type SourceFile = { name: string; bytes: Buffer };
 
 const statuses: string[] = ['active', 'suspended', 'revoked'];
 
+/** Nothing told yet. */
 export function emptySources(): Sources {
   return { told: [], things: [], covered: new Set(), fed: new Set(), numbers: new Map() };
 }

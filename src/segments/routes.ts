@@ -10,6 +10,7 @@ const tags = ['segments'];
 
 type Segment = Awaited<ReturnType<SegmentService['get']>>;
 
+/** The routes of `/v1/segments`. */
 export function segmentRoutes(service: SegmentService) {
   return async (app: App) => {
     app.post(

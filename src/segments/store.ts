@@ -1,6 +1,7 @@
 import { sql, type Commit, type Database, type Json, type Transaction } from '../db/client.js';
 import type { NewSegment } from './schema.js';
 
+/** A segment as stored, with the number of its things. */
 export type StoredSegment = NewSegment & { account: string; createdAt: Date; things: number };
 
 /** What decides a thing's rights, as the log tells it. */
@@ -15,6 +16,7 @@ type Member = {
 
 export type SegmentStore = ReturnType<typeof createSegmentStore>;
 
+/** Reads and writes network segments and who is in them. */
 export function createSegmentStore(db: Database, commit: Commit) {
   const withThings = { _count: { select: { things: true } } } as const;
 

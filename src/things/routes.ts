@@ -15,6 +15,7 @@ type Thing = Awaited<ReturnType<ThingService['get']>>;
 /** How things stand in AWS, by their ids. */
 type InAws = (account: string, things: Thing[]) => Promise<Map<string, z.output<typeof inAws>>>;
 
+/** The routes of `/v1/things`. */
 export function thingRoutes(service: ThingService, inAwsOf: InAws) {
   const presentAll = async (things: Thing[]): Promise<z.output<typeof schema.fullThing>[]> => {
     const inAws = things[0] ? await inAwsOf(things[0].account, things) : undefined;

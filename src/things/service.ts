@@ -36,6 +36,7 @@ const maxAttributes = 50;
 
 export type ThingService = ReturnType<typeof createThingService>;
 
+/** Lists, changes, suspends, resumes and deletes things. */
 export function createThingService({ store, clock, audit, log, requirePolicies, createReenroll }: Deps) {
   const notFound = (name: string) => new DomainError('not-found', `there is no thing ${name}`);
 

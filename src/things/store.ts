@@ -1,6 +1,7 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { toRegisteredThing, type RegisteredThing, type ThingStatus } from '../registry.js';
 
+/** A thing, with what lists show beside it. */
 export type ListedThing = RegisteredThing & {
   enrollmentId: string;
   lastSeenAt: Date | null;
@@ -19,6 +20,7 @@ type ThingFilter = {
 
 export type ThingStore = ReturnType<typeof createThingStore>;
 
+/** Reads and writes things. */
 export function createThingStore(db: Database, commit: Commit) {
   const newest = { select: { notAfter: true }, orderBy: { notAfter: 'desc' }, take: 1 } as const;
   const activity = { activity: { select: { lastSeenAt: true } }, certificates: newest } as const;

@@ -20,6 +20,7 @@ type Deps = Shared & {
   isLive: Parameters<typeof tokenRoutes>[0]['isLive'];
 };
 
+/** What other rooms need of tokens. */
 export type Tokens = Pick<TokenService, 'readAccess' | 'findBearer' | 'recognises' | 'first' | 'newFamily'> &
   Pick<TokenKeys, 'signer' | 'rotate'> & {
     assertions: Pick<AssertionVerifier, 'verify' | 'useUp'>;

@@ -10,6 +10,7 @@ export type JwtKey = {
   verify(token: string): Record<string, unknown>;
 };
 
+/** The JWS algorithms of access tokens. */
 export type JwtAlgorithm = 'ES256' | 'RS256' | 'EdDSA';
 
 /**

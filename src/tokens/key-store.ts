@@ -1,6 +1,7 @@
 import type { JsonWebKey } from 'node:crypto';
 import { sql, type Database, type Json, type Transaction } from '../db/client.js';
 
+/** A token key as stored. The private part is sealed. */
 export type StoredTokenKey = {
   kid: string;
   purpose: 'access' | 'refresh';
@@ -18,6 +19,7 @@ export type TokenKeyStore = ReturnType<typeof createTokenKeyStore>;
 
 const advisoryLock = 72_707_370;
 
+/** Reads and writes token keys, for many instances at once. */
 export function createTokenKeyStore(db: Database) {
   return {
     ...tokenKeyRows(db),

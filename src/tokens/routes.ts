@@ -25,6 +25,7 @@ type Deps = {
   introspectedUntil(): number;
 };
 
+/** The routes of tokens: `/v1/token`, introspection, revocation, the key set. */
 export function tokenRoutes(deps: Deps) {
   return async (app: App) => {
     await app.register(oauthRoutes(deps));

@@ -19,7 +19,10 @@ type Deps = {
   markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void>;
 };
 
+/** Tokens as RFC 6749 §5.1 has them. Times are in seconds. */
 export type TokenPair = { accessToken: string; tokenType: 'Bearer'; expiresIn: number; refreshToken: string };
+
+/** A {@link TokenPair}; for an assertion there is no refresh token. */
 export type TokenAnswer = Omit<TokenPair, 'refreshToken'> & { refreshToken?: string };
 
 const familySeconds = 30 * 86_400;
@@ -33,6 +36,7 @@ const expiryOf = (iat: number, notAfter: Date): number => Math.min(iat + accessT
 
 export type TokenService = ReturnType<typeof createTokenService>;
 
+/** Gives access tokens for refresh tokens and assertions, introspects and revokes. */
 export function createTokenService({
   store,
   keys,

@@ -18,6 +18,7 @@ export type StoredFamily = {
 
 export type TokenStore = ReturnType<typeof createTokenStore>;
 
+/** Reads and writes families of refresh tokens. */
 export function createTokenStore(db: Database, commit: Commit, audit: AppendAudit, log: AppendLog) {
   return {
     async findFamily(id: string): Promise<StoredFamily | undefined> {

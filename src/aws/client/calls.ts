@@ -36,8 +36,10 @@ export const defaultRates = {
   UpdateThing: 100,
 } as const;
 
+/** A call of AWS IoT that the mirror makes. */
 export type AwsCall = keyof typeof defaultRates;
 
+/** Every {@link AwsCall}. */
 export const awsCalls = Object.keys(defaultRates) as AwsCall[];
 
 /** Calls a second, for those that are not as AWS has them by default. */

@@ -4,7 +4,10 @@ import { AwsFailure, toAwsFailure } from './failure.js';
 import type { IotConnection } from './iot-connection.js';
 import { credentialsOf, requireAccount } from './iot-credentials.js';
 
+/** A thing as AWS IoT has it. */
 export type AwsThing = { name: string; type: string | undefined; attributes: Record<string, string> };
+
+/** The states of a certificate in AWS IoT that the mirror sets. */
 export type AwsCertificateStatus = 'ACTIVE' | 'INACTIVE' | 'REVOKED';
 type AwsCertificate = { id: string; arn: string; status: string; pem: string };
 /** One page of a list, and the token of the next. */

@@ -10,6 +10,7 @@ export type AwsTuning = {
   pause(ms: number): Promise<void>;
 };
 
+/** What the program runs with. */
 export const awsTuning: AwsTuning = {
   concurrency: 16,
   timeoutMs: 10_000,

@@ -43,6 +43,7 @@ export type NewThing = {
   certificates: NewCertificate[];
 };
 
+/** A certificate that AWS has and the registry takes over. */
 export type NewCertificate = {
   /** Lower-case hex, 40 digits. */
   serialNumber: string;
@@ -62,6 +63,7 @@ export const mostItems = 1000;
 
 export type ImportStore = ReturnType<typeof createImportStore>;
 
+/** Reads and writes imports from AWS IoT. One runs on one instance at a time. */
 export function createImportStore(db: Database, commit: Commit, audit: AppendAudit, instance: string) {
   /** Certificates that others issued have an issuer that signs nothing and has no lists. */
   const externalIssuer = async (tx: Transaction, account: string, at: Date): Promise<string> => {

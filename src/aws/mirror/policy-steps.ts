@@ -30,6 +30,7 @@ export function arnPrefix({ awsAccount, region }: AwsPlace): string {
 /** The text that AWS gets; where the policy is refused, one that denies everything, so that no older version stays. */
 export const documentText = ({ document }: AwsExport): string => JSON.stringify(document ?? denyEverything());
 
+/** A short text that is the same for the same document. */
 export const textDigest = (text: string): string => hash('sha256', text).slice(0, 32);
 
 /** A document without the spacing that it came with. */

@@ -20,6 +20,7 @@ export type ClaimedSaga = {
 /** What a call said, kept with the step that made it. */
 export type StepResult = { certificateId?: string; certificateArn?: string };
 
+/** A step of a saga: what it wants, and what it reached. */
 export type StoredStep = {
   step: string;
   wanted: string;

@@ -32,6 +32,7 @@ export function toAwsThing(thing: Thing): AwsThing & { leftOut: string[] } {
   };
 }
 
+/** The value of the attribute by which a thing in AWS says whose it is. */
 export const ownerOf = ({ account, id }: Pick<Thing, 'account' | 'id'>): string => `${account}/${id}`;
 
 /** A short text that is the same for the same thing. */
@@ -41,4 +42,6 @@ export function digestOf({ name, type, attributes }: AwsThing): string {
 
 /** What a policy is called in AWS. */
 export const policyPrefix = 'thingward-';
+
+/** What a policy is called in AWS IoT. */
 export const awsPolicyName = (policy: string): string => `${policyPrefix}${policy}`;

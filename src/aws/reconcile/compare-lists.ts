@@ -5,6 +5,7 @@ import { normalDocument, textDigest } from '../mirror/policy-steps.js';
 import type { Known } from './store.js';
 import { digestOf, ownerAttribute, policyPrefix } from '../mirror/thing-shape.js';
 
+/** Compares each thing of AWS with the registry, and looks for those that AWS lacks. */
 export async function compareThings(comparison: Comparison): Promise<void> {
   const { run, store, iot, advance } = comparison;
   const prefix = `${run.account}/`;
@@ -31,6 +32,7 @@ async function compareThing(comparison: Comparison, thing: AwsThing, wanted: Kno
   }
 }
 
+/** Compares the status of each certificate of AWS with the registry. */
 export async function compareCertificates(comparison: Comparison): Promise<void> {
   const { run, store, iot, report, advance } = comparison;
   for await (const items of pagesOf(iot.listCertificates)) {
@@ -61,6 +63,7 @@ export async function compareCertificates(comparison: Comparison): Promise<void>
   await mendUnseen(comparison, 'missing-certificate', 'certificate:%');
 }
 
+/** Compares the documents of policies. */
 export async function comparePolicies(comparison: Comparison): Promise<void> {
   const { run, store, iot, advance } = comparison;
   for await (const items of pagesOf(iot.listPolicies)) {
@@ -86,6 +89,7 @@ async function comparePolicy(comparison: Comparison, awsName: string, wanted: Kn
     await mend(comparison, 'changed-policy', [wanted]);
 }
 
+/** Compares the members of the thing group with the registry. */
 export async function compareGroup(comparison: Comparison): Promise<void> {
   const { run, store, iot, thingGroup, advance } = comparison;
   for await (const items of pagesOf((token) => iot.listGroup(thingGroup, token))) {

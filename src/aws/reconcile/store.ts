@@ -2,7 +2,10 @@ import { sql, type Database } from '../../db/client.js';
 import { isFree } from '../runs/claims-sql.js';
 import type { Origin } from '../../origin.js';
 
+/** What a comparison looks at, in this order. */
 export const phases = ['things', 'certificates', 'policies', 'groups', 'attachments'] as const;
+
+/** One of {@link phases}. */
 export type Phase = (typeof phases)[number];
 
 /** A difference between AWS and the registry. */
@@ -68,6 +71,7 @@ const keepDays = 90;
 // Nothing is in the works: what AWS has now should be what is wanted.
 const idle = sql`s.claimed_by IS NULL AND s.change = s.mirrored AND s.status IN ('active', 'drifted', 'gone')`;
 
+/** Reads and writes comparisons of AWS with the registry. One runs on one instance at a time. */
 export function createReconcileStore(db: Database, instance: string) {
   return {
     /** Undefined when one is running already. */

@@ -23,6 +23,7 @@ type AwsStatement = {
   Condition?: Record<string, Record<string, string[]>>;
 };
 
+/** A policy document of AWS IoT. */
 export type AwsDocument = { Version: '2012-10-17'; Statement: AwsStatement[] };
 
 /**

@@ -57,6 +57,7 @@ const matching = ({ account, filter, reason, at }: Wanted) => sql`
 const wantedNow = (wanted: Wanted) =>
   sql`${matching(wanted)} ${wanted.countedAt ? countedBy(wanted.countedAt) : sql``}`;
 
+/** Reads and writes bulk revocations, step by step. */
 export function createBulkStore(db: Database, commit: Commit) {
   /** The first certificates after a serial number that a filter takes. */
   const sample = (tx: Transaction, wanted: Wanted, limit: number, after = '') =>
