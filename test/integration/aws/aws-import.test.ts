@@ -54,12 +54,12 @@ describeWith(['moto_server', 'aws'], 'a fleet that is in AWS already, as Moto ha
     moto = await startMoto();
     server = await startServer(databaseKinds.at(-1)!, {}, { pause: 'by the clock' });
     await server.owner.send('PUT', '/v1/aws', mirrorInto(moto.url));
-    iot('create-policy', '--policy-name', 'Old.Policy', '--policy-document', document);
+    await iot('create-policy', '--policy-name', 'Old.Policy', '--policy-document', document);
     for (const name of ['old-1', 'old-2']) {
-      iot('create-thing', '--thing-name', name, '--attribute-payload', '{"attributes":{"site":"oslo"}}');
-      const made = iot('create-keys-and-certificate', '--set-as-active');
-      iot('attach-policy', '--policy-name', 'Old.Policy', '--target', made.certificateArn);
-      iot('attach-thing-principal', '--thing-name', name, '--principal', made.certificateArn);
+      await iot('create-thing', '--thing-name', name, '--attribute-payload', '{"attributes":{"site":"oslo"}}');
+      const made = await iot('create-keys-and-certificate', '--set-as-active');
+      await iot('attach-policy', '--policy-name', 'Old.Policy', '--target', made.certificateArn);
+      await iot('attach-thing-principal', '--thing-name', name, '--principal', made.certificateArn);
       if (name === 'old-1')
         device = {
           pem: made.certificatePem,
@@ -68,7 +68,13 @@ describeWith(['moto_server', 'aws'], 'a fleet that is in AWS already, as Moto ha
           id: made.certificateId,
         };
     }
-    iot('create-thing', '--thing-name', 'full', '--attribute-payload', '{"attributes":{"a":"1","b":"2","c":"3"}}');
+    await iot(
+      'create-thing',
+      '--thing-name',
+      'full',
+      '--attribute-payload',
+      '{"attributes":{"a":"1","b":"2","c":"3"}}',
+    );
     await converge(server);
   });
   afterAll(async () => {
@@ -98,9 +104,9 @@ describeWith(['moto_server', 'aws'], 'a fleet that is in AWS already, as Moto ha
       aws: { status: 'active', certificateId: device.id },
     });
     expect(
-      iot('list-attached-policies', '--target', device.arn).policies.map(({ policyName }: any) => policyName),
+      (await iot('list-attached-policies', '--target', device.arn)).policies.map(({ policyName }: any) => policyName),
     ).toEqual(['Old.Policy']);
-    expect(iot('describe-thing', '--thing-name', 'old-1').attributes).toEqual({
+    expect((await iot('describe-thing', '--thing-name', 'old-1')).attributes).toEqual({
       site: 'oslo',
       thingward: `default/${body.id}`,
     });
@@ -154,10 +160,12 @@ describeWith(['moto_server', 'aws'], 'a fleet that is in AWS already, as Moto ha
       .post('/v1/renew', { csr, proof: await signed({ typ: 'renew+jwt', claims: { csr_sha256: csrSha256 } }) });
     expect(renewed.status, renewed.text).toBe(201);
     await converge(server);
-    const ours = iot(
+    const ours = await iot(
       'list-attached-policies',
       '--target',
-      iot('list-thing-principals', '--thing-name', 'old-1').principals.find((arn: string) => arn !== device.arn),
+      (await iot('list-thing-principals', '--thing-name', 'old-1')).principals.find(
+        (arn: string) => arn !== device.arn,
+      ),
     );
     expect(ours.policies.map(({ policyName }: any) => policyName)).toEqual(['thingward-aws-Old-Policy']);
     expect(thumbprint(renewed.body.certificate.pem)).not.toBe(thumbprint(device.pem));
@@ -180,9 +188,7 @@ describeWith(['moto_server', 'aws'], 'a fleet that is in AWS already, as Moto ha
       scope: 'external',
     });
     await converge(server);
-    const certificates = iot('list-certificates')
-      .certificates.map(({ status }: any) => status)
-      .sort();
+    const certificates = (await iot('list-certificates')).certificates.map(({ status }: any) => status).sort();
     expect(certificates).toEqual(['ACTIVE', 'ACTIVE', 'REVOKED']);
     expect((await fetch(`${server.url}/crl/bundle.pem`)).status).toBe(200);
   });
@@ -191,7 +197,7 @@ describeWith(['moto_server', 'aws'], 'a fleet that is in AWS already, as Moto ha
     await server.owner.send('PUT', '/v1/things/old-1/policies', { policies: ['sensor'] });
     await converge(server);
     expect(
-      iot('list-attached-policies', '--target', device.arn).policies.map(({ policyName }: any) => policyName),
+      (await iot('list-attached-policies', '--target', device.arn)).policies.map(({ policyName }: any) => policyName),
     ).toEqual(['thingward-sensor']);
   });
 });

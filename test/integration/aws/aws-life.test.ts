@@ -26,13 +26,14 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
   const iot = (...args: string[]) => moto.aws('iot', ...args);
   const certificateOf = async (name: string) =>
     (await server.owner.get(`/v1/things/${name}`)).body.aws.certificateId as string;
-  const arnOf = (id: string) =>
-    iot('describe-certificate', '--certificate-id', id).certificateDescription.certificateArn as string;
-  const policiesOf = (arn: string) =>
-    iot('list-attached-policies', '--target', arn)
-      .policies.map(({ policyName }: { policyName: string }) => policyName)
+  const arnOf = async (id: string) =>
+    (await iot('describe-certificate', '--certificate-id', id)).certificateDescription.certificateArn as string;
+  const policiesOf = async (arn: string) =>
+    (await iot('list-attached-policies', '--target', arn)).policies
+      .map(({ policyName }: { policyName: string }) => policyName)
       .sort();
-  const documentOf = (name: string) => JSON.parse(iot('get-policy', '--policy-name', name).policyDocument);
+  const documentOf = async (name: string) =>
+    JSON.parse((await iot('get-policy', '--policy-name', name)).policyDocument);
 
   it('is off until it is switched on, and says nothing of AWS', async () => {
     expect((await server.owner.get('/v1/aws')).body).toEqual({ mode: 'off', externalId: 'default' });
@@ -50,25 +51,24 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
       status: 'pending',
     });
     await converge(server);
-    expect(
-      iot('list-things')
-        .things.map(({ thingName }: { thingName: string }) => thingName)
-        .sort(),
-    ).toEqual(['before', 'pump-1']);
-    const thing = iot('describe-thing', '--thing-name', 'pump-1');
+    expect((await iot('list-things')).things.map(({ thingName }: { thingName: string }) => thingName).sort()).toEqual([
+      'before',
+      'pump-1',
+    ]);
+    const thing = await iot('describe-thing', '--thing-name', 'pump-1');
     expect(thing).toMatchObject({
       thingTypeName: 'sensor',
       attributes: { site: 'berlin', thingward: `default/${pump.answer.body.thing.id}` },
     });
     const id = await certificateOf('pump-1');
-    const { certificateDescription } = iot('describe-certificate', '--certificate-id', id);
+    const { certificateDescription } = await iot('describe-certificate', '--certificate-id', id);
     expect(certificateDescription).toMatchObject({
       status: 'ACTIVE',
       certificatePem: pump.answer.body.certificate.pem,
     });
-    expect(policiesOf(arnOf(id))).toEqual(['thingward-sensor']);
-    expect(iot('list-thing-principals', '--thing-name', 'pump-1').principals).toEqual([arnOf(id)]);
-    expect(iot('list-things-in-thing-group', '--thing-group-name', 'thingward').things.sort()).toEqual([
+    expect(await policiesOf(await arnOf(id))).toEqual(['thingward-sensor']);
+    expect((await iot('list-thing-principals', '--thing-name', 'pump-1')).principals).toEqual([await arnOf(id)]);
+    expect((await iot('list-things-in-thing-group', '--thing-group-name', 'thingward')).things.sort()).toEqual([
       'before',
       'pump-1',
     ]);
@@ -80,7 +80,7 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
 
   it('follows a policy through more versions than AWS keeps', async () => {
     const shown = (await server.owner.get('/v1/policies/sensor/aws')).body;
-    expect(documentOf('thingward-sensor')).toEqual(shown.document);
+    expect(await documentOf('thingward-sensor')).toEqual(shown.document);
     for (let version = 2; version <= 8; version++) {
       const statements = [
         {
@@ -94,12 +94,12 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
       await server.owner.post('/v1/policies/sensor/activate', { version });
       await converge(server);
     }
-    const { policyVersions } = iot('list-policy-versions', '--policy-name', 'thingward-sensor');
+    const { policyVersions } = await iot('list-policy-versions', '--policy-name', 'thingward-sensor');
     expect(policyVersions).toHaveLength(5);
-    expect(JSON.stringify(documentOf('thingward-sensor'))).toContain('client/v8');
+    expect(JSON.stringify(await documentOf('thingward-sensor'))).toContain('client/v8');
     await server.owner.post('/v1/policies/sensor/activate', { version: 1 });
     await converge(server);
-    expect(documentOf('thingward-sensor')).toEqual(shown.document);
+    expect(await documentOf('thingward-sensor')).toEqual(shown.document);
   });
 
   it('closes a policy that cannot be said, rather than leaving an older one', async () => {
@@ -112,7 +112,9 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
     const { body } = await server.owner.get('/v1/policies/wordy/aws');
     expect(body).toMatchObject({ refusals: [{ message: expect.stringContaining('2048') }], aws: { status: 'failed' } });
     expect(body.document).toBeUndefined();
-    expect(documentOf('thingward-wordy').Statement).toEqual([{ Effect: 'Deny', Action: ['iot:*'], Resource: ['*'] }]);
+    expect((await documentOf('thingward-wordy')).Statement).toEqual([
+      { Effect: 'Deny', Action: ['iot:*'], Resource: ['*'] },
+    ]);
   });
 
   it('follows attributes and the policies of a thing', async () => {
@@ -121,57 +123,61 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
     });
     await server.owner.send('PUT', '/v1/things/pump-1/policies', { policies: ['camera', 'actuator'] });
     await converge(server);
-    expect(Object.keys(iot('describe-thing', '--thing-name', 'pump-1').attributes).sort()).toEqual([
+    expect(Object.keys((await iot('describe-thing', '--thing-name', 'pump-1')).attributes).sort()).toEqual([
       'hall',
       'thingward',
     ]);
-    expect(policiesOf(arnOf(await certificateOf('pump-1')))).toEqual(['thingward-actuator', 'thingward-camera']);
+    expect(await policiesOf(await arnOf(await certificateOf('pump-1')))).toEqual([
+      'thingward-actuator',
+      'thingward-camera',
+    ]);
   });
 
   it('suspends as INACTIVE and resumes as ACTIVE', async () => {
     const id = await certificateOf('pump-1');
-    const status = () => iot('describe-certificate', '--certificate-id', id).certificateDescription.status as string;
+    const status = async () =>
+      (await iot('describe-certificate', '--certificate-id', id)).certificateDescription.status as string;
     await server.owner.post('/v1/things/pump-1/suspend');
     await converge(server);
-    expect(status()).toBe('INACTIVE');
+    expect(await status()).toBe('INACTIVE');
     await server.owner.post('/v1/things/pump-1/resume');
     await converge(server);
-    expect(status()).toBe('ACTIVE');
-    expect(policiesOf(arnOf(id))).toHaveLength(2);
+    expect(await status()).toBe('ACTIVE');
+    expect(await policiesOf(await arnOf(id))).toHaveLength(2);
   });
 
   it('repairs what somebody changed there, after telling of it', async () => {
     const id = await certificateOf('pump-1');
-    const arn = arnOf(id);
-    iot('update-certificate', '--certificate-id', id, '--new-status', 'INACTIVE');
-    iot('detach-policy', '--policy-name', 'thingward-camera', '--target', arn);
-    iot(
+    const arn = await arnOf(id);
+    await iot('update-certificate', '--certificate-id', id, '--new-status', 'INACTIVE');
+    await iot('detach-policy', '--policy-name', 'thingward-camera', '--target', arn);
+    await iot(
       'update-thing',
       '--thing-name',
       'before',
       '--attribute-payload',
       '{"attributes":{"site":"paris"},"merge":true}',
     );
-    iot(
+    await iot(
       'create-policy',
       '--policy-name',
       'thingward-nobodys',
       '--policy-document',
       '{"Version":"2012-10-17","Statement":[]}',
     );
-    iot('attach-policy', '--policy-name', 'thingward-nobodys', '--target', arn);
-    iot(
+    await iot('attach-policy', '--policy-name', 'thingward-nobodys', '--target', arn);
+    await iot(
       'create-thing',
       '--thing-name',
       'orphan',
       '--attribute-payload',
       `{"attributes":{"thingward":"default/${crypto.randomUUID()}"}}`,
     );
-    iot('create-thing', '--thing-name', 'somebodys');
-    const { policyVersions } = iot('list-policy-versions', '--policy-name', 'thingward-sensor');
+    await iot('create-thing', '--thing-name', 'somebodys');
+    const { policyVersions } = await iot('list-policy-versions', '--policy-name', 'thingward-sensor');
     const idle = policyVersions.find(({ isDefaultVersion }: any) => !isDefaultVersion).versionId as string;
-    iot('delete-policy-version', '--policy-name', 'thingward-sensor', '--policy-version-id', idle);
-    iot(
+    await iot('delete-policy-version', '--policy-name', 'thingward-sensor', '--policy-version-id', idle);
+    await iot(
       'create-policy-version',
       '--policy-name',
       'thingward-sensor',
@@ -179,7 +185,7 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
       '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}',
       '--set-as-default',
     );
-    iot('detach-thing-principal', '--thing-name', 'pump-1', '--principal', arn);
+    await iot('detach-thing-principal', '--thing-name', 'pump-1', '--principal', arn);
     const told = await reconcile(server, true);
     expect(told.counts).toEqual({
       'changed-thing': 1,
@@ -191,18 +197,20 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
       'wrong-policies': 1,
     });
     expect((await server.owner.get('/v1/things/pump-1')).body.aws.status).toBe('drifted');
-    expect(iot('describe-certificate', '--certificate-id', id).certificateDescription.status).toBe('INACTIVE');
+    expect((await iot('describe-certificate', '--certificate-id', id)).certificateDescription.status).toBe('INACTIVE');
     await reconcile(server);
     await converge(server);
     expect((await reconcile(server)).counts).toEqual({});
-    expect(iot('describe-certificate', '--certificate-id', id).certificateDescription.status).toBe('ACTIVE');
-    expect(policiesOf(arn)).toEqual(['thingward-actuator', 'thingward-camera']);
-    expect(documentOf('thingward-sensor')).toEqual((await server.owner.get('/v1/policies/sensor/aws')).body.document);
-    expect(
-      iot('list-things')
-        .things.map(({ thingName }: any) => thingName)
-        .sort(),
-    ).toEqual(['before', 'pump-1', 'somebodys']);
+    expect((await iot('describe-certificate', '--certificate-id', id)).certificateDescription.status).toBe('ACTIVE');
+    expect(await policiesOf(arn)).toEqual(['thingward-actuator', 'thingward-camera']);
+    expect(await documentOf('thingward-sensor')).toEqual(
+      (await server.owner.get('/v1/policies/sensor/aws')).body.document,
+    );
+    expect((await iot('list-things')).things.map(({ thingName }: any) => thingName).sort()).toEqual([
+      'before',
+      'pump-1',
+      'somebodys',
+    ]);
     expect((await server.owner.get('/v1/things/pump-1')).body.aws).toEqual({
       thingArn: expect.any(String),
       certificateId: id,
@@ -214,17 +222,14 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
     const again = await renew(server, pump);
     await converge(server);
     const [old, fresh] = [pump, again].map(({ answer }) => answer.body.certificate.serialNumber as string);
-    const statuses = () =>
-      iot('list-certificates')
-        .certificates.map(({ status }: any) => status)
-        .sort();
-    expect(statuses()).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
+    const statuses = async () => (await iot('list-certificates')).certificates.map(({ status }: any) => status).sort();
+    expect(await statuses()).toEqual(['ACTIVE', 'ACTIVE', 'ACTIVE']);
     await useKey(server, again);
     await converge(server);
     expect((await server.owner.get(`/v1/certificates/${old}`)).body.status).toBe('superseded');
     expect((await server.owner.get(`/v1/certificates/${fresh}`)).body.status).toBe('active');
-    expect(statuses()).toEqual(['ACTIVE', 'ACTIVE', 'INACTIVE']);
-    expect(iot('list-thing-principals', '--thing-name', 'pump-1').principals).toHaveLength(1);
+    expect(await statuses()).toEqual(['ACTIVE', 'ACTIVE', 'INACTIVE']);
+    expect((await iot('list-thing-principals', '--thing-name', 'pump-1')).principals).toHaveLength(1);
     pump = again;
   });
 
@@ -234,16 +239,16 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
     const revoked = await server.owner.post(`/v1/certificates/${serial}/revoke`, { reason: 'keyCompromise' });
     expect(revoked.body).toMatchObject({ status: 'revoked', aws: { status: 'pending' } });
     await converge(server);
-    expect(iot('describe-certificate', '--certificate-id', id).certificateDescription.status).toBe('REVOKED');
-    expect(policiesOf(arnOf(id))).toEqual([]);
-    expect(iot('list-thing-principals', '--thing-name', 'pump-1').principals).toEqual([]);
+    expect((await iot('describe-certificate', '--certificate-id', id)).certificateDescription.status).toBe('REVOKED');
+    expect(await policiesOf(await arnOf(id))).toEqual([]);
+    expect((await iot('list-thing-principals', '--thing-name', 'pump-1')).principals).toEqual([]);
     await server.owner.send('DELETE', '/v1/things/pump-1');
     await converge(server);
-    expect(iot('list-things').things.map(({ thingName }: any) => thingName)).not.toContain('pump-1');
+    expect((await iot('list-things')).things.map(({ thingName }: any) => thingName)).not.toContain('pump-1');
     expect((await reconcile(server)).counts, 'a deleted thing is missed by nobody').toEqual({});
     server.advance(31 * 86_400);
     await converge(server);
-    expect(iot('list-certificates').certificates).toHaveLength(1);
+    expect((await iot('list-certificates')).certificates).toHaveLength(1);
     expect((await reconcile(server)).counts).toEqual({});
   });
 
@@ -251,9 +256,9 @@ describeWith(['moto_server', 'aws'], 'a life in AWS IoT, as Moto and the AWS com
     expect((await server.owner.send('PUT', '/v1/aws', { mode: 'off' })).body.mode).toBe('off');
     expect((await provision(server, token, 'after')).answer.body.aws).toBeUndefined();
     await server.services.chores.run('mirror-into-aws');
-    expect(iot('list-things').things.map(({ thingName }: any) => thingName)).not.toContain('after');
+    expect((await iot('list-things')).things.map(({ thingName }: any) => thingName)).not.toContain('after');
     await server.owner.send('PUT', '/v1/aws', mirrorInto(moto.url));
     await converge(server);
-    expect(iot('list-things').things.map(({ thingName }: any) => thingName)).toContain('after');
+    expect((await iot('list-things')).things.map(({ thingName }: any) => thingName)).toContain('after');
   });
 });

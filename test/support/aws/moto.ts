@@ -1,6 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile as execFileWithCallback, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { freePort } from '../ports.js';
+
+const execFile = promisify(execFileWithCallback);
 
 export const awsAccount = '123456789012';
 export const region = 'eu-central-1';
@@ -17,7 +20,7 @@ export const awsEnvironment = {
 export type Moto = {
   url: string;
   /** What Amazon's command line says about it, as JSON. */
-  aws(...args: string[]): any;
+  aws(...args: string[]): Promise<any>;
   stop(): Promise<void>;
 };
 
@@ -41,12 +44,10 @@ export async function startMoto(): Promise<Moto> {
       break;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const aws = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync('aws', ['--endpoint-url', url, '--output', 'json', ...args], {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...awsEnvironment },
-      encoding: 'utf8',
-    });
-    if (status !== 0) throw new Error(`aws ${args.join(' ')}: ${stderr}`);
+  // Started beside: a server in this process goes on answering.
+  const aws = async (...args: string[]) => {
+    const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...awsEnvironment };
+    const { stdout } = await execFile('aws', ['--endpoint-url', url, '--output', 'json', ...args], { env });
     return stdout.trim() === '' ? undefined : JSON.parse(stdout);
   };
   return { url, aws, stop };
