@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Door, Ledger, Shared } from '../door.js';
 import type { Tell } from '../logging.js';
-import { encodeCertificate } from '../pki/pem.js';
 import { createConnections } from './client/connections.js';
 import { createRateStore } from './client/rate-store.js';
 import type { AwsTuning } from './client/tuning.js';
@@ -45,7 +44,7 @@ export function createAws(deps: Deps): Door<Verbs> {
   const { open, forget, close } = createConnections({ settings, rates, clock, tuning, claims });
   const service = createAwsService({ ...deps, store: settings, sagas, forget });
   const common = { open, clock, claims, onError };
-  const mirror = createMirror({ ...common, store: sagas, settings, rates, encodePem: encodeCertificate, concurrency });
+  const mirror = createMirror({ ...common, store: sagas, settings, rates, concurrency });
   const reconciler = createReconciler({ ...common, store: createReconcileStore(db, instance), pause });
   const importer = createImporter({
     ...common,

@@ -124,12 +124,12 @@ export function createAwsService(deps: Deps) {
     async retry(account: string, thingName: string | undefined, origin: Origin): Promise<number> {
       await requireMirror(account);
       const thingId = thingName === undefined ? undefined : await findThingId(account, thingName);
-      await commit(async (tx) => {
+      return commit(async (tx) => {
         const target = thingName === undefined ? `account:${account}` : `thing:${thingName}`;
         await audit(tx, { at: clock(), account, origin, action: 'aws.retry', target });
+        await store.unblock(account, tx);
+        return sagas.retry(tx, account, thingId === undefined ? {} : { thingId });
       });
-      await store.unblock(account);
-      return sagas.retry(account, thingId === undefined ? {} : { thingId });
     },
 
     /** What AWS gets of a policy, before or after it got it. @throws DomainError `not-found` */

@@ -119,11 +119,11 @@ export function createSettingsStore(db: Database) {
     },
 
     /** Lets the calls of a mirror continue, and begins again what failed by the same trouble. */
-    async unblock(account: string): Promise<void> {
-      await db.$executeRaw(
+    async unblock(account: string, tx: Transaction = db): Promise<void> {
+      await tx.$executeRaw(
         sql`UPDATE aws_mirrors SET blocked_until = NULL, trouble = NULL WHERE account_name = ${account}`,
       );
-      await db.$executeRaw(sql`
+      await tx.$executeRaw(sql`
         UPDATE aws_sagas SET status = 'pending', due_at = '1970-01-01Z' WHERE id IN (
           SELECT id FROM aws_sagas WHERE account_name = ${account} AND status = 'failed' AND due_at IS NOT NULL ORDER BY id FOR UPDATE SKIP LOCKED)`);
     },

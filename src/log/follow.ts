@@ -6,6 +6,7 @@ import { logChannel, pruneLog } from './append.js';
 import { encodeCursor, epochChanged, parseCursor } from './cursor.js';
 import { createInstanceTable, joinInstances, soleInstance, type Leases } from './leases.js';
 import type { LogEntry } from './entries.js';
+import type { Tell } from '../logging.js';
 import { createLogReader, readLog, type LoadedLog, type LogReader } from './reader.js';
 
 type Deps = {
@@ -15,6 +16,7 @@ type Deps = {
   clock: Clock;
   /** Measures leases. */
   stopwatch: () => Stopwatch;
+  tell: Tell;
   onError(error: unknown): void;
 };
 
@@ -28,7 +30,7 @@ const unsettled =
   'the change is made, but one instance has not applied it yet: it takes effect there within seconds. Read the object to see the change; you may send a revocation again, and it is acknowledged once every instance has applied it';
 
 /** The log: what is committed here is applied here, and on every other instance, before it is acknowledged. */
-export function createLog({ db, others, clock, stopwatch, onError }: Deps) {
+export function createLog({ db, others, clock, stopwatch, tell, onError }: Deps) {
   let reader: LogReader | undefined;
   let leases: Leases | undefined;
   let stopListening: (() => Promise<void>) | undefined;
@@ -86,7 +88,7 @@ export function createLog({ db, others, clock, stopwatch, onError }: Deps) {
     async follow({ load, apply }: Followed): Promise<void> {
       reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
       leases = others
-        ? await joinInstances({ table: createInstanceTable(others.client), reader, stopwatch, onError })
+        ? await joinInstances({ table: createInstanceTable(others.client), reader, stopwatch, tell })
         : soleInstance(reader);
       stopListening = await others?.listen(logChannel, leases.hint);
     },

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Stopwatch } from '../clock.js';
 import { sql, type Database } from '../db/client.js';
 import { DomainError } from '../errors.js';
+import type { Tell } from '../logging.js';
 import type { LogReader } from './reader.js';
 
 /** How long an instance may continue without an answer of the database. */
@@ -38,14 +39,15 @@ export type InstanceTable = {
 
 type Reader = Pick<LogReader, 'catchUp' | 'position'>;
 
-type Deps = { table: InstanceTable; reader: Reader; stopwatch: () => Stopwatch; onError(error: unknown): void };
+type Deps = { table: InstanceTable; reader: Reader; stopwatch: () => Stopwatch; tell: Tell };
 
 /** One of many instances. Resolves once the first lease is held. */
-export async function joinInstances({ table, reader, stopwatch, onError }: Deps): Promise<Leases> {
+export async function joinInstances({ table, reader, stopwatch, tell }: Deps): Promise<Leases> {
   const id = randomUUID();
   let granted: Stopwatch | undefined;
   let cycling: Promise<void> | undefined;
   let again = false;
+  let failures = 0;
 
   // INVARIANT: a lease counts only once the log was read after it was granted. A revocation that was acknowledged
   // while this instance had no lease is in that reading; one that commits later waits for this instance.
@@ -61,13 +63,26 @@ export async function joinInstances({ table, reader, stopwatch, onError }: Deps)
     }
   };
 
+  const noteSuccess = (): void => {
+    if (failures > 0) tell.warn({ failures }, `the lease is renewed again, after failing ${failures} times`);
+    failures = 0;
+  };
+
+  const noteFailure = (err: unknown): void => {
+    if (failures++ > 0) return;
+    tell.error(
+      { err },
+      'the lease was not renewed: this instance stops answering until the database answers, and a line here says when',
+    );
+  };
+
   const cycle = (): Promise<void> => {
     if (cycling) {
       again = true;
       return cycling;
     }
     cycling = renew()
-      .catch(onError)
+      .then(noteSuccess, noteFailure)
       .finally(() => {
         cycling = undefined;
         if (again) void cycle();

@@ -1,9 +1,10 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from './client.js';
 import { csrPem } from './pki/csr.js';
-import { startProgram, type Program } from './program.js';
+import type { Random } from './policy-cases.js';
 import { freePort } from './ports.js';
+import { startProgram, type Program } from './program.js';
+import { seeded } from './seeded.js';
 
 type Witness = { name: string; csr: string; certificate?: { serialNumber: string; pem: string } };
 
@@ -22,10 +23,10 @@ const concurrency = 16;
  * Waits for a random moment: every third time right after a start, otherwise once the count of what was acknowledged
  * has grown, however slow the machine is.
  */
-export async function untilBusy(count: () => number, round: number): Promise<void> {
+export async function untilBusy(count: () => number, round: number, random: Random): Promise<void> {
   const before = count();
   while (round % 3 !== 0 && count() === before) await sleep(5);
-  await sleep(randomInt(20, 500));
+  await sleep(random.between(20, 500));
 }
 
 /**
@@ -38,6 +39,7 @@ export async function runKillLoop(
   ownerKey: string,
   kills: number,
 ): Promise<KillLoopResult> {
+  const random = seeded('kill loop');
   const port = String(await freePort());
   const start = () => startProgram({ ...settings, THINGWARD_PORT: port, THINGWARD_OWNER_KEY: ownerKey });
   let program: Program = await start();
@@ -71,16 +73,16 @@ export async function runKillLoop(
         await ask(witness);
         if (!witness.certificate) await sleep(50);
       }
-      if (randomInt(4) === 0) await ask(witnesses[randomInt(witnesses.length)]!);
+      if (random.chance(0.25)) await ask(random.pick(witnesses));
     }
   };
   const load = Array.from({ length: concurrency }, device);
   for (let kill = 0; kill < kills; kill++) {
-    await untilBusy(() => answered, kill);
+    await untilBusy(() => answered, kill, random);
     await program.kill('SIGKILL');
     program = await start();
   }
-  await untilBusy(() => answered, 1);
+  await untilBusy(() => answered, 1, random);
   stopping = true;
   await Promise.all(load);
   for (const witness of witnesses) await ask(witness);

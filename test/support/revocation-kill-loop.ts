@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from './client.js';
 import { csrPem } from './pki/csr.js';
@@ -6,6 +5,7 @@ import { untilBusy } from './kill-loop.js';
 import { listedSerials } from './pki/listed.js';
 import { freePort } from './ports.js';
 import { startProgram, type Program } from './program.js';
+import { seeded } from './seeded.js';
 
 type Device = { name: string; serialNumber: string; crl: string };
 type Witness = Device & { reason: string; revokedAt: string; position: number };
@@ -20,6 +20,7 @@ const reasons = ['unspecified', 'keyCompromise', 'privilegeWithdrawn', 'certific
  * what every acknowledgement said.
  */
 export async function runRevocationKillLoop(settings: Record<string, string>, ownerKey: string, kills: number) {
+  const random = seeded('revocation kill loop');
   const port = String(await freePort());
   const start = () => startProgram({ ...settings, THINGWARD_PORT: port, THINGWARD_OWNER_KEY: ownerKey });
   let program: Program = await start();
@@ -58,7 +59,7 @@ export async function runRevocationKillLoop(settings: Record<string, string>, ow
       const device = waiting.shift();
       if (!device) await sleep(5);
       else {
-        const reason = reasons[randomInt(reasons.length)]!;
+        const reason = random.pick(reasons);
         // An answer that never came is indeterminate: the same is asked again, and gets the first answer.
         const answer = await patiently(() => owner.post(`/v1/certificates/${device.serialNumber}/revoke`, { reason }));
         if (answer?.status === 200)
@@ -73,7 +74,7 @@ export async function runRevocationKillLoop(settings: Record<string, string>, ow
   };
   const load = [provide(), provide(), provide(), provide(), ...Array.from({ length: revokers }, revoke)];
   for (let kill = 0; kill < kills; kill++) {
-    await untilBusy(() => acked.length, kill);
+    await untilBusy(() => acked.length, kill, random);
     await program.kill('SIGKILL');
     program = await start();
   }

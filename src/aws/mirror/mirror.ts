@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { addSeconds, rfc3339, type Clock } from '../../clock.js';
+import { encodeCertificate } from '../../pki/pem.js';
 import type { Claims } from '../runs/claims.js';
 import { AwsFailure } from '../client/failure.js';
 import type { IotRegistry } from '../client/iot-registry.js';
@@ -19,7 +20,6 @@ type Deps = {
   rates: { holdBack(account: string, call: string, until: Date): Promise<void> };
   /** Undefined when the mirror is off. */
   open(account: string): Promise<OpenMirror | undefined>;
-  encodePem(der: Buffer): string;
   clock: Clock;
   claims: Claims;
   onError(error: unknown): void;
@@ -39,7 +39,7 @@ class Outdated extends Error {}
  * Carries things and policies to AWS, one persisted step at a time. Everything that waits, waits in the database:
  * any instance resumes what another left.
  */
-export function createMirror({ store, settings, rates, open, encodePem, clock, claims, onError, concurrency }: Deps) {
+export function createMirror({ store, settings, rates, open, clock, claims, onError, concurrency }: Deps) {
   const busy = new Map<string, Promise<void>>();
   const counts = { done: 0, failed: 0 };
   let closing = false;
@@ -86,7 +86,7 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
         resultOf: (fingerprint) => results.get(`certificate:${fingerprint}`) ?? undefined,
         async certificate(fingerprint) {
           const { der, issuerDer } = await store.certificate(fingerprint);
-          return { pem: encodePem(der), issuerPem: issuerDer.length > 0 ? encodePem(issuerDer) : undefined };
+          return { pem: encodeCertificate(der), issuerPem: issuerDer.length > 0 ? encodeCertificate(issuerDer) : undefined };
         },
         denying: () => store.denyingPolicies(saga.account),
       });
@@ -100,7 +100,7 @@ export function createMirror({ store, settings, rates, open, encodePem, clock, c
     const { document } = await store.activePolicy(saga.account, saga.policy!);
     const exported = exportPolicy(document, saga.account, mirror);
     const text = documentText(exported);
-    const steps = [{ step: 'document', wanted: textDigest(text) }];
+    const steps: PlannedStep[] = [{ step: 'document', wanted: textDigest(text) }];
     await runSteps(saga, steps, await store.loadSteps(saga), async () => {
       await putPolicy(iot, awsPolicyName(saga.policy!), text);
       return undefined;

@@ -21,8 +21,12 @@ type MirroredCertificate = {
   external: boolean;
 };
 
+/** What a step is about; `certificate:`, `policies:` and `principal:` are followed by a fingerprint. SQL reads these names too. */
+export type StepName =
+  'thing' | 'group' | 'document' | `certificate:${string}` | `policies:${string}` | `principal:${string}`;
+
 /** A step of a saga and the state that it is to reach. */
-export type PlannedStep = { step: string; wanted: string };
+export type PlannedStep = { step: StepName; wanted: string };
 
 type Plan = {
   steps: PlannedStep[];
@@ -51,21 +55,15 @@ export function planThing(thing: MirroredThing, { thingGroup, retentionMs, keeps
   const over = thing.certificates.filter((each) => isOver(each, at) && isBegun(each) && !isDeleted(each));
   const held = live.filter(({ revokedAt }) => revokedAt !== null);
   const removal = (certificate: MirroredCertificate) => new Date(endOf(certificate).getTime() + retentionMs);
-  const steps = [
-    ...held.filter(isBegun).map(({ fingerprint }) => ({ step: `certificate:${fingerprint}`, wanted: 'INACTIVE' })),
-    ...over.map((certificate) => ({
-      step: `certificate:${certificate.fingerprint}`,
-      wanted: statusWhenOver(certificate),
-    })),
-    ...over.flatMap(({ fingerprint }) => [
-      { step: `policies:${fingerprint}`, wanted: '' },
-      { step: `principal:${fingerprint}`, wanted: 'detached' },
-    ]),
+  const steps: PlannedStep[] = [
+    ...held.filter(isBegun).map(({ fingerprint }) => certificateStep(fingerprint, 'INACTIVE')),
+    ...over.map((certificate) => certificateStep(certificate.fingerprint, statusWhenOver(certificate))),
+    ...over.flatMap(({ fingerprint }) => [policiesStep(fingerprint, []), principalStep(fingerprint, 'detached')]),
     ...(thing.deleted ? deletion(begun) : presence(thing, live, thingGroup, keepsPolicies)),
   ];
   const removed = over.filter((certificate) => removal(certificate) <= at).map(({ fingerprint }) => fingerprint);
   return {
-    steps: [...steps, ...removed.map((fingerprint) => ({ step: `certificate:${fingerprint}`, wanted: 'deleted' }))],
+    steps: [...steps, ...removed.map((fingerprint) => certificateStep(fingerprint, 'deleted'))],
     nextAt: earliest([...live.map(({ notAfter }) => notAfter), ...over.map(removal).filter((date) => date > at)]),
   };
 }
@@ -79,14 +77,24 @@ function presence(
   return [
     { step: 'thing', wanted: digestOf(toAwsThing(thing)) },
     ...live.flatMap(({ fingerprint, revokedAt, external }) => [
-      { step: `certificate:${fingerprint}`, wanted: revokedAt ? 'INACTIVE' : 'ACTIVE' },
-      ...(keepsPolicies && external
-        ? []
-        : [{ step: `policies:${fingerprint}`, wanted: [...thing.policies].sort().join(',') }]),
-      { step: `principal:${fingerprint}`, wanted: 'attached' },
+      certificateStep(fingerprint, revokedAt ? 'INACTIVE' : 'ACTIVE'),
+      ...(keepsPolicies && external ? [] : [policiesStep(fingerprint, thing.policies)]),
+      principalStep(fingerprint, 'attached'),
     ]),
     { step: 'group', wanted: thingGroup },
   ];
+}
+
+function certificateStep(fingerprint: string, wanted: string): PlannedStep {
+  return { step: `certificate:${fingerprint}`, wanted };
+}
+
+function policiesStep(fingerprint: string, policies: string[]): PlannedStep {
+  return { step: `policies:${fingerprint}`, wanted: [...policies].sort().join(',') };
+}
+
+function principalStep(fingerprint: string, wanted: 'attached' | 'detached'): PlannedStep {
+  return { step: `principal:${fingerprint}`, wanted };
 }
 
 function deletion(begun: Options['begun']): PlannedStep[] {

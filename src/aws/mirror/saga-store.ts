@@ -1,7 +1,7 @@
-import { sql, type Database } from '../../db/client.js';
+import { sql, type Database, type Transaction } from '../../db/client.js';
 import { isFree } from '../runs/claims-sql.js';
 import type { PolicyVersion } from '../../policy/compile.js';
-import type { MirroredThing, PlannedStep } from './plan.js';
+import type { MirroredThing, PlannedStep, StepName } from './plan.js';
 
 /** A saga that this instance has claimed. */
 export type ClaimedSaga = {
@@ -22,7 +22,7 @@ export type StepResult = { certificateId?: string; certificateArn?: string };
 
 /** A step of a saga: what it wants, and what it reached. */
 export type StoredStep = {
-  step: string;
+  step: StepName;
   wanted: string;
   reached: string | null;
   result: StepResult | null;
@@ -214,8 +214,8 @@ export function createSagaStore(db: Database, instance: string) {
     },
 
     /** Makes sagas due again that failed: one thing, one policy, or all of an account. Returns how many. */
-    retry: (account: string, only: { thingId?: string; policy?: string } = {}): Promise<number> =>
-      db.$executeRaw(sql`
+    retry: (tx: Transaction, account: string, only: { thingId?: string; policy?: string } = {}): Promise<number> =>
+      tx.$executeRaw(sql`
         UPDATE aws_sagas SET status = 'pending', due_at = '1970-01-01Z', attempts = 0, pending_since = COALESCE(pending_since, now())
         WHERE id IN (SELECT id FROM aws_sagas WHERE account_name = ${account} AND (status = 'failed' OR attempts > 0)
           AND (${only.thingId ?? null}::uuid IS NULL OR thing_id = ${only.thingId ?? null}::uuid)

@@ -21,7 +21,8 @@ const stopwatch = (): Stopwatch => {
 
 /** An instance that reads a log of which only the head matters; it can be held up. */
 async function join(table: InstanceTable, log: { head: number }) {
-  const errors: unknown[] = [];
+  const lines: string[] = [];
+  const tellLine = (_fields: object, message: string): void => void lines.push(message);
   let [position, isStuck, isCut] = [log.head, false, false];
   const catchUp = async (): Promise<void> => {
     if (isCut) throw new Error('no database');
@@ -31,11 +32,11 @@ async function join(table: InstanceTable, log: { head: number }) {
     table,
     stopwatch,
     reader: { catchUp, position: () => position },
-    onError: (error) => errors.push(error),
+    tell: { info: tellLine, warn: tellLine, error: tellLine },
   });
   return {
     leases,
-    errors,
+    lines,
     position: () => position,
     stick: (stuck: boolean) => void (isStuck = stuck),
     cut: (cut: boolean) => void (isCut = cut),
@@ -53,10 +54,10 @@ describe('leases', () => {
     expect(one.leases.held()).toBe(true);
     one.cut(true);
     await vi.advanceTimersByTimeAsync(leaseMs);
-    expect([one.leases.held(), one.errors.length > 0]).toEqual([false, true]);
+    expect([one.leases.held(), one.lines]).toEqual([false, [expect.stringContaining('the lease was not renewed')]]);
     one.cut(false);
     await vi.advanceTimersByTimeAsync(500);
-    expect(one.leases.held()).toBe(true);
+    expect([one.leases.held(), one.lines[1]]).toEqual([true, 'the lease is renewed again, after failing 4 times']);
     await one.leases.stop();
   });
 
