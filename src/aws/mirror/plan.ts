@@ -21,7 +21,7 @@ type MirroredCertificate = {
   external: boolean;
 };
 
-/** What a step is about; `certificate:`, `policies:` and `principal:` are followed by a fingerprint. SQL reads these names too. */
+/** What a step is about. A fingerprint follows `certificate:`, `policies:` and `principal:`. SQL reads these names too. */
 export type StepName =
   'thing' | 'group' | 'document' | `certificate:${string}` | `policies:${string}` | `principal:${string}`;
 

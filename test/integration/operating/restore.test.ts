@@ -200,6 +200,7 @@ describeWith(
       const pem = readFileSync(at('new.pem'), 'utf8');
       const cut = pem.indexOf('-----END X509 CRL-----') + 23;
       writeFileSync(at('part.pem'), pem.slice(0, cut));
+      writeFileSync(at('cut.pem'), pem.slice(0, -40));
       const der = Buffer.from(pem.slice(pem.indexOf('\n'), cut).replace(/-----[A-Z0-9 ]+-----|\s/g, ''), 'base64');
       der[der.length - 5]! ^= 1;
       writeFileSync(at('forged.crl'), der);
@@ -218,6 +219,7 @@ describeWith(
         [['--feed', at('old.jws')], /old\.jws is older than the backup/],
         [['--lists', at('new.pem'), '--feed', at('old.jws')], /old\.jws is older than the backup/],
         [['--lists', at('part.pem')], /do not cover 1 unexpired issuer \([0-9a-f]{16} of the account default\)/],
+        [['--lists', at('cut.pem')], /cut\.pem/],
         [['--lists', at('forged.crl')], /forged\.crl has a list without a valid signature/],
         [['--feed', at('forged.jws')], /forged\.jws has no valid signature/],
         [['--feed', at('unsigned.jws')], /unsigned\.jws /],
