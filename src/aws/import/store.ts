@@ -3,6 +3,7 @@ import type { AppendAudit } from '../../audit/store.js';
 import { sql, type Commit, type Database, type Transaction } from '../../db/client.js';
 import { isDataConflict } from '../../db/errors.js';
 import { DomainError } from '../../errors.js';
+import { stepOf } from '../mirror/step.js';
 import { isFree } from '../runs/claims-sql.js';
 import type { Origin } from '../../origin.js';
 
@@ -240,7 +241,7 @@ async function adopt(tx: Transaction, account: string, thingId: string, certific
     const status = active ? 'ACTIVE' : 'INACTIVE';
     await tx.$executeRaw(sql`
       INSERT INTO aws_steps (saga_id, step, wanted, reached, result, reached_at)
-      VALUES (${saga!.id}::uuid, ${`certificate:${fingerprint}`}, ${status}, ${status},
+      VALUES (${saga!.id}::uuid, ${stepOf('certificate', fingerprint)}, ${status}, ${status},
         ${JSON.stringify({ certificateId, certificateArn })}::jsonb, now())`);
   }
 }

@@ -8,6 +8,7 @@ import { planThing, type PlannedStep } from './plan.js';
 import { documentText, exportPolicy, putPolicy, textDigest } from './policy-steps.js';
 import type { ClaimedSaga, SagaStore, StepResult, StoredStep } from './saga-store.js';
 import type { Mirror, SettingsStore } from '../settings-store.js';
+import { stepOf } from './step.js';
 import { awsPolicyName } from './thing-shape.js';
 import { runThingStep } from './thing-steps.js';
 
@@ -83,10 +84,13 @@ export function createMirror({ store, settings, rates, open, clock, claims, onEr
         before,
         adopted: saga.adopted,
         withCa: mirror.mode === 'register-with-ca',
-        resultOf: (fingerprint) => results.get(`certificate:${fingerprint}`) ?? undefined,
+        resultOf: (fingerprint) => results.get(stepOf('certificate', fingerprint)) ?? undefined,
         async certificate(fingerprint) {
           const { der, issuerDer } = await store.certificate(fingerprint);
-          return { pem: encodeCertificate(der), issuerPem: issuerDer.length > 0 ? encodeCertificate(issuerDer) : undefined };
+          return {
+            pem: encodeCertificate(der),
+            issuerPem: issuerDer.length > 0 ? encodeCertificate(issuerDer) : undefined,
+          };
         },
         denying: () => store.denyingPolicies(saga.account),
       });

@@ -1,3 +1,4 @@
+import { stepOf, type StepName } from './step.js';
 import { digestOf, toAwsThing } from './thing-shape.js';
 
 /** What the registry has of a thing, as far as AWS should have it too. */
@@ -20,10 +21,6 @@ type MirroredCertificate = {
   /** Somebody else issued it. */
   external: boolean;
 };
-
-/** What a step is about. A fingerprint follows `certificate:`, `policies:` and `principal:`. SQL reads these names too. */
-export type StepName =
-  'thing' | 'group' | 'document' | `certificate:${string}` | `policies:${string}` | `principal:${string}`;
 
 /** A step of a saga and the state that it is to reach. */
 export type PlannedStep = { step: StepName; wanted: string };
@@ -49,8 +46,9 @@ type Options = {
  * cleans up, then thing -> certificate -> policies -> principal -> group.
  */
 export function planThing(thing: MirroredThing, { thingGroup, retentionMs, keepsPolicies, begun, at }: Options): Plan {
-  const isBegun = ({ fingerprint }: MirroredCertificate) => begun.has(`certificate:${fingerprint}`);
-  const isDeleted = ({ fingerprint }: MirroredCertificate) => begun.get(`certificate:${fingerprint}`) === 'deleted';
+  const isBegun = ({ fingerprint }: MirroredCertificate) => begun.has(stepOf('certificate', fingerprint));
+  const isDeleted = ({ fingerprint }: MirroredCertificate) =>
+    begun.get(stepOf('certificate', fingerprint)) === 'deleted';
   const live = thing.certificates.filter((each) => !isOver(each, at));
   const over = thing.certificates.filter((each) => isOver(each, at) && isBegun(each) && !isDeleted(each));
   const held = live.filter(({ revokedAt }) => revokedAt !== null);
@@ -86,15 +84,15 @@ function presence(
 }
 
 function certificateStep(fingerprint: string, wanted: string): PlannedStep {
-  return { step: `certificate:${fingerprint}`, wanted };
+  return { step: stepOf('certificate', fingerprint), wanted };
 }
 
 function policiesStep(fingerprint: string, policies: string[]): PlannedStep {
-  return { step: `policies:${fingerprint}`, wanted: [...policies].sort().join(',') };
+  return { step: stepOf('policies', fingerprint), wanted: [...policies].sort().join(',') };
 }
 
 function principalStep(fingerprint: string, wanted: 'attached' | 'detached'): PlannedStep {
-  return { step: `principal:${fingerprint}`, wanted };
+  return { step: stepOf('principal', fingerprint), wanted };
 }
 
 function deletion(begun: Options['begun']): PlannedStep[] {

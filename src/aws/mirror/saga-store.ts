@@ -1,7 +1,8 @@
 import { sql, type Database, type Transaction } from '../../db/client.js';
 import { isFree } from '../runs/claims-sql.js';
 import type { PolicyVersion } from '../../policy/compile.js';
-import type { MirroredThing, PlannedStep, StepName } from './plan.js';
+import type { MirroredThing, PlannedStep } from './plan.js';
+import type { StepName } from './step.js';
 
 /** A saga that this instance has claimed. */
 export type ClaimedSaga = {

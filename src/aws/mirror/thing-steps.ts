@@ -3,6 +3,7 @@ import { AwsFailure } from '../client/failure.js';
 import type { AwsCertificateStatus, IotRegistry } from '../client/iot-registry.js';
 import type { MirroredThing, PlannedStep } from './plan.js';
 import type { StepResult, StoredStep } from './saga-store.js';
+import { readStep } from './step.js';
 import { awsPolicyName, digestOf, ownerAttribute, ownerOf, toAwsThing } from './thing-shape.js';
 
 type Context = {
@@ -28,7 +29,7 @@ type Context = {
  */
 export async function runThingStep(planned: PlannedStep, context: Context): Promise<StepResult | undefined> {
   const { step, wanted } = planned;
-  const [kind = '', fingerprint = ''] = step.split(':');
+  const { kind, fingerprint } = readStep(step);
   switch (kind) {
     case 'thing':
       return void (await (wanted === 'deleted' ? deleteThing(context) : putThing(context)));
@@ -42,8 +43,8 @@ export async function runThingStep(planned: PlannedStep, context: Context): Prom
       return void (await putPrincipal(context, fingerprint, wanted === 'attached'));
     case 'group':
       return void (await joinGroup(context, wanted));
-    default:
-      throw new Error(`unknown step ${step}`);
+    case 'document':
+      throw new Error('a thing has no document');
   }
 }
 

@@ -1,5 +1,6 @@
 import { mend, type Comparison } from './comparison.js';
 import type { AttachedThing } from './store.js';
+import { readStep } from '../mirror/step.js';
 import { awsPolicyName } from '../mirror/thing-shape.js';
 
 const atOnce = 100;
@@ -25,7 +26,7 @@ async function comparePrincipals(comparison: Comparison, { sagaId, name, steps }
   const present = (await iot.listPrincipals(name)) ?? [];
   const arns = arnsOf(steps);
   for (const { step, wanted } of steps.filter((each) => each.step.startsWith('principal:'))) {
-    const arn = arns.get(step.split(':')[1]!);
+    const arn = arns.get(readStep(step).fingerprint);
     const isThere = arn !== undefined && present.includes(arn);
     if (arn !== undefined && isThere !== (wanted === 'attached'))
       await mend(comparison, isThere ? 'extra-attachment' : 'missing-attachment', [{ sagaId, subject: name }]);
@@ -40,7 +41,7 @@ async function comparePrincipals(comparison: Comparison, { sagaId, name, steps }
 async function comparePolicies(comparison: Comparison, { sagaId, name, steps }: AttachedThing): Promise<void> {
   const arns = arnsOf(steps);
   for (const { step, wanted } of steps.filter((each) => each.step.startsWith('policies:'))) {
-    const arn = arns.get(step.split(':')[1]!);
+    const arn = arns.get(readStep(step).fingerprint);
     if (arn === undefined) continue;
     const present = ((await comparison.iot.listAttachedPolicies(arn)) ?? []).sort().join(',');
     const expected = wanted === '' ? '' : wanted.split(',').map(awsPolicyName).sort().join(',');
@@ -54,8 +55,9 @@ async function comparePolicies(comparison: Comparison, { sagaId, name, steps }: 
 /** What AWS calls the certificates of a thing, by their fingerprints. */
 function arnsOf(steps: AttachedThing['steps']): Map<string, string> {
   return new Map(
-    steps.flatMap(({ step, result }) =>
-      step.startsWith('certificate:') && result?.certificateArn ? [[step.slice(12), result.certificateArn]] : [],
-    ),
+    steps.flatMap(({ step, result }) => {
+      const { kind, fingerprint } = readStep(step);
+      return kind === 'certificate' && result?.certificateArn ? [[fingerprint, result.certificateArn]] : [];
+    }),
   );
 }

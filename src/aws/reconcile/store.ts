@@ -1,4 +1,5 @@
 import { sql, type Database } from '../../db/client.js';
+import type { StepName } from '../mirror/step.js';
 import { isFree } from '../runs/claims-sql.js';
 import type { Origin } from '../../origin.js';
 
@@ -60,7 +61,7 @@ export type Known = {
 export type AttachedThing = {
   sagaId: string;
   name: string;
-  steps: { step: string; wanted: string; result: { certificateArn?: string } | null }[];
+  steps: { step: StepName; wanted: string; result: { certificateArn?: string } | null }[];
 };
 
 export type ReconcileStore = ReturnType<typeof createReconcileStore>;
