@@ -29,6 +29,8 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
           while (given < entries) {
             const families = Array.from({ length: random.between(1, 4) }, () => `family-${given++}`);
             const isTaken = random.below(5) > 0;
+            // All of them wait for one row: on a slow machine for minutes.
+            const patience = { maxWait: 800_000, timeout: 800_000 };
             await client
               .$transaction(async (tx) => {
                 await sleep(random.below(5));
@@ -39,7 +41,7 @@ describe.skipIf(!databaseKinds.includes('postgresql'))(
                 );
                 await sleep(random.below(3));
                 if (!isTaken) throw new Error('taken back');
-              })
+              }, patience)
               .then(
                 () => families.forEach((family) => committed.add(family)),
                 (error: Error) => {

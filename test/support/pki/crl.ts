@@ -19,6 +19,11 @@ export async function fetchCrl(
 ): Promise<FetchedCrl> {
   const response = await fetch(`${server.url}${path}`, { headers });
   const der = Buffer.from(await response.arrayBuffer());
+  // As every reader does: an instance that is slow to renew its lease says so, and is asked again.
+  if (response.status === 503 && der.includes('urn:thingward:problem:not-ready')) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    return fetchCrl(server, path, headers);
+  }
   if (response.status !== 200)
     return { status: response.status, headers: response.headers, der, serials: [], number: 0n };
   const crl = new X509Crl(der);
