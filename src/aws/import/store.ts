@@ -4,7 +4,7 @@ import { sql, type Commit, type Database, type Transaction } from '../../db/clie
 import { isDataConflict } from '../../db/errors.js';
 import { DomainError } from '../../errors.js';
 import { stepOf } from '../mirror/step.js';
-import { isFree } from '../runs/claims-sql.js';
+import { createRunStore } from '../runs/run-store.js';
 import type { Origin } from '../../origin.js';
 
 /** What became, or would become, of a thing in AWS. */
@@ -66,6 +66,8 @@ export type ImportStore = ReturnType<typeof createImportStore>;
 
 /** Reads and writes imports from AWS IoT. One runs on one instance at a time. */
 export function createImportStore(db: Database, commit: Commit, audit: AppendAudit, instance: string) {
+  const runs = createRunStore(db, 'imports', instance);
+
   /** Certificates that others issued have an issuer that signs nothing and has no lists. */
   const externalIssuer = async (tx: Transaction, account: string, at: Date): Promise<string> => {
     const id = `external-${account}`;
@@ -119,24 +121,7 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
   return {
     isConflict: isDataConflict,
 
-    async start({
-      id,
-      account,
-      dryRun,
-      origin,
-      at,
-    }: {
-      id: string;
-      account: string;
-      dryRun: boolean;
-      origin: Origin;
-      at: Date;
-    }) {
-      const started = await db.$executeRaw(sql`
-        INSERT INTO aws_imports (id, account_name, dry_run, origin, started_at)
-        VALUES (${id}::uuid, ${account}, ${dryRun}, ${JSON.stringify(origin)}::jsonb, ${at}) ON CONFLICT DO NOTHING`);
-      return started > 0;
-    },
+    start: runs.start,
 
     async find(account: string, id: string): Promise<ImportRun | undefined> {
       const row = await db.awsImport.findUnique({ where: { id, accountName: account } });
@@ -144,27 +129,20 @@ export function createImportStore(db: Database, commit: Commit, audit: AppendAud
     },
 
     async claim(at: Date, until: Date): Promise<ImportRun | undefined> {
-      const [taken] = await db.$queryRaw<{ id: string }[]>(sql`
-        UPDATE aws_imports SET claimed_by = ${instance}::uuid, claimed_until = ${until} WHERE id = (
-          SELECT id FROM aws_imports WHERE status = 'running' AND ${isFree(at)}
-          LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id`);
-      return taken && toRun(await db.awsImport.findUniqueOrThrow({ where: { id: taken.id } }));
+      const id = await runs.claim(at, until);
+      return id === undefined ? undefined : toRun(await db.awsImport.findUniqueOrThrow({ where: { id } }));
     },
 
     /** Notes how far it is. False when the claim is lost. */
-    async save({ id, seen, counts, items, policies }: ImportRun): Promise<boolean> {
-      const saved = await db.$executeRaw(sql`
-        UPDATE aws_imports SET seen = ${seen}, counts = ${JSON.stringify(counts)}::jsonb,
-          items = ${JSON.stringify(items)}::jsonb, policies = ${JSON.stringify(policies)}::jsonb
-        WHERE id = ${id}::uuid AND claimed_by = ${instance}::uuid`);
-      return saved > 0;
-    },
+    save: ({ id, seen, counts, items, policies }: ImportRun): Promise<boolean> =>
+      runs.save(
+        id,
+        sql`seen = ${seen}, counts = ${JSON.stringify(counts)}::jsonb, items = ${JSON.stringify(items)}::jsonb,
+          policies = ${JSON.stringify(policies)}::jsonb`,
+      ),
 
-    async finish({ id }: ImportRun, status: 'done' | 'failed', reason: string | null, at: Date): Promise<void> {
-      await db.$executeRaw(sql`
-        UPDATE aws_imports SET status = ${status}, reason = ${reason}, finished_at = ${at}, claimed_until = NULL
-        WHERE id = ${id}::uuid AND claimed_by = ${instance}::uuid`);
-    },
+    finish: ({ id }: ImportRun, status: 'done' | 'failed', reason: string | null, at: Date): Promise<void> =>
+      runs.finish(id, status, reason, at),
 
     /** Which of these names things have here already. */
     async knownNames(account: string, names: string[]): Promise<Set<string>> {

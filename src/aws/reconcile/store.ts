@@ -1,7 +1,6 @@
 import { sql, type Database } from '../../db/client.js';
 import type { StepName } from '../mirror/step.js';
-import { isFree } from '../runs/claims-sql.js';
-import type { Origin } from '../../origin.js';
+import { createRunStore } from '../runs/run-store.js';
 
 /** What a comparison looks at, in this order. */
 export const phases = ['things', 'certificates', 'policies', 'groups', 'attachments'] as const;
@@ -74,15 +73,10 @@ const idle = sql`s.claimed_by IS NULL AND s.change = s.mirrored AND s.status IN 
 
 /** Reads and writes comparisons of AWS with the registry. One runs on one instance at a time. */
 export function createReconcileStore(db: Database, instance: string) {
+  const runs = createRunStore(db, 'reconciliations', instance);
+
   return {
-    /** Undefined when one is running already. */
-    async start(run: { id: string; account: string; dryRun: boolean; origin: Origin; at: Date }): Promise<boolean> {
-      const { id, account, dryRun, origin, at } = run;
-      const started = await db.$executeRaw(sql`
-        INSERT INTO aws_reconciliations (id, account_name, dry_run, origin, started_at)
-        VALUES (${id}::uuid, ${account}, ${dryRun}, ${JSON.stringify(origin)}::jsonb, ${at}) ON CONFLICT DO NOTHING`);
-      return started > 0;
-    },
+    start: runs.start,
 
     async find(account: string, id: string): Promise<Reconciliation | undefined> {
       const row = await db.awsReconciliation.findUnique({ where: { id, accountName: account } });
@@ -105,21 +99,19 @@ export function createReconcileStore(db: Database, instance: string) {
 
     /** Takes a comparison that nobody is at. */
     async claim(at: Date, until: Date): Promise<Reconciliation | undefined> {
-      const [taken] = await db.$queryRaw<{ id: string }[]>(sql`
-        UPDATE aws_reconciliations SET claimed_by = ${instance}::uuid, claimed_until = ${until} WHERE id = (
-          SELECT id FROM aws_reconciliations WHERE status = 'running' AND ${isFree(at)}
-          LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id`);
-      return taken && toReconciliation(await db.awsReconciliation.findUniqueOrThrow({ where: { id: taken.id } }));
+      const id = await runs.claim(at, until);
+      return id === undefined
+        ? undefined
+        : toReconciliation(await db.awsReconciliation.findUniqueOrThrow({ where: { id } }));
     },
 
     /** Notes how far it is. False when the claim is lost. */
-    async save({ id, phase, progress, findings, counts }: Reconciliation): Promise<boolean> {
-      const saved = await db.$executeRaw(sql`
-        UPDATE aws_reconciliations SET phase = ${phase}, progress = ${JSON.stringify(progress)}::jsonb, counts = ${JSON.stringify(counts)}::jsonb,
-          findings = ${JSON.stringify(findings)}::jsonb
-        WHERE id = ${id}::uuid AND claimed_by = ${instance}::uuid`);
-      return saved > 0;
-    },
+    save: ({ id, phase, progress, findings, counts }: Reconciliation): Promise<boolean> =>
+      runs.save(
+        id,
+        sql`phase = ${phase}, progress = ${JSON.stringify(progress)}::jsonb, counts = ${JSON.stringify(counts)}::jsonb,
+          findings = ${JSON.stringify(findings)}::jsonb`,
+      ),
 
     async finish(
       { id, account }: Reconciliation,
@@ -127,9 +119,7 @@ export function createReconcileStore(db: Database, instance: string) {
       reason: string | null,
       at: Date,
     ): Promise<void> {
-      await db.$executeRaw(sql`
-        UPDATE aws_reconciliations SET status = ${status}, reason = ${reason}, finished_at = ${at}, claimed_until = NULL
-        WHERE id = ${id}::uuid AND claimed_by = ${instance}::uuid`);
+      await runs.finish(id, status, reason, at);
       await db.$executeRaw(sql`
         DELETE FROM aws_reconciliations WHERE account_name = ${account} AND started_at < ${at}::timestamptz - ${keepDays} * interval '1 day'`);
       // A failed one is not tried again at once either.
