@@ -4,7 +4,7 @@ import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { createCredential, hashCredential } from '../credentials.js';
 import type { AppendLog } from '../log/append.js';
-import { accountStatusEntry } from '../log/builders.js';
+import { accountEntry, accountStatusEntry } from '../log/builders.js';
 import type { NewLogEntry } from '../log/entries.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
@@ -61,7 +61,8 @@ export function createAccountService(deps: Deps) {
       if (name === 'default' && status === 'suspended')
         throw new DomainError('conflict', 'the account default cannot be suspended');
       await commit(async (tx) => {
-        if (!(await store.setStatus(tx, name, status))) return;
+        const changed = await store.setStatus(tx, name, status);
+        if (!changed) return;
         const at = clock();
         await audit(tx, {
           at,
@@ -70,7 +71,8 @@ export function createAccountService(deps: Deps) {
           action: status === 'active' ? 'account.resume' : 'account.suspend',
           target: `account:${name}`,
         });
-        await log(tx, at, [accountStatusEntry(name, status)]);
+        // The second ends the streams of a suspended account: edges hear the first before.
+        await log(tx, at, [accountEntry(name, changed), accountStatusEntry(name, status)]);
       });
       const account = await store.find(name);
       if (!account) throw new DomainError('not-found', `there is no account ${name}`);

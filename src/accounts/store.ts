@@ -23,9 +23,13 @@ export function createAccountStore(db: Database) {
         take: limit,
       }),
 
-    async setStatus(tx: Transaction, name: string, status: 'active' | 'suspended'): Promise<boolean> {
-      const { count } = await tx.account.updateMany({ where: { name, status: { not: status } }, data: { status } });
-      return count === 1;
+    /** The account as it is now; undefined when nothing changed. */
+    async setStatus(tx: Transaction, name: string, status: 'active' | 'suspended') {
+      const [changed] = await tx.account.updateManyAndReturn({
+        where: { name, status: { not: status } },
+        data: { status },
+      });
+      return changed;
     },
   };
 }

@@ -55,6 +55,9 @@ export function createKeyCache({ load, mayRemember }: Deps) {
         case 'policy':
         case 'segment':
         case 'issuer':
+        case 'token-keys':
+        case 'account':
+        case 'session':
         case 'unknown':
           return;
       }

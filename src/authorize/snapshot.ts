@@ -142,6 +142,9 @@ export function createSnapshot() {
       case 'token-family':
       case 'key':
       case 'issuer':
+      case 'token-keys':
+      case 'account':
+      case 'session':
       case 'unknown':
         return;
     }

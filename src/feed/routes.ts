@@ -1,11 +1,11 @@
-import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { sendStream } from '../http/event-stream.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { encodeCursor } from '../log/cursor.js';
 import { followerView } from '../log/entries.js';
 import { logCursor, serialNumber, thingName, timestamp } from '../shapes.js';
-import type { Connection, FeedService } from './service.js';
+import type { FeedService } from './service.js';
 import { jose, sendSigned, sendSnapshot } from './snapshot-routes.js';
 
 const tags = ['revocations'];
@@ -99,51 +99,7 @@ export function feedRoutes({ service, signed }: Deps) {
           querystring: z.strictObject({ after: logCursor.optional() }),
         },
       },
-      async (request, reply) => {
-        const caller = grantee(request);
-        const last = request.headers['last-event-id'];
-        const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
-        if (request.method === 'HEAD') {
-          await service.read(caller.account, given, 1);
-          return reply.type('text/event-stream').header('cache-control', 'no-store').send();
-        }
-        const { raw } = reply;
-        const following = service.follow(caller, connectionOf(raw));
-        raw.on('close', following.leave);
-        const writeAll = await following.begin(given);
-        if (!following.isIn()) return reply;
-        reply.hijack();
-        raw.writeHead(200, {
-          'content-type': 'text/event-stream',
-          'cache-control': 'no-store',
-          'x-accel-buffering': 'no',
-          'x-request-id': request.id,
-        });
-        raw.write('retry: 1000\n\n');
-        try {
-          await writeAll();
-        } catch (error) {
-          request.log.error({ err: error, reqId: request.id }, 'a stream ended');
-          raw.destroy();
-        }
-      },
+      (request, reply) => sendStream(request, reply, service),
     );
   };
-}
-
-function connectionOf(raw: ServerResponse): Connection {
-  return {
-    write: (bytes) => raw.write(bytes),
-    waiting: () => raw.writableLength,
-    end: () => raw.destroy(),
-    drained: () => (raw.writableNeedDrain ? drained(raw) : undefined),
-  };
-}
-
-/** Resolves when what was written is on its way, or the connection is closed. */
-function drained(raw: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    raw.once('drain', resolve);
-    raw.once('close', resolve);
-  });
 }

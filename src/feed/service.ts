@@ -1,13 +1,17 @@
 import type { Clock } from '../clock.js';
+import type { Log } from '../log/follow.js';
 import { encodeCursor, parseCursor, requireFollowable } from '../log/cursor.js';
 import type { FeedPage, FeedStore } from './store.js';
-import type { Follower, Sink, Stream } from './stream.js';
+import type { Follower, Sink, Stream, View } from './stream.js';
 
 type Deps = {
   store: FeedStore;
   stream: Stream;
+  view: Pick<View, 'hides' | 'snapshot'>;
   clock: Clock;
   epoch(): string;
+  /** INVARIANT: an instance without a lease begins no stream and says no head. */
+  reader: Pick<Log, 'mayAnswer' | 'requireLease'>;
   /** @throws DomainError when a key is deleted or has expired, or its account is suspended */
   requireKey(account: string, id: string): Promise<void>;
 };
@@ -23,15 +27,15 @@ const streamedEntries = 1000;
 export type FeedService = ReturnType<typeof createFeedService>;
 
 /** What followers read of their account's log: pages, the state that it leads to, and what comes next. */
-export function createFeedService({ store, stream, clock, epoch, requireKey }: Deps) {
+export function createFeedService({ store, stream, view, clock, epoch, reader, requireKey }: Deps) {
   /**
    * A page; without a cursor, from the oldest entry that there is. Whether the cursor still leads anywhere is judged by
    * the epoch and the beginning of the very log that the page was read from. @throws DomainError `epoch-changed`, `cursor-pruned`
    */
   const read = async (account: string, cursor: string | undefined, limit: number): Promise<FeedPage> => {
     const from = cursor === undefined ? undefined : parseCursor(cursor);
-    const page = await store.page(account, from?.position ?? 0, limit);
-    if (from) requireFollowable(from, page);
+    const page = await store.page(account, from?.position ?? 0, limit, view.hides);
+    if (from) requireFollowable(from, page, view.snapshot);
     return page;
   };
 
@@ -53,8 +57,11 @@ export function createFeedService({ store, stream, clock, epoch, requireKey }: D
         // Read on at least once: what came since the first page is in no push.
         for (let page = first, again = false; ; again = true) {
           // The cursors in the stream are of the log that is followed here.
-          if (page.epoch !== epoch()) return to.end();
-          for (const each of page.entries) to.write(stream.entryBytes(each));
+          if (page.epoch !== epoch() || !reader.mayAnswer()) return to.end();
+          for (const each of page.entries) {
+            const bytes = stream.entryBytes(each);
+            if (bytes) to.write(bytes);
+          }
           await to.drained();
           if (!isIn()) return;
           if (again && !page.more) return live(page.position);
@@ -67,9 +74,10 @@ export function createFeedService({ store, stream, clock, epoch, requireKey }: D
       return {
         isIn,
         leave,
-        /** @throws DomainError for a key that is no longer valid, and those of {@link read} */
+        /** @throws DomainError `not-ready` without a lease, for a key that is no longer valid, and those of {@link read} */
         async begin(cursor: string | undefined): Promise<() => Promise<void>> {
           try {
+            reader.requireLease();
             await requireKey(account, id);
             const first = await read(account, cursor, streamedEntries);
             return () => writeFrom(first);

@@ -1,5 +1,5 @@
 import { sql, type Database } from '../db/client.js';
-import { parseEntry, type LogEntry } from '../log/entries.js';
+import { edgeTypes, parseEntry, type LogEntry } from '../log/entries.js';
 import { entryColumns } from '../log/reader.js';
 
 /** Entries of one account, and how far the log was read to find them. */
@@ -68,8 +68,8 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
     );
 
   return {
-    /** The entries of an account after a position, of one instant, and the position up to which entries are gone. */
-    async page(account: string, after: number, limit: number): Promise<FeedPage> {
+    /** The entries of an account after a position, of one instant and not of hidden types, and the position up to which entries are gone. */
+    async page(account: string, after: number, limit: number, hidden: readonly string[] = edgeTypes): Promise<FeedPage> {
       const [rows, head] = await db.$transaction(
         async (tx) => {
           const [at] = await tx.$queryRaw<{ epoch: string; position: bigint; pruned: bigint }[]>(
@@ -77,7 +77,7 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
           );
           const found = await tx.$queryRaw<object[]>(sql`
             SELECT ${entryColumns} FROM log_entries e
-            WHERE e.account_name = ${account} AND e.position > ${after} ORDER BY e.position LIMIT ${limit + 1}`);
+            WHERE e.account_name = ${account} AND e.position > ${after} AND e.type <> ALL(${[...hidden]}::text[]) ORDER BY e.position LIMIT ${limit + 1}`);
           return [found, at!] as const;
         },
         { isolationLevel: 'RepeatableRead' },

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { followerView, type EntryOf, type LogEntry } from '../log/entries.js';
+import type { EntryOf, LogEntry } from '../log/entries.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
 export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
@@ -23,15 +23,28 @@ const mostWaitingEntries = 10_000;
 
 export type Stream = ReturnType<typeof createStream>;
 
+/** What a kind of follower is shown. */
+export type View = {
+  /** An entry as it is pushed; undefined for those that are not shown. */
+  of(entry: LogEntry): object | undefined;
+  /** What a head says beside its place. */
+  beside?(): object;
+  /** Types of entries that are not shown. */
+  hides: readonly LogEntry['type'][];
+  /** Where a follower starts again whose cursor leads nowhere. */
+  snapshot: string;
+};
+
 type Deps = {
   clock: Clock;
   cursorAt(position: number): string;
+  view: Pick<View, 'of' | 'beside'>;
   /** How many may listen at once. */
   most: { perKey: number; perAccount: number };
 };
 
 /** The log, pushed: every entry is written out once, whatever the number of listeners. */
-export function createStream({ clock, cursorAt, most }: Deps) {
+export function createStream({ clock, cursorAt, most, view }: Deps) {
   const listeners = new Set<Listener>();
   const counts = createCounts();
 
@@ -63,11 +76,15 @@ export function createStream({ clock, cursorAt, most }: Deps) {
     if (listener.sink.waiting() > mostWaitingBytes) cut(listener);
   };
 
-  const entryBytes = (entry: LogEntry): Buffer =>
-    Buffer.from(`id: ${cursorAt(entry.position)}\ndata: ${JSON.stringify(followerView(entry))}\n\n`);
+  const entryBytes = (entry: LogEntry): Buffer | undefined => {
+    const shown = view.of(entry);
+    return shown && Buffer.from(`id: ${cursorAt(entry.position)}\ndata: ${JSON.stringify(shown)}\n\n`);
+  };
 
-  const headBytes = (position: number): Buffer =>
-    Buffer.from(`event: head\ndata: ${JSON.stringify({ position, cursor: cursorAt(position) })}\n\n`);
+  const headBytes = (position: number): Buffer => {
+    const head = { position, cursor: cursorAt(position), ...view.beside?.() };
+    return Buffer.from(`event: head\ndata: ${JSON.stringify(head)}\n\n`);
+  };
 
   return {
     entryBytes,
@@ -82,6 +99,7 @@ export function createStream({ clock, cursorAt, most }: Deps) {
           continue;
         }
         bytes ??= entryBytes(entry);
+        if (!bytes) return;
         if (listener.queue) {
           listener.queue.push({ position: entry.position, bytes });
           if (listener.queue.length > mostWaitingEntries) cut(listener);

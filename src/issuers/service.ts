@@ -164,6 +164,9 @@ export function createIssuerService(deps: Deps) {
         case 'policy':
         case 'segment':
         case 'key':
+        case 'token-keys':
+        case 'account':
+        case 'session':
         case 'unknown':
           return;
       }

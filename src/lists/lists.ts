@@ -194,6 +194,9 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
         case 'policy':
         case 'segment':
         case 'key':
+        case 'token-keys':
+        case 'account':
+        case 'session':
         case 'unknown':
           return;
       }

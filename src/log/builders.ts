@@ -113,3 +113,26 @@ export function issuerEntry(
 ): NewLogEntry {
   return { account, type: 'issuer', payload: { issuer, ...pick(settings, settingsOfIssuer) } };
 }
+
+/** Keys of access tokens came, and others retire. */
+export function tokenKeysEntry(
+  account: string,
+  came: Payload<'token-keys'>['came'],
+  went: { kid: string; retiresAt: Date }[],
+): NewLogEntry {
+  const retiring = went.map(({ kid, retiresAt }) => ({ kid, retiresAt: rfc3339(retiresAt) }));
+  return { account, type: 'token-keys', payload: { came, went: retiring } };
+}
+
+/** An account has this status and these settings from now on. */
+export function accountEntry(
+  account: string,
+  { status, timeZone, clientIdForm }: { status: string; timeZone: string; clientIdForm: string },
+): NewLogEntry {
+  return { account, type: 'account', payload: { status, settings: { timeZone, clientIdForm } } };
+}
+
+/** A session at an edge has to end. */
+export function sessionEntry(account: string, { id, thingName }: Payload<'session'>): NewLogEntry {
+  return { account, type: 'session', payload: { id, thingName } };
+}

@@ -24,15 +24,27 @@ export function epochChanged(next: string, extras = {}): DomainError {
   return new DomainError('epoch-changed', `the database was restored after this cursor was issued: ${next}`, extras);
 }
 
-const anew = 'start again from /v1/revocations/snapshot';
-const snapshot = { links: { snapshot: '/v1/revocations/snapshot' } };
+const feedSnapshot = '/v1/revocations/snapshot';
 
 /** A cursor of another history, for a follower, who has to read everything again. */
-export const followAnew = (): DomainError => epochChanged(anew, snapshot);
+export function followAnew(snapshot = feedSnapshot): DomainError {
+  return epochChanged(`start again from ${snapshot}`, { links: { snapshot } });
+}
 
-/** Refuses a cursor that leads nowhere in a log that is cut up to `pruned`. @throws DomainError `epoch-changed`, `cursor-pruned` */
-export function requireFollowable(cursor: LogCursor, log: { epoch: string; pruned: number }): void {
-  if (cursor.epoch !== log.epoch) throw followAnew();
+/**
+ * Refuses a cursor that leads nowhere in a log that is cut up to `pruned`; `snapshot` is where to start again.
+ * @throws DomainError `epoch-changed`, `cursor-pruned`
+ */
+export function requireFollowable(
+  cursor: LogCursor,
+  log: { epoch: string; pruned: number },
+  snapshot = feedSnapshot,
+): void {
+  if (cursor.epoch !== log.epoch) throw followAnew(snapshot);
   if (cursor.position < log.pruned)
-    throw new DomainError('cursor-pruned', `the entries after this cursor have been pruned: ${anew}`, snapshot);
+    throw new DomainError(
+      'cursor-pruned',
+      `the entries after this cursor have been pruned: start again from ${snapshot}`,
+      { links: { snapshot } },
+    );
 }

@@ -83,6 +83,21 @@ const payloads = {
     listSuperseded: z.boolean().optional(),
     distributionPoint: z.boolean().optional(),
   }),
+  /**
+   * Keys of access tokens that came, and those that go, for edges. The version before ignores it and reads the table of keys,
+   * and an edge that misses it denies: a key is published ten minutes before it signs.
+   */
+  'token-keys': z.object({
+    came: z.array(z.looseObject({ kid: z.string(), alg: z.string(), kty: z.string() })).default([]),
+    went: z.array(z.object({ kid: z.string(), retiresAt: z.iso.datetime() })).default([]),
+  }),
+  /**
+   * What an account is now, for edges. A suspension is also an entry `key`, which the version before knows: there that
+   * one ends everything.
+   */
+  account: z.object({ status: z.string(), settings: z.record(z.string(), z.json()) }),
+  /** One session at an edge has to end; its device may come back, so the version before loses no refusal. */
+  session: z.object({ id: z.string(), thingName: z.string() }),
 };
 
 /** The types that this version knows, and that the database accepts. */
@@ -107,6 +122,9 @@ const known = z.discriminatedUnion('type', [
   entryOf('segment'),
   entryOf('key'),
   entryOf('issuer'),
+  entryOf('token-keys'),
+  entryOf('account'),
+  entryOf('session'),
 ]);
 
 const unknown = z
@@ -172,9 +190,21 @@ export function followerView(entry: LogEntry) {
       return { ...place, type, ...pick(payload, ['id', 'status', 'account']) };
     case 'issuer':
       return { ...place, type, ...pick(payload, ['issuer', ...settingsOfIssuer]) };
+    case 'token-keys':
+    case 'account':
+    case 'session':
+      return { ...place, type };
     case 'unknown':
       return { ...place, type: payload.named };
   }
+}
+
+/** What only edges are shown: the feed leaves these out, as if they were of another account. */
+export const edgeTypes = ['token-keys', 'account', 'session'] as const satisfies LogEntryType[];
+
+/** Whether an entry is for edges alone. */
+export function isForEdges({ type }: LogEntry): boolean {
+  return edgeTypes.some((each) => each === type);
 }
 
 const shownOfRelease = [

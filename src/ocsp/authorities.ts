@@ -126,6 +126,9 @@ export function createAuthorities<Stored extends StoredAuthority>({ clock, all, 
         case 'policy':
         case 'segment':
         case 'key':
+        case 'token-keys':
+        case 'account':
+        case 'session':
         case 'unknown':
           if (!accounts.has(account)) forget(account);
       }

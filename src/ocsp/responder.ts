@@ -125,6 +125,9 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
         case 'segment':
         case 'key':
         case 'issuer':
+        case 'token-keys':
+        case 'account':
+        case 'session':
         case 'unknown':
           return;
       }

@@ -1,4 +1,6 @@
 import type { JsonWebKey } from 'node:crypto';
+import { appendLog } from '../log/append.js';
+import { tokenKeysEntry } from '../log/builders.js';
 import { sql, type Database, type Json, type Transaction } from '../db/client.js';
 
 /** A token key as stored. The private part is sealed. */
@@ -40,12 +42,26 @@ function tokenKeyRows(client: Transaction) {
       await client.tokenKey.create({ data: { ...key, ...jwk, sealed: new Uint8Array(sealed) } });
     },
 
-    /** Sets the end of every other access key that has none. */
-    async retireOthers(kid: string, at: Date): Promise<void> {
-      await client.tokenKey.updateMany({
+    /** Sets the end of every other access key that has none, and returns those. */
+    async retireOthers(kid: string, at: Date): Promise<{ kid: string; retiresAt: Date }[]> {
+      const retired = await client.tokenKey.updateManyAndReturn({
         where: { kid: { not: kid }, purpose: 'access', retiresAt: null },
         data: { retiresAt: at },
+        select: { kid: true },
       });
+      return retired.map((key) => ({ ...key, retiresAt: at }));
+    },
+
+    /** Tells the edges of every account. The log comes last in a transaction. */
+    async tell(at: Date, came: StoredTokenKey[], went: { kid: string; retiresAt: Date }[]): Promise<void> {
+      const accounts = await client.account.findMany({ select: { name: true } });
+      if (accounts.length === 0) return;
+      const keys = came.map(toJwk);
+      await appendLog(
+        client,
+        at,
+        accounts.map(({ name }) => tokenKeysEntry(name, keys, went)),
+      );
     },
 
     async unretired(at: Date): Promise<StoredTokenKey[]> {
@@ -61,4 +77,9 @@ function tokenKeyRows(client: Transaction) {
       }));
     },
   };
+}
+
+/** A key as the set of keys shows it, RFC 7517. */
+export function toJwk({ kid, algorithm: alg, publicJwk }: Pick<StoredTokenKey, 'kid' | 'algorithm' | 'publicJwk'>) {
+  return { ...publicJwk, kty: publicJwk!.kty!, kid, alg, use: 'sig' as const };
 }

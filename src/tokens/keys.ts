@@ -4,7 +4,7 @@ import type { KeyAlgorithm } from '../config.js';
 import { openJwtKey, type JwtKey } from './jwt.js';
 import type { Sealer } from '../sealing.js';
 import { createAccessKey, createRefreshKey } from './key-material.js';
-import type { StoredTokenKey, TokenKeyRows, TokenKeyStore } from './key-store.js';
+import { toJwk, type StoredTokenKey, type TokenKeyRows, type TokenKeyStore } from './key-store.js';
 import { isCanonicalJwt } from './strict-jwt.js';
 
 type Deps = { store: TokenKeyStore; sealer: Sealer; clock: Clock; algorithm: KeyAlgorithm };
@@ -58,7 +58,8 @@ export function createTokenKeys({ store, sealer, clock, algorithm }: Deps) {
     const signsFrom = addSeconds(clock(), publishSeconds);
     const key = createAccessKey(sealer, algorithm, clock(), signsFrom);
     await rows.insert(key);
-    await rows.retireOthers(key.kid, addSeconds(signsFrom, retireSeconds));
+    const retired = await rows.retireOthers(key.kid, addSeconds(signsFrom, retireSeconds));
+    await rows.tell(clock(), [key], retired);
     return key.kid;
   };
 
@@ -124,12 +125,7 @@ export function createTokenKeys({ store, sealer, clock, algorithm }: Deps) {
 
     /** The public keys, RFC 7517: current, coming and going. */
     jwks: () => ({
-      keys: [...keys.access.values()].map(({ stored: { kid, algorithm: alg, publicJwk } }) => ({
-        ...publicJwk,
-        kid,
-        alg,
-        use: 'sig',
-      })),
+      keys: [...keys.access.values()].map(({ stored }) => toJwk(stored)),
     }),
 
     macRefresh: (text: string): Buffer => macOf(keys.refresh[0]!, text),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LogEntry } from '../../../src/log/entries.js';
+import { followerView, type LogEntry } from '../../../src/log/entries.js';
 import { createStream } from '../../../src/feed/stream.js';
 
 const entry = (position: number, account = 'acme'): LogEntry => ({
@@ -34,7 +34,7 @@ const follower = (account: string, id = 'key', expiresAt: Date | null = null) =>
 
 let now = new Date(0);
 const newStream = (most = { perKey: 1000, perAccount: 1000 }) =>
-  createStream({ clock: () => now, cursorAt: (position) => `epoch:${position}`, most });
+  createStream({ clock: () => now, cursorAt: (position) => `epoch:${position}`, most, view: { of: followerView } });
 
 describe('the stream', () => {
   it('writes an entry out once, whatever the number of listeners', () => {

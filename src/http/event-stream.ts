@@ -1,0 +1,79 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerResponse } from 'node:http';
+import type { Grantee } from '../access/grantee.js';
+import { logCursor } from '../shapes.js';
+import { grantee } from './request.js';
+
+/** A connection that events are written to. */
+type Connection = {
+  write(bytes: Buffer): boolean;
+  waiting(): number;
+  end(): void;
+  /** Resolves when what was written is on its way, or the connection is closed; undefined when nothing waits. */
+  drained(): Promise<void> | undefined;
+};
+
+/** What can be followed. */
+type Followed = {
+  /** @throws DomainError for a cursor that leads nowhere */
+  read(account: string, cursor: string | undefined, limit: number): Promise<unknown>;
+  follow(
+    follower: Grantee,
+    to: Connection,
+  ): {
+    isIn(): boolean;
+    leave(): void;
+    /** Reads the beginning, and returns what writes everything. */
+    begin(cursor: string | undefined): Promise<() => Promise<void>>;
+  };
+};
+
+type Request = FastifyRequest<{ Querystring: { after?: string | undefined } }>;
+
+/** Answers with server-sent events (HTML, 9.2) from `Last-Event-ID` or `after` on, until the caller leaves or is cut. */
+export async function sendStream(request: Request, reply: FastifyReply, { read, follow }: Followed) {
+  const caller = grantee(request);
+  const last = request.headers['last-event-id'];
+  const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
+  if (request.method === 'HEAD') {
+    await read(caller.account, given, 1);
+    return reply.type('text/event-stream').header('cache-control', 'no-store').send();
+  }
+  const { raw } = reply;
+  const following = follow(caller, connectionOf(raw));
+  raw.on('close', following.leave);
+  const writeAll = await following.begin(given);
+  if (!following.isIn()) return reply;
+  reply.hijack();
+  raw.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+    'x-request-id': request.id,
+  });
+  raw.write('retry: 1000\n\n');
+  try {
+    await writeAll();
+  } catch (error) {
+    request.log.error({ err: error, reqId: request.id }, 'a stream ended');
+    raw.destroy();
+  }
+  return reply;
+}
+
+function connectionOf(raw: ServerResponse): Connection {
+  return {
+    write: (bytes) => raw.write(bytes),
+    waiting: () => raw.writableLength,
+    end: () => raw.destroy(),
+    drained: () => (raw.writableNeedDrain ? drained(raw) : undefined),
+  };
+}
+
+/** Resolves when what was written is on its way, or the connection is closed. */
+function drained(raw: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    raw.once('drain', resolve);
+    raw.once('close', resolve);
+  });
+}
