@@ -6,6 +6,7 @@ import { createAws } from './aws/feature.js';
 import { createCertificates } from './certificates/feature.js';
 import { createDecisions } from './decisions/feature.js';
 import type { Ledger, Shared } from './door.js';
+import { createEdgeFeed } from './edge-feed/feature.js';
 import { createEnrollments } from './enrollments/feature.js';
 import { createFeed } from './feed/feature.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
@@ -79,6 +80,12 @@ export function createServices(foundations: Foundations) {
     insertOwnerKey: apiKeys.verbs.insertOwnerKey,
   });
   const feed = createFeed({ ...shared, issuers: issuers.verbs, requireKey: apiKeys.verbs.requireLive });
+  const edgeFeed = createEdgeFeed({
+    ...shared,
+    authorities: issuers.verbs.unexpired,
+    memorySeconds: authorize.verbs.memorySeconds,
+    follow: feed.verbs.follow,
+  });
   const revocation = createRevocation({
     ...shared,
     tokens: tokens.verbs,
@@ -122,7 +129,7 @@ export function createServices(foundations: Foundations) {
   });
 
   const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
-  const doors = [...registry, policies, segments, authorize, ocsp, revocation, feed, lists, aws, decisions];
+  const doors = [...registry, policies, segments, authorize, ocsp, revocation, feed, edgeFeed, lists, aws, decisions];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,
@@ -142,6 +149,7 @@ export function createServices(foundations: Foundations) {
     authorize: authorize.verbs,
     aws: aws.verbs,
     enrollments: enrollments.verbs,
+    edgeFeed: edgeFeed.verbs,
     feed: feed.verbs,
     lists: lists.verbs,
     tokens: tokens.verbs,

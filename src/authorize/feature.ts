@@ -28,6 +28,8 @@ type Deps = Pick<Shared, 'config' | 'db' | 'clock' | 'reader' | 'sealer'> & {
 
 type Verbs = Pick<AuthorizeService, 'isLive'> & {
   held: Snapshot['held'];
+  /** How long the log is remembered about things. */
+  memorySeconds: number;
   /** Reads what decisions are made from. */
   load(): Promise<LoadedLog>;
 };
@@ -55,6 +57,7 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
     verbs: {
       isLive: service.isLive,
       held: snapshot.held,
+      memorySeconds,
       async load() {
         const { epoch, position: at, ...contents } = await loadSnapshot(db, clock());
         return { epoch, position: at, install: () => snapshot.load(contents) };

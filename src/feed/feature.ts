@@ -9,6 +9,7 @@ import { proxyRoutes } from './proxy-routes.js';
 import { createProxies } from './proxies.js';
 import { createProxyStore } from './proxy-store.js';
 import { feedRoutes } from './routes.js';
+import { createReceiptStore } from './receipt-store.js';
 import { createSignedSnapshotStore } from './signed-snapshot-store.js';
 import { createSignedSnapshots } from './signed-snapshot.js';
 import { snapshotRoutes } from './snapshot-routes.js';
@@ -36,7 +37,7 @@ const feedView: View = {
 export function createFeed({ config, db, clock, reader, issuers, requireKey }: Deps): Door<Verbs> {
   const { unexpired, open } = issuers;
   const store = createFeedStore(db);
-  const proxyStore = createProxyStore(db);
+  const receipts = createReceiptStore(db);
   const follow = createFollowings({ config, store, clock, reader, requireKey });
   const { service, stream, follows, chores } = follow('streams', feedView);
   const snapshots = createSignedSnapshots({ store: createSignedSnapshotStore(db), clock, unexpired, open });
@@ -45,14 +46,14 @@ export function createFeed({ config, db, clock, reader, issuers, requireKey }: D
     routes: [
       feedRoutes({ service, signed: snapshots.sign }),
       snapshotRoutes(snapshots),
-      proxyRoutes({ proxies: createProxies({ store: proxyStore, clock }), cursorAt: reader.cursorAt }),
+      proxyRoutes({
+        proxies: createProxies({ store: createProxyStore(db), receipts, clock }),
+        cursorAt: reader.cursorAt,
+      }),
       async (app) => void app.addHook('preClose', async () => stream.endAll()),
     ],
     follows,
-    chores: [
-      ...chores,
-      { name: 'prune-receipts', everyMs: 3_600_000, instances: 'any', run: proxyStore.prune },
-    ],
+    chores: [...chores, { name: 'prune-receipts', everyMs: 3_600_000, instances: 'any', run: receipts.prune }],
     close: async () => stream.endAll(),
   };
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { logCursor, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
+import { logCursor, mostInt, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
 import { followerView } from '../log/entries.js';
 import type { Proxies } from './proxies.js';
 
@@ -20,8 +20,19 @@ const proxy = z.object({
   position: z.int().optional(),
   cursor: z.string().optional(),
   confirmedAt: timestamp.optional(),
+  sessions: z.boolean().describe('It holds sessions of devices, so only what it says it enforces counts'),
+  enforced: logCursor.optional().describe('How far no live session contradicts the log'),
 });
-const enforcing = z.object({ id: z.uuid(), name: proxyName, mode: z.string(), since: timestamp });
+const edgeReceipt = z.object({
+  id: z.uuid(),
+  name: proxyName,
+  mode: z.string(),
+  sessions: z.boolean(),
+  appliedAt: timestamp.describe('When it first said that it knows the entry'),
+  enforcedAt: timestamp.optional().describe('When it first said that no live session contradicts the entry'),
+  sessionsClosed: z.int().optional().describe('How many sessions it closed for that report'),
+});
+const enforcing = edgeReceipt.extend({ since: timestamp });
 const receipt = z.looseObject({
   position: z.int(),
   at: timestamp,
@@ -29,11 +40,19 @@ const receipt = z.looseObject({
   enforced: z.boolean().describe('The account has proxies, and every one of them enforces it'),
   enforcedBy: z.array(enforcing),
   notEnforcedBy: z.array(proxy),
+  items: z.array(edgeReceipt).describe('Every proxy that knows the entry, whether it counts as enforcing it or not'),
 });
 const applied = z.strictObject({
   cursor: logCursor,
   incarnation: word.describe('Differs for every run of the proxy: a new run has not applied anything yet'),
   mode: word.describe('How it follows, such as stream or poll'),
+  enforced: logCursor.optional().describe('With sessions: no live session contradicts the log up to here'),
+  sessionsClosed: z
+    .int()
+    .min(0)
+    .max(mostInt)
+    .optional()
+    .describe('With sessions: how many it closed since its last report'),
 });
 
 type Deps = { proxies: Proxies; cursorAt(position: number): string };
@@ -47,9 +66,11 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
     name,
     createdAt: rfc3339(createdAt),
     stale,
+    sessions: rest.sessions,
     ...(rest.mode === null ? {} : { mode: rest.mode }),
     ...(rest.incarnation === null ? {} : { incarnation: rest.incarnation }),
     ...(rest.applied === null ? {} : { position: Number(rest.applied), cursor: cursorAt(Number(rest.applied)) }),
+    ...(rest.enforced === null ? {} : { enforced: cursorAt(Number(rest.enforced)) }),
     ...(rest.confirmedAt === null ? {} : { confirmedAt: rfc3339(rest.confirmedAt) }),
   });
 
@@ -61,12 +82,16 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
         schema: {
           summary: 'Register an edge by its name; the same name returns the same proxy',
           tags,
-          body: z.strictObject({ name: proxyName }),
+          body: z.strictObject({ name: proxyName, sessions: z.boolean().default(false) }),
           response: { 200: proxy, 201: proxy },
         },
       },
       async (request, reply) => {
-        const { proxy: found, created } = await proxies.register(grantee(request), request.body.name);
+        const { proxy: found, created } = await proxies.register(
+          grantee(request),
+          request.body.name,
+          request.body.sessions,
+        );
         return reply.code(created ? 201 : 200).send(present(found));
       },
     );
@@ -135,17 +160,29 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       },
       async (request) => {
         const position = Number(request.params.position);
-        const { entry, enforced, enforcedBy, notEnforcedBy } = await proxies.receipt(
+        const { entry, enforced, edges, enforcedBy, notEnforcedBy } = await proxies.receipt(
           grantee(request).account,
           position,
         );
         return {
           ...followerView(entry),
           enforced,
-          enforcedBy: enforcedBy.map(({ id, name, mode, since }) => ({ id, name, mode: mode!, since: rfc3339(since) })),
+          enforcedBy: enforcedBy.flatMap((edge) =>
+            receiptsOf(edge).map((of) => ({ ...of, since: rfc3339(edge.since) })),
+          ),
           notEnforcedBy: notEnforcedBy.map(present),
+          items: edges.flatMap(receiptsOf),
         };
       },
     );
   };
+}
+
+type Edge = Awaited<ReturnType<Proxies['receipt']>>['notEnforcedBy'][number];
+
+/** What an edge has said of an entry; nothing unless it knows it. */
+function receiptsOf({ id, name, mode, sessions, appliedAt, enforcedAt, closed }: Edge): z.output<typeof edgeReceipt>[] {
+  if (appliedAt === null || mode === null) return [];
+  const enforced = enforcedAt === null ? {} : { enforcedAt: rfc3339(enforcedAt), sessionsClosed: closed ?? 0 };
+  return [{ id, name, mode, sessions, appliedAt: rfc3339(appliedAt), ...enforced }];
 }

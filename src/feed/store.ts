@@ -69,7 +69,12 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
 
   return {
     /** The entries of an account after a position, of one instant and not of hidden types, and the position up to which entries are gone. */
-    async page(account: string, after: number, limit: number, hidden: readonly string[] = edgeTypes): Promise<FeedPage> {
+    async page(
+      account: string,
+      after: number,
+      limit: number,
+      hidden: readonly string[] = edgeTypes,
+    ): Promise<FeedPage> {
       const [rows, head] = await db.$transaction(
         async (tx) => {
           const [at] = await tx.$queryRaw<{ epoch: string; position: bigint; pruned: bigint }[]>(

@@ -1,4 +1,5 @@
-import { followerView, parseEntry, pick, type LogEntry } from './entries.js';
+import { policyEntry, segmentEntry } from './builders.js';
+import { followerView, parseEntry, pick, type EntryOf, type LogEntry } from './entries.js';
 
 /**
  * What an edge is shown of an entry: for each type the members that are named here, and no others. An edge decides by itself, so
@@ -57,4 +58,34 @@ export function publicKeyView(key: object) {
 export function parseEdgeEntry(account: string, view: unknown): LogEntry {
   const { position, at, type, ...payload } = view as Record<string, unknown>;
   return parseEntry({ position, at, type, account, payload });
+}
+
+type Active = EntryOf<'policy'>['payload'];
+type Segment = NonNullable<EntryOf<'segment'>['payload']['segment']>;
+
+/** The parts of a page of `GET /v1/edge/snapshot` that decisions are made from. */
+type SnapshotPage = {
+  position: number;
+  serverTime: string;
+  policies: Active[];
+  segments: Segment[];
+  things: unknown[];
+  certificates: unknown[];
+};
+
+/**
+ * A page of a snapshot as the entries to apply: what is in force, and then what tokens that are still alive may not know, in the order of
+ * the log. Pages are applied in their order. @throws Error for what cannot be read
+ */
+export function entriesOfPage(account: string, page: SnapshotPage): LogEntry[] {
+  const place = { position: page.position, at: new Date(page.serverTime) };
+  const inForce = [
+    ...page.policies.map((policy) => policyEntry(account, policy)),
+    ...page.segments.map((segment) => segmentEntry(account, segment.name, segment)),
+  ];
+  const recent = [...page.things, ...page.certificates].map((view) => parseEdgeEntry(account, view));
+  return [
+    ...inForce.map((entry) => parseEntry({ ...entry, ...place })),
+    ...recent.sort((a, b) => a.position - b.position),
+  ];
 }

@@ -1,0 +1,49 @@
+import type { Config } from '../config.js';
+import type { Door, Shared } from '../door.js';
+import type { Following } from '../feed/following.js';
+import type { View } from '../feed/stream.js';
+import { edgeView } from '../log/edge-view.js';
+import { createEdgePrincipals } from './principals.js';
+import { edgeFeedRoutes } from './routes.js';
+import { createEdgeSnapshots, edgeSnapshotPath } from './snapshot.js';
+import { createEdgeStore } from './store.js';
+
+type Deps = Pick<Shared, 'db' | 'clock'> & {
+  config: Pick<Config, 'publicUrl'>;
+  reader: Parameters<typeof createEdgePrincipals>[0]['reader'];
+  authorities: Parameters<typeof createEdgeSnapshots>[0]['authorities'];
+  memorySeconds: number;
+  /** Opens a way to follow the log. */
+  follow(name: string, view: View): Following;
+};
+
+/** What edges keep in memory: they follow the log of their account in a view of their own, and decide by themselves. */
+export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }> {
+  const { db, clock, reader, authorities, memorySeconds, follow } = deps;
+  const store = createEdgeStore(db);
+  const serverTime = (): string => clock().toISOString();
+  const { service, stream, follows, chores } = follow('edge-streams', {
+    of: edgeView,
+    beside: () => ({ serverTime: serverTime() }),
+    hides: [],
+    snapshot: edgeSnapshotPath,
+  });
+  const snapshots = createEdgeSnapshots({
+    store,
+    clock,
+    tokenIssuer: deps.config.publicUrl,
+    memorySeconds,
+    authorities,
+  });
+  const principals = createEdgePrincipals({ store, reader });
+  return {
+    verbs: { stream },
+    routes: [
+      edgeFeedRoutes({ snapshots, principals, following: service, serverTime }),
+      async (app) => void app.addHook('preClose', async () => stream.endAll()),
+    ],
+    follows,
+    chores,
+    close: async () => stream.endAll(),
+  };
+}

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { rfc3339 } from '../clock.js';
+import { sendStream } from '../http/event-stream.js';
+import { grantee } from '../http/request.js';
+import type { App } from '../http/route.js';
+import { encodeCursor } from '../log/cursor.js';
+import { logCursor } from '../shapes.js';
+import type { EdgePrincipals } from './principals.js';
+import * as schema from './schema.js';
+import { edgeSnapshotPath, type EdgeSnapshotPage, type EdgeSnapshots } from './snapshot.js';
+
+const tags = ['edges'];
+
+type Deps = {
+  snapshots: EdgeSnapshots;
+  principals: EdgePrincipals;
+  following: Parameters<typeof sendStream>[2];
+  /** The time in milliseconds, RFC 3339: edges set their clock by it. */
+  serverTime(): string;
+};
+
+/** What edges decide from: a snapshot, what changes after it, and who holds a certificate. */
+export function edgeFeedRoutes({ snapshots, principals, following, serverTime }: Deps) {
+  const present = (page: EdgeSnapshotPage): z.output<typeof schema.edgeSnapshot> => {
+    const { foundations, next, policies, segments, things, certificates, ...place } = page;
+    return {
+      ...place,
+      cursor: encodeCursor(place),
+      ...(foundations ? presentFoundations(foundations) : {}),
+      policies,
+      segments: segments.map((segment) => ({ ...segment, trafficPolicy: { ...segment.trafficPolicy } })),
+      things,
+      certificates,
+      serverTime: serverTime(),
+      ...(next === undefined ? {} : { next: `${edgeSnapshotPath}?page=${next}` }),
+    };
+  };
+
+  return async (app: App) => {
+    app.get(
+      edgeSnapshotPath,
+      {
+        config: { access: 'edge:follow', cost: 'free', load: 'page' },
+        schema: {
+          summary: 'Everything that an edge decides from; large ones come in pages, which next leads through',
+          description:
+            'All pages belong to the position of the first. A later page may hold what changed since then, and the stream says it again, so decide only after the first head of the stream.',
+          tags,
+          querystring: schema.edgeSnapshotQuery,
+          response: { 200: schema.edgeSnapshot },
+        },
+      },
+      async (request, reply) => {
+        reply.header('cache-control', 'no-store');
+        return present(await snapshots.read(grantee(request).account, request.query.page));
+      },
+    );
+
+    app.get(
+      '/v1/edge/stream',
+      {
+        config: { access: 'edge:follow', cost: 'free' },
+        schema: {
+          summary: 'What changes, in the view of edges, as server-sent events; Last-Event-ID or after says from where',
+          tags,
+          querystring: z.strictObject({ after: logCursor.optional() }),
+        },
+      },
+      (request, reply) => sendStream(request, reply, following),
+    );
+
+    app.post(
+      '/v1/edge/principals',
+      {
+        config: { access: 'edge:follow', cost: 'free', load: 'batch' },
+        schema: {
+          summary: 'The holders of certificates, by fingerprint; null for those that the account does not have',
+          tags,
+          body: schema.askedPrincipals,
+          response: { 200: schema.foundPrincipals },
+        },
+      },
+      async (request, reply) => {
+        const { fingerprints, atLeast } = request.body;
+        const { principals: found, cursor } = await principals.find(grantee(request).account, fingerprints, atLeast);
+        reply.header('cache-control', 'no-store');
+        return { principals: found.map((each) => each && presentPrincipal(each)), cursor };
+      },
+    );
+  };
+}
+
+type Found = NonNullable<Awaited<ReturnType<EdgePrincipals['find']>>['principals'][number]>;
+
+function presentPrincipal({ notAfter, reason, ...rest }: Found): z.output<typeof schema.principal> {
+  return { ...rest, notAfter: rfc3339(notAfter), ...(reason === null ? {} : { reason }) };
+}
+
+function presentFoundations({ account, tokenIssuer, issuers, jwks }: NonNullable<EdgeSnapshotPage['foundations']>) {
+  const { name, status, timeZone, clientIdForm } = account;
+  return {
+    account: { name, status, settings: { timeZone, clientIdForm } },
+    tokenIssuer,
+    issuers,
+    jwks: jwks as { keys: { kid: string }[] },
+  };
+}

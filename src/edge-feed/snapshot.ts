@@ -1,0 +1,120 @@
+import { addSeconds, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import { followAnew, type LogCursor } from '../log/cursor.js';
+import { edgeView, publicKeyView, type EdgeEntry } from '../log/edge-view.js';
+import { encodeCertificate } from '../pki/pem.js';
+import type { PolicyVersion } from '../policy/compile.js';
+import { encodeMark, parseMark, type PageMark } from './page-mark.js';
+import type { EdgeAccount, EdgeSegment, EdgeStore, Instant } from './store.js';
+
+type Authority = { id: string; kind: 'root' | 'issuing'; parentId: string | null; certificateDer: Buffer };
+
+type Deps = {
+  store: EdgeStore;
+  clock: Clock;
+  /** The `iss` of access tokens. */
+  tokenIssuer: string;
+  /** How long the log is remembered about things, in seconds: longer than an access token lives. */
+  memorySeconds: number;
+  authorities(account: string): Promise<Authority[]>;
+};
+
+/** What only the first page has. */
+type Foundations = { account: EdgeAccount; tokenIssuer: string; issuers: string[]; jwks: { keys: object[] } };
+
+/** A page of a snapshot. `next` is the mark of the page after it. */
+export type EdgeSnapshotPage = LogCursor & {
+  foundations: Foundations | undefined;
+  policies: PolicyVersion[];
+  segments: EdgeSegment[];
+  things: EdgeEntry[];
+  certificates: EdgeEntry[];
+  next: string | undefined;
+};
+
+export type EdgeSnapshots = ReturnType<typeof createEdgeSnapshots>;
+
+const parts = ['policies', 'segments', 'recent'] as const;
+
+/** Everything that an edge decides from, page by page. */
+export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, authorities }: Deps) {
+  const foundationsOf = async (instant: Instant, account: string): Promise<Foundations> => ({
+    account: await instant.account(),
+    tokenIssuer,
+    issuers: chainsOf(await authorities(account)),
+    jwks: {
+      keys: (await instant.tokenKeys(clock())).map(({ kid, algorithm: alg, publicJwk }) =>
+        publicKeyView({ ...publicJwk, kid, alg, use: 'sig' }),
+      ),
+    },
+  });
+
+  /** Reads a part from where the page before ended, and says what was last when there is more of it. */
+  const readPart = async (instant: Instant, { part, after, position }: PageMark, page: EdgeSnapshotPage) => {
+    if (part === 'policies') {
+      const { rows, more } = await instant.policies(after);
+      page.policies = rows;
+      return more ? rows.at(-1)!.name : undefined;
+    }
+    if (part === 'segments') {
+      const { rows, more } = await instant.segments(after);
+      page.segments = rows;
+      return more ? rows.at(-1)!.name : undefined;
+    }
+    const since = addSeconds(clock(), -memorySeconds);
+    const { rows, more } = await instant.recent(since, Number(after), position);
+    for (const entry of rows) (isOfCertificate(entry) ? page.certificates : page.things).push(edgeView(entry));
+    return more ? String(rows.at(-1)!.position) : undefined;
+  };
+
+  return {
+    /**
+     * The first page, or the one that a mark leads to. All pages of a snapshot have the place of the first. A later page may hold
+     * what changed since; the log after that place says it again, and every entry says all that there is to know.
+     * @throws DomainError `invalid-request`, `epoch-changed`
+     */
+    read: (account: string, mark: string | undefined): Promise<EdgeSnapshotPage> =>
+      store.atOnce(account, async (instant) => {
+        const head = await instant.head();
+        const from: PageMark = mark === undefined ? { ...head, part: 'policies', after: '' } : parseMark(mark);
+        if (from.epoch !== head.epoch) throw followAnew(edgeSnapshotPath);
+        if (from.position > head.position)
+          throw new DomainError('invalid-request', 'page: follow the next of this snapshot unchanged');
+        const { epoch, position } = from;
+        const foundations = mark === undefined ? await foundationsOf(instant, account) : undefined;
+        const page: EdgeSnapshotPage = {
+          epoch,
+          position,
+          foundations,
+          policies: [],
+          segments: [],
+          things: [],
+          certificates: [],
+          next: undefined,
+        };
+        for (const part of parts.slice(parts.indexOf(from.part))) {
+          const after = part === from.part ? from.after : part === 'recent' ? '0' : '';
+          const last = await readPart(instant, { epoch, position, part, after }, page);
+          if (last === undefined) continue;
+          page.next = encodeMark({ epoch, position, part, after: last });
+          break;
+        }
+        return page;
+      }),
+  };
+}
+
+/** Where an edge starts. */
+export const edgeSnapshotPath = '/v1/edge/snapshot';
+
+const isOfCertificate = ({ type }: { type: string }): boolean => type === 'certificate' || type === 'release';
+
+/** For every authority that issues, its certificate and those above it, PEM. */
+function chainsOf(authorities: Authority[]): string[] {
+  return authorities
+    .filter(({ kind }) => kind === 'issuing')
+    .map((issuing) => {
+      const root = authorities.find(({ id }) => id === issuing.parentId);
+      return [issuing, ...(root ? [root] : [])].map(({ certificateDer }) => encodeCertificate(certificateDer)).join('');
+    });
+}

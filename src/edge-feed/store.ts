@@ -1,0 +1,120 @@
+import type { JsonWebKey } from 'node:crypto';
+import { sql, type Database, type Transaction } from '../db/client.js';
+import { parseEntry, type LogEntry } from '../log/entries.js';
+import { entryColumns } from '../log/reader.js';
+import type { PolicyVersion } from '../policy/compile.js';
+
+/** A segment, as far as decisions need it. */
+export type EdgeSegment = { name: string; cidr: string; allowedProtocols: string[]; trafficPolicy: object };
+
+/** What an account is called, whether it is suspended, and its settings. */
+export type EdgeAccount = { name: string; status: string; timeZone: string; clientIdForm: string };
+
+/** A public key of access tokens that has not retired. */
+export type EdgeTokenKey = { kid: string; algorithm: string; publicJwk: JsonWebKey | null };
+
+/** A certificate with its thing, as the registry has them. */
+export type EdgePrincipal = {
+  fingerprint: string;
+  thingName: string;
+  thingId: string;
+  type: string | null;
+  attributes: Record<string, string>;
+  policies: string[];
+  segment: string | null;
+  status: string;
+  gen: number;
+  serialNumber: string;
+  notAfter: Date;
+  reason: string | null;
+};
+
+/** Rows of a part of a snapshot, and whether they are the last of it. */
+export type Part<Row> = { rows: Row[]; more: boolean };
+
+/** One instant of an account. */
+export type Instant = ReturnType<typeof instantOf>;
+
+export type EdgeStore = ReturnType<typeof createEdgeStore>;
+
+// Documents are long: of few large ones a page holds few.
+const documentBytesOfPage = 1024 * 1024;
+
+/** What edges keep in memory, as the database has it. */
+export function createEdgeStore(db: Database, rowsOfPage = 1000) {
+  return {
+    /** Reads parts of an account at one instant. */
+    atOnce: <Result>(account: string, read: (instant: Instant) => Promise<Result>): Promise<Result> =>
+      db.$transaction((tx) => read(instantOf(tx, account, rowsOfPage)), { isolationLevel: 'RepeatableRead' }),
+
+    /** The holders of certificates, of one account. */
+    principals: (account: string, fingerprints: string[]): Promise<EdgePrincipal[]> =>
+      db.$queryRaw<EdgePrincipal[]>(sql`
+        SELECT c.fingerprint, COALESCE(t.former_name, t.name) AS "thingName", t.id AS "thingId", t.thing_type AS type,
+          t.attributes, t.policies, t.segment, t.status, t.gen, c.serial_number AS "serialNumber", c.not_after AS "notAfter", c.reason
+        FROM certificates c JOIN things t ON t.id = c.thing_id
+        WHERE c.account_name = ${account} AND c.fingerprint = ANY(${fingerprints})`),
+  };
+}
+
+function instantOf(tx: Transaction, account: string, rowsOfPage: number) {
+  const partOf = <Row>(rows: Row[]): Part<Row> => ({
+    rows: rows.slice(0, rowsOfPage),
+    more: rows.length > rowsOfPage,
+  });
+
+  return {
+    async head(): Promise<{ epoch: string; position: number }> {
+      const { epoch, position } = await tx.logHead.findFirstOrThrow();
+      return { epoch, position: Number(position) };
+    },
+
+    account: (): Promise<EdgeAccount> =>
+      tx.account.findUniqueOrThrow({
+        where: { name: account },
+        select: { name: true, status: true, timeZone: true, clientIdForm: true },
+      }),
+
+    tokenKeys: async (at: Date): Promise<EdgeTokenKey[]> =>
+      (await tx.tokenKey.findMany({
+        where: { purpose: 'access', OR: [{ retiresAt: null }, { retiresAt: { gt: at } }] },
+        orderBy: [{ signsFrom: 'desc' }, { kid: 'asc' }],
+        select: { kid: true, algorithm: true, publicJwk: true },
+      })) as EdgeTokenKey[],
+
+    /** The active policies after a name: at least one, and no more than a page's worth of documents. */
+    async policies(after: string): Promise<Part<PolicyVersion>> {
+      const rows = await tx.$queryRaw<PolicyVersion[]>(sql`
+        SELECT name, version, document FROM (
+          SELECT name, version, document, size, sum(size) OVER (ORDER BY name) AS total FROM (
+            SELECT p.name, v.version, v.document, octet_length(v.document::text) AS size FROM policies p
+            JOIN policy_versions v ON v.account_name = p.account_name AND v.name = p.name AND v.version = p.active_version
+            WHERE p.account_name = ${account} AND p.name > ${after} ORDER BY p.name LIMIT ${rowsOfPage}) sized) summed
+        WHERE total - size < ${documentBytesOfPage} ORDER BY name`);
+      return { rows, more: await hasPolicyAfter(rows.at(-1)?.name ?? after) };
+    },
+
+    segments: async (after: string): Promise<Part<EdgeSegment>> =>
+      partOf(
+        await tx.$queryRaw<EdgeSegment[]>(sql`
+          SELECT name, cidr, allowed_protocols AS "allowedProtocols", traffic_policy AS "trafficPolicy" FROM segments
+          WHERE account_name = ${account} AND name > ${after} ORDER BY name LIMIT ${rowsOfPage + 1}`),
+      ),
+
+    /** Entries about things and certificates since an instant, after one position and up to another. */
+    async recent(since: Date, after: number, upTo: number): Promise<Part<LogEntry>> {
+      const rows = await tx.$queryRaw<object[]>(sql`
+        SELECT ${entryColumns} FROM log_entries e
+        WHERE e.account_name = ${account} AND e.at >= ${since} AND e.position > ${after} AND e.position <= ${upTo}
+          AND e.type IN ('certificate', 'release', 'thing', 'thing-changed')
+        ORDER BY e.position LIMIT ${rowsOfPage + 1}`);
+      const { rows: shown, more } = partOf(rows);
+      return { rows: shown.map(parseEntry), more };
+    },
+  };
+
+  async function hasPolicyAfter(name: string): Promise<boolean> {
+    const where = { accountName: account, name: { gt: name } };
+    return (await tx.policy.findFirst({ where, select: { name: true } })) !== null;
+  }
+}
