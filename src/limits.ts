@@ -8,7 +8,14 @@ export const mostOfAccount = {
   policies: 10_000,
   versionsOfPolicy: 10_000,
   segments: 10_000,
+  sessions: 200_000,
 } as const;
+
+/** How many sessions one edge may report. */
+export const mostSessionsOfProxy = 50_000;
+
+/** A proxy that has been silent for so long is not counted on. */
+export const proxyStaleSeconds = 15;
 
 /** How many seconds' worth of requests may come at once. */
 export const burstSeconds = 10;

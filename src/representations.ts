@@ -38,3 +38,30 @@ export function presentLinks(publicUrl: string, urls: { crl: string; ocsp: strin
     renew: `${publicUrl}/v1/renew`,
   };
 }
+
+type Session = {
+  id: string;
+  proxyId: string;
+  proxyName: string;
+  thingName: string;
+  protocol: string;
+  clientId: string | null;
+  sourceIp: string | null;
+  fingerprint: string | null;
+  connectedAt: Date;
+};
+
+/** A live session, as lists and things show it. */
+export function presentSession({ id, proxyId, proxyName, thingName, protocol, ...rest }: Session) {
+  return {
+    id,
+    proxy: proxyId,
+    proxyName,
+    thingName,
+    protocol,
+    ...(rest.clientId === null ? {} : { clientId: rest.clientId }),
+    ...(rest.sourceIp === null ? {} : { sourceIp: rest.sourceIp }),
+    connectedAt: rfc3339(rest.connectedAt),
+    ...(rest.fingerprint === null ? {} : { fingerprint: rest.fingerprint }),
+  };
+}

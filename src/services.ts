@@ -22,6 +22,7 @@ import type { Foundations } from './door.js';
 import { createRevocation } from './revocation/feature.js';
 import { joinRooms } from './rooms.js';
 import { createSegments } from './segments/feature.js';
+import { createSessions } from './sessions/feature.js';
 import { createThings } from './things/feature.js';
 import { createTokens } from './tokens/feature.js';
 
@@ -86,6 +87,7 @@ export function createServices(foundations: Foundations) {
     memorySeconds: authorize.verbs.memorySeconds,
     follow: feed.verbs.follow,
   });
+  const sessions = createSessions({ ...shared, sampled: decisions.verbs.sampled, seen: decisions.verbs.seenByName });
   const revocation = createRevocation({
     ...shared,
     tokens: tokens.verbs,
@@ -125,11 +127,25 @@ export function createServices(foundations: Foundations) {
     requirePolicies: policies.verbs.requireKnown,
     createReenroll: enrollments.verbs.createReenroll,
     inAws: aws.verbs.statusesOf,
+    sessionsOf: sessions.verbs.ofThing,
     identity: provisioning.verbs.identity,
   });
 
   const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
-  const doors = [...registry, policies, segments, authorize, ocsp, revocation, feed, edgeFeed, lists, aws, decisions];
+  const doors = [
+    ...registry,
+    policies,
+    segments,
+    authorize,
+    ocsp,
+    revocation,
+    feed,
+    edgeFeed,
+    sessions,
+    lists,
+    aws,
+    decisions,
+  ];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,

@@ -56,6 +56,26 @@ export const thing = z.object({
   createdAt: timestamp,
 });
 
+/** Text that the database can hold: without NUL and lone surrogates. */
+export const storedText = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .regex(/^[^\0\p{Cs}]*$/u, 'must have no NUL and no lone surrogates');
+
+/** A live session of a device at an edge. */
+export const session = z.object({
+  id: z.string(),
+  proxy: z.uuid(),
+  proxyName: z.string(),
+  thingName,
+  protocol: z.string(),
+  clientId: z.string().optional(),
+  sourceIp: z.string().optional(),
+  connectedAt: timestamp,
+  fingerprint: z.string().optional(),
+});
+
 /** A thing in AWS IoT, where the account has a mirror there. */
 export const inAws = z.object({
   thingArn: z.string(),

@@ -8,6 +8,9 @@ import { createRecordStore, type RecordStore } from './store.js';
 type Verbs = {
   seen: LastSeen['note'];
   decided: ReturnType<typeof createRecorder>['record'];
+  /** Takes decisions that were made elsewhere. */
+  sampled: ReturnType<typeof createRecorder>['accept'];
+  seenByName: RecordStore['noteSeenByName'];
   recentOf: RecordStore['recentOf'];
 };
 
@@ -17,7 +20,13 @@ export function createDecisions(db: Database): Door<Verbs> {
   const lastSeen = createLastSeen(store.noteSeen);
   const recorder = createRecorder(store.insert);
   return {
-    verbs: { seen: lastSeen.note, decided: recorder.record, recentOf: store.recentOf },
+    verbs: {
+      seen: lastSeen.note,
+      decided: recorder.record,
+      sampled: recorder.accept,
+      seenByName: store.noteSeenByName,
+      recentOf: store.recentOf,
+    },
     routes: [decisionRoutes(store.list)],
     chores: [
       { name: 'write-decisions', everyMs: 1000, instances: 'each', run: recorder.flush },

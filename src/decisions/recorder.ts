@@ -41,25 +41,37 @@ export function createRecorder(write: (decisions: RecordedDecision[]) => Promise
     return share;
   };
 
+  /** What is left for an account in this second, if anything is. */
+  const roomOf = (account: string, at: number): Share | undefined => {
+    const now = Math.floor(at / 1000);
+    if (now !== second) {
+      second = now;
+      lookedAt = 0;
+      keptNow = 0;
+      accounts.clear();
+    }
+    if (lookedAt >= shares * lookedAtPerSecond || keptNow >= shares * mostPerSecond) return undefined;
+    const share = shareOf(account);
+    if (share.lookedAt >= lookedAtPerSecond || share.kept.size >= mostPerSecond) return undefined;
+    lookedAt++;
+    share.lookedAt++;
+    return share;
+  };
+
+  /** False for one that is like another of this second. */
+  const isNew = ({ kept: known }: Share, thingName: string, action: string, resource: string): boolean => {
+    const key = `${thingName} ${action} ${resource}`;
+    if (known.has(key)) return false;
+    known.add(key);
+    keptNow++;
+    return true;
+  };
+
   return {
     record(account: string, thingName: string, question: Question, verdict: Verdict, at: number): void {
-      const now = Math.floor(at / 1000);
-      if (now !== second) {
-        second = now;
-        lookedAt = 0;
-        keptNow = 0;
-        accounts.clear();
-      }
-      if (lookedAt >= shares * lookedAtPerSecond || keptNow >= shares * mostPerSecond) return;
-      const share = shareOf(account);
-      if (share.lookedAt >= lookedAtPerSecond || share.kept.size >= mostPerSecond) return;
-      lookedAt++;
-      share.lookedAt++;
-      const key = `${thingName} ${question.action} ${question.resource}`;
-      if (share.kept.has(key) || !isStorable(question)) return;
-      share.kept.add(key);
-      keptNow++;
+      const share = roomOf(account, at);
       const { action, resource, context = {} } = question;
+      if (!share || !isStorable(question) || !isNew(share, thingName, action, resource)) return;
       const { statement, refusal } = verdict;
       kept.push({
         account,
@@ -74,6 +86,15 @@ export function createRecorder(write: (decisions: RecordedDecision[]) => Promise
       });
     },
 
+    /** Takes decisions that were made elsewhere, as far as the sample has room for their account now. */
+    accept(decisions: RecordedDecision[], now: number): void {
+      for (const decision of decisions) {
+        const { account, thingName, action, resource } = decision;
+        const share = roomOf(account, now);
+        if (share && isStorable(decision) && isNew(share, thingName, action, resource)) kept.push(decision);
+      }
+    },
+
     /** Writes the sample; one that cannot be written is dropped, it is only a sample. */
     async flush(): Promise<void> {
       if (kept.length === 0) return;
@@ -85,7 +106,7 @@ export function createRecorder(write: (decisions: RecordedDecision[]) => Promise
 }
 
 /** Text that is too long for a sample is not kept, nor what a database cannot hold: NUL and lone surrogates. */
-function isStorable({ action, resource, context }: Question): boolean {
+function isStorable({ action, resource, context }: Pick<Question, 'action' | 'resource' | 'context'>): boolean {
   return [action, resource, context?.clientId, context?.protocol, context?.sourceIp].every(
     (text) => text === undefined || (text.length <= longestText && !/[\0\p{Cs}]/u.test(text)),
   );

@@ -49,6 +49,16 @@ export function createRecordStore(db: Database) {
         ORDER BY d.id DESC LIMIT ${limit}`);
     },
 
+    /** Notes when things of an account were last seen; names that it does not have are left out. */
+    async noteSeenByName(account: string, seen: { thingName: string; at: Date }[]): Promise<void> {
+      if (seen.length === 0) return;
+      await db.$executeRaw(sql`
+        INSERT INTO thing_activity (thing_id, last_seen_at)
+        SELECT t.id, max(r.at) FROM jsonb_to_recordset(${JSON.stringify(seen)}::jsonb) AS r("thingName" text, at timestamptz)
+        JOIN things t ON t.account_name = ${account} AND t.name = r."thingName" GROUP BY t.id ORDER BY t.id
+        ON CONFLICT (thing_id) DO UPDATE SET last_seen_at = greatest(thing_activity.last_seen_at, excluded.last_seen_at)`);
+    },
+
     async noteSeen(seen: [thingId: string, at: number][]): Promise<void> {
       const rows = seen.map(([id, at]) => ({ id, at: new Date(at) }));
       await db.$executeRaw(sql`

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Database } from '../db/client.js';
-import { mostOfAccount } from '../limits.js';
+import { mostOfAccount, proxyStaleSeconds } from '../limits.js';
 import { parseEntry, type LogEntry } from '../log/entries.js';
 
 /** An edge that follows the feed, as far as it has told. */
@@ -18,19 +18,16 @@ export type Proxy = {
   sessions: boolean;
   /** How far no live session contradicts the log, by its own word. */
   enforced: bigint | null;
-  /** True unless it confirmed within the last {@link staleSeconds} seconds, by the clock of the database. */
+  /** True unless it confirmed within the last {@link proxyStaleSeconds} seconds, by the clock of the database. */
   stale: boolean;
 };
-
-/** A proxy that has been silent for so long is not counted on. */
-const staleSeconds = 15;
 
 export type ProxyStore = ReturnType<typeof createProxyStore>;
 
 /** The columns of a proxy `p`. */
 export const proxyColumns = sql`p.id, p.name, p.key_id AS "keyId", p.created_at AS "createdAt", p.incarnation, p.mode, p.applied, p.confirmed_at AS "confirmedAt", p.sessions,
   (SELECT max(e.position) FROM enforcements e WHERE e.proxy_id = p.id AND e.incarnation = p.incarnation) AS enforced,
-  (p.confirmed_at IS NULL OR p.confirmed_at < clock_timestamp() - ${staleSeconds} * interval '1 second') AS stale`;
+  (p.confirmed_at IS NULL OR p.confirmed_at < clock_timestamp() - ${proxyStaleSeconds} * interval '1 second') AS stale`;
 
 /** Reads and writes proxies and their receipts. */
 export function createProxyStore(db: Database) {

@@ -12,6 +12,7 @@ type Deps = Ledger &
   Omit<Parameters<typeof createThingService>[0], 'store'> & {
     /** How things stand in AWS, by their ids. */
     inAws: Parameters<typeof thingRoutes>[1];
+    sessionsOf: Parameters<typeof thingRoutes>[2];
     /** What a device reads about itself. */
     identity(
       thing: RegisteredThing,
@@ -25,7 +26,7 @@ export function createThings(deps: Deps): Door<Pick<ThingService, 'get'>> {
   return {
     verbs: { get: service.get },
     routes: [
-      thingRoutes(service, deps.inAws),
+      thingRoutes(service, deps.inAws, deps.sessionsOf),
       selfRoutes(async ({ certificate }) => {
         const { thing } = certificate;
         const identity = await deps.identity(thing, certificate);

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import type { ThingCaller } from '../access/caller.js';
 import { grantee, originOf, thingCaller } from '../http/request.js';
-import { presentThing } from '../representations.js';
+import { presentSession, presentThing } from '../representations.js';
 import type { App } from '../http/route.js';
 import { pageOf, readCursor, thingNameForm, type inAws } from '../shapes.js';
 import * as schema from './schema.js';
@@ -15,8 +15,11 @@ type Thing = Awaited<ReturnType<ThingService['get']>>;
 /** How things stand in AWS, by their ids. */
 type InAws = (account: string, things: Thing[]) => Promise<Map<string, z.output<typeof inAws>>>;
 
+/** The live sessions of a thing. */
+type SessionsOf = (account: string, thingName: string) => Promise<Parameters<typeof presentSession>[0][]>;
+
 /** The routes of `/v1/things`. */
-export function thingRoutes(service: ThingService, inAwsOf: InAws) {
+export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: SessionsOf) {
   const presentAll = async (things: Thing[]): Promise<z.output<typeof schema.fullThing>[]> => {
     const inAws = things[0] ? await inAwsOf(things[0].account, things) : undefined;
     return things.map((thing) => {
@@ -50,9 +53,14 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws) {
       '/v1/things/:name',
       {
         config: { access: 'things:read' },
-        schema: { summary: 'Read a thing', tags, params: schema.thingParams, response: { 200: schema.fullThing } },
+        schema: { summary: 'Read a thing', tags, params: schema.thingParams, response: { 200: schema.oneThing } },
       },
-      async (request) => presentOne(await service.get(grantee(request).account, request.params.name)),
+      async (request) => {
+        const { account } = grantee(request);
+        const thing = await service.get(account, request.params.name);
+        const sessions = await sessionsOf(account, thing.name);
+        return { ...(await presentOne(thing)), sessions: sessions.map(presentSession) };
+      },
     );
 
     app.patch(

@@ -10,6 +10,7 @@ import {
   policyName,
   renderedPolicy,
   segmentName,
+  session,
   thing,
   thingName,
   thingType,
@@ -27,6 +28,10 @@ export const fullThing = thing.extend({
   segment: segmentName.optional(),
   lastSeenAt: timestamp.optional(),
   aws: inAws.optional(),
+});
+/** A thing that was read by itself. */
+export const oneThing = fullThing.extend({
+  sessions: z.array(session).describe('Its live sessions at edges, the newest 100'),
 });
 export const thingPage = page(fullThing);
 export const thingParams = z.strictObject({ name: thingName });

@@ -1,0 +1,26 @@
+import type { Door, Ledger, Shared } from '../door.js';
+import { createDenials } from './denials.js';
+import { sessionRoutes } from './routes.js';
+import { createSessionService, type SessionService } from './service.js';
+import { createSessionStore } from './store.js';
+
+type ServiceDeps = Parameters<typeof createSessionService>[0];
+
+type Deps = Ledger & Pick<ServiceDeps, 'sampled' | 'seen'> & { reader: Pick<Shared['reader'], 'cursorAt'> };
+
+/** The sessions of devices at edges. */
+export function createSessions(deps: Deps): Door<Pick<SessionService, 'ofThing'>> {
+  const denials = createDenials();
+  const service = createSessionService({
+    ...deps,
+    store: createSessionStore(deps.db),
+    cursorAt: deps.reader.cursorAt,
+    denied: denials.count,
+  });
+  return {
+    verbs: { ofThing: service.ofThing },
+    routes: [sessionRoutes(service)],
+    chores: [{ name: 'sweep-sessions', everyMs: 60_000, instances: 'any', run: service.sweep }],
+    metrics: denials.metrics,
+  };
+}

@@ -1,0 +1,125 @@
+import type { Grantee } from '../access/grantee.js';
+import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
+import type { Commit } from '../db/client.js';
+import type { RecordedDecision } from '../decisions/recorder.js';
+import { DomainError } from '../errors.js';
+import { mostOfAccount, mostSessionsOfProxy, tooMany } from '../limits.js';
+import type { AppendLog } from '../log/append.js';
+import { sessionEntry } from '../log/builders.js';
+import type { Origin } from '../origin.js';
+import type { SessionReport } from './schema.js';
+import type { Reporter, Session, SessionCounts, SessionStore } from './store.js';
+
+type Deps = {
+  store: SessionStore;
+  commit: Commit;
+  clock: Clock;
+  audit: AppendAudit;
+  log: AppendLog;
+  cursorAt(position: number): string;
+  /** Takes decisions that were made elsewhere into the sample, as far as it has room. */
+  sampled(decisions: RecordedDecision[], now: number): void;
+  /** Notes when things were last seen, by their names. */
+  seen(account: string, things: { thingName: string; at: Date }[]): Promise<void>;
+  /** Counts what edges denied. */
+  denied(counts: Record<string, number>): void;
+};
+
+const everyMs = 1000;
+const mostShown = 100;
+
+export type SessionService = ReturnType<typeof createSessionService>;
+
+/** Sessions of devices at edges: edges report them, and operators see and end them. */
+export function createSessionService(deps: Deps) {
+  const { store, commit, clock, audit, log, cursorAt, sampled, seen, denied } = deps;
+
+  return {
+    /**
+     * Notes what changed at an edge, and what it saw and decided since its last report.
+     * @throws DomainError `not-found`, `forbidden`, `invalid-request`, `conflict`, `too-many-requests`
+     */
+    async report({ account, id: keyId }: Grantee, id: string, report: SessionReport): Promise<void> {
+      const at = clock();
+      await store.transaction(async (tx) => {
+        requireReporter(await store.lock(tx, account, id), id, keyId, report.incarnation, at);
+        requireRoom(await store.write(tx, account, id, report, at));
+      });
+      const now = at.getTime();
+      denied(report.denied);
+      sampled(
+        report.decisions.map(({ policy = null, ...rest }) => ({
+          ...rest,
+          account,
+          policy,
+          at: notAfter(rest.at, at),
+        })),
+        now,
+      );
+      const opened = report.opened.map(({ thingName, connectedAt }) => ({ thingName, at: connectedAt }));
+      await seen(
+        account,
+        [...opened, ...report.seen].map((each) => ({ thingName: each.thingName, at: notAfter(each.at, at) })),
+      );
+    },
+
+    list: store.list,
+
+    /** The newest live sessions of a thing, at most 100. */
+    ofThing: (account: string, thingName: string): Promise<Session[]> => store.ofThing(account, thingName, mostShown),
+
+    /** Tells edges to end a session; the device may reconnect. @throws DomainError `not-found` */
+    async end(account: string, id: string, origin: Origin): Promise<{ position: number; cursor: string }> {
+      const position = await commit(async (tx) => {
+        const session = await store.find(tx, account, id);
+        if (!session) throw new DomainError('not-found', `there is no live session ${id}: GET /v1/sessions`);
+        const { thingName, proxyName } = session;
+        const at = clock();
+        const detail = { thingName, proxy: proxyName };
+        await audit(tx, { at, account, origin, action: 'session.end', target: `session:${id}`, detail });
+        return Number(await log(tx, at, [sessionEntry(account, session)]));
+      });
+      return { position, cursor: cursorAt(position) };
+    },
+
+    sweep: store.sweep,
+  };
+}
+
+function requireReporter(
+  proxy: Reporter | undefined,
+  id: string,
+  keyId: string,
+  incarnation: string,
+  at: Date,
+): asserts proxy is Reporter {
+  if (!proxy) throw new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
+  if (proxy.keyId !== keyId)
+    throw new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');
+  if (!proxy.sessions)
+    throw new DomainError('invalid-request', 'this proxy is registered without sessions: register it with sessions');
+  if (proxy.incarnation !== incarnation)
+    throw new DomainError(
+      'conflict',
+      `this is another run of the proxy: POST /v1/proxies/${id}/applied with this incarnation first`,
+    );
+  const since = proxy.reportedAt ? at.getTime() - proxy.reportedAt.getTime() : everyMs;
+  // A clock that was put back does not shut an edge out.
+  if (since >= 0 && since < everyMs)
+    throw new DomainError('too-many-requests', 'sessions are reported once a second: send this one again', {
+      retryAfter: 1,
+    });
+}
+
+function requireRoom({ ofProxy, ofAccount }: SessionCounts): void {
+  if (ofProxy > mostSessionsOfProxy)
+    throw tooMany('sessions at this edge', mostSessionsOfProxy, 'spread the devices over more edges');
+  if (ofAccount > mostOfAccount.sessions)
+    throw tooMany('sessions', mostOfAccount.sessions, 'DELETE /v1/proxies/{id} edges that are no more');
+}
+
+/** No device was seen in the future, whatever the clock of its edge says. */
+function notAfter(text: string, at: Date): Date {
+  return new Date(Math.min(Date.parse(text), at.getTime()));
+}
