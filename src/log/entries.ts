@@ -88,8 +88,8 @@ const payloads = {
    * and an edge that misses it denies: a key is published ten minutes before it signs.
    */
   'token-keys': z.object({
-    came: z.array(z.looseObject({ kid: z.string(), alg: z.string(), kty: z.string() })).default([]),
-    went: z.array(z.object({ kid: z.string(), retiresAt: z.iso.datetime() })).default([]),
+    came: z.array(z.looseObject({ kid: z.string(), alg: z.string(), kty: z.string() })),
+    went: z.array(z.object({ kid: z.string(), retiresAt: z.iso.datetime() })),
   }),
   /**
    * What an account is now, for edges. A suspension is also an entry `key`, which the version before knows: there that

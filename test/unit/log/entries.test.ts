@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
+  accountEntry,
   accountStatusEntry,
   issuerEntry,
   keyDeletedEntry,
@@ -8,11 +9,21 @@ import {
   releasedEntry,
   revokedEntry,
   segmentEntry,
+  sessionEntry,
   thingChangedEntry,
   thingEntry,
   tokenFamilyEntry,
+  tokenKeysEntry,
 } from '../../../src/log/builders.js';
-import { followerView, logEntryTypes, parseEntry, type LogEntry, type NewLogEntry } from '../../../src/log/entries.js';
+import {
+  edgeTypes,
+  followerView,
+  isForEdges,
+  logEntryTypes,
+  parseEntry,
+  type LogEntry,
+  type NewLogEntry,
+} from '../../../src/log/entries.js';
 
 const account = 'acme';
 const holder = { account, thingName: 'pump-1' };
@@ -72,6 +83,9 @@ const cases: [NewLogEntry, string][] = [
   [segmentEntry(account, 'floor', null), '"type":"segment","name":"floor"'],
   [keyDeletedEntry(account, 'k1'), '"type":"key","id":"k1","status":"deleted"'],
   [accountStatusEntry(account, 'suspended'), '"type":"key","status":"suspended","account":"acme"'],
+  [tokenKeysEntry(account, [{ kid: 'secret', alg: 'ES256', kty: 'EC' }], []), '"type":"token-keys"'],
+  [accountEntry(account, { status: 'active', timeZone: 'secret', clientIdForm: 'thing' }), '"type":"account"'],
+  [sessionEntry(account, { id: 'secret', thingName: 'pump-1' }), '"type":"session"'],
   [issuerEntry(account, 'i1'), '"type":"issuer","issuer":"i1"'],
   [
     issuerEntry(account, 'i1', {
@@ -113,6 +127,11 @@ describe('what followers see of an entry', () => {
     const accepted = [...lists.at(-1)!.matchAll(/'([^']+)'/g)].map(([, type]) => type!);
     const hint = 'a migration must replace the constraint log_entries_type';
     expect(accepted.sort(), hint).toEqual([...logEntryTypes].sort());
+  });
+
+  it('hides what is for edges alone', () => {
+    for (const [entry] of cases)
+      expect([entry.type, isForEdges(inLog(entry))]).toEqual([entry.type, edgeTypes.some((type) => type === entry.type)]);
   });
 
   it('of a type that a later version wrote is its place alone', () => {
