@@ -131,7 +131,10 @@ describe('what followers see of an entry', () => {
 
   it('hides what is for edges alone', () => {
     for (const [entry] of cases)
-      expect([entry.type, isForEdges(inLog(entry))]).toEqual([entry.type, edgeTypes.some((type) => type === entry.type)]);
+      expect([entry.type, isForEdges(inLog(entry))]).toEqual([
+        entry.type,
+        edgeTypes.some((type) => type === entry.type),
+      ]);
   });
 
   it('of a type that a later version wrote is its place alone', () => {
