@@ -19,12 +19,17 @@ type Deps = {
   authorities(account: string): Promise<Authority[]>;
 };
 
-/** What only the first page has. */
-type Foundations = { account: EdgeAccount; tokenIssuer: string; issuers: string[]; jwks: { keys: object[] } };
+/** What only the first page has, as far as it is read at one instant. */
+type InstantFoundations = { account: EdgeAccount; jwks: { keys: object[] } };
+
+type Foundations = InstantFoundations & { tokenIssuer: string; issuers: string[] };
 
 /** A page of a snapshot. `next` is the mark of the page after it. */
-export type EdgeSnapshotPage = LogCursor & {
-  foundations: Foundations | undefined;
+export type EdgeSnapshotPage = LogCursor & Parts & { foundations: Foundations | undefined };
+
+type InstantPage = LogCursor & Parts & { foundations: InstantFoundations | undefined };
+
+type Parts = {
   policies: PolicyVersion[];
   segments: EdgeSegment[];
   things: EdgeEntry[];
@@ -38,19 +43,18 @@ const parts = ['policies', 'segments', 'recent'] as const;
 
 /** Everything that an edge decides from, page by page. */
 export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, authorities }: Deps) {
-  const foundationsOf = async (instant: Instant, account: string): Promise<Foundations> => ({
-    account: await instant.account(),
-    tokenIssuer,
-    issuers: chainsOf(await authorities(account)),
-    jwks: {
-      keys: (await instant.tokenKeys(clock())).map(({ kid, algorithm: alg, publicJwk }) =>
-        publicKeyView({ ...publicJwk, kid, alg, use: 'sig' }),
-      ),
-    },
-  });
+  const foundationsOf = async (instant: Instant): Promise<InstantFoundations> => {
+    const keys = await instant.tokenKeys(clock());
+    return {
+      account: await instant.account(),
+      jwks: {
+        keys: keys.map(({ kid, algorithm: alg, publicJwk }) => publicKeyView({ ...publicJwk, kid, alg, use: 'sig' })),
+      },
+    };
+  };
 
   /** Reads a part from where the page before ended, and says what was last when there is more of it. */
-  const readPart = async (instant: Instant, { part, after, position }: PageMark, page: EdgeSnapshotPage) => {
+  const readPart = async (instant: Instant, { part, after, position }: PageMark, page: Parts) => {
     if (part === 'policies') {
       const { rows, more } = await instant.policies(after);
       page.policies = rows;
@@ -67,40 +71,45 @@ export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, 
     return more ? String(rows.at(-1)!.position) : undefined;
   };
 
+  const readPage = async (instant: Instant, mark: string | undefined): Promise<InstantPage> => {
+    const head = await instant.head();
+    const from: PageMark = mark === undefined ? { ...head, part: 'policies', after: '' } : parseMark(mark);
+    if (from.epoch !== head.epoch) throw followAnew(edgeSnapshotPath);
+    if (from.position > head.position)
+      throw new DomainError('invalid-request', 'page: follow the next of this snapshot unchanged');
+    const { epoch, position } = from;
+    const page: InstantPage = {
+      epoch,
+      position,
+      foundations: mark === undefined ? await foundationsOf(instant) : undefined,
+      policies: [],
+      segments: [],
+      things: [],
+      certificates: [],
+      next: undefined,
+    };
+    for (const part of parts.slice(parts.indexOf(from.part))) {
+      const after = part === from.part ? from.after : '';
+      const last = await readPart(instant, { epoch, position, part, after }, page);
+      if (last === undefined) continue;
+      page.next = encodeMark({ epoch, position, part, after: last });
+      break;
+    }
+    return page;
+  };
+
   return {
     /**
      * The first page, or the one that a mark leads to. All pages of a snapshot have the place of the first. A later page may hold
      * what changed since; the log after that place says it again, and every entry says all that there is to know.
      * @throws DomainError `invalid-request`, `epoch-changed`
      */
-    read: (account: string, mark: string | undefined): Promise<EdgeSnapshotPage> =>
-      store.atOnce(account, async (instant) => {
-        const head = await instant.head();
-        const from: PageMark = mark === undefined ? { ...head, part: 'policies', after: '' } : parseMark(mark);
-        if (from.epoch !== head.epoch) throw followAnew(edgeSnapshotPath);
-        if (from.position > head.position)
-          throw new DomainError('invalid-request', 'page: follow the next of this snapshot unchanged');
-        const { epoch, position } = from;
-        const foundations = mark === undefined ? await foundationsOf(instant, account) : undefined;
-        const page: EdgeSnapshotPage = {
-          epoch,
-          position,
-          foundations,
-          policies: [],
-          segments: [],
-          things: [],
-          certificates: [],
-          next: undefined,
-        };
-        for (const part of parts.slice(parts.indexOf(from.part))) {
-          const after = part === from.part ? from.after : part === 'recent' ? '0' : '';
-          const last = await readPart(instant, { epoch, position, part, after }, page);
-          if (last === undefined) continue;
-          page.next = encodeMark({ epoch, position, part, after: last });
-          break;
-        }
-        return page;
-      }),
+    async read(account: string, mark: string | undefined): Promise<EdgeSnapshotPage> {
+      const { foundations, ...page } = await store.atOnce(account, (instant) => readPage(instant, mark));
+      if (!foundations) return { ...page, foundations };
+      // Read after the place, so that none is missing; and not inside, where it would wait for another connection.
+      return { ...page, foundations: { ...foundations, tokenIssuer, issuers: chainsOf(await authorities(account)) } };
+    },
   };
 }
 
