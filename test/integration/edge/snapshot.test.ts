@@ -119,7 +119,7 @@ describe.each(databaseKinds)('what an edge is told on %s', (kind) => {
     expect(since.applied.length).toBeGreaterThan(changes.length);
     since.close();
     expect(asked).toBe(changes.length * 3 * 4 * 3 * 2);
-    for (const kind of ['s1', 's2', 'outside-segment', 'thing-suspended', 'certificate-revoked', 'token-revoked'])
+    for (const kind of ['s1', 's2', 'outside-segment', 'certificate-revoked', 'token-revoked'])
       expect([...kinds], kind).toContain(kind);
   });
 
