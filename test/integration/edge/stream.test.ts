@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseKinds } from '../../support/databases/databases.js';
+import { createCredential } from '../../../src/credentials.js';
+import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import { openEdgeStream } from '../../support/edge-follower.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
@@ -155,8 +156,9 @@ describe('an instance without a lease', () => {
   it('ends its streams, of edges and of the feed, begins none, and says no head', async () => {
     const [kind] = databaseKinds.filter((each) => each === 'postgresql');
     if (!kind) return;
-    const first = await startServer(kind);
-    const settings = { DATABASE_URL: first.config.databaseUrl!, THINGWARD_OWNER_KEY: first.ownerKey };
+    const database = await freshDatabase(kind);
+    const settings = { ...database.settings, THINGWARD_OWNER_KEY: createCredential('twk').token };
+    const first = await startServer(kind, settings);
     const second = await startServer(kind, settings);
     const { key } = (await first.owner.post('/v1/api-keys', { role: 'edge' })).body as { key: string };
     const after = first.services.log.cursor();
@@ -184,5 +186,6 @@ describe('an instance without a lease', () => {
     expect((await second.as(key, 'impatient').get(`/v1/revocations/stream?after=${after}`)).status).toBe(503);
     await second.stop();
     await first.stop();
+    database.remove();
   });
 });
