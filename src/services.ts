@@ -87,7 +87,12 @@ export function createServices(foundations: Foundations) {
     memorySeconds: authorize.verbs.memorySeconds,
     follow: feed.verbs.follow,
   });
-  const sessions = createSessions({ ...shared, sampled: decisions.verbs.sampled, seen: decisions.verbs.seenByName });
+  const sessions = createSessions({
+    ...shared,
+    sampled: decisions.verbs.sampled,
+    seen: decisions.verbs.seenByName,
+    beginRun: feed.verbs.beginRun,
+  });
   const revocation = createRevocation({
     ...shared,
     tokens: tokens.verbs,

@@ -24,9 +24,9 @@ export const edgeSnapshot = z.object({
   tokenIssuer: z.string().optional().describe('On the first page: iss of access tokens'),
   issuers: z.array(z.string()).optional().describe('On the first page: a chain in PEM for every authority that issues'),
   jwks: z
-    .object({ keys: z.array(z.looseObject({ kid: z.string() })) })
+    .object({ keys: z.array(z.looseObject({ kid: z.string(), retiresAt: timestamp.optional() })) })
     .optional()
-    .describe('On the first page: RFC 7517'),
+    .describe('On the first page: RFC 7517, with the time from which a key counts no longer'),
   policies: z.array(z.object({ name: policyName, version: z.int(), document: z.unknown() })),
   segments: z.array(
     z.object({

@@ -1,4 +1,4 @@
-import { addSeconds, type Clock } from '../clock.js';
+import { addSeconds, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { followAnew, type LogCursor } from '../log/cursor.js';
 import { edgeView, publicKeyView, type EdgeEntry } from '../log/edge-view.js';
@@ -48,7 +48,11 @@ export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, 
     return {
       account: await instant.account(),
       jwks: {
-        keys: keys.map(({ kid, algorithm: alg, publicJwk }) => publicKeyView({ ...publicJwk, kid, alg, use: 'sig' })),
+        keys: keys.map(({ kid, algorithm: alg, publicJwk, retiresAt }) => ({
+          ...publicKeyView({ ...publicJwk, kid, alg, use: 'sig' }),
+          // The entry that says so may be before the place of this snapshot.
+          ...(retiresAt && { retiresAt: rfc3339(retiresAt) }),
+        })),
       },
     };
   };

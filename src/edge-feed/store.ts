@@ -11,7 +11,7 @@ export type EdgeSegment = { name: string; cidr: string; allowedProtocols: string
 export type EdgeAccount = { name: string; status: string; timeZone: string; clientIdForm: string };
 
 /** A public key of access tokens that has not retired. */
-export type EdgeTokenKey = { kid: string; algorithm: string; publicJwk: JsonWebKey | null };
+export type EdgeTokenKey = { kid: string; algorithm: string; publicJwk: JsonWebKey | null; retiresAt: Date | null };
 
 /** A certificate with its thing, as the registry has them. */
 export type EdgePrincipal = {
@@ -79,7 +79,7 @@ function instantOf(tx: Transaction, account: string, rowsOfPage: number) {
       (await tx.tokenKey.findMany({
         where: { purpose: 'access', OR: [{ retiresAt: null }, { retiresAt: { gt: at } }] },
         orderBy: [{ signsFrom: 'desc' }, { kid: 'asc' }],
-        select: { kid: true, algorithm: true, publicJwk: true },
+        select: { kid: true, algorithm: true, publicJwk: true, retiresAt: true },
       })) as EdgeTokenKey[],
 
     /** The active policies after a name: at least one, and no more than a page's worth of documents. */

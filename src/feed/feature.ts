@@ -9,7 +9,7 @@ import { proxyRoutes } from './proxy-routes.js';
 import { createProxies } from './proxies.js';
 import { createProxyStore } from './proxy-store.js';
 import { feedRoutes } from './routes.js';
-import { createReceiptStore } from './receipt-store.js';
+import { createReceiptStore, type ReceiptStore } from './receipt-store.js';
 import { createSignedSnapshotStore } from './signed-snapshot-store.js';
 import { createSignedSnapshots } from './signed-snapshot.js';
 import { snapshotRoutes } from './snapshot-routes.js';
@@ -25,7 +25,12 @@ type Deps = Pick<Shared, 'db' | 'clock'> & {
 };
 
 /** `follow` opens another way to follow the log, with a view of its own. */
-type Verbs = { stream: Stream; store: FeedStore; follow: ReturnType<typeof createFollowings> };
+type Verbs = {
+  stream: Stream;
+  store: FeedStore;
+  follow: ReturnType<typeof createFollowings>;
+  beginRun: ReceiptStore['beginRun'];
+};
 
 const feedView: View = {
   of: (entry) => (isForEdges(entry) ? undefined : followerView(entry)),
@@ -42,7 +47,7 @@ export function createFeed({ config, db, clock, reader, issuers, requireKey }: D
   const { service, stream, follows, chores } = follow('streams', feedView);
   const snapshots = createSignedSnapshots({ store: createSignedSnapshotStore(db), clock, unexpired, open });
   return {
-    verbs: { stream, store, follow },
+    verbs: { stream, store, follow, beginRun: receipts.beginRun },
     routes: [
       feedRoutes({ service, signed: snapshots.sign }),
       snapshotRoutes(snapshots),

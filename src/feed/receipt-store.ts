@@ -67,6 +67,12 @@ export function createReceiptStore(db: Database) {
         return noted!;
       }),
 
+    /** A run has begun that has applied nothing yet. The lock on the proxy is held. */
+    async beginRun(tx: Transaction, id: string, incarnation: string): Promise<void> {
+      await forget(tx, id);
+      await tx.$executeRaw(sql`UPDATE proxies SET incarnation = ${incarnation}, applied = NULL WHERE id = ${id}::uuid`);
+    },
+
     /** Every proxy of an account, with the times at which it first confirmed a position or a later one. */
     enforcement: (account: string, position: number): Promise<Enforcement[]> =>
       db.$queryRaw<Enforcement[]>(sql`
@@ -101,11 +107,13 @@ export function createReceiptStore(db: Database) {
   };
 }
 
+/** INVARIANT: what there is is read once the lock is held: the statement that waits for a lock sees nothing of the report before. */
 async function lock(tx: Transaction, account: string, id: string): Promise<Before | undefined> {
+  await tx.$executeRaw(sql`SELECT 1 FROM proxies WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
   const [proxy] = await tx.$queryRaw<Before[]>(sql`
     SELECT p.key_id AS "keyId", p.sessions, p.incarnation, p.applied, h.epoch, h.position AS head,
       (SELECT max(e.position) FROM enforcements e WHERE e.proxy_id = p.id AND e.incarnation = p.incarnation) AS enforced
-    FROM proxies p CROSS JOIN log_head h WHERE p.id = ${id}::uuid AND p.account_name = ${account} FOR UPDATE OF p`);
+    FROM proxies p CROSS JOIN log_head h WHERE p.id = ${id}::uuid AND p.account_name = ${account}`);
   return proxy;
 }
 

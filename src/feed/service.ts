@@ -53,18 +53,28 @@ export function createFeedService({ store, stream, view, clock, epoch, reader, r
       const { isIn, leave, live } = stream.join(follower, to);
       const { account, id } = follower;
 
+      const end = (): void => {
+        leave();
+        to.end();
+      };
+
+      /** Without a lease nothing begins; and the cursors in the stream are of the log that is followed here. */
+      const mayGoOn = (page: FeedPage): boolean => page.epoch === epoch() && reader.mayAnswer();
+
       const writeFrom = async (first: FeedPage): Promise<void> => {
         // Read on at least once: what came since the first page is in no push.
-        for (let page = first, again = false; ; again = true) {
-          // The cursors in the stream are of the log that is followed here.
-          if (page.epoch !== epoch() || !reader.mayAnswer()) return to.end();
+        for (let page = first, again = false; isIn(); again = true) {
+          if (!mayGoOn(page)) return end();
           for (const each of page.entries) {
             const bytes = stream.entryBytes(each);
             if (bytes) to.write(bytes);
           }
           await to.drained();
-          if (!isIn()) return;
-          if (again && !page.more) return live(page.position);
+          if (again && !page.more) {
+            // Time passed until everything was taken, and what follows is a head.
+            if (!mayGoOn(page)) return end();
+            return live(page.position);
+          }
           // A cursor, not a position: when the log is cut or becomes another one in between, the stream ends.
           const { position } = page;
           page = await read(account, encodeCursor({ epoch: first.epoch, position }), streamedEntries);

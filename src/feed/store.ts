@@ -24,6 +24,8 @@ const afterAllSerials = 'g';
 export type FeedStore = ReturnType<typeof createFeedStore>;
 
 const pageRows = 1000;
+// Documents of policies are long: of entries that are large, a page holds few.
+const octetsOfPage = 1024 * 1024;
 
 /** Reads pages of the feed and what a snapshot holds. */
 export function createFeedStore(db: Database, rowsOfPage = pageRows) {
@@ -68,7 +70,10 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
     );
 
   return {
-    /** The entries of an account after a position, of one instant and not of hidden types, and the position up to which entries are gone. */
+    /**
+     * The entries of an account after a position, of one instant and not of hidden types: at least one, if there is one. And the
+     * position up to which entries are gone.
+     */
     async page(
       account: string,
       after: number,
@@ -80,15 +85,19 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
           const [at] = await tx.$queryRaw<{ epoch: string; position: bigint; pruned: bigint }[]>(
             sql`SELECT epoch, position, pruned FROM log_head`,
           );
-          const found = await tx.$queryRaw<object[]>(sql`
-            SELECT ${entryColumns} FROM log_entries e
-            WHERE e.account_name = ${account} AND e.position > ${after} AND e.type <> ALL(${[...hidden]}::text[]) ORDER BY e.position LIMIT ${limit + 1}`);
+          const found = await tx.$queryRaw<{ further: bigint }[]>(sql`
+            SELECT ${entryColumns}, e.further FROM (
+              SELECT *, sum(size) OVER (ORDER BY position) - size AS before, count(*) OVER () - row_number() OVER (ORDER BY position) AS further FROM (
+                SELECT *, octet_length(payload::text) AS size FROM log_entries
+                WHERE account_name = ${account} AND position > ${after} AND type <> ALL(${[...hidden]}::text[])
+                ORDER BY position LIMIT ${limit + 1}) sized) e
+            WHERE e.before < ${octetsOfPage} ORDER BY e.position LIMIT ${limit}`);
           return [found, at!] as const;
         },
         { isolationLevel: 'RepeatableRead' },
       );
-      const more = rows.length > limit;
-      const entries = rows.slice(0, limit).map(parseEntry);
+      const more = (rows.at(-1)?.further ?? 0n) > 0n;
+      const entries = rows.map(parseEntry);
       // A page that holds all there is was read up to the head; a full one up to its last entry.
       const position = more ? entries.at(-1)!.position : Number(head.position);
       return { epoch: head.epoch, position, entries, more, pruned: Number(head.pruned) };

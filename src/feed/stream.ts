@@ -15,11 +15,13 @@ type Listener = {
   sent: number;
   /** What came while the past was being sent; undefined once it was. */
   queue: { position: number; bytes: Buffer }[] | undefined;
+  queuedBytes: number;
 };
 
 // A listener that has not taken this much is cut: it comes back with its cursor and reads what it missed.
 const mostWaitingBytes = 1024 * 1024;
 const mostWaitingEntries = 10_000;
+const mostQueuedBytes = 4 * 1024 * 1024;
 
 export type Stream = ReturnType<typeof createStream>;
 
@@ -102,7 +104,8 @@ export function createStream({ clock, cursorAt, most, view }: Deps) {
         if (!bytes) return;
         if (listener.queue) {
           listener.queue.push({ position: entry.position, bytes });
-          if (listener.queue.length > mostWaitingEntries) cut(listener);
+          listener.queuedBytes += bytes.length;
+          if (listener.queue.length > mostWaitingEntries || listener.queuedBytes > mostQueuedBytes) cut(listener);
         } else if (entry.position > listener.sent) send(listener, bytes);
         if (entry.type === 'key' && isAbout(entry, listener)) cut(listener);
       }
@@ -126,7 +129,7 @@ export function createStream({ clock, cursorAt, most, view }: Deps) {
      */
     join(follower: Follower, sink: Sink): Membership {
       requireRoom(follower);
-      const listener: Listener = { follower, sink, sent: 0, queue: [] };
+      const listener: Listener = { follower, sink, sent: 0, queue: [], queuedBytes: 0 };
       listeners.add(listener);
       for (const name of namesOf(follower)) counts.add(name);
       return {

@@ -63,9 +63,14 @@ export async function sendStream(request: Request, reply: FastifyReply, { read, 
 
 function connectionOf(raw: ServerResponse): Connection {
   return {
-    write: (bytes) => raw.write(bytes),
+    write: (bytes) => !raw.writableEnded && raw.write(bytes),
     waiting: () => raw.writableLength,
-    end: () => raw.destroy(),
+    end() {
+      if (!raw.headersSent) return void raw.destroy();
+      // What was written in this turn is still corked: a follower hears why it is cut. One that does not read is not waited for.
+      raw.end();
+      setImmediate(() => raw.destroy());
+    },
     drained: () => (raw.writableNeedDrain ? drained(raw) : undefined),
   };
 }

@@ -9,11 +9,15 @@ export const mostOfReport = { opened: 2000, closed: 5000, seen: 5000, reasons: 1
 /** The largest report. */
 export const reportBytes = 4 * 1024 * 1024;
 
+// A report says what devices chose: what is longer than a table should hold is cut, and no device makes the report a bad one.
+const longestClientId = 65_535;
+const keptOfClientId = 1024;
+
 const opened = z.strictObject({
   id: word.describe('Chosen at random by the edge: it names the session among all of the account'),
   thingName,
   protocol: z.string().regex(/^[a-z0-9-]{1,32}$/, 'must be a protocol such as mqtts'),
-  clientId: storedText(1024).optional(),
+  clientId: storedText(longestClientId).transform(cut).optional(),
   sourceIp: storedText(64).optional(),
   connectedAt: instant,
   fingerprint: z
@@ -22,11 +26,13 @@ const opened = z.strictObject({
     .optional(),
 });
 
+const longestResource = 131_072;
+
 const decision = z.strictObject({
   at: instant,
   thingName,
-  action: storedText(128),
-  resource: storedText(1024),
+  action: z.string().max(128),
+  resource: z.string().max(longestResource).describe('A decision about more than 1,024 characters is not kept'),
   context: context.default({}),
   decision: z.enum(['allow', 'deny']),
   reason: storedText(128),
@@ -59,3 +65,8 @@ export const sessionQuery = pageQuery.extend({
 });
 export const sessionPage = page(session);
 export const ended = z.object({ position: z.int(), cursor: logCursor });
+
+/** The beginning of a text; half a pair of UTF-16 would not be text. */
+function cut(text: string): string {
+  return text.slice(0, keptOfClientId).replace(/[\ud800-\udbff]$/, '');
+}

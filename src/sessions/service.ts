@@ -1,7 +1,7 @@
 import type { Grantee } from '../access/grantee.js';
 import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
-import type { Commit } from '../db/client.js';
+import type { Commit, Transaction } from '../db/client.js';
 import type { RecordedDecision } from '../decisions/recorder.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, mostSessionsOfProxy, tooMany } from '../limits.js';
@@ -22,6 +22,8 @@ type Deps = {
   sampled(decisions: RecordedDecision[], now: number): void;
   /** Notes when things were last seen, by their names. */
   seen(account: string, things: { thingName: string; at: Date }[]): Promise<void>;
+  /** Forgets what an edge had come to: another run of it has begun. */
+  beginRun(tx: Transaction, id: string, incarnation: string): Promise<void>;
   /** Counts what edges denied. */
   denied(counts: Record<string, number>): void;
 };
@@ -33,7 +35,7 @@ export type SessionService = ReturnType<typeof createSessionService>;
 
 /** Sessions of devices at edges: edges report them, and operators see and end them. */
 export function createSessionService(deps: Deps) {
-  const { store, commit, clock, audit, log, cursorAt, sampled, seen, denied } = deps;
+  const { store, commit, clock, audit, log, cursorAt, sampled, seen, beginRun, denied } = deps;
 
   return {
     /**
@@ -43,8 +45,14 @@ export function createSessionService(deps: Deps) {
     async report({ account, id: keyId }: Grantee, id: string, report: SessionReport): Promise<void> {
       const at = clock();
       await store.transaction(async (tx) => {
-        requireReporter(await store.lock(tx, account, id), id, keyId, report.incarnation, at);
-        requireRoom(await store.write(tx, account, id, report, at));
+        const proxy = await store.lock(tx, account, id);
+        requireReporter(proxy, id, keyId, at);
+        if (proxy.incarnation !== report.incarnation) {
+          requireBeginning(proxy, report, id);
+          await beginRun(tx, id, report.incarnation);
+        }
+        const counts = await store.write(tx, account, id, report, at);
+        if (counts) requireRoom(counts);
       });
       const now = at.getTime();
       denied(report.denied);
@@ -73,7 +81,7 @@ export function createSessionService(deps: Deps) {
     async end(account: string, id: string, origin: Origin): Promise<{ position: number; cursor: string }> {
       const position = await commit(async (tx) => {
         const session = await store.find(tx, account, id);
-        if (!session) throw new DomainError('not-found', `there is no live session ${id}: GET /v1/sessions`);
+        if (!session) throw new DomainError('not-found', `there is no session ${id}: GET /v1/sessions lists those that there are`);
         const { thingName, proxyName } = session;
         const at = clock();
         const detail = { thingName, proxy: proxyName };
@@ -91,7 +99,6 @@ function requireReporter(
   proxy: Reporter | undefined,
   id: string,
   keyId: string,
-  incarnation: string,
   at: Date,
 ): asserts proxy is Reporter {
   if (!proxy) throw new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
@@ -99,17 +106,21 @@ function requireReporter(
     throw new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');
   if (!proxy.sessions)
     throw new DomainError('invalid-request', 'this proxy is registered without sessions: register it with sessions');
-  if (proxy.incarnation !== incarnation)
-    throw new DomainError(
-      'conflict',
-      `this is another run of the proxy: POST /v1/proxies/${id}/applied with this incarnation first`,
-    );
   const since = proxy.reportedAt ? at.getTime() - proxy.reportedAt.getTime() : everyMs;
   // A clock that was put back does not shut an edge out.
   if (since >= 0 && since < everyMs)
     throw new DomainError('too-many-requests', 'sessions are reported once a second: send this one again', {
       retryAfter: 1,
     });
+}
+
+/** A run begins with its first word, or with all of its sessions. What comes late of the run before is neither. */
+function requireBeginning({ incarnation }: Reporter, { full }: SessionReport, id: string): void {
+  if (incarnation === null || full) return;
+  throw new DomainError(
+    'conflict',
+    `${id} has another run now: a new run first sends full with all of its sessions, or POST /v1/proxies/${id}/applied`,
+  );
 }
 
 function requireRoom({ ofProxy, ofAccount }: SessionCounts): void {

@@ -31,9 +31,13 @@ export type SessionStore = ReturnType<typeof createSessionStore>;
 const columns = sql`s.id, s.proxy_id AS "proxyId", p.name AS "proxyName", s.thing_name AS "thingName", s.protocol,
   s.client_id AS "clientId", s.source_ip AS "sourceIp", s.fingerprint, s.connected_at AS "connectedAt"`;
 
+const ofRun = sql`FROM sessions s JOIN proxies p ON p.id = s.proxy_id AND p.incarnation = s.incarnation`;
+
+/** When an edge last spoke, whatever it said. */
+const heardAt = sql`GREATEST(p.confirmed_at, p.sessions_heard_at)`;
+
 // A session is live while its edge speaks, in the run that reported it.
-const live = sql`FROM sessions s JOIN proxies p ON p.id = s.proxy_id AND p.incarnation = s.incarnation
-  AND p.confirmed_at >= clock_timestamp() - ${proxyStaleSeconds} * interval '1 second'`;
+const live = sql`${ofRun} AND ${heardAt} >= clock_timestamp() - ${proxyStaleSeconds} * interval '1 second'`;
 
 const firstProxy = '00000000-0000-0000-0000-000000000000';
 
@@ -50,8 +54,14 @@ export function createSessionStore(db: Database) {
       return proxy;
     },
 
-    /** Writes what changed, and counts what there is. */
-    async write(tx: Transaction, account: string, id: string, report: SessionReport, at: Date): Promise<SessionCounts> {
+    /** Writes what changed, and counts what there is when there is more of it. */
+    async write(
+      tx: Transaction,
+      account: string,
+      id: string,
+      report: SessionReport,
+      at: Date,
+    ): Promise<SessionCounts | undefined> {
       const { incarnation, full, opened, closed } = report;
       if (full) await tx.$executeRaw(sql`DELETE FROM sessions WHERE proxy_id = ${id}::uuid`);
       if (closed.length > 0)
@@ -66,10 +76,14 @@ export function createSessionStore(db: Database) {
           ON CONFLICT (proxy_id, id) DO UPDATE SET incarnation = excluded.incarnation, thing_name = excluded.thing_name,
             protocol = excluded.protocol, client_id = excluded.client_id, source_ip = excluded.source_ip,
             fingerprint = excluded.fingerprint, connected_at = excluded.connected_at`);
+      await tx.$executeRaw(
+        sql`UPDATE proxies SET sessions_reported_at = ${at}, sessions_heard_at = clock_timestamp() WHERE id = ${id}::uuid`,
+      );
+      // Edges report every second, and mostly that nothing changed.
+      if (!full && opened.length === 0 && closed.length === 0) return undefined;
       await tx.$executeRaw(sql`
-        UPDATE proxies SET sessions_reported_at = ${at},
-          session_count = (SELECT count(*) FROM sessions s WHERE s.proxy_id = ${id}::uuid AND s.incarnation = ${incarnation})
-        WHERE id = ${id}::uuid`);
+        UPDATE proxies SET session_count = (SELECT count(*) FROM sessions s WHERE s.proxy_id = ${id}::uuid) WHERE id = ${id}::uuid`);
+      if (stillOpen.length === 0) return undefined;
       const [counts] = await tx.$queryRaw<{ ofProxy: number; ofAccount: bigint }[]>(sql`
         SELECT (SELECT session_count FROM proxies WHERE id = ${id}::uuid) AS "ofProxy",
           (SELECT sum(session_count) FROM proxies WHERE account_name = ${account}) AS "ofAccount"`);
@@ -96,10 +110,10 @@ export function createSessionStore(db: Database) {
         SELECT ${columns} ${live} WHERE s.account_name = ${account} AND s.thing_name = ${thingName}
         ORDER BY s.connected_at DESC, s.proxy_id, s.id LIMIT ${limit}`),
 
-    /** A live session by its id. */
+    /** A session by its id, that of a silent edge too: it hears what it missed when it comes back. */
     async find(tx: Transaction, account: string, id: string): Promise<Session | undefined> {
       const [session] = await tx.$queryRaw<Session[]>(sql`
-        SELECT ${columns} ${live} WHERE s.account_name = ${account} AND s.id = ${id} ORDER BY s.proxy_id LIMIT 1`);
+        SELECT ${columns} ${ofRun} WHERE s.account_name = ${account} AND s.id = ${id} ORDER BY s.proxy_id LIMIT 1`);
       return session;
     },
 
@@ -108,10 +122,10 @@ export function createSessionStore(db: Database) {
       await db.$executeRaw(sql`
         WITH gone AS (
           DELETE FROM sessions s USING proxies p WHERE p.id = s.proxy_id
-            AND (p.incarnation IS DISTINCT FROM s.incarnation OR p.confirmed_at < clock_timestamp() - interval '1 hour')
+            AND (p.incarnation IS DISTINCT FROM s.incarnation OR ${heardAt} < clock_timestamp() - interval '1 hour')
           RETURNING s.proxy_id)
         UPDATE proxies p SET session_count = 0
-        WHERE p.id IN (SELECT proxy_id FROM gone) AND p.confirmed_at < clock_timestamp() - interval '1 hour'`);
+        WHERE p.id IN (SELECT proxy_id FROM gone) AND ${heardAt} < clock_timestamp() - interval '1 hour'`);
     },
   };
 }

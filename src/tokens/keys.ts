@@ -66,9 +66,11 @@ export function createTokenKeys({ store, sealer, clock, algorithm }: Deps) {
   const ensure = async (rows: TokenKeyRows): Promise<void> => {
     const present = await rows.unretired(clock());
     const newest = present.find(({ purpose }) => purpose === 'access');
+    // The first key of a database, or of its new epoch after a restore: edges read a snapshot before they see a token of it.
     if (!newest) await rows.insert(createAccessKey(sealer, algorithm, clock(), clock()));
-    else if (newest.algorithm !== algorithm) await addAndRetireOthers(rows);
+    // What goes to the log comes last in a transaction.
     if (!present.some(({ purpose }) => purpose === 'refresh')) await rows.insert(createRefreshKey(sealer, clock()));
+    if (newest && newest.algorithm !== algorithm) await addAndRetireOthers(rows);
   };
 
   const current = (): AccessKey => {

@@ -16,7 +16,7 @@ import { parseEntry, type LogEntry } from '../../src/log/entries.js';
 import { readLog } from '../../src/log/reader.js';
 
 /** Something that answers questions, in one line each, so that answers can be compared. */
-type Answerer = {
+export type Answerer = {
   ask(asker: Grantee, question: Question): string | Promise<string>;
   /** Forgets the principals that it remembers. */
   forget(): void;

@@ -4,6 +4,7 @@ ALTER TABLE "proxies"
   ADD COLUMN "sessions" BOOLEAN NOT NULL DEFAULT false,
   ADD COLUMN "sessions_closed" INTEGER NOT NULL DEFAULT 0,
   ADD COLUMN "sessions_reported_at" TIMESTAMPTZ(3),
+  ADD COLUMN "sessions_heard_at" TIMESTAMPTZ(3),
   ADD COLUMN "session_count" INTEGER NOT NULL DEFAULT 0;
 
 -- When a run of an edge first said that no live session contradicts the log up to here, and how many it closed since it said so before.
@@ -34,6 +35,7 @@ CREATE TABLE "sessions" (
 );
 CREATE INDEX "sessions_account_name_thing_name_idx" ON "sessions"("account_name", "thing_name");
 CREATE INDEX "sessions_account_name_id_idx" ON "sessions"("account_name", "id");
+CREATE INDEX "sessions_account_name_proxy_id_id_idx" ON "sessions"("account_name", "proxy_id", "id");
 
 -- What only edges are shown. The version before reads these types as unknown ones, which change nothing. Rows that there are
 -- fit already: reading all of them again would hold the log up.
