@@ -6,7 +6,8 @@ import { createSessionStore } from './store.js';
 
 type ServiceDeps = Parameters<typeof createSessionService>[0];
 
-type Deps = Ledger & Pick<ServiceDeps, 'sampled' | 'seen' | 'beginRun'> & { reader: Pick<Shared['reader'], 'cursorAt'> };
+type Deps = Ledger &
+  Pick<ServiceDeps, 'sampled' | 'seen' | 'beginRun'> & { reader: Pick<Shared['reader'], 'cursorAt'> };
 
 /** The sessions of devices at edges. */
 export function createSessions(deps: Deps): Door<Pick<SessionService, 'ofThing'>> {

@@ -81,7 +81,8 @@ export function createSessionService(deps: Deps) {
     async end(account: string, id: string, origin: Origin): Promise<{ position: number; cursor: string }> {
       const position = await commit(async (tx) => {
         const session = await store.find(tx, account, id);
-        if (!session) throw new DomainError('not-found', `there is no session ${id}: GET /v1/sessions lists those that there are`);
+        if (!session)
+          throw new DomainError('not-found', `there is no session ${id}: GET /v1/sessions lists those that there are`);
         const { thingName, proxyName } = session;
         const at = clock();
         const detail = { thingName, proxy: proxyName };
@@ -95,12 +96,7 @@ export function createSessionService(deps: Deps) {
   };
 }
 
-function requireReporter(
-  proxy: Reporter | undefined,
-  id: string,
-  keyId: string,
-  at: Date,
-): asserts proxy is Reporter {
+function requireReporter(proxy: Reporter | undefined, id: string, keyId: string, at: Date): asserts proxy is Reporter {
   if (!proxy) throw new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
   if (proxy.keyId !== keyId)
     throw new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');

@@ -23,7 +23,12 @@ export type Answerer = {
 };
 
 /** Answers from a snapshot and a store of principals, wherever they come from. Signatures are for other tests. */
-export function createAnswerer(snapshot: Snapshot, store: PrincipalStore, position: () => number, clock: Clock): Answerer {
+export function createAnswerer(
+  snapshot: Snapshot,
+  store: PrincipalStore,
+  position: () => number,
+  clock: Clock,
+): Answerer {
   const verifyToken = (token: string) => {
     try {
       return decodeJwt(token) as Record<string, unknown>;

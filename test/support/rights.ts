@@ -8,6 +8,8 @@ export type State = {
   enrollments: Record<string, Enrollment>;
   keys: Record<string, Key>;
   proxies: Record<string, { keyId: string; progress: string }>;
+  /** Sessions that edges were told to end, by the place in the log. */
+  endings: Record<string, string>;
   policies: Record<string, string>;
   segments: Record<string, string>;
   issuers: Record<string, string>;
@@ -126,6 +128,7 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...changes(before.enrollments, after.enrollments).flatMap(ofEnrollment),
     ...changes(before.keys, after.keys).flatMap(ofKey),
     ...changes(before.proxies, after.proxies).flatMap((change) => ofProxy(change, mine)),
+    ...plain('endings', 'certificates:revoke'),
     ...plain('policies', 'policies:write'),
     ...plain('segments', 'segments:write'),
     ...plain('issuers', 'issuers:write'),
@@ -149,8 +152,9 @@ export async function readState(db: Database, account: string, unseen: string): 
         'flags', to_jsonb(array_remove(ARRAY[CASE WHEN bearer THEN 'bearer' END, CASE WHEN enforces_crl THEN 'enforcesCrl' END,
         CASE WHEN follows_feed THEN 'followsFeed' END, CASE WHEN in_url THEN 'inUrl' END], NULL)))) FROM api_keys
         WHERE account_name = ${account} AND (created_by <> ${unseen} OR deleted_at IS NOT NULL)),
-      'proxies', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('keyId', key_id, 'progress', concat(incarnation, applied))), '{}')
+      'proxies', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('keyId', key_id, 'progress', concat(incarnation, applied, sessions, session_count))), '{}')
         FROM proxies WHERE account_name = ${account}),
+      'endings', (SELECT COALESCE(jsonb_object_agg(position, payload->>'id'), '{}') FROM log_entries WHERE account_name = ${account} AND type = 'session'),
       'policies', (SELECT jsonb_object_agg(p.name, concat(p.active_version, ' of ', (SELECT count(*) FROM policy_versions v
         WHERE v.account_name = p.account_name AND v.name = p.name))) FROM policies p WHERE p.account_name = ${account}),
       'segments', (SELECT COALESCE(jsonb_object_agg(name, to_jsonb(s)::text), '{}') FROM segments s WHERE account_name = ${account}),

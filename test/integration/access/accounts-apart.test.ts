@@ -20,7 +20,15 @@ describe.each(databaseKinds)('two accounts on %s', (kind) => {
       const read = { id: 'read', effect: 'allow', actions: ['read'], resources: ['endpoint:one'] };
       await acme.post('/v1/policies', { name: 'ours', statements: [read] });
       await acme.post('/v1/segments', { name: 'ours', cidr: '10.0.0.0/8' });
+      const { id: edge } = (await acme.post('/v1/proxies', { name: 'gate', sessions: true })).body as { id: string };
+      const opened = [
+        { id: 's1', thingName: 'pump-1', protocol: 'mqtts', connectedAt: '2026-01-02T03:04:05Z', fingerprint },
+      ];
+      const report = { incarnation: 'i', full: true, opened };
+      expect((await acme.post(`/v1/proxies/${edge}/sessions`, report)).status).toBe(204);
       const strange: [string, string, object?][] = [
+        ['POST', `/v1/proxies/${edge}/sessions`, report],
+        ['DELETE', '/v1/sessions/s1'],
         ['GET', '/v1/things/pump-1'],
         ['PATCH', '/v1/things/pump-1', { attributes: { a: 'b' } }],
         ['PUT', '/v1/things/pump-1/policies', { policies: ['camera'] }],
@@ -88,6 +96,8 @@ describe.each(databaseKinds)('two accounts on %s', (kind) => {
       await server.services.chores.run('write-decisions');
       for (const list of [
         '/v1/decisions',
+        '/v1/sessions',
+        `/v1/sessions?proxy=${edge}`,
         '/v1/segments',
         '/v1/things',
         '/v1/certificates',
@@ -97,6 +107,13 @@ describe.each(databaseKinds)('two accounts on %s', (kind) => {
         expect((await globex.get(list)).body.items, list).toEqual([]);
       }
       expect((await globex.get('/v1/accounts')).status).toBe(403);
+      const found = await globex.post('/v1/edge/principals', { fingerprints: [fingerprint] });
+      expect(found.body.principals).toEqual([null]);
+      expect((await acme.post('/v1/edge/principals', { fingerprints: [fingerprint] })).body.principals).toMatchObject([
+        { thingName: 'pump-1', serialNumber },
+      ]);
+      const snapshot = await globex.get('/v1/edge/snapshot');
+      expect([snapshot.body.account.name, snapshot.text.includes('ours')]).toEqual(['globex', false]);
       expect((await globex.get(`/v1/things?enrollment=${enrollment.id}`)).body.items).toEqual([]);
 
       const theirs = await provision(server, (await enroll({ owner: globex })).token, 'pump-1', {}, ours.key);

@@ -76,20 +76,6 @@ describe.each(databaseKinds)('edges with sessions on %s', (kind) => {
     await release();
   });
 
-  it('sessions closed before the report that enforces count for it, once', async () => {
-    const { id } = await register(true);
-    await applied(id, { enforced: cursorNow(), sessionsClosed: 0 });
-    const position = await hold();
-    await applied(id, { sessionsClosed: 2 });
-    await applied(id, { enforced: cursorNow(), sessionsClosed: 5 });
-    await release();
-    await applied(id, { enforced: cursorNow(), sessionsClosed: 1 });
-    const of = (body: { items: { id: string; sessionsClosed?: number }[] }) =>
-      body.items.find((each) => each.id === id)!.sessionsClosed;
-    expect(of(await receipt(position))).toBe(7);
-    expect(of(await receipt(position + 1))).toBe(1);
-  });
-
   it('a new run has enforced nothing, and enforced is never ahead of applied', async () => {
     const { id } = await register(true);
     const old = cursorNow();
@@ -172,14 +158,57 @@ describe.each(databaseKinds)('edges with sessions on %s', (kind) => {
     const { id } = await withLive(['r1']);
     const shown = async () => (await server.owner.get(`/v1/sessions?proxy=${id}`)).body.items as unknown[];
     expect(await shown()).toHaveLength(1);
-    await server.database.client.proxy.update({ where: { id }, data: { confirmedAt: new Date(Date.now() - 20_000) } });
+    const silent = { confirmedAt: new Date(Date.now() - 20_000), sessionsHeardAt: new Date(Date.now() - 20_000) };
+    await server.database.client.proxy.update({ where: { id }, data: silent });
     expect(await shown()).toEqual([]);
+    // It hears of it when it comes back.
+    expect((await server.owner.send('DELETE', '/v1/sessions/r1')).status).toBe(202);
     await applied(id);
     expect(await shown()).toHaveLength(1);
     await applied(id, { incarnation: 'run-2' });
     expect(await shown()).toEqual([]);
     await server.services.chores.run('sweep-sessions');
     expect(await server.database.client.session.count({ where: { proxyId: id } })).toBe(0);
+  });
+
+  it('a run begins with its first report, or with a full one; what comes late of the run before changes nothing', async () => {
+    const { id } = await register(true);
+    const shown = async () =>
+      ((await server.owner.get(`/v1/sessions?proxy=${id}`)).body.items as { id: string }[]).map((each) => each.id);
+    const wait = () => server.advance(1);
+    expect((await report(id, { opened: [opened('n1')] })).status).toBe(204);
+    expect(await shown()).toEqual(['n1']);
+    const position = await hold();
+    await applied(id, { enforced: cursorNow() });
+    expect((await receipt(position)).enforcedBy.map((each: { id: string }) => each.id)).toContain(id);
+    wait();
+    expect((await report(id, { incarnation: 'run-2', opened: [opened('n2')] })).status).toBe(409);
+    expect(await shown()).toEqual(['n1']);
+    expect((await report(id, { incarnation: 'run-2', full: true, opened: [opened('n2')] })).status).toBe(204);
+    expect(await shown()).toEqual(['n2']);
+    // What the run before enforced, this one does not.
+    const after = await receipt(position);
+    expect(after.enforcedBy.map((each: { id: string }) => each.id)).not.toContain(id);
+    expect(after.items.map((each: { id: string }) => each.id)).not.toContain(id);
+    wait();
+    expect((await report(id, { opened: [opened('n3')], closed: ['n2'] })).status).toBe(409);
+    expect(await shown()).toEqual(['n2']);
+    await release();
+  });
+
+  it('what a device chose never makes the report of its edge a bad one', async () => {
+    const { id } = await register(true);
+    const long = `${'c'.repeat(1023)}\u{1f600}${'c'.repeat(60_000)}`;
+    const decision = { at: '2026-01-02T03:04:05Z', thingName: 'pump', decision: 'deny', reason: 'malformed-resource' };
+    const decisions = [
+      { ...decision, action: 'publish', resource: `topic:${'t'.repeat(65_535)}`, context: { clientId: long } },
+      { ...decision, action: 'publish', resource: 'topic:\u0000' },
+    ];
+    const { status, text } = await report(id, { opened: [{ ...opened('long'), clientId: long }], decisions });
+    expect(status, text).toBe(204);
+    await server.services.chores.run('write-decisions');
+    const { items } = (await server.owner.get(`/v1/sessions?proxy=${id}`)).body as { items: { clientId: string }[] };
+    expect(items.map(({ clientId }) => clientId)).toEqual(['c'.repeat(1023)]);
   });
 
   it('ending a session is an entry that edges hear and the feed does not', async () => {

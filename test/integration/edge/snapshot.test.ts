@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eachPromise, type Grantee } from '../../../src/access/grantee.js';
 import type { Question } from '../../../src/authorize/question.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { followAsEdge, readPages } from '../../support/edge-follower.js';
+import { followAsEdge, openEdgeStream, readPages } from '../../support/edge-follower.js';
 import { enroll, pemOf, provision, type Device } from '../../support/fleet.js';
 import { loadHere } from '../../support/judges-apart.js';
 import { createRandom } from '../../support/policy-cases.js';
@@ -147,6 +147,25 @@ describe.each(databaseKinds)('what an edge is told on %s', (kind) => {
     await server.owner.post('/v1/policies/alpha/activate', { version: 2 });
     const late = await server.as(edgeKey).get(next);
     expect([late.status, late.body.cursor]).toEqual([200, pages[0]!.cursor]);
+  });
+
+  it('says from when a key of tokens counts no longer', async () => {
+    const before = (await server.as(edgeKey).get('/v1/edge/snapshot')).body.jwks.keys as { kid: string }[];
+    const kid = await server.services.tokens.rotate();
+    await server.services.log.catchUp();
+    const { keys } = (await server.as(edgeKey).get('/v1/edge/snapshot')).body.jwks as {
+      keys: { kid: string; retiresAt?: string }[];
+    };
+    expect(keys.map((key) => [key.kid, key.retiresAt !== undefined])).toEqual([
+      [kid, false],
+      ...before.map((key) => [key.kid, true]),
+    ]);
+    const page = (await server.as(edgeKey).get(`/v1/revocations?limit=1`)).body as { cursor: string };
+    const stream = await openEdgeStream(server, edgeKey, page.cursor);
+    await stream.until(() => stream.entries.some(({ type }) => type === 'token-keys'));
+    const said = stream.entries.find(({ type }) => type === 'token-keys')!;
+    expect(said['went']).toEqual(keys.slice(1).map((key) => ({ kid: key.kid, retiresAt: key.retiresAt })));
+    stream.close();
   });
 
   it('refuses marks that it did not write, and cursors of another history', async () => {

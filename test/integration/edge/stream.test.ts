@@ -1,10 +1,27 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCredential } from '../../../src/credentials.js';
-import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
+import type { Client } from '../../support/client.js';
+import { databaseKinds, freshDatabase, type TestDatabase } from '../../support/databases/databases.js';
 import { openEdgeStream } from '../../support/edge-follower.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
+
+const resources = Array.from({ length: 900 }, (_, n) => `topic:default/${'x'.repeat(240)}/${n}`);
+
+/** Makes a large policy, and activates one of two versions of it so many times, or until it is enough. Returns what became active. */
+async function activateWide(owner: Client, name: string, times: number, isEnough = () => false): Promise<string[]> {
+  const document = { statements: [{ id: 'w', effect: 'allow', actions: ['publish'], resources }] };
+  expect((await owner.post('/v1/policies', { name, ...document })).status).toBe(201);
+  expect((await owner.post(`/v1/policies/${name}/versions`, document)).status).toBe(201);
+  const active = [1];
+  while (active.length < times && !isEnough()) {
+    const version = active.at(-1) === 1 ? 2 : 1;
+    expect((await owner.post(`/v1/policies/${name}/activate`, { version })).status).toBe(200);
+    active.push(version);
+  }
+  return active.map((version) => `${name} ${version}`);
+}
 
 describe.each(databaseKinds)('the stream of edges on %s', (kind) => {
   let server: TestServer;
@@ -122,6 +139,21 @@ describe.each(databaseKinds)('the stream of edges on %s', (kind) => {
     await server.database.client.logHead.updateMany({ data: { pruned: 0n } });
   });
 
+  it('reads a long past in pages of bounded octets, and misses nothing of it', async () => {
+    const before = cursorNow();
+    const from = server.services.log.position();
+    const versions = await activateWide(server.owner, 'past', 9);
+    const page = await server.services.feed.store.page('default', from, 1000, []);
+    // One document is about 230,000 octets: a page ends with the one that goes over its limit.
+    expect([page.entries.length, page.more]).toEqual([5, true]);
+    const rest = await server.services.feed.store.page('default', page.position, 1000, []);
+    expect([rest.entries.length, rest.more, rest.position]).toEqual([4, false, server.services.log.position()]);
+    const stream = await openEdgeStream(server, edgeKey, before);
+    await stream.until(() => stream.heads.length > 0);
+    expect(stream.entries.map(({ name, version }) => `${String(name)} ${String(version)}`)).toEqual(versions);
+    stream.close();
+  });
+
   it('cuts a reader that does not read, and the others hear on', async () => {
     const good = await openEdgeStream(server, edgeKey, cursorNow());
     await good.until(() => good.heads.length > 0);
@@ -132,60 +164,81 @@ describe.each(databaseKinds)('the stream of edges on %s', (kind) => {
     );
     const { stream } = server.services.edgeFeed;
     while (stream.size() < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-    const resources = Array.from({ length: 900 }, (_, n) => `topic:default/${'x'.repeat(240)}/${n}`);
-    const document = { name: 'wide', statements: [{ id: 'w', effect: 'allow', actions: ['publish'], resources }] };
-    expect((await server.owner.post('/v1/policies', document)).status).toBe(201);
-    for (let n = 0; n < 200 && stream.size() > 1; n++)
-      expect((await server.owner.post('/v1/policies/wide/activate', { version: 1 })).status).toBe(200);
-    // Activating what is active may write nothing: bytes are pushed by the stream itself then.
-    for (let n = 0; n < 200 && stream.size() > 1; n++)
-      stream.push({
-        position: server.services.log.position() + n + 1,
-        at: server.now(),
-        account: 'default',
-        type: 'policy',
-        payload: { name: 'wide', version: 1, document: document as never },
-      });
+    await activateWide(server.owner, 'wide', 200, () => stream.size() === 1);
     expect(stream.size()).toBe(1);
     socket.destroy();
     good.close();
   });
 });
 
-describe('an instance without a lease', () => {
-  it('ends its streams, of edges and of the feed, begins none, and says no head', async () => {
-    const [kind] = databaseKinds.filter((each) => each === 'postgresql');
-    if (!kind) return;
-    const database = await freshDatabase(kind);
+describe.runIf(databaseKinds.includes('postgresql'))('an instance that loses its lease', () => {
+  let database: TestDatabase;
+  let first: TestServer;
+  let key: string;
+  let after: string;
+  let start: () => Promise<TestServer>;
+
+  beforeAll(async () => {
+    database = await freshDatabase('postgresql');
     const settings = { ...database.settings, THINGWARD_OWNER_KEY: createCredential('twk').token };
-    const first = await startServer(kind, settings);
-    const second = await startServer(kind, settings);
-    const { key } = (await first.owner.post('/v1/api-keys', { role: 'edge' })).body as { key: string };
-    const after = first.services.log.cursor();
-    const streams = await Promise.all(
-      ['/v1/edge/stream', '/v1/revocations/stream'].map((path) => openEdgeStream(second, key, after, path)),
-    );
-    await Promise.all(streams.map((stream) => stream.until(() => stream.heads.length > 0)));
-    // Its lease runs out when nobody renews it.
-    await second.services.log.close();
-    expect(second.services.log.mayAnswer()).toBe(false);
-    for (const name of [
-      'tell-edge-streams-the-head',
-      'tell-streams-the-head',
-      'end-expired-edge-streams',
-      'end-expired-streams',
-    ])
-      await second.services.chores.run(name);
-    await Promise.all(streams.map(({ ended }) => ended));
-    expect(streams.map(({ heads }) => heads.length)).toEqual([1, 1]);
-    const refused = await second.as(key, 'impatient').get(`/v1/edge/stream?after=${after}`);
-    expect([refused.status, refused.body.code ?? refused.body.type]).toEqual([
-      503,
-      expect.stringContaining('not-ready'),
-    ]);
-    expect((await second.as(key, 'impatient').get(`/v1/revocations/stream?after=${after}`)).status).toBe(503);
-    await second.stop();
+    start = () => startServer('postgresql', settings);
+    first = await start();
+    key = (await first.owner.post('/v1/api-keys', { role: 'edge' })).body.key as string;
+    after = first.services.log.cursor();
+  });
+  afterAll(async () => {
     await first.stop();
     database.remove();
+  });
+  /** Its lease runs out when nobody renews it. */
+  const loseLease = async (instance: TestServer) => {
+    await instance.services.log.close();
+    expect(instance.services.log.mayAnswer()).toBe(false);
+  };
+  const background = [
+    'tell-edge-streams-the-head',
+    'tell-streams-the-head',
+    'end-expired-edge-streams',
+    'end-expired-streams',
+  ];
+
+  it('ends its streams, of edges and of the feed, begins none, and says no head; the other goes on', async () => {
+    const second = await start();
+    const paths = ['/v1/edge/stream', '/v1/revocations/stream'];
+    const here = await openEdgeStream(first, key, after);
+    const streams = await Promise.all(paths.map((path) => openEdgeStream(second, key, after, path)));
+    await Promise.all([here, ...streams].map((stream) => stream.until(() => stream.heads.length > 0)));
+    await loseLease(second);
+    for (const name of background) await second.services.chores.run(name);
+    await Promise.all(streams.map(({ ended }) => ended));
+    expect(streams.map(({ heads }) => heads.length)).toEqual([1, 1]);
+    const impatient = second.as(key, 'impatient');
+    const refused = await Promise.all([
+      ...paths.map((path) => impatient.get(`${path}?after=${after}`)),
+      impatient.post('/v1/edge/principals', { fingerprints: ['0'.repeat(64)] }),
+    ]);
+    for (const { status, body } of refused)
+      expect([status, body.type]).toEqual([503, expect.stringContaining('not-ready')]);
+    await first.services.chores.run('tell-edge-streams-the-head');
+    await here.until(() => here.heads.length > 1);
+    here.close();
+    await second.stop();
+  });
+
+  it('says no head to one that was still taking the past', async () => {
+    const second = await start();
+    const from = second.services.log.cursor();
+    await activateWide(first.owner, 'long', 60);
+    const socket = connect(Number(new URL(second.url).port), '127.0.0.1').pause();
+    socket.write(`GET /v1/edge/stream?after=${from} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`);
+    const { stream } = second.services.edgeFeed;
+    while (stream.size() < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    await loseLease(second);
+    let text = '';
+    for await (const chunk of socket) text += String(chunk);
+    expect(text).toContain('"type":"policy"');
+    expect(text).not.toContain('event: head');
+    expect(stream.size()).toBe(0);
+    await second.stop();
   });
 });

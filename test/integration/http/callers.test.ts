@@ -122,6 +122,12 @@ const inventory: Record<string, Access | Permission[]> = {
   'GET /v1/proxies': 'revocations:read',
   'DELETE /v1/proxies/{id}': 'proxies:write',
   'POST /v1/proxies/{id}/applied': 'proxies:write',
+  'POST /v1/proxies/{id}/sessions': 'proxies:write',
+  'GET /v1/sessions': 'things:read',
+  'DELETE /v1/sessions/{id}': 'certificates:revoke',
+  'GET /v1/edge/snapshot': 'edge:follow',
+  'GET /v1/edge/stream': 'edge:follow',
+  'POST /v1/edge/principals': 'edge:follow',
   'POST /v1/self/revoke': 'public',
 };
 

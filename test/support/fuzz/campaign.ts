@@ -103,6 +103,7 @@ async function runChores({ services }: TestServer): Promise<void> {
   await services.chores.run('sign-lists');
   await services.chores.run('free-names');
   await services.chores.run('prune-receipts');
+  await services.chores.run('sweep-sessions');
   await services.chores.run('sweep-tokens');
 }
 

@@ -96,6 +96,19 @@ export const recipes: Record<string, Recipe> = {
   }),
   'POST /v1/proxies': (_world, random) => ({ name: random.pick(['edge-1', 'edge-2', 'edge-3']) }),
   'POST /v1/proxies/{id}/applied': ({ pools }) => ({ cursor: pools.cursor, incarnation: 'i', mode: 'stream' }),
+  'POST /v1/proxies/{id}/sessions': ({ pools }, random) => ({
+    incarnation: 'i',
+    full: true,
+    opened: pools.sessions.map((id) => ({
+      id,
+      thingName: 'w-1',
+      protocol: 'mqtts',
+      connectedAt: '2026-11-28T00:00:00Z',
+    })),
+    seen: [{ thingName: random.pick(pools.victims), at: '2026-11-28T00:00:00Z' }],
+    denied: { 'no-matching-statement': random.below(5) },
+  }),
+  'POST /v1/edge/principals': ({ pools }) => ({ fingerprints: pools.fingerprints }),
   'PUT /v1/aws': () => ({ mode: 'off' }),
   'POST /v1/aws/import': () => ({ dryRun: true }),
   'POST /v1/aws/reconcile': () => ({ dryRun: true }),
@@ -115,7 +128,8 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     'api-keys': pools.apiKeys,
     enrollments: pools.enrollments,
     issuers: [pools.issuing],
-    proxies: pools.proxies,
+    proxies: path.endsWith('/sessions') ? pools.edges : pools.proxies,
+    sessions: pools.sessions,
     revocations: pools.bulk ? [pools.bulk] : [],
   };
   const others: Record<string, readonly string[]> = {

@@ -81,6 +81,9 @@ export async function createWorld(server: TestServer) {
     serials: [] as string[],
     held: [] as string[],
     proxies: [] as string[],
+    edges: [] as string[],
+    sessions: ['live-1', 'live-2', 'live-3'],
+    fingerprints: [] as string[],
     segments: [] as string[],
     enrollments: [] as string[],
     apiKeys: [] as string[],
@@ -101,6 +104,21 @@ export async function createWorld(server: TestServer) {
     pools.proxies = [];
     for (const name of ['own-1', 'own-2', 'own-3'])
       pools.proxies.push((await made('/v1/proxies', { name })).id as string);
+    pools.fingerprints = fresh.map(({ answer }) => answer.body.certificate.fingerprint as string);
+    // One has said what it holds; another has not yet, and may at once.
+    const [edge, silent] = await Promise.all(
+      ['loud', 'silent'].map(
+        async (name) => (await made('/v1/proxies', { name: `${name}-${round}`, sessions: true })).id as string,
+      ),
+    );
+    const opened = pools.sessions.map((id) => ({
+      id,
+      thingName: 'w-1',
+      protocol: 'mqtts',
+      connectedAt: '2026-11-28T00:00:00Z',
+    }));
+    await made(`/v1/proxies/${edge}/sessions`, { incarnation: 'i', full: true, opened });
+    pools.edges = [silent!];
     pools.segments = [`s-${round}-0`, `s-${round}-1`];
     for (const name of pools.segments) await made('/v1/segments', { name, cidr: '10.0.0.0/8' });
     pools.enrollments = [];
@@ -162,6 +180,7 @@ export function hintsOf({ pools }: World): Hints {
     action: () => ['publish', 'subscribe', 'connect', 'request', 'read'],
     resource: () => ['topic:default/w-1/telemetry/a', 'http:GET /a/b', 'endpoint:control_endpoint'],
     fingerprint: () => ['a'.repeat(64)],
+    fingerprints: () => [pools.fingerprints],
     endpoint: () => ['http://127.0.0.1:9'],
     stsEndpoint: () => ['http://127.0.0.1:9'],
     url: () => ['http://127.0.0.1:9/'],
