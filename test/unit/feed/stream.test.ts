@@ -75,6 +75,21 @@ describe('the stream', () => {
     expect(late.written.length).toBeLessThanOrEqual(1);
   });
 
+  it('the same for octets: entries of edges may be long', () => {
+    const stream = createStream({
+      clock: () => now,
+      cursorAt: String,
+      most: { perKey: 9, perAccount: 9 },
+      view: { of: ({ position }) => ({ position, document: 'x'.repeat(250_000) }) },
+    });
+    const [late, quick] = [connection(), connection()];
+    stream.join(follower('acme'), late.sink);
+    stream.join(follower('acme'), quick.sink).live(0);
+    let position = 0;
+    while (!late.hasEnded() && position < 100) stream.push(entry(++position));
+    expect([position, quick.hasEnded(), stream.size()]).toEqual([17, false, 1]);
+  });
+
   it('ends with its key, before another entry is sent', () => {
     now = new Date(0);
     const stream = newStream();
