@@ -41,7 +41,12 @@ const decision = z.strictObject({
 
 export const report = z.strictObject({
   incarnation: word,
-  full: z.literal(true).optional().describe('opened has all sessions that there are: forget the others'),
+  full: z
+    .literal(true)
+    .optional()
+    .describe(
+      'opened has all sessions that there are, as when a run begins or the log has another epoch: forget the others',
+    ),
   opened: z.array(opened).max(mostOfReport.opened).default([]),
   closed: z.array(word).max(mostOfReport.closed).default([]),
   seen: z
