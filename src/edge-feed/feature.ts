@@ -17,7 +17,7 @@ type Deps = Pick<Shared, 'db' | 'clock'> & {
   follow(name: string, view: View): Following;
 };
 
-/** What edges keep in memory: they follow the log of their account in a view of their own, and decide by themselves. */
+/** What edges keep in memory: they follow the log of their account in a view that has what decides, and need no answers. */
 export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }> {
   const { db, clock, reader, authorities, memorySeconds, follow } = deps;
   const store = createEdgeStore(db);

@@ -10,7 +10,7 @@ export const mostFingerprints = 500;
 const entry = z.looseObject({ position: z.int(), at: timestamp, type: z.string() });
 
 export const edgeSnapshotQuery = z.strictObject({
-  page: z.string().max(256).optional().describe('Of a further page: next of the page before has it'),
+  page: z.string().max(256).optional().describe('For the pages after the first: next of the page before has it'),
 });
 
 export const edgeSnapshot = z.object({

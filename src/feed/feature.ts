@@ -24,7 +24,7 @@ type Deps = Pick<Shared, 'db' | 'clock'> & {
   requireKey(account: string, id: string): Promise<void>;
 };
 
-/** `follow` opens another way to follow the log, with a view of its own. */
+/** `follow` opens another way to follow the log, with another view. */
 type Verbs = {
   stream: Stream;
   store: FeedStore;

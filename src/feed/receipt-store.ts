@@ -47,7 +47,7 @@ export function createReceiptStore(db: Database) {
         const isSame = proxy.incarnation === incarnation;
         const before = isSame ? Number(proxy.applied ?? -1n) : -1;
         const applied = Math.max(position, before);
-        // What is enforced was applied: a place that the edge has not applied is enforced by nobody.
+        // An edge cannot enforce what it has not applied.
         if (report.enforced && report.enforced.position > applied) return 'unapplied';
         if (!isSame) await forget(tx, id);
         if (position > before)

@@ -130,7 +130,7 @@ export function createSessionStore(db: Database) {
   };
 }
 
-/** What is opened and closed in one report is not there; of an id that is opened twice, the later counts. */
+/** A session that one report opens and closes is left out; of an id that is opened twice, the later counts. */
 function withoutClosed(opened: SessionReport['opened'], closed: string[]): SessionReport['opened'] {
   const byId = new Map(opened.map((session) => [session.id, session]));
   for (const id of closed) byId.delete(id);

@@ -45,7 +45,7 @@ describe.each(databaseKinds)('who enforces a revocation, among edges with sessio
   const receipt = async (position: number) =>
     (await server.owner.get(`/v1/revocations/${position}`)).body as Receipt & object;
   const idsOf = (edges: { id: string }[]) => edges.map(({ id }) => id).sort();
-  /** As if so many milliseconds had passed since an edge last spoke: its silence is measured by the clock of the database. */
+  /** As if so many milliseconds had passed since an edge last spoke: the clock of the database measures its silence. */
   const wasSilentFor = (id: string, ms: number) =>
     server.database.client.$executeRaw`
       UPDATE proxies SET confirmed_at = clock_timestamp() - ${ms} * interval '1 millisecond' WHERE id = ${id}::uuid`;

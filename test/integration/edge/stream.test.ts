@@ -71,7 +71,7 @@ describe.each(databaseKinds)('the stream of edges on %s', (kind) => {
     feed.close();
   });
 
-  it('tells of token keys as they rotate; the feed does not, page or stream', async () => {
+  it('reports token keys as they rotate; the feed does not, page or stream', async () => {
     const before = cursorNow();
     const stream = await openEdgeStream(server, edgeKey, before);
     const feed = await openEdgeStream(server, edgeKey, before, '/v1/revocations/stream');
@@ -96,7 +96,7 @@ describe.each(databaseKinds)('the stream of edges on %s', (kind) => {
     feed.close();
   });
 
-  it('tells of a suspension, and ends; the feed sees the entry that it always saw', async () => {
+  it('reports a suspension, and ends; the feed sees the entry that it always saw', async () => {
     const { ownerKey } = (await server.owner.post('/v1/accounts', { name: `acme-${kind}` })).body as {
       ownerKey: string;
     };
@@ -202,7 +202,7 @@ describe.runIf(databaseKinds.includes('postgresql'))('an instance that loses its
     'end-expired-streams',
   ];
 
-  it('ends its streams, of edges and of the feed, begins none, and says no head; the other goes on', async () => {
+  it('ends its streams, of edges and of the feed, begins none, and says no head; the other continues', async () => {
     const second = await start();
     const paths = ['/v1/edge/stream', '/v1/revocations/stream'];
     const here = await openEdgeStream(first, key, after);
