@@ -81,7 +81,9 @@ describe.each(databaseKinds)('edges with sessions on %s', (kind) => {
     const old = cursorNow();
     const position = await hold();
     const early = await edge().post(`/v1/proxies/${id}/applied`, {
-      ...{ cursor: old, incarnation: 'run-1', mode: 'stream' },
+      cursor: old,
+      incarnation: 'run-1',
+      mode: 'stream',
       enforced: cursorNow(),
     });
     expect(early.status).toBe(409);
