@@ -113,6 +113,37 @@ describe.each(databaseKinds)('who enforces a revocation, among edges with sessio
     await edge().send('DELETE', `/v1/proxies/${id}`);
   });
 
+  it('old receipts are thinned out, and say since when too late, never too early', async () => {
+    const id = await register('veteran');
+    const positions: number[] = [];
+    for (let n = 0; n < 3; n++) {
+      positions.push((await holdBell()).position);
+      await server.owner.post(`/v1/certificates/${serials[3]}/release`);
+      await confirm(id, { enforced: cursorNow(), sessionsClosed: 1 });
+    }
+    const at = async () =>
+      Promise.all(positions.map(async (each) => Date.parse((await receipt(each)).enforcedBy[0]?.since ?? '')));
+    const before = await at();
+    // All of one hour, days ago.
+    await server.database.client.$executeRaw`
+      UPDATE enforcements SET at = date_trunc('hour', clock_timestamp()) - interval '2 days' + (at - date_trunc('hour', at)) / 2
+      WHERE proxy_id = ${id}::uuid`;
+    await server.services.chores.run('prune-receipts');
+    const { client } = server.database;
+    expect(await client.enforcement.count({ where: { proxyId: id } })).toBe(1);
+    const after = await at();
+    expect(new Set(after).size).toBe(1);
+    expect(after.every((time) => time < before[0]!)).toBe(true);
+    // What the log has no more is forgotten but for the last.
+    await confirm(id, { incarnation: 'run-2', enforced: cursorNow() });
+    await client.enforcement.create({
+      data: { proxyId: id, incarnation: 'run-1', position: 1n, at: new Date(), sessionsClosed: 0 },
+    });
+    await server.services.chores.run('prune-receipts');
+    expect(await client.enforcement.findMany({ where: { proxyId: id } })).toMatchObject([{ incarnation: 'run-2' }]);
+    await edge().send('DELETE', `/v1/proxies/${id}`);
+  });
+
   it('the same report many times at once is noted once', async () => {
     const id = await register('stutterer');
     const position = await revoke(serials[2]!);
