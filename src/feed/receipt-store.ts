@@ -131,7 +131,9 @@ async function forget(tx: Transaction, id: string): Promise<void> {
   await tx.$executeRaw(sql`DELETE FROM receipts WHERE proxy_id = ${id}::uuid`);
   await tx.$executeRaw(sql`DELETE FROM enforcements WHERE proxy_id = ${id}::uuid`);
   await tx.$executeRaw(sql`DELETE FROM sessions WHERE proxy_id = ${id}::uuid`);
-  await tx.$executeRaw(sql`UPDATE proxies SET sessions_closed = 0, session_count = 0 WHERE id = ${id}::uuid`);
+  await tx.$executeRaw(
+    sql`UPDATE proxies SET sessions_closed = 0, session_count = 0, sessions_incarnation = NULL WHERE id = ${id}::uuid`,
+  );
 }
 
 /** What it closed since it last enforced more belongs to this receipt. */

@@ -135,9 +135,9 @@ export type Closed = { tokenKeys: number; families: number; enrollments: number 
 
 /** Drops the keys of tokens, ends refresh families and closes open enrollments. New token keys are made at the next start. */
 export async function closeAll(tx: Transaction, at: Date): Promise<Closed> {
-  // Which sessions edges hold is in no backup: they report all of them again.
+  // Which sessions edges hold is in no backup: a report of what changed is refused, so they report all of them.
   await tx.$executeRaw(sql`DELETE FROM sessions`);
-  await tx.$executeRaw(sql`UPDATE proxies SET session_count = 0`);
+  await tx.$executeRaw(sql`UPDATE proxies SET session_count = 0, sessions_incarnation = 'restored'`);
   return {
     tokenKeys: await tx.$executeRaw(sql`DELETE FROM token_keys`),
     families: await tx.$executeRaw(sql`UPDATE refresh_families SET revoked_at = ${at} WHERE revoked_at IS NULL`),

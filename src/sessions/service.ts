@@ -47,10 +47,8 @@ export function createSessionService(deps: Deps) {
       await store.transaction(async (tx) => {
         const proxy = await store.lock(tx, account, id);
         requireReporter(proxy, id, keyId, at);
-        if (proxy.incarnation !== report.incarnation) {
-          requireBeginning(proxy, report, id);
-          await beginRun(tx, id, report.incarnation);
-        }
+        requireContinuation(proxy, report, id);
+        if (proxy.incarnation !== report.incarnation) await beginRun(tx, id, report.incarnation);
         const counts = await store.write(tx, account, id, report, at);
         if (counts) requireRoom(counts);
       });
@@ -110,12 +108,13 @@ function requireReporter(proxy: Reporter | undefined, id: string, keyId: string,
     });
 }
 
-/** A run begins with its first word, or with all of its sessions. What comes late of the run before is neither. */
-function requireBeginning({ incarnation }: Reporter, { full }: SessionReport, id: string): void {
-  if (incarnation === null || full) return;
+/** What changed is of use where the rest is known. What comes late of the run before is neither that nor everything. */
+function requireContinuation(proxy: Reporter, { incarnation, full }: SessionReport, id: string): void {
+  const isOther = (run: string | null): boolean => run !== null && run !== incarnation;
+  if (full || !(isOther(proxy.incarnation) || isOther(proxy.reportedRun))) return;
   throw new DomainError(
     'conflict',
-    `${id} has another run now: a new run first sends full with all of its sessions, or POST /v1/proxies/${id}/applied`,
+    `the sessions of ${id} are not known: it has another run, or a backup was restored. Send all of them with full`,
   );
 }
 

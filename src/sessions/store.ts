@@ -20,6 +20,8 @@ export type Reporter = {
   keyId: string;
   sessions: boolean;
   incarnation: string | null;
+  /** The run whose sessions are known; null where none is. */
+  reportedRun: string | null;
   reportedAt: Date | null;
 };
 
@@ -49,7 +51,7 @@ export function createSessionStore(db: Database) {
     /** The edge that reports, locked, so that its reports are noted one after the other. */
     async lock(tx: Transaction, account: string, id: string): Promise<Reporter | undefined> {
       const [proxy] = await tx.$queryRaw<Reporter[]>(sql`
-        SELECT key_id AS "keyId", sessions, incarnation, sessions_reported_at AS "reportedAt" FROM proxies
+        SELECT key_id AS "keyId", sessions, incarnation, sessions_incarnation AS "reportedRun", sessions_reported_at AS "reportedAt" FROM proxies
         WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
       return proxy;
     },
@@ -76,9 +78,9 @@ export function createSessionStore(db: Database) {
           ON CONFLICT (proxy_id, id) DO UPDATE SET incarnation = excluded.incarnation, thing_name = excluded.thing_name,
             protocol = excluded.protocol, client_id = excluded.client_id, source_ip = excluded.source_ip,
             fingerprint = excluded.fingerprint, connected_at = excluded.connected_at`);
-      await tx.$executeRaw(
-        sql`UPDATE proxies SET sessions_reported_at = ${at}, sessions_heard_at = clock_timestamp() WHERE id = ${id}::uuid`,
-      );
+      await tx.$executeRaw(sql`
+        UPDATE proxies SET sessions_incarnation = ${incarnation}, sessions_reported_at = ${at}, sessions_heard_at = clock_timestamp()
+        WHERE id = ${id}::uuid`);
       // Edges report every second, and mostly that nothing changed.
       if (!full && opened.length === 0 && closed.length === 0) return undefined;
       await tx.$executeRaw(sql`

@@ -5,6 +5,7 @@ ALTER TABLE "proxies"
   ADD COLUMN "sessions_closed" INTEGER NOT NULL DEFAULT 0,
   ADD COLUMN "sessions_reported_at" TIMESTAMPTZ(3),
   ADD COLUMN "sessions_heard_at" TIMESTAMPTZ(3),
+  ADD COLUMN "sessions_incarnation" TEXT,
   ADD COLUMN "session_count" INTEGER NOT NULL DEFAULT 0;
 
 -- When a run of an edge first said that no live session contradicts the log up to here, and how many it closed since it said so before.

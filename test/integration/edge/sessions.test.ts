@@ -195,6 +195,11 @@ describe.each(databaseKinds)('edges with sessions on %s', (kind) => {
     wait();
     expect((await report(id, { opened: [opened('n3')], closed: ['n2'] })).status).toBe(409);
     expect(await shown()).toEqual(['n2']);
+    // A restored backup knows other sessions than the edge holds.
+    await server.database.client.proxy.update({ where: { id }, data: { sessionsIncarnation: 'restored' } });
+    expect((await report(id, { incarnation: 'run-2', opened: [opened('n4')] })).status).toBe(409);
+    expect((await report(id, { incarnation: 'run-2', full: true, opened: [opened('n4')] })).status).toBe(204);
+    expect(await shown()).toEqual(['n4']);
     await release();
   });
 
