@@ -5,7 +5,7 @@ import { createAuthorize } from './authorize/feature.js';
 import { createAws } from './aws/feature.js';
 import { createCertificates } from './certificates/feature.js';
 import { createDecisions } from './decisions/feature.js';
-import type { Ledger, Shared } from './door.js';
+import type { Foundations, Ledger, Shared } from './door.js';
 import { createEdgeFeed } from './edge-feed/feature.js';
 import { createEnrollments } from './enrollments/feature.js';
 import { createFeed } from './feed/feature.js';
@@ -18,7 +18,6 @@ import { createMonitoring } from './monitoring/feature.js';
 import { createOcsp } from './ocsp/feature.js';
 import { createPolicies } from './policies/feature.js';
 import { createProvisioning } from './provisioning/feature.js';
-import type { Foundations } from './door.js';
 import { createRevocation } from './revocation/feature.js';
 import { joinRooms } from './rooms.js';
 import { createSegments } from './segments/feature.js';
@@ -81,23 +80,9 @@ export function createServices(foundations: Foundations) {
     insertOwnerKey: apiKeys.verbs.insertOwnerKey,
   });
   const feed = createFeed({ ...shared, issuers: issuers.verbs, requireKey: apiKeys.verbs.requireLive });
-  const edgeFeed = createEdgeFeed({
-    ...shared,
-    authorities: issuers.verbs.unexpired,
-    memorySeconds: authorize.verbs.memorySeconds,
-    follow: feed.verbs.follow,
-  });
-  const sessions = createSessions({
-    ...shared,
-    sampled: decisions.verbs.sampled,
-    seen: decisions.verbs.seenByName,
-    beginRun: feed.verbs.beginRun,
-  });
-  const revocation = createRevocation({
-    ...shared,
-    tokens: tokens.verbs,
-    inAws: (account) => aws.verbs.follows(account),
-  });
+  const edgeFeed = createEdgeFeed({ ...shared, issuers: issuers.verbs, authorize: authorize.verbs, feed: feed.verbs });
+  const sessions = createSessions({ ...shared, decisions: decisions.verbs, feed: feed.verbs });
+  const revocation = createRevocation({ ...shared, tokens: tokens.verbs, inAws: (name) => aws.verbs.follows(name) });
 
   // Mirrors: the same, elsewhere.
   const aws = createAws({
@@ -135,22 +120,9 @@ export function createServices(foundations: Foundations) {
     sessionsOf: sessions.verbs.ofThing,
     identity: provisioning.verbs.identity,
   });
-
   const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
-  const doors = [
-    ...registry,
-    policies,
-    segments,
-    authorize,
-    ocsp,
-    revocation,
-    feed,
-    edgeFeed,
-    sessions,
-    lists,
-    aws,
-    decisions,
-  ];
+  const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
+  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,
@@ -170,8 +142,7 @@ export function createServices(foundations: Foundations) {
     authorize: authorize.verbs,
     aws: aws.verbs,
     enrollments: enrollments.verbs,
-    edgeFeed: edgeFeed.verbs,
-    feed: feed.verbs,
+    feed: { ...feed.verbs, edges: edgeFeed.verbs.stream },
     lists: lists.verbs,
     tokens: tokens.verbs,
   };

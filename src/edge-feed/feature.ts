@@ -11,18 +11,18 @@ import { createEdgeStore } from './store.js';
 type Deps = Pick<Shared, 'db' | 'clock'> & {
   config: Pick<Config, 'publicUrl'>;
   reader: Parameters<typeof createEdgePrincipals>[0]['reader'];
-  authorities: Parameters<typeof createEdgeSnapshots>[0]['authorities'];
-  memorySeconds: number;
+  issuers: { unexpired: Parameters<typeof createEdgeSnapshots>[0]['authorities'] };
+  authorize: { memorySeconds: number };
   /** Opens a way to follow the log. */
-  follow(name: string, view: View): Following;
+  feed: { follow(name: string, view: View): Following };
 };
 
 /** What edges keep in memory: they follow the log of their account in a view that has what decides, and need no answers. */
 export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }> {
-  const { db, clock, reader, authorities, memorySeconds, follow } = deps;
+  const { db, clock, reader, issuers, authorize, feed } = deps;
   const store = createEdgeStore(db);
   const serverTime = (): string => clock().toISOString();
-  const { service, stream, follows, chores } = follow('edge-streams', {
+  const { service, stream, follows, chores } = feed.follow('edge-streams', {
     of: edgeView,
     beside: () => ({ serverTime: serverTime() }),
     hides: [],
@@ -32,8 +32,8 @@ export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }
     store,
     clock,
     tokenIssuer: deps.config.publicUrl,
-    memorySeconds,
-    authorities,
+    memorySeconds: authorize.memorySeconds,
+    authorities: issuers.unexpired,
   });
   const principals = createEdgePrincipals({ store, reader });
   return {

@@ -6,14 +6,20 @@ import { createSessionStore } from './store.js';
 
 type ServiceDeps = Parameters<typeof createSessionService>[0];
 
-type Deps = Ledger &
-  Pick<ServiceDeps, 'sampled' | 'seen' | 'beginRun'> & { reader: Pick<Shared['reader'], 'cursorAt'> };
+type Deps = Ledger & {
+  reader: Pick<Shared['reader'], 'cursorAt'>;
+  decisions: { sampled: ServiceDeps['sampled']; seenByName: ServiceDeps['seen'] };
+  feed: Pick<ServiceDeps, 'beginRun'>;
+};
 
 /** The sessions of devices at edges. */
 export function createSessions(deps: Deps): Door<Pick<SessionService, 'ofThing'>> {
   const denials = createDenials();
   const service = createSessionService({
     ...deps,
+    sampled: deps.decisions.sampled,
+    seen: deps.decisions.seenByName,
+    beginRun: deps.feed.beginRun,
     store: createSessionStore(deps.db),
     cursorAt: deps.reader.cursorAt,
     denied: denials.count,

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose';
 import { expect } from 'vitest';
 import { provisionAnswer } from '../../src/provisioning/schema.js';
 import { csrPem, newKey } from './pki/csr.js';
-import type { Answer } from './client.js';
+import type { Answer, Client } from './client.js';
 import type { TestServer } from './server.js';
 
 /** Creates an enrollment and returns its id and token. */
@@ -127,4 +127,18 @@ export async function madeByOthers(
     },
   });
   await client.certificate.updateMany({ where: { serialNumber }, data: { issuerId: id, crlScope: 'external' } });
+}
+
+/** An edge on which each of these things has a session, `session-of-{name}`. Returns the id of the edge. */
+export async function holdSessions(owner: Client, name: string, things: string[]): Promise<string> {
+  const { id } = (await owner.post('/v1/proxies', { name, sessions: true })).body as { id: string };
+  const opened = things.map((thingName) => ({
+    id: `session-of-${thingName}`,
+    thingName,
+    protocol: 'mqtts',
+    connectedAt: '2026-01-02T03:04:05Z',
+  }));
+  const { status, text } = await owner.post(`/v1/proxies/${id}/sessions`, { incarnation: 'i', full: true, opened });
+  if (status !== 204) throw new Error(text);
+  return id;
 }

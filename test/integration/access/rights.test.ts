@@ -4,9 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { createCredential } from '../../../src/credentials.js';
 import { permissions, type Permission } from '../../../src/access/permissions.js';
 import { csrPem, newKey } from '../../support/pki/csr.js';
-import type { Client } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { enroll, provision } from '../../support/fleet.js';
+import { enroll, holdSessions, provision } from '../../support/fleet.js';
 import { effectsBetween, readState, type State } from '../../support/rights.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
@@ -68,22 +67,9 @@ async function createWorld(server: TestServer, name: string): Promise<World> {
   for (const permission of ['things:read', 'issuers:write', 'certificates:release'])
     keys.push((await owner.post('/v1/api-keys', { permissions: [permission] })).body.id);
   const proxy = (await owner.post('/v1/proxies', { name: 'gate' })).body.id;
-  await holdSessions(owner, [...things, hidden]);
+  await holdSessions(owner, 'door', [...things, hidden]);
   const issuers = (await owner.get('/v1/issuers')).body.items.map((issuer: { id: string }) => issuer.id);
   return { account: name, serials, enrollment: id, issuers, keys, proxies: [proxy], prints };
-}
-
-/** An edge on which every one of these things has a session. */
-async function holdSessions(owner: Client, names: string[]): Promise<void> {
-  const { id } = (await owner.post('/v1/proxies', { name: 'door', sessions: true })).body as { id: string };
-  const opened = names.map((thingName) => ({
-    id: `session-of-${things.indexOf(thingName)}`,
-    thingName,
-    protocol: 'mqtts',
-    connectedAt: '2026-01-02T03:04:05Z',
-  }));
-  const { status, text } = await owner.post(`/v1/proxies/${id}/sessions`, { incarnation: 'i', full: true, opened });
-  expect(status, text).toBe(204);
 }
 
 /** Puts the things of an account back to where they began: suspended, held, revoked and active ones. */
@@ -171,11 +157,8 @@ const calls: [Permission, (world: World) => Call][] = [
   ['keys:write', ({ keys }) => ({ method: 'DELETE', path: `/v1/api-keys/${pick(keys)}` })],
   ['proxies:write', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
   ['proxies:write', ({ proxies }) => ({ method: 'DELETE', path: `/v1/proxies/${pick(proxies)}` })],
-  ['proxies:write', ({ proxies }) => post(`/v1/proxies/${pick(proxies)}/sessions`, { incarnation: 'i', full: true })],
-  [
-    'certificates:revoke',
-    () => ({ method: 'DELETE', path: `/v1/sessions/session-of-${Math.floor(next() * things.length)}` }),
-  ],
+  ['proxies:write', ({ proxies }) => post(`/v1/proxies/${pick(proxies)}/sessions`, { incarnation: 'i' })],
+  ['certificates:revoke', () => ({ method: 'DELETE', path: `/v1/sessions/session-of-${pick(things)}` })],
   ['things:read', () => ({ method: 'GET', path: '/v1/sessions' })],
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/snapshot' })],
   ['edge:follow', ({ prints }) => post('/v1/edge/principals', { fingerprints: prints })],

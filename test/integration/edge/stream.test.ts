@@ -162,7 +162,7 @@ describe.each(databaseKinds)('the stream of edges on %s', (kind) => {
     socket.write(
       `GET /v1/edge/stream?after=${cursorNow()} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${edgeKey}\r\n\r\n`,
     );
-    const { stream } = server.services.edgeFeed;
+    const { edges: stream } = server.services.feed;
     while (stream.size() < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     await activateWide(server.owner, 'wide', 200, () => stream.size() === 1);
     expect(stream.size()).toBe(1);
@@ -231,7 +231,7 @@ describe.runIf(databaseKinds.includes('postgresql'))('an instance that loses its
     await activateWide(first.owner, 'long', 60);
     const socket = connect(Number(new URL(second.url).port), '127.0.0.1').pause();
     socket.write(`GET /v1/edge/stream?after=${from} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\n\r\n`);
-    const { stream } = second.services.edgeFeed;
+    const { edges: stream } = second.services.feed;
     while (stream.size() < 1) await new Promise((resolve) => setTimeout(resolve, 5));
     await loseLease(second);
     let text = '';

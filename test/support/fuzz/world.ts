@@ -1,4 +1,4 @@
-import { assertion, assertionType, enroll, pemOf, provision, type Device } from '../fleet.js';
+import { assertion, assertionType, enroll, holdSessions, pemOf, provision, type Device } from '../fleet.js';
 import { csrPem } from '../pki/csr.js';
 import type { TestServer } from '../server.js';
 import type { Hints } from './values.js';
@@ -82,7 +82,7 @@ export async function createWorld(server: TestServer) {
     held: [] as string[],
     proxies: [] as string[],
     edges: [] as string[],
-    sessions: ['live-1', 'live-2', 'live-3'],
+    sessions: ['session-of-w-1', 'session-of-w-2', 'session-of-w-3'],
     fingerprints: [] as string[],
     segments: [] as string[],
     enrollments: [] as string[],
@@ -106,19 +106,8 @@ export async function createWorld(server: TestServer) {
       pools.proxies.push((await made('/v1/proxies', { name })).id as string);
     pools.fingerprints = fresh.map(({ answer }) => answer.body.certificate.fingerprint as string);
     // One has said what it holds; another has not yet, and may at once.
-    const [edge, silent] = await Promise.all(
-      ['loud', 'silent'].map(
-        async (name) => (await made('/v1/proxies', { name: `${name}-${round}`, sessions: true })).id as string,
-      ),
-    );
-    const opened = pools.sessions.map((id) => ({
-      id,
-      thingName: 'w-1',
-      protocol: 'mqtts',
-      connectedAt: '2026-11-28T00:00:00Z',
-    }));
-    await made(`/v1/proxies/${edge}/sessions`, { incarnation: 'i', full: true, opened });
-    pools.edges = [silent!];
+    await holdSessions(owner, `loud-${round}`, ['w-1', 'w-2', 'w-3']);
+    pools.edges = [(await made('/v1/proxies', { name: `silent-${round}`, sessions: true })).id as string];
     pools.segments = [`s-${round}-0`, `s-${round}-1`];
     for (const name of pools.segments) await made('/v1/segments', { name, cidr: '10.0.0.0/8' });
     pools.enrollments = [];
