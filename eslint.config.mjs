@@ -28,7 +28,8 @@ export default tseslint.config(
       eqeqeq: 'error',
       'max-lines': ['error', 300],
       // Factories hold their verbs, so lines say little about them; branches and depth do.
-      complexity: ['error', 14],
+      // A switch counts once: its cases are there to be complete.
+      complexity: ['error', { max: 14, variant: 'modified' }],
       'max-depth': ['error', 3],
     },
   },

@@ -56,13 +56,6 @@ export const thing = z.object({
   createdAt: timestamp,
 });
 
-/** Text that the database can hold: without NUL and lone surrogates. */
-export const storedText = (most: number) =>
-  z
-    .string()
-    .max(most)
-    .regex(/^[^\0\p{Cs}]*$/u, 'must have no NUL and no lone surrogates');
-
 /** A live session of a device at an edge. */
 export const session = z.object({
   id: z.string(),

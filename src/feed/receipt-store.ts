@@ -45,12 +45,13 @@ export function createReceiptStore(db: Database) {
         if (!proxy || refusal) return refusal ?? 'unknown';
         const { position, incarnation, mode } = report;
         const isSame = proxy.incarnation === incarnation;
-        const before = isSame ? Number(proxy.applied ?? -1n) : -1;
-        const applied = Math.max(position, before);
+        const before = isSame ? placesOf(proxy) : nowhere;
+        const applied = Math.max(position, before.applied);
+        const enforced = report.enforced?.position ?? -1;
         // An edge cannot enforce what it has not applied.
-        if (report.enforced && report.enforced.position > applied) return 'unapplied';
+        if (enforced > applied) return 'unapplied';
         if (!isSame) await forget(tx, id);
-        if (position > before)
+        if (position > before.applied)
           await tx.$executeRaw(
             sql`INSERT INTO receipts (proxy_id, position, at) VALUES (${id}::uuid, ${position}, clock_timestamp())`,
           );
@@ -58,9 +59,7 @@ export function createReceiptStore(db: Database) {
           UPDATE proxies SET incarnation = ${incarnation}, mode = ${mode}, applied = ${applied}, confirmed_at = clock_timestamp(),
             sessions_closed = LEAST(sessions_closed::bigint + ${report.sessionsClosed ?? 0}, 2147483647)
           WHERE id = ${id}::uuid`);
-        const enforcedBefore = isSame ? Number(proxy.enforced ?? -1n) : -1;
-        if (report.enforced && report.enforced.position > enforcedBefore)
-          await noteEnforced(tx, id, incarnation, report.enforced.position);
+        if (enforced > before.enforced) await noteEnforced(tx, id, incarnation, enforced);
         const [noted] = await tx.$queryRaw<Proxy[]>(
           sql`SELECT ${proxyColumns} FROM proxies p WHERE p.id = ${id}::uuid`,
         );
@@ -105,6 +104,13 @@ export function createReceiptStore(db: Database) {
             SELECT 1 FROM enforcements n WHERE n.proxy_id = e.proxy_id AND n.incarnation = e.incarnation AND n.position > e.position)))`);
     },
   };
+}
+
+const nowhere = { applied: -1, enforced: -1 };
+
+/** How far a run had come. */
+function placesOf({ applied, enforced }: Before): typeof nowhere {
+  return { applied: Number(applied ?? -1n), enforced: Number(enforced ?? -1n) };
 }
 
 /** INVARIANT: what there is is read once the lock is held: the statement that waits for a lock sees nothing of the report before. */

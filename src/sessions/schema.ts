@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { context, instant, logCursor, page, pageQuery, session, storedText, thingName } from '../shapes.js';
+import { context, instant, logCursor, page, pageQuery, session, thingName } from '../shapes.js';
 
 const word = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
 
@@ -17,8 +17,8 @@ const opened = z.strictObject({
   id: word.describe('Chosen at random by the edge: it names the session among all of the account'),
   thingName,
   protocol: z.string().regex(/^[a-z0-9-]{1,32}$/, 'must be a protocol such as mqtts'),
-  clientId: storedText(longestClientId).transform(cut).optional(),
-  sourceIp: storedText(64).optional(),
+  clientId: z.string().max(longestClientId).transform(cut).optional(),
+  sourceIp: z.string().max(64).optional(),
   connectedAt: instant,
   fingerprint: z
     .string()
@@ -35,8 +35,8 @@ const decision = z.strictObject({
   resource: z.string().max(longestResource).describe('A decision about more than 1,024 characters is not kept'),
   context: context.default({}),
   decision: z.enum(['allow', 'deny']),
-  reason: storedText(128),
-  policy: storedText(128).optional(),
+  reason: z.string().max(128),
+  policy: z.string().max(128).optional(),
 });
 
 export const report = z.strictObject({
@@ -54,7 +54,7 @@ export const report = z.strictObject({
     .max(mostOfReport.seen)
     .default([]),
   denied: z
-    .record(storedText(128), z.int().min(0).max(1_000_000_000))
+    .record(z.string().max(128), z.int().min(0).max(1_000_000_000))
     .refine((counts) => Object.keys(counts).length <= mostOfReport.reasons, 'must have at most 100 reasons')
     .default({}),
   decisions: z.array(decision).max(mostOfReport.decisions).default([]),

@@ -209,7 +209,6 @@ describe.each(databaseKinds)('edges with sessions on %s', (kind) => {
     const decision = { at: '2026-01-02T03:04:05Z', thingName: 'pump', decision: 'deny', reason: 'malformed-resource' };
     const decisions = [
       { ...decision, action: 'publish', resource: `topic:${'t'.repeat(65_535)}`, context: { clientId: long } },
-      { ...decision, action: 'publish', resource: 'topic:\u0000' },
     ];
     const { status, text } = await report(id, { opened: [{ ...opened('long'), clientId: long }], decisions });
     expect(status, text).toBe(204);
