@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Promises } from '../access/grantee.js';
 import { rfc3339 } from '../clock.js';
 import { sendStream } from '../http/event-stream.js';
 import { grantee } from '../http/request.js';
@@ -21,12 +22,12 @@ type Deps = {
 
 /** What edges decide from: a snapshot, what changes after it, and who holds a certificate. */
 export function edgeFeedRoutes({ snapshots, principals, following, serverTime }: Deps) {
-  const present = (page: EdgeSnapshotPage): z.output<typeof schema.edgeSnapshot> => {
+  const present = (page: EdgeSnapshotPage, promises: Promises): z.output<typeof schema.edgeSnapshot> => {
     const { foundations, next, policies, segments, things, certificates, ...place } = page;
     return {
       ...place,
       cursor: encodeCursor(place),
-      ...(foundations ? presentFoundations(foundations) : {}),
+      ...(foundations ? { ...presentFoundations(foundations), promises: shownPromises(promises) } : {}),
       policies,
       segments: segments.map((segment) => ({ ...segment, trafficPolicy: { ...segment.trafficPolicy } })),
       things,
@@ -52,7 +53,8 @@ export function edgeFeedRoutes({ snapshots, principals, following, serverTime }:
       },
       async (request, reply) => {
         reply.header('cache-control', 'no-store');
-        return present(await snapshots.read(grantee(request).account, request.query.page));
+        const { account, promises } = grantee(request);
+        return present(await snapshots.read(account, request.query.page), promises);
       },
     );
 
@@ -88,6 +90,11 @@ export function edgeFeedRoutes({ snapshots, principals, following, serverTime }:
       },
     );
   };
+}
+
+/** What an edge judges by as the control plane does for its key. */
+function shownPromises({ bearer, enforcesCrl, followsFeed }: Promises) {
+  return { bearer, enforcesCrl, followsFeed };
 }
 
 type Found = NonNullable<Awaited<ReturnType<EdgePrincipals['find']>>['principals'][number]>;

@@ -27,6 +27,10 @@ export const edgeSnapshot = z.object({
     .object({ keys: z.array(z.looseObject({ kid: z.string(), retiresAt: timestamp.optional() })) })
     .optional()
     .describe('On the first page: RFC 7517, with the time from which a key counts no longer'),
+  promises: z
+    .object({ bearer: z.boolean(), enforcesCrl: z.boolean(), followsFeed: z.boolean() })
+    .optional()
+    .describe('On the first page: what the owner of this key promised about it'),
   policies: z.array(z.object({ name: policyName, version: z.int(), document: z.unknown() })),
   segments: z.array(
     z.object({

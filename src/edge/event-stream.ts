@@ -1,9 +1,10 @@
 /** One event of `text/event-stream` (HTML, 9.2.6). */
 export type StreamEvent = { event: string; data: string };
 
-const longestEvent = 1024 * 1024;
+// A policy may have a megabyte, and its text is escaped.
+const longestEvent = 4 * 1024 * 1024;
 
-/** The events in a body, as they come. Ends with the body. @throws Error for an event of more than a million characters */
+/** The events in a body, as they come. Ends with the body. @throws Error for an event of more than four million characters */
 export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<StreamEvent> {
   const decoder = new TextDecoder();
   let rest = '';

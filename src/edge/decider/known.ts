@@ -1,0 +1,161 @@
+import type { KnownPrincipal } from '../../authorize/rights.js';
+import { createSnapshot } from '../../authorize/snapshot.js';
+import { encodeCursor, parseCursor, type LogCursor } from '../../log/cursor.js';
+import { entriesOfPage, parseEdgeEntry } from '../../log/edge-view.js';
+import type { LogEntry } from '../../log/entries.js';
+import type { Change } from '../gate.js';
+import { createIssuers } from './issuers.js';
+import { createTokenKeys, type TokenKey } from './token-keys.js';
+
+/** A page of `GET /v1/edge/snapshot`. The members after `serverTime` are on the first page alone. */
+export type SnapshotPage = Parameters<typeof entriesOfPage>[1] & {
+  epoch: string;
+  cursor: string;
+  next?: string;
+  account?: { name: string; status: string };
+  tokenIssuer?: string;
+  issuers?: string[];
+  jwks?: { keys: TokenKey[] };
+  promises?: KeyPromises;
+};
+
+/** What the owner of this edge's key promised about it. */
+export type KeyPromises = { bearer: boolean; enforcesCrl: boolean; followsFeed: boolean };
+
+export type Known = ReturnType<typeof createKnown>;
+export type { KnownPrincipal };
+
+const none: KeyPromises = { bearer: false, enforcesCrl: false, followsFeed: false };
+// As the control plane remembers what tokens may not know of: longer than one lives.
+const memoryMs = 1_800_000;
+
+/** What is known of one account: the log, reduced to what decisions need. `now` is the followed clock. */
+export function createKnown(now: () => number) {
+  const snapshot = createSnapshot();
+  const tokenKeys = createTokenKeys(now);
+  const issuers = createIssuers();
+  let place: LogCursor = { epoch: '', position: 0 };
+  let foundations: SnapshotPage | undefined;
+  // What the snapshot was made from, to be written down.
+  const policies = new Map<string, SnapshotPage['policies'][number]>();
+  const segments = new Map<string, SnapshotPage['segments'][number]>();
+  let recent: object[] = [];
+  let hasOldIssuers = false;
+
+  const account = (): string => foundations?.account?.name ?? '';
+
+  const record = (entry: LogEntry, view: object): void => {
+    if (entry.type === 'policy') policies.set(entry.payload.name, entry.payload);
+    else if (entry.type === 'segment') {
+      if (entry.payload.segment) segments.set(entry.payload.name, entry.payload.segment);
+      else segments.delete(entry.payload.name);
+    } else if (isOfThing(entry.type)) recent.push(view);
+  };
+
+  return {
+    snapshot,
+    issuers,
+    tokenKeys,
+    account,
+    tokenIssuer: (): string => foundations?.tokenIssuer ?? '',
+    promises: (): KeyPromises => foundations?.promises ?? none,
+    cursor: (): string => encodeCursor(place),
+    /** An authority is another one since they were read. */
+    hasOldIssuers: (): boolean => hasOldIssuers,
+    isLoaded: (): boolean => foundations !== undefined,
+    isSuspended: (): boolean => foundations?.account?.status !== 'active',
+
+    /** Replaces everything with the pages of a snapshot, in their order. @throws Error for what cannot be read */
+    load(pages: readonly SnapshotPage[]): void {
+      const [first] = pages;
+      const name = first!.account!.name;
+      const entries = pages.flatMap((page) => entriesOfPage(name, page));
+      foundations = { ...first!, policies: [], segments: [], things: [], certificates: [] };
+      place = parseCursor(first!.cursor);
+      policies.clear();
+      segments.clear();
+      for (const page of pages) {
+        for (const each of page.policies) policies.set(each.name, each);
+        for (const each of page.segments) segments.set(each.name, each);
+      }
+      recent = pages.flatMap(({ things, certificates }) => [...things, ...certificates] as object[]);
+      issuers.load(first!.issuers!);
+      hasOldIssuers = false;
+      tokenKeys.load(first!.jwks!.keys);
+      snapshot.load({ policies: [], segments: [], recent: entries });
+    },
+
+    /** Applies what the stream said, once and in order. Returns the entry; undefined for one that is applied already. */
+    apply(view: object): LogEntry | undefined {
+      const entry = parseEdgeEntry(account(), view);
+      if (entry.position <= place.position) return undefined;
+      snapshot.apply(entry);
+      if (entry.type === 'token-keys') tokenKeys.apply(entry);
+      if (entry.type === 'issuer') hasOldIssuers = true;
+      if (entry.type === 'account') foundations!.account = { name: account(), status: entry.payload.status };
+      record(entry, view);
+      place = { epoch: place.epoch, position: entry.position };
+      return entry;
+    },
+
+    /** A head says that there is nothing more up to a place. */
+    reach(cursor: string): void {
+      const reached = parseCursor(cursor);
+      if (reached.epoch === place.epoch && reached.position > place.position) place = reached;
+    },
+
+    /** New authorities, without anything else. */
+    renewIssuers(chains: string[]): void {
+      hasOldIssuers = false;
+      issuers.load(chains);
+      foundations = { ...foundations!, issuers: chains };
+    },
+
+    /** Forgets what no token that is alive can contradict. */
+    prune(): void {
+      const before = now() - memoryMs;
+      snapshot.prune(new Date(before));
+      recent = recent.filter((view) => Date.parse((view as { at: string }).at) >= before);
+    },
+
+    /** One page from which {@link load} makes the same again. */
+    dump: (): SnapshotPage => ({
+      ...foundations!,
+      ...place,
+      cursor: encodeCursor(place),
+      jwks: { keys: tokenKeys.shown() },
+      policies: [...policies.values()],
+      segments: [...segments.values()],
+      things: recent,
+      certificates: [],
+    }),
+  };
+}
+
+const ofThings: readonly string[] = ['certificate', 'release', 'thing', 'thing-changed'];
+
+/** Whether entries of a type are about one thing. */
+export const isOfThing = (type: string): boolean => ofThings.includes(type);
+
+const ofEverything: readonly string[] = ['policy', 'segment', 'account'];
+
+/** Whose rights an entry changes. */
+export function changeOf(entry: LogEntry, cursor: string): Change {
+  return {
+    cursor,
+    things: new Set(isOfThing(entry.type) ? [(entry as { payload: { thingName: string } }).payload.thingName] : []),
+    everything: ofEverything.includes(entry.type),
+    sessions: new Set(entry.type === 'session' ? [entry.payload.id] : []),
+  };
+}
+
+/** Both changes as one, up to the later place. */
+export function joinChanges(one: Change | undefined, other: Change): Change {
+  if (!one) return other;
+  return {
+    cursor: other.cursor,
+    things: new Set([...one.things, ...other.things]),
+    everything: one.everything || other.everything,
+    sessions: new Set([...one.sessions, ...other.sessions]),
+  };
+}

@@ -1,0 +1,40 @@
+import type { Trust } from '../gate.js';
+
+type Deps = {
+  /** Milliseconds; never goes back. */
+  monotonic(): number;
+  /** How long what is known counts without a head, in milliseconds. */
+  trustForMs: number;
+};
+
+/** Two heads that did not come, and time to send one. */
+const liveForMs = 12_000;
+
+/** Whether what is known still counts. It counts from the heads that an instance with a lease sends. */
+export function createTrust({ monotonic, trustForMs }: Deps) {
+  let heardAt: number | undefined;
+  let isRefused = false;
+
+  return {
+    /** A head came. */
+    hear(): void {
+      heardAt = monotonic();
+      isRefused = false;
+    },
+    /** The control plane said that this edge may let in nobody. Only another head ends that. */
+    refuse: (): void => void (isRefused = true),
+    isRefused: (): boolean => isRefused,
+    /** What a state of before the start had used up of its trust, in milliseconds. */
+    resume: (usedMs: number): void => void (heardAt = monotonic() - usedMs),
+    /** Milliseconds since the last head; undefined before the first. */
+    usedMs: (): number | undefined => (heardAt === undefined ? undefined : monotonic() - heardAt),
+    /** What is known now. */
+    state(): Trust {
+      if (isRefused) return 'refused';
+      if (heardAt === undefined) return 'starting';
+      const used = monotonic() - heardAt;
+      if (used < liveForMs) return 'live';
+      return used < trustForMs ? 'dark' : 'spent';
+    },
+  };
+}
