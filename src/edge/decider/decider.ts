@@ -1,16 +1,23 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { decisionOf, type Answer, type DeciderQuestion } from './answer.js';
-import type { Change, Gate, Trust } from '../gate.js';
+import { systemClock } from '../../clock.js';
+import type { Question } from '../../authorize/question.js';
+import type { Change, Gate } from '../gate.js';
+import { createAnswers, type Answer } from './answer.js';
+import { createBeginning } from './beginning.js';
 import { ControlPlaneError, createControlPlane, type Fetch } from './control-plane.js';
-import { follow } from './follow.js';
+import { follow, type Fresh } from './follow.js';
 import { createFollowedClock } from './followed-clock.js';
 import { createGuests } from './guests.js';
-import { createKnown, type SnapshotPage } from './known.js';
+import { createIssuerReader } from './issuers.js';
 import { createKeeper } from './keeper.js';
-import { createPrincipals } from './principals.js';
+import { createKnown } from './known.js';
+import { createPrincipals, type PrincipalAnswer } from './principals.js';
+import { createReach } from './reach.js';
 import { createReceipts } from './receipts.js';
 import { createTrust } from './trust.js';
+
+export type { Answer } from './answer.js';
 
 /** How {@link createDecider} follows the control plane. */
 export type DeciderOptions = {
@@ -24,35 +31,35 @@ export type DeciderOptions = {
   stateDir: string;
   /** How long decisions continue while the control plane is away, in milliseconds; 15 minutes by default. */
   trustForMs?: number | undefined;
-  /** Whoever is there stays when that time is over; by default nobody does. */
+  /** When that time is over, live guests stay; by default nobody does. */
   keepsLive?: boolean | undefined;
   /** It holds live sessions: what `gate.follow` enforces counts, not what it knows. */
   sessions?: boolean | undefined;
   /** Told of what went wrong; it is tried again. */
   onError?: ((error: Error) => void) | undefined;
   fetch?: Fetch | undefined;
-  /** A monotonic clock and the wall clock of this machine, in milliseconds; by default those of this machine. */
-  clocks?: { monotonic(): number; wall(): number } | undefined;
+  /** A monotonic clock, in milliseconds; by default the one of this machine. */
+  now?: (() => number) | undefined;
+  /** The wall clock of this machine, in milliseconds since 1970: it counts over restarts alone. */
+  wall?: (() => number) | undefined;
 };
 
 /** Decides in memory, by the same engine as the control plane. */
 export type Decider = Awaited<ReturnType<typeof createDecider>>;
 
-const tickMs = 1000;
-const firstHeadMs = 15_000;
-const systemClocks = { monotonic: () => performance.now(), wall: () => performance.timeOrigin + performance.now() };
+const tickMs = 250;
+const pruneEveryMs = 60_000;
 
 /**
- * Follows the log of an account, and decides by it. Resolves at the first head of the control plane, or at once with what
- * `stateDir` has when the control plane is away. @throws Error when it has neither, or `stateDir` cannot be written
+ * Follows the log of an account, and decides by it. Resolves when it is up to date, or with what `stateDir` has when the control
+ * plane does not answer. @throws Error when it has neither, the key is refused, or the name belongs to another key
  * @example
  * const decider = await createDecider({ server: 'https://things.example.com', key, name: 'berlin-1', stateDir: './edge-state' });
  * const { decision } = await decider.decide({ principal: { token }, action: 'publish', resource: 'topic:a/b' });
  */
 export async function createDecider(options: DeciderOptions) {
   const { server, key, name, stateDir, sessions = false, keepsLive = false, trustForMs = 900_000 } = options;
-  const { monotonic, wall } = options.clocks ?? systemClocks;
-  const onError = options.onError ?? (() => {});
+  const { now: monotonic = () => performance.now(), wall = () => systemClock().getTime() } = options;
   const incarnation = randomUUID();
   const ended = new AbortController();
   const controlPlane = createControlPlane({ server, key, fetch: options.fetch, ended: ended.signal });
@@ -60,56 +67,101 @@ export async function createDecider(options: DeciderOptions) {
   const trust = createTrust({ monotonic, trustForMs });
   const known = createKnown(clock.now);
   const { cursor } = known;
-  const principals = createPrincipals({ controlPlane, snapshot: known.snapshot, cursor, account: known.account });
-  const guests = createGuests({ known, principals, trust, now: clock.now, monotonic, keepsLive });
-  const receipts = createReceipts({ controlPlane, name, incarnation, sessions, cursor, monotonic, onError: noticed });
-  const keeper = createKeeper({ stateDir, key, known, principals, trust, clock, wall, onError });
-  const listeners = new Set<() => void>();
+  const reach = createReach(known);
+  const principals = createPrincipals({
+    controlPlane,
+    snapshot: known.snapshot,
+    cursor,
+    account: known.account,
+    learned: (shown, position) => keeper.learned(shown, position),
+  });
+  const guests = createGuests({
+    known,
+    principals,
+    trust,
+    now: clock.now,
+    monotonic,
+    keepsLive,
+    refused: refuse,
+    settled: (things) => receipts.changed({ cursor: cursor(), things, everything: false, sessions: new Set() }),
+  });
+  const receipts = createReceipts({
+    controlPlane,
+    name,
+    incarnation,
+    sessions,
+    cursor,
+    monotonic,
+    isClear: guests.isClear,
+    onError: noticed,
+  });
+  const keeper = createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, onError: noticed });
+  const issuers = createIssuerReader({ controlPlane, known, monotonic, onError: noticed });
+  const beginning = createBeginning({ server, reason: keeper.reason, trust: trust.state });
+  let state = trust.state();
+  let prunedAt = monotonic();
 
   function noticed(error: Error): void {
     if (ended.signal.aborted) return;
     if (error instanceof ControlPlaneError && error.failure === 'refused') refuse();
-    onError(error);
+    options.onError?.(error);
+    beginning.failed(error);
+  }
+
+  function refuse(): void {
+    trust.refuse();
+    look();
   }
 
   const everything = (): Change => ({ cursor: cursor(), things: new Set(), everything: true, sessions: new Set() });
-  const refuse = (): void => {
-    if (trust.isRefused()) return;
-    trust.refuse();
-    receipts.changed(everything());
-  };
 
-  const load = async (pages: SnapshotPage[]): Promise<void> => {
-    const again = await principals.readAgain(pages[0]!.cursor).catch((error: Error) => {
-      noticed(error);
-      return [];
-    });
+  /** What is known counts, or does not: live guests are looked at when that changes. */
+  function look(): void {
+    const before = state;
+    state = trust.state();
+    if (state === before || !known.isLoaded()) return;
+    const isOver = (each: typeof state): boolean => each === 'spent' || each === 'refused';
+    if (isOver(state) || isOver(before)) receipts.changed(everything());
+  }
+
+  const load = ({ pages, holders, since }: Fresh): void => {
     // Together, so that nobody is judged by half of it.
     known.load(pages);
-    principals.replace(again);
+    principals.replace(holders);
+    for (const view of since) {
+      const entry = known.apply(view);
+      if (entry) principals.apply(entry);
+    }
     guests.forget();
+    keeper.replaced();
     receipts.changed(everything());
   };
 
   const head = (serverTime: number, isFirst: boolean): void => {
     if (isFirst) clock.reconnect(serverTime);
     else clock.hear(serverTime);
-    trust.hear();
+    trust.hear(clock.saidAt(serverTime));
+    look();
     receipts.reached();
-    for (const listener of listeners) listener();
+    issuers.renew(known.hasOldIssuers());
+    reach.moved();
+    beginning.heard();
   };
 
-  /** Work by the clock: who is not confirmed, what is to be written, what can be forgotten. */
+  /** Work by the clock: trust that ends, what is to be written, what can be forgotten. */
   const tick = async (): Promise<void> => {
-    const things = await guests.confirm();
-    if (things.size > 0) receipts.changed({ cursor: cursor(), things, everything: false, sessions: new Set() });
-    known.prune();
+    look();
+    if (monotonic() - prunedAt >= pruneEveryMs) {
+      prunedAt = monotonic();
+      known.prune();
+    }
     await keeper.keep();
   };
 
   await keeper.restore();
+  state = trust.state();
   let ticking = Promise.resolve();
-  const timer = setInterval(() => void (ticking = ticking.then(tick).catch(onError)), tickMs);
+  const timer = setInterval(() => void (ticking = ticking.then(tick).catch(noticed)), tickMs);
   timer.unref();
   const following = follow({
     controlPlane,
@@ -118,47 +170,42 @@ export async function createDecider(options: DeciderOptions) {
     random: () => randomInt(1_000_000) / 1_000_000,
     pause: (ms, signal) => wait(ms, undefined, { signal }),
     head,
+    readHolders: (atLeast) =>
+      principals.readAgain(atLeast).catch((error: Error): PrincipalAnswer[] => {
+        noticed(error);
+        return [];
+      }),
     load,
-    applied(entry, change) {
+    applied(entry, view, change) {
       principals.apply(entry);
+      keeper.applied(view);
       receipts.changed(change);
+      reach.moved();
     },
-    refused: refuse,
     onError: noticed,
   });
-
-  /** Resolves at the next head, or when the time is over. */
-  const nextHead = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timeout);
-        listeners.delete(done);
-        resolve();
-      };
-      const timeout = setTimeout(done, ms);
-      listeners.add(done);
-    });
 
   const close = async (): Promise<void> => {
     ended.abort();
     clearInterval(timer);
-    await Promise.all([following, ticking]);
+    guests.close();
+    await Promise.all([following, ticking, receipts.settled()]);
     await keeper.keep(true);
   };
 
-  if (trust.state() === 'starting') await nextHead(firstHeadMs);
-  if (trust.state() === 'starting') {
-    await close();
-    throw new Error(`${server} does not answer, and ${stateDir} has nothing to decide by: ${keeper.reason()}`);
+  try {
+    await beginning.done();
+    if (trust.state() === 'live') await receipts.register().catch(unlessAway);
+  } catch (error) {
+    await close().catch(() => {});
+    throw error;
   }
 
   const gate: Gate = {
-    identify: guests.identify,
-    judge: guests.judge,
-    standing: guests.standing,
-    isIssued: (der) => known.issuers.isIssued(der),
+    ...guests.gate,
+    isIssued: issuers.isIssued,
     now: clock.now,
-    trust: (): Trust => trust.state(),
+    trust: trust.state,
     follow: receipts.follow,
   };
 
@@ -167,13 +214,21 @@ export async function createDecider(options: DeciderOptions) {
     incarnation,
 
     /**
-     * The answer that `POST /v1/authorize` gives at the same place in the log. A thing by its name is asked of the control plane.
-     * @throws Error when the control plane has to be asked and does not answer
+     * The answer that `POST /v1/authorize` gives at the same place in the log, at once where nothing has to be asked. What cannot be
+     * decided is a deny with the reason `cannot-decide`. A thing by its name is asked of the control plane.
+     * @throws DomainError `invalid-request` for a certificate that cannot be read
      */
-    decide: (question: DeciderQuestion): Promise<Answer> =>
-      decisionOf(question, { guests, controlPlane, now: clock.now }),
+    decide: createAnswers({
+      known,
+      principals,
+      guests,
+      controlPlane,
+      now: clock.now,
+      reach: reach.until,
+      failed: noticed,
+    }) as (question: Question) => Answer | Promise<Answer>,
 
-    /** Posts what changed of the sessions: the status of the answer, 0 for none. */
+    /** Posts what changed of the sessions to `/v1/proxies/{id}/sessions`. Returns the status of the answer, 0 for none. Never throws. */
     async report(report: object): Promise<{ status: number }> {
       const id = receipts.proxyId();
       if (id === undefined) return { status: 0 };
@@ -185,8 +240,17 @@ export async function createDecider(options: DeciderOptions) {
       }
     },
 
+    /** The place in the log that is applied here. */
     cursor,
+    /** Whether what is known still counts. */
+    trust: trust.state,
     proxyId: receipts.proxyId,
+    /** Follows no longer, and writes down what is known. */
     close,
   };
+}
+
+function unlessAway(error: unknown): void {
+  if (error instanceof ControlPlaneError && error.failure === 'away') return;
+  throw error;
 }

@@ -1,8 +1,13 @@
-import { readEvents } from '../event-stream.js';
-import { changeOf, type Known, type SnapshotPage } from './known.js';
-import { ControlPlaneError, type ControlPlane } from './control-plane.js';
+import { parseCursor } from '../../log/cursor.js';
 import type { LogEntry } from '../../log/entries.js';
+import { readEvents } from '../event-stream.js';
 import type { Change } from '../gate.js';
+import { ControlPlaneError, type ControlPlane } from './control-plane.js';
+import { changeOf, type Known, type SnapshotPage } from './known.js';
+import type { PrincipalAnswer } from './principals.js';
+
+/** Everything anew: the pages of a snapshot, holders as they are at its place or later, and what the stream said until its first head. */
+export type Fresh = { pages: SnapshotPage[]; holders: PrincipalAnswer[]; since: object[] };
 
 type Deps = {
   controlPlane: Pick<ControlPlane, 'get' | 'stream'>;
@@ -14,10 +19,11 @@ type Deps = {
   pause(ms: number, signal: AbortSignal): Promise<void>;
   /** The first head of a connection says so. */
   head(serverTime: number, isFirst: boolean): void;
-  applied(entry: LogEntry, change: Change): void;
-  /** Everything becomes what the pages of a snapshot say. */
-  load(pages: SnapshotPage[]): Promise<void>;
-  refused(): void;
+  applied(entry: LogEntry, view: object, change: Change): void;
+  /** Reads again who was asked about most recently, at a place or after it. Never throws. */
+  readHolders(atLeast: string): Promise<PrincipalAnswer[]>;
+  /** Everything becomes what was read, at once. */
+  load(fresh: Fresh): void;
   onError(error: Error): void;
 };
 
@@ -30,18 +36,21 @@ const mostPages = 100_000;
 export async function follow(deps: Deps): Promise<void> {
   const { known, ended, random, pause, onError } = deps;
   let startAnew = !known.isLoaded();
+  let fresh: Fresh | undefined;
   for (let failures = 0; !ended.aborted;) {
     try {
-      if (startAnew) await readAll(deps);
-      startAnew = false;
-      await stream(deps, () => (failures = 0));
+      if (startAnew) fresh ??= await readAll(deps);
+      await stream(deps, fresh, () => {
+        failures = 0;
+        startAnew = false;
+        fresh = undefined;
+      });
     } catch (error) {
       if (ended.aborted) return;
       onError(error as Error);
-      const failure = error instanceof ControlPlaneError ? error.failure : 'away';
+      const failure = error instanceof ControlPlaneError ? error.failure : 'start-anew';
       // What cannot be read is read again from the start: nobody guesses what was revoked.
-      startAnew ||= failure === 'start-anew' || !(error instanceof ControlPlaneError);
-      if (failure === 'refused') deps.refused();
+      if (failure === 'start-anew') [startAnew, fresh] = [true, undefined];
       const most = failure === 'refused' ? refusedRetryMs : retryMs.most;
       const wait = Math.min(retryMs.first * 2 ** failures++, most);
       await pause(wait * (0.5 + random() / 2), ended).catch(() => {});
@@ -49,44 +58,70 @@ export async function follow(deps: Deps): Promise<void> {
   }
 }
 
-async function readAll({ controlPlane, load }: Deps): Promise<void> {
+async function readAll({ controlPlane, known, readHolders }: Deps): Promise<Fresh> {
   const pages: SnapshotPage[] = [];
   for (let path: string | undefined = '/v1/edge/snapshot'; path !== undefined; path = pages.at(-1)!.next) {
-    if (pages.length >= mostPages) throw new Error('the snapshot has too many pages');
+    if (pages.length >= mostPages) throw new ControlPlaneError('away', 'the snapshot has too many pages');
     pages.push(await controlPlane.get<SnapshotPage>(path));
   }
-  await load(pages);
+  requireNewer(known, pages);
+  return { pages, holders: await readHolders(pages[0]!.cursor), since: [] };
+}
+
+/** INVARIANT: nothing that was applied is forgotten. An instance that is behind must not bring a revoked device back. */
+function requireNewer(known: Known, pages: SnapshotPage[]): void {
+  const [{ cursor }] = pages as [SnapshotPage];
+  if (pages.some((page) => page.cursor !== cursor))
+    throw new ControlPlaneError('away', 'the pages of the snapshot are of different places in the log');
+  if (!known.isLoaded()) return;
+  const [read, applied] = [parseCursor(cursor), parseCursor(known.cursor())];
+  if (read.epoch === applied.epoch && read.position < applied.position)
+    throw new ControlPlaneError(
+      'away',
+      `the snapshot is at ${read.position}, before ${applied.position}, which is applied here: it is refused`,
+    );
 }
 
 type Head = { cursor: string; serverTime: string };
 
-/** Follows one connection until it breaks off. */
-async function stream(deps: Deps, alive: () => void): Promise<void> {
+/** Follows one connection until it breaks off. What is new is decided from at its first head: before that, it may be incomplete. */
+async function stream(deps: Deps, fresh: Fresh | undefined, alive: () => void): Promise<void> {
   const { controlPlane, known } = deps;
   const silent = new AbortController();
   let watch = setTimeout(() => silent.abort(), silentMs);
   let isFirst = true;
+  let held = fresh && { ...fresh, since: [] as object[] };
   try {
     const response = await controlPlane.stream(
-      `/v1/edge/stream?after=${known.cursor()}`,
+      `/v1/edge/stream?after=${fresh?.pages[0]!.cursor ?? known.cursor()}`,
       AbortSignal.any([deps.ended, silent.signal]),
     );
     for await (const { event, data } of eventsOf(response)) {
       clearTimeout(watch);
       watch = setTimeout(() => silent.abort(), silentMs);
-      if (event === 'head') {
-        const head = JSON.parse(data) as Head;
-        known.reach(head.cursor);
-        deps.head(Date.parse(head.serverTime), isFirst);
-        isFirst = false;
-        alive();
-        if (known.hasOldIssuers()) await readIssuers(deps);
-      } else take(JSON.parse(data) as object, deps);
+      if (event !== 'head') {
+        const view = JSON.parse(data) as object;
+        if (held) held.since.push(view);
+        else take(view, deps);
+        continue;
+      }
+      if (held) deps.load(held);
+      held = undefined;
+      reach(JSON.parse(data) as Head, isFirst, deps);
+      isFirst = false;
+      alive();
     }
   } finally {
     clearTimeout(watch);
   }
   throw new ControlPlaneError('away', 'the stream ended');
+}
+
+function reach({ cursor, serverTime }: Head, isFirst: boolean, { known, head }: Deps): void {
+  if (parseCursor(cursor).epoch !== parseCursor(known.cursor()).epoch)
+    throw new ControlPlaneError('start-anew', 'the database was restored: everything is read again');
+  known.reach(cursor);
+  head(Date.parse(serverTime), isFirst);
 }
 
 /** A connection that breaks is an absence, whatever broke it. */
@@ -100,11 +135,5 @@ async function* eventsOf(response: Response): ReturnType<typeof readEvents> {
 
 function take(view: object, { known, applied }: Deps): void {
   const entry = known.apply(view);
-  if (entry) applied(entry, changeOf(entry, known.cursor()));
-}
-
-/** Which authorities there are, an entry does not say. */
-async function readIssuers({ controlPlane, known }: Deps): Promise<void> {
-  const { issuers } = await controlPlane.get<SnapshotPage>('/v1/edge/snapshot');
-  known.renewIssuers(issuers!);
+  if (entry) applied(entry, view, changeOf(entry, known.cursor()));
 }

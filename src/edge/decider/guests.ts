@@ -1,29 +1,25 @@
 import { LRUCache } from 'lru-cache';
-import {
-  createJudge,
-  type Asker,
-  type Judge,
-  type Refusal,
-  type Subject,
-  type Verdict,
-} from '../../authorize/judge.js';
+import { createJudge, type Refusal, type Subject, type Verdict } from '../../authorize/judge.js';
 import { presentedFingerprint, type PrincipalForm } from '../../authorize/question.js';
 import { toTokenPrincipal, type KnownPrincipal, type TokenPrincipal } from '../../authorize/rights.js';
-import type { Ask, Barred, Guest, Shown } from '../gate.js';
+import type { Ask, Barred, Gate, Guest, Shown } from '../gate.js';
+import { askerOf, barredBy, farAway, whyClosed } from './barring.js';
+import { createConfirmations } from './confirmations.js';
 import { ControlPlaneError } from './control-plane.js';
 import type { Known } from './known.js';
-import type { Principals } from './principals.js';
+import type { Kept, Principals } from './principals.js';
 import type { createTrust } from './trust.js';
 
-/** How long a verdict is remembered where nothing changes; every change of the log ends it earlier. */
-const validitySeconds = { others: 60, followers: 60 };
+/** How long a verdict about a guest is remembered where no time window ends it: every change of the log does, earlier. */
+const validitySeconds = { others: 300, followers: 300 };
 const mostTokens = 50_000;
-const confirmWithinMs = 30_000;
-const farAway = { barred: 'away', detail: 'the control plane does not answer, and this is not known here' } as const;
 
+/** What is remembered of a guest. */
 type Holder = {
-  guest: Guest;
   token: TokenPrincipal | undefined;
+  /** As it was known last. */
+  last: Kept | undefined;
+  epoch: string;
   withoutCertificates: boolean;
   showed: string | undefined;
 };
@@ -34,35 +30,29 @@ type Deps = {
   trust: ReturnType<typeof createTrust>;
   now(): number;
   monotonic(): number;
-  /** When trust ran out: live guests go on as they were. */
+  /** When trust ran out: live guests stay as they were. */
   keepsLive: boolean;
+  /** The control plane refused the key. */
+  refused(): void;
+  /** Told of things about whose guests more is known now. */
+  settled(things: Set<string>): void;
 };
 
 export type Guests = ReturnType<typeof createGuests>;
 
 /** Identifies devices, and judges them again whenever they are asked about. */
-export function createGuests({ known, principals, trust, now, monotonic, keepsLive }: Deps) {
-  const judge: Judge = createJudge({ snapshot: known.snapshot, cursor: known.cursor, validitySeconds });
+export function createGuests({ known, principals, trust, now, monotonic, keepsLive, refused, settled }: Deps) {
+  const { snapshot, cursor } = known;
+  const judge = createJudge({ snapshot, cursor, validitySeconds });
   const tokens = new LRUCache<string, TokenPrincipal>({ max: mostTokens });
   const holders = new WeakMap<Guest, Holder>();
-  // Whoever is not known any more after a snapshot, by the fingerprint, until asked for again.
-  const unconfirmed = new Map<string, string>();
-  const missing = new Set<string>();
-  let unknownSince = -Infinity;
-
-  const askerFor = (withoutCertificates: boolean): Asker => {
-    const promises = known.promises();
-    return {
-      account: known.account(),
-      promises: { ...promises, bearer: promises.bearer && withoutCertificates, inUrl: false },
-    };
-  };
+  const confirmations = createConfirmations({ find: principals.findFirst, monotonic, settled });
 
   const readToken = (token: string): TokenPrincipal | undefined => {
     const cached = tokens.get(token);
     if (cached) return cached;
-    const claims = known.tokenKeys.read(token, known.tokenIssuer());
-    const principal = claims && toTokenPrincipal(known.snapshot, claims);
+    const claims = known.tokenKeys.read(token);
+    const principal = claims && toTokenPrincipal(snapshot, claims);
     if (principal) tokens.set(token, principal);
     return principal;
   };
@@ -72,146 +62,99 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     found: TokenPrincipal | KnownPrincipal | undefined,
     withoutCertificates: boolean,
   ): Guest | Barred => {
-    const subject = judge.subjectOf(askerFor(withoutCertificates), form, found, now());
-    if (typeof subject === 'string') return barred(subject);
+    const subject = judge.subjectOf(askerOf(known, withoutCertificates), form, found, now());
+    if (typeof subject === 'string') return barredBy(subject);
     const token = found?.kind === 'token' ? found : undefined;
     const showed = presentedFingerprint(form);
-    const guest: Guest = {
-      account: subject.account,
-      thingName: subject.name,
-      thingId: subject.thingId,
-      fingerprint: token?.fingerprint ?? showed!,
-      expiresAt: subject.until,
-      byToken: token !== undefined,
-    };
-    holders.set(guest, { guest, token, withoutCertificates, showed });
+    const fingerprint = token?.fingerprint ?? showed!;
+    const last = token ? undefined : principals.kept(fingerprint);
+    const { account, name: thingName, thingId, until: expiresAt } = subject;
+    const guest: Guest = { account, thingName, thingId, fingerprint, expiresAt, byToken: token !== undefined };
+    holders.set(guest, { token, last, epoch: known.epoch(), withoutCertificates, showed });
     return guest;
   };
 
-  const subjectOf = (guest: Guest): Subject | Refusal | undefined => {
-    const { token, withoutCertificates, showed } = holders.get(guest)!;
-    const asker = askerFor(withoutCertificates);
-    if (token) return judge.subjectOf(asker, { token: '', fingerprint: showed }, token, now());
-    const principal = principals.known(guest.fingerprint);
-    if (principal) return judge.subjectOf(asker, { fingerprint: guest.fingerprint }, principal, now());
-    if (missing.has(guest.fingerprint)) return 'unknown-principal';
-    unconfirmed.set(guest.fingerprint, guest.thingName);
-    return undefined;
-  };
-
-  const closed = (): Barred | undefined => {
-    if (known.isLoaded() && known.isSuspended()) return { barred: 'refused', detail: 'the account is suspended' };
-    switch (trust.state()) {
-      case 'refused':
-        return { barred: 'refused', detail: 'the control plane refuses the API key of this edge' };
-      case 'starting':
-        return { barred: 'away', detail: 'this edge has not heard the control plane yet' };
-      case 'spent':
-        return { barred: 'away', detail: 'the control plane is away for longer than offline.trustFor' };
-      case 'live':
-      case 'dark':
-        return undefined;
+  /** A guest who is not known any more since everything was read anew: judged by what was known until there was time to ask. */
+  const unknownHolder = (guest: Guest, holder: Holder): KnownPrincipal | Refusal => {
+    switch (confirmations.want(guest.fingerprint, guest.thingName)) {
+      case 'gone':
+        return 'unknown-principal';
+      case 'over':
+        return 'cannot-decide';
+      case 'waits':
+        return holder.last && holder.epoch === known.epoch() ? principals.revised(holder.last).known : 'cannot-decide';
     }
   };
 
+  const subjectOf = (guest: Guest): Subject | Refusal => {
+    const holder = holders.get(guest);
+    if (!holder) return 'unknown-principal';
+    const { token, withoutCertificates, showed } = holder;
+    const asker = askerOf(known, withoutCertificates);
+    if (token) return judge.subjectOf(asker, { token: '', fingerprint: showed }, token, now());
+    const kept = principals.kept(guest.fingerprint);
+    if (kept) [holder.last, holder.epoch] = [kept, known.epoch()];
+    const principal = kept?.known ?? unknownHolder(guest, holder);
+    if (typeof principal === 'string') return principal;
+    return judge.subjectOf(asker, { fingerprint: guest.fingerprint }, principal, now());
+  };
+
+  const closed = (): Barred | undefined => whyClosed(known, trust.state());
+  const closedToGuests = (): Barred | undefined => (keepsLive && trust.state() === 'spent' ? undefined : closed());
+
   const find = (fingerprint: string, withoutCertificates: boolean): Guest | Barred | Promise<Guest | Barred> => {
-    const present = principals.known(fingerprint);
-    if (present) return admit({ fingerprint }, present, withoutCertificates);
+    const present = principals.kept(fingerprint);
+    if (present) return admit({ fingerprint }, present.known, withoutCertificates);
     if (trust.state() !== 'live') return farAway;
-    const failed = (error: Error): Barred => {
-      if (error instanceof ControlPlaneError && error.failure === 'refused') trust.refuse();
-      return { ...farAway, detail: error.message };
-    };
     return Promise.resolve(principals.find(fingerprint)).then(
       (found) => closed() ?? admit({ fingerprint }, found, withoutCertificates),
-      failed,
+      (error: Error) => {
+        if (error instanceof ControlPlaneError && error.failure === 'refused') refused();
+        return closed() ?? { ...farAway, detail: error.message };
+      },
     );
   };
 
-  const isOverdue = (): boolean => monotonic() - unknownSince > confirmWithinMs;
+  const gate: Pick<Gate, 'identify' | 'judge' | 'standing'> = {
+    identify({ token, fingerprint, withoutCertificates }: Shown) {
+      const why = closed();
+      if (why) return why;
+      if (token !== undefined) return admit({ token, fingerprint }, readToken(token), withoutCertificates);
+      return fingerprint === undefined ? barredBy('unknown-principal') : find(fingerprint, withoutCertificates);
+    },
+
+    judge(guest: Guest, ask: Ask): Verdict {
+      if (closedToGuests()) return judge.refuseFor('cannot-decide', now());
+      const subject = subjectOf(guest);
+      if (typeof subject === 'string') return judge.refuseFor(subject, now());
+      const asker = askerOf(known, holders.get(guest)!.withoutCertificates);
+      return judge.decideFor(asker, subject, { ...ask, principal: {} }, now());
+    },
+
+    standing(guest: Guest): Barred | undefined {
+      const why = closedToGuests();
+      if (why) return why;
+      const subject = subjectOf(guest);
+      if (subject !== 'cannot-decide') return typeof subject === 'string' ? barredBy(subject) : undefined;
+      return { barred: 'away', detail: 'the control plane did not confirm this session again' };
+    },
+  };
 
   return {
-    /** As the gate has it. */
-    identify({ token, fingerprint, withoutCertificates }: Shown): Guest | Barred | Promise<Guest | Barred> {
-      const refused = closed();
-      if (refused) return refused;
-      if (token !== undefined) return admit({ token, fingerprint }, readToken(token), withoutCertificates);
-      return fingerprint === undefined ? barred('unknown-principal') : find(fingerprint, withoutCertificates);
-    },
-
-    /** As the gate has it. */
-    judge(guest: Guest, { action, resource, context, whole }: Ask): Verdict {
-      const refused = closed();
-      if (refused && !(keepsLive && trust.state() === 'spent')) return judge.refuseFor('cannot-decide', now());
-      const subject = subjectOf(guest);
-      if (subject === undefined) return judge.refuseFor('cannot-decide', now());
-      const asker = askerFor(holders.get(guest)!.withoutCertificates);
-      if (typeof subject === 'string') return judge.refuse(asker, subject, now());
-      return judge.decideFor(asker, subject, { principal: {}, action, resource, context, whole }, now());
-    },
-
-    /** As the gate has it. */
-    standing(guest: Guest): Barred | undefined {
-      const refused = closed();
-      if (refused && !(keepsLive && trust.state() === 'spent')) return refused;
-      const subject = subjectOf(guest);
-      if (typeof subject === 'string') return barred(subject);
-      if (subject !== undefined) return undefined;
-      return isOverdue()
-        ? { barred: 'away', detail: 'the control plane did not confirm this session again' }
-        : undefined;
-    },
-
-    /** After a snapshot: tokens are read again, and whoever holds a certificate that is not known now is asked about. */
+    gate,
+    /** After a snapshot: tokens are read again, and whoever is not known now is asked about. */
     forget(): void {
       tokens.clear();
-      unconfirmed.clear();
-      missing.clear();
-      unknownSince = monotonic();
+      confirmations.clear();
     },
-
-    /** Asks about guests who are not known any more. Returns the names of those whose rights are others now, for their sessions. */
-    async confirm(): Promise<Set<string>> {
-      const due = [...unconfirmed];
-      const answered = await Promise.all(
-        due.map(async ([fingerprint, name]) => {
-          const found = await Promise.resolve(principals.find(fingerprint)).catch(() => 'away' as const);
-          if (found === 'away' && !isOverdue()) return undefined;
-          if (found === undefined) missing.add(fingerprint);
-          unconfirmed.delete(fingerprint);
-          return name;
-        }),
-      );
-      return new Set(answered.flatMap((name) => name ?? []));
-    },
-
+    /** False while a live guest is here about whom nothing is known. */
+    isClear: confirmations.isClear,
+    close: confirmations.close,
     /** The holder of a token, if one of the keys signed it. */
     readToken,
-
-    /** The holder of a certificate. @throws ControlPlaneError when it has to be asked for and nobody answers */
-    holder: (fingerprint: string) => principals.find(fingerprint),
-
-    /** The judge behind it, as the control plane has it. */
-    core: judge,
-    askerFor,
     /** Why nothing is decided now. */
     closed,
+    /** Whether the control plane can be asked. */
+    isHeard: (): boolean => trust.state() === 'live',
   };
 }
-
-function barred(refusal: Refusal): Barred {
-  return { barred: refusal, detail: detailOf[refusal] ?? refusal };
-}
-
-const detailOf: Partial<Record<Refusal, string>> = {
-  'token-invalid': 'no token key of this account signed the token',
-  'token-expired': 'the token has expired: get a new one',
-  'token-revoked': 'the token is from before a revocation: get a new one',
-  'binding-mismatch': 'the token came without its certificate',
-  'certificate-revoked': 'the certificate is revoked or held',
-  'certificate-superseded': 'the certificate was replaced by a newer one of this device',
-  'certificate-expired': 'the certificate has expired: renew it',
-  'thing-suspended': 'the thing is suspended',
-  'thing-revoked': 'the thing is revoked',
-  'unknown-principal': 'the account has no such certificate',
-};

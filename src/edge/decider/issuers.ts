@@ -1,4 +1,6 @@
 import { X509Certificate } from 'node:crypto';
+import type { ControlPlane } from './control-plane.js';
+import type { Known, SnapshotPage } from './known.js';
 
 /** The authorities of an account. */
 export type Issuers = ReturnType<typeof createIssuers>;
@@ -8,7 +10,7 @@ export function createIssuers() {
   let issuing: X509Certificate[] = [];
 
   return {
-    /** Replaces all: each in PEM, first the one that issues, then what is above it. */
+    /** Replaces all: each in PEM, first the one that issues, then what is above it. @throws Error for what cannot be read */
     load(chains: readonly string[]): void {
       issuing = chains.map((chain) => new X509Certificate(chain));
     },
@@ -20,6 +22,45 @@ export function createIssuers() {
       } catch {
         return false;
       }
+    },
+  };
+}
+
+type Deps = {
+  controlPlane: Pick<ControlPlane, 'get'>;
+  known: Pick<Known, 'renewIssuers' | 'issuers' | 'isLoaded'>;
+  monotonic(): number;
+  onError(error: Error): void;
+};
+
+const leastMs = 30_000;
+
+/** Reads the authorities again, because no entry of the log shows their certificates. */
+export function createIssuerReader({ controlPlane, known, monotonic, onError }: Deps) {
+  let readAt = -Infinity;
+  let reading: Promise<void> | undefined;
+
+  const read = async (): Promise<void> => {
+    readAt = monotonic();
+    const { issuers = [] } = await controlPlane.get<SnapshotPage>('/v1/edge/snapshot');
+    if (known.isLoaded()) known.renewIssuers(issuers);
+  };
+
+  /** Nobody who is followed waits for it. */
+  const renew = (isWanted: boolean): void => {
+    if (!isWanted || reading || monotonic() - readAt < leastMs) return;
+    reading = read()
+      .catch(onError)
+      .finally(() => (reading = undefined));
+  };
+
+  return {
+    renew,
+    /** As the gate has it. One of an authority that is not known here yet is accepted once they were read again. */
+    isIssued(der: Uint8Array): boolean {
+      const isIssued = known.issuers.isIssued(der);
+      if (!isIssued) renew(true);
+      return isIssued;
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { createFollowedClock } from './followed-clock.js';
-import type { Known } from './known.js';
-import type { Principals } from './principals.js';
-import { createStateFolder, type StoredTrust } from './stored.js';
+import type { Known, SnapshotPage } from './known.js';
+import type { Principals, ShownPrincipal } from './principals.js';
+import { createStateFolder, type StoredMark } from './stored.js';
 import type { createTrust } from './trust.js';
 
 type Deps = {
@@ -11,27 +11,78 @@ type Deps = {
   principals: Principals;
   trust: ReturnType<typeof createTrust>;
   clock: ReturnType<typeof createFollowedClock>;
+  monotonic(): number;
   /** The wall clock of this machine, milliseconds since 1970. */
   wall(): number;
   onError(error: Error): void;
 };
 
+/** One line of the state: what decisions are made from, by its kind. */
+type StoredRecord =
+  | ['page', SnapshotPage]
+  | ['policy', SnapshotPage['policies'][number]]
+  | ['segment', SnapshotPage['segments'][number]]
+  | ['recent' | 'entry', object]
+  | ['principal', ShownPrincipal, number];
+
 const everyMs = 10_000;
 const mostPrincipals = 50_000;
+const mostPending = 50_000;
 
 /** Writes down what is known, and takes it up again after a restart. */
-export function createKeeper({ stateDir, key, known, principals, trust, clock, wall, onError }: Deps) {
+export function createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, onError }: Deps) {
   const folder = createStateFolder(stateDir, key);
   let reason = 'there is none';
   let writtenAt = -Infinity;
-  let written = '';
+  // What came since it was written; undefined when everything has to be written again.
+  let pending: StoredRecord[] | undefined;
+
+  const note = (record: StoredRecord): void => {
+    if (pending && pending.length < mostPending) pending.push(record);
+    else pending = undefined;
+  };
+
+  const records = (): StoredRecord[] => {
+    const { policies, segments, things, ...rest } = known.dump();
+    return [
+      ['page', { ...rest, policies: [], segments: [], things: [] }],
+      ...policies.map((policy): StoredRecord => ['policy', policy]),
+      ...segments.map((segment): StoredRecord => ['segment', segment]),
+      ...(things as object[]).map((view): StoredRecord => ['recent', view]),
+      ...principals
+        .dump(mostPrincipals)
+        .map(({ shown, position }): StoredRecord => ['principal', shown, position]),
+    ];
+  };
 
   /** What the machine was off counts as time away. A clock that went back proves nothing: all trust is gone. */
-  const resume = ({ serverTime, wall: wroteAt, usedMs, refused }: StoredTrust): void => {
+  const resume = ({ serverTime, wall: wroteAt, usedMs, refused }: StoredMark): void => {
     const off = wall() - wroteAt;
-    clock.hear(serverTime + Math.max(0, off));
+    clock.guess(serverTime + Math.max(0, off));
     trust.resume(off < 0 ? Infinity : usedMs + off);
     if (refused) trust.refuse();
+  };
+
+  const take = (found: readonly StoredRecord[], cursor: string): void => {
+    const of = <Kind extends StoredRecord[0]>(kind: Kind) =>
+      found.filter((record): record is Extract<StoredRecord, [Kind, ...unknown[]]> => record[0] === kind);
+    const [page] = of('page');
+    if (!page) throw new Error('it has no beginning');
+    known.load([
+      {
+        ...page[1],
+        policies: of('policy').map(([, policy]) => policy),
+        segments: of('segment').map(([, segment]) => segment),
+        things: found.flatMap(([kind, view]) => (kind === 'recent' ? [view] : [])),
+      },
+    ]);
+    for (const record of found)
+      if (record[0] === 'principal') principals.restore(record[1], record[2]);
+      else if (record[0] === 'entry') {
+        const entry = known.apply(record[1]);
+        if (entry) principals.apply(entry);
+      }
+    known.reach(cursor);
   };
 
   return {
@@ -45,27 +96,43 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, w
         return;
       }
       try {
-        known.load([found.state.page]);
+        take(found.records as StoredRecord[], found.mark.cursor);
+        resume(found.mark);
       } catch (error) {
         reason = `it cannot be read: ${(error as Error).message}`;
-        return onError(new Error(`${stateDir} is not used: ${reason}`));
+        onError(new Error(`${stateDir} is not used: ${reason}`));
       }
-      principals.load(found.state.principals, found.state.page.position);
-      resume(found.trust);
     },
 
-    /** Writes what changed, every ten seconds, or at once. */
+    /** An entry was applied. */
+    applied: (view: object): void => note(['entry', view]),
+    /** A holder was learned. */
+    learned: (shown: ShownPrincipal, position: number): void => note(['principal', shown, position]),
+    /** Everything is another. */
+    replaced: (): void => void (pending = undefined),
+
+    /** Writes what changed, every ten seconds, or at once. @throws Error when it cannot be written */
     async keep(now = false): Promise<void> {
       const usedMs = trust.usedMs();
-      if (!known.isLoaded() || usedMs === undefined || (!now && wall() - writtenAt < everyMs && wall() >= writtenAt))
-        return;
-      writtenAt = wall();
-      const cursor = known.cursor();
-      const mark = `${cursor} ${principals.size()}`;
-      if (mark !== written)
-        await folder.writeState({ page: known.dump(), principals: principals.dump(mostPrincipals) });
-      written = mark;
-      await folder.writeTrust({ cursor, serverTime: clock.now(), wall: writtenAt, usedMs, refused: trust.isRefused() });
+      if (!known.isLoaded() || usedMs === undefined || (!now && monotonic() - writtenAt < everyMs)) return;
+      writtenAt = monotonic();
+      const mark: StoredMark = {
+        cursor: known.cursor(),
+        serverTime: clock.now(),
+        wall: wall(),
+        // JSON has no infinity.
+        usedMs: Math.min(usedMs, Number.MAX_SAFE_INTEGER),
+        refused: trust.isRefused(),
+      };
+      const added = folder.isFull() ? undefined : pending;
+      const all = added ? undefined : records();
+      pending = [];
+      try {
+        await (all ? folder.replace(all, mark) : folder.append(added!, mark));
+      } catch (error) {
+        pending = undefined;
+        throw error;
+      }
     },
 
     /** Why nothing was taken up. */

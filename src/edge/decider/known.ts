@@ -1,19 +1,17 @@
-import type { KnownPrincipal } from '../../authorize/rights.js';
 import { createSnapshot } from '../../authorize/snapshot.js';
 import { encodeCursor, parseCursor, type LogCursor } from '../../log/cursor.js';
 import { entriesOfPage, parseEdgeEntry } from '../../log/edge-view.js';
-import type { LogEntry } from '../../log/entries.js';
+import type { EntryOf, LogEntry } from '../../log/entries.js';
 import type { Change } from '../gate.js';
 import { createIssuers } from './issuers.js';
 import { createTokenKeys, type TokenKey } from './token-keys.js';
 
-/** A page of `GET /v1/edge/snapshot`. The members after `serverTime` are on the first page alone. */
+/** A page of `GET /v1/edge/snapshot`. The optional members but `next` are on the first page alone. */
 export type SnapshotPage = Parameters<typeof entriesOfPage>[1] & {
   epoch: string;
   cursor: string;
   next?: string;
   account?: { name: string; status: string };
-  tokenIssuer?: string;
   issuers?: string[];
   jwks?: { keys: TokenKey[] };
   promises?: KeyPromises;
@@ -23,7 +21,6 @@ export type SnapshotPage = Parameters<typeof entriesOfPage>[1] & {
 export type KeyPromises = { bearer: boolean; enforcesCrl: boolean; followsFeed: boolean };
 
 export type Known = ReturnType<typeof createKnown>;
-export type { KnownPrincipal };
 
 const none: KeyPromises = { bearer: false, enforcesCrl: false, followsFeed: false };
 // As the control plane remembers what tokens may not know of: longer than one lives.
@@ -39,7 +36,8 @@ export function createKnown(now: () => number) {
   // What the snapshot was made from, to be written down.
   const policies = new Map<string, SnapshotPage['policies'][number]>();
   const segments = new Map<string, SnapshotPage['segments'][number]>();
-  let recent: object[] = [];
+  // Of each kind the last about a thing or a certificate: the ones before it change nothing any more.
+  const recent = new Map<string, object>();
   let hasOldIssuers = false;
 
   const account = (): string => foundations?.account?.name ?? '';
@@ -49,7 +47,11 @@ export function createKnown(now: () => number) {
     else if (entry.type === 'segment') {
       if (entry.payload.segment) segments.set(entry.payload.name, entry.payload.segment);
       else segments.delete(entry.payload.name);
-    } else if (isOfThing(entry.type)) recent.push(view);
+    } else if (isOfThing(entry)) {
+      const key = recentKeyOf(entry);
+      recent.delete(key);
+      recent.set(key, view);
+    }
   };
 
   return {
@@ -57,32 +59,32 @@ export function createKnown(now: () => number) {
     issuers,
     tokenKeys,
     account,
-    tokenIssuer: (): string => foundations?.tokenIssuer ?? '',
     promises: (): KeyPromises => foundations?.promises ?? none,
+    epoch: (): string => place.epoch,
+    position: (): number => place.position,
     cursor: (): string => encodeCursor(place),
     /** An authority is another one since they were read. */
     hasOldIssuers: (): boolean => hasOldIssuers,
     isLoaded: (): boolean => foundations !== undefined,
     isSuspended: (): boolean => foundations?.account?.status !== 'active',
 
-    /** Replaces everything with the pages of a snapshot, in their order. @throws Error for what cannot be read */
+    /** Replaces everything with the pages of a snapshot, in their order. @throws Error for what cannot be read; nothing has changed then */
     load(pages: readonly SnapshotPage[]): void {
       const [first] = pages;
       const name = first!.account!.name;
       const entries = pages.flatMap((page) => entriesOfPage(name, page));
-      foundations = { ...first!, policies: [], segments: [], things: [], certificates: [] };
+      const views = pages.flatMap(({ things, certificates }) => [...things, ...certificates] as object[]);
+      issuers.load(first!.issuers!);
+      tokenKeys.load(first!.jwks!.keys);
+      foundations = foundationsOf(first!);
       place = parseCursor(first!.cursor);
       policies.clear();
       segments.clear();
-      for (const page of pages) {
-        for (const each of page.policies) policies.set(each.name, each);
-        for (const each of page.segments) segments.set(each.name, each);
-      }
-      recent = pages.flatMap(({ things, certificates }) => [...things, ...certificates] as object[]);
-      issuers.load(first!.issuers!);
-      hasOldIssuers = false;
-      tokenKeys.load(first!.jwks!.keys);
+      recent.clear();
       snapshot.load({ policies: [], segments: [], recent: entries });
+      const viewAt = new Map(views.map((view) => [(view as { position: number }).position, view]));
+      for (const entry of entries) record(entry, viewAt.get(entry.position) ?? {});
+      hasOldIssuers = false;
     },
 
     /** Applies what the stream said, once and in order. Returns the entry; undefined for one that is applied already. */
@@ -92,7 +94,9 @@ export function createKnown(now: () => number) {
       snapshot.apply(entry);
       if (entry.type === 'token-keys') tokenKeys.apply(entry);
       if (entry.type === 'issuer') hasOldIssuers = true;
-      if (entry.type === 'account') foundations!.account = { name: account(), status: entry.payload.status };
+      if (entry.type === 'account') setStatus(entry.payload.status);
+      // The version before says so in this entry alone.
+      if (entry.type === 'key' && entry.payload.account === account()) setStatus(entry.payload.status);
       record(entry, view);
       place = { epoch: place.epoch, position: entry.position };
       return entry;
@@ -115,7 +119,9 @@ export function createKnown(now: () => number) {
     prune(): void {
       const before = now() - memoryMs;
       snapshot.prune(new Date(before));
-      recent = recent.filter((view) => Date.parse((view as { at: string }).at) >= before);
+      for (const [key, view] of recent)
+        if (Date.parse((view as { at: string }).at) < before) recent.delete(key);
+        else break;
     },
 
     /** One page from which {@link load} makes the same again. */
@@ -126,25 +132,40 @@ export function createKnown(now: () => number) {
       jwks: { keys: tokenKeys.shown() },
       policies: [...policies.values()],
       segments: [...segments.values()],
-      things: recent,
+      things: [...recent.values()],
       certificates: [],
     }),
   };
+
+  function setStatus(status: string): void {
+    foundations = { ...foundations!, account: { name: account(), status } };
+  }
 }
 
-const ofThings: readonly string[] = ['certificate', 'release', 'thing', 'thing-changed'];
+const foundationsOf = (first: SnapshotPage): SnapshotPage => {
+  const { next: _next, ...rest } = first;
+  return { ...rest, policies: [], segments: [], things: [], certificates: [] };
+};
 
-/** Whether entries of a type are about one thing. */
-export const isOfThing = (type: string): boolean => ofThings.includes(type);
+type OfThing = EntryOf<'certificate' | 'release' | 'thing' | 'thing-changed'>;
 
-const ofEverything: readonly string[] = ['policy', 'segment', 'account'];
+/** Whether an entry is about one thing. */
+export function isOfThing(entry: LogEntry): entry is OfThing {
+  return ['certificate', 'release', 'thing', 'thing-changed'].includes(entry.type);
+}
+
+function recentKeyOf(entry: OfThing): string {
+  return entry.type === 'certificate' || entry.type === 'release'
+    ? entry.payload.fingerprint
+    : `${entry.type} ${entry.payload.thingName}`;
+}
 
 /** Whose rights an entry changes. */
 export function changeOf(entry: LogEntry, cursor: string): Change {
   return {
     cursor,
-    things: new Set(isOfThing(entry.type) ? [(entry as { payload: { thingName: string } }).payload.thingName] : []),
-    everything: ofEverything.includes(entry.type),
+    things: new Set(isOfThing(entry) ? [entry.payload.thingName] : []),
+    everything: ['policy', 'segment', 'account', 'key'].includes(entry.type),
     sessions: new Set(entry.type === 'session' ? [entry.payload.id] : []),
   };
 }

@@ -1,6 +1,7 @@
+import { parseCursor } from '../../log/cursor.js';
 import type { Change } from '../gate.js';
-import type { ControlPlane } from './control-plane.js';
-import { joinChanges } from './known.js';
+import { ControlPlaneError, type ControlPlane } from './control-plane.js';
+import { createEnforcement } from './enforcement.js';
 
 type Deps = {
   controlPlane: Pick<ControlPlane, 'post' | 'tell'>;
@@ -10,6 +11,8 @@ type Deps = {
   sessions: boolean;
   cursor(): string;
   monotonic(): number;
+  /** False while a live guest is here about whom nothing is known. */
+  isClear(): boolean;
   onError(error: Error): void;
 };
 
@@ -18,42 +21,37 @@ export type Receipts = ReturnType<typeof createReceipts>;
 const everyMs = 5000;
 
 /** Tells the control plane how far this edge has applied the log, and how far no live session contradicts it. */
-export function createReceipts({ controlPlane, name, incarnation, sessions, cursor, monotonic, onError }: Deps) {
-  let enforce: ((change: Change) => Promise<number>) | undefined;
+export function createReceipts(deps: Deps) {
+  const { controlPlane, name, incarnation, sessions, cursor, monotonic, onError } = deps;
   let proxyId: string | undefined;
-  let waiting: Change | undefined;
-  let enforcing: Promise<void> | undefined;
-  let enforced: string | undefined;
-  let closed = 0;
   let told = { cursor: '', enforced: undefined as string | undefined, at: -Infinity };
   let telling: Promise<void> | undefined;
-
-  const enforceAll = async (): Promise<void> => {
-    while (waiting) {
-      const change = waiting;
-      waiting = undefined;
-      // INVARIANT: `enforced` moves only when both sockets of every session that contradicts the change are destroyed.
-      closed += (await enforce?.(change)) ?? 0;
-      enforced = change.cursor;
-      void tell();
-    }
-  };
+  const enforcement = createEnforcement({ ...deps, moved: () => void tell() });
 
   const isDue = (): boolean =>
-    cursor() !== told.cursor || enforced !== told.enforced || closed > 0 || monotonic() - told.at >= everyMs;
+    cursor() !== told.cursor || enforcement.enforced() !== told.enforced || monotonic() - told.at >= everyMs;
 
   const tellAll = async (): Promise<void> => {
-    proxyId ??= (await controlPlane.post<{ id: string }>('/v1/proxies', { name, sessions })).id;
+    // What is enforced at once is said together with what is applied.
+    await new Promise((resolve) => setImmediate(resolve));
     while (isDue()) {
-      const now = { cursor: cursor(), enforced, at: monotonic() };
-      const counted = closed;
-      await controlPlane.tell(`/v1/proxies/${proxyId}/applied`, {
-        cursor: now.cursor,
-        incarnation,
-        mode: 'stream',
-        ...(sessions && enforced !== undefined ? { enforced, sessionsClosed: counted } : {}),
-      });
-      closed -= counted;
+      proxyId ??= (await controlPlane.post<{ id: string }>('/v1/proxies', { name, sessions })).id;
+      // In this order: nothing is said to be enforced that is not said to be applied.
+      const enforced = enforcement.enforced();
+      const now = { enforced, cursor: cursor(), at: monotonic() };
+      const closed = enforcement.takeClosed();
+      // After a restored backup, what was enforced is of another history until everything was enforced once.
+      const isSame = enforced !== undefined && parseCursor(enforced).epoch === parseCursor(now.cursor).epoch;
+      const beside = sessions && isSame ? { enforced, sessionsClosed: closed } : {};
+      try {
+        const body = { cursor: now.cursor, incarnation, mode: 'stream', ...beside };
+        await controlPlane.tell(`/v1/proxies/${proxyId}/applied`, body);
+      } catch (error) {
+        enforcement.putBack(closed);
+        // It was removed: the next one registers again.
+        if (error instanceof ControlPlaneError && error.status === 404) proxyId = undefined;
+        throw error;
+      }
       told = now;
     }
   };
@@ -66,24 +64,29 @@ export function createReceipts({ controlPlane, name, incarnation, sessions, curs
 
   return {
     /** Who ends live sessions. */
-    follow: (by: (change: Change) => Promise<number>): void => void (enforce = by),
+    follow: enforcement.follow,
+
+    /** Registers this edge. @throws ControlPlaneError */
+    async register(): Promise<void> {
+      proxyId ??= (await controlPlane.post<{ id: string }>('/v1/proxies', { name, sessions })).id;
+    },
 
     /** A change that is applied: it is enforced, and both are told. */
     changed(change: Change): void {
-      waiting = joinChanges(waiting, change);
-      enforcing ??= enforceAll()
-        .catch(onError)
-        .finally(() => (enforcing = undefined));
+      enforcement.changed(change);
       void tell();
     },
 
     /** The log is read up to a place, and nothing changed: what was enforced before is enforced up to there. */
     reached(): void {
-      if (!waiting && !enforcing) enforced = cursor();
+      enforcement.reached();
       void tell();
     },
 
     /** The name of this edge at the control plane; undefined until it is registered. */
     proxyId: (): string | undefined => proxyId,
+
+    /** Resolves when nothing is on its way. */
+    settled: async (): Promise<void> => void (await telling),
   };
 }

@@ -16,9 +16,9 @@ export function createTrust({ monotonic, trustForMs }: Deps) {
   let isRefused = false;
 
   return {
-    /** A head came. */
-    hear(): void {
-      heardAt = monotonic();
+    /** A head came, which was sent at that moment of the monotonic clock. One that was under way for long renews little. */
+    hear(saidAt: number): void {
+      heardAt = Math.max(heardAt ?? -Infinity, saidAt);
       isRefused = false;
     },
     /** The control plane said that this edge may let in nobody. Only another head ends that. */
