@@ -34,7 +34,12 @@ export type Barred = { barred: Refusal | 'away' | 'refused'; detail: string };
 export type Ask = { action: string; resource: string; context?: Context | undefined };
 
 /** What changed. `things` are names; `everything` after a snapshot, a policy, a segment, an account's status, or the end of trust. */
-export type Change = { cursor: string; things: ReadonlySet<string>; everything: boolean; sessions: ReadonlySet<string> };
+export type Change = {
+  cursor: string;
+  things: ReadonlySet<string>;
+  everything: boolean;
+  sessions: ReadonlySet<string>;
+};
 
 /** Whether what is known still counts: `live`, `dark` (away, within the time of trust), `spent` (trust ran out), `refused` (401 or 403). */
 export type Trust = 'starting' | 'live' | 'dark' | 'spent' | 'refused';

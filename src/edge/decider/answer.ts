@@ -100,7 +100,10 @@ let lastSecond = -1;
 let lastText = '';
 let lastLimits: { text: string; limits: Record<string, unknown> } | undefined;
 
-function answerOf({ allowed, refusal, statement, validUntil, cursor, refresh, limits }: Verdict, detail?: string): Answer {
+function answerOf(
+  { allowed, refusal, statement, validUntil, cursor, refresh, limits }: Verdict,
+  detail?: string,
+): Answer {
   const answer: Answer = {
     decision: allowed ? 'allow' : 'deny',
     reasons: [statement?.id ?? refusal!],

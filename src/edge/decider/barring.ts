@@ -3,7 +3,10 @@ import type { Barred, Trust } from '../gate.js';
 import type { Known } from './known.js';
 
 /** Nobody answers, and this is not known here. */
-export const farAway: Barred = { barred: 'away', detail: 'the control plane does not answer, and this is not known here' };
+export const farAway: Barred = {
+  barred: 'away',
+  detail: 'the control plane does not answer, and this is not known here',
+};
 
 /** This edge as the control plane judges it. Its key's flag `bearer` counts only where no certificate can come. */
 export function askerOf(known: Pick<Known, 'account' | 'promises'>, withoutCertificates: boolean): Asker {

@@ -47,7 +47,11 @@ export function createControlPlane({ server, key, fetch: send = fetch, ended }: 
     );
     if (response.ok) return response;
     const { type = '', detail = 'no detail' } = await problemOf(response);
-    throw new ControlPlaneError(failureOf(response.status, type), `${path} answered ${response.status}: ${detail}`, response.status);
+    throw new ControlPlaneError(
+      failureOf(response.status, type),
+      `${path} answered ${response.status}: ${detail}`,
+      response.status,
+    );
   };
 
   const read = async <Body>(path: string, init?: RequestInit): Promise<Body> => {

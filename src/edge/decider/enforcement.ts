@@ -41,7 +41,9 @@ export function createEnforcement({ cursor, isClear, moved, onError }: Deps) {
     slots.push(slot);
     for (let asked = change; !slot.isDone;) {
       try {
-        closed += (await enforce?.(asked)) ?? 0;
+        // Others count meanwhile: the sum is read after the wait.
+        const ended = (await enforce?.(asked)) ?? 0;
+        closed += ended;
         slot.isDone = true;
       } catch (error) {
         onError(error as Error);

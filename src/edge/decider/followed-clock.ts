@@ -31,7 +31,8 @@ export function createFollowedClock(monotonic: () => number) {
       isGuess = true;
     },
     /** When the control plane said its time, by the monotonic clock. Never later than now. */
-    saidAt: (serverTime: number): number => Math.min(monotonic(), offset === undefined ? Infinity : serverTime - offset),
+    saidAt: (serverTime: number): number =>
+      Math.min(monotonic(), offset === undefined ? Infinity : serverTime - offset),
     /** The time. Before anything was heard it is the start of 1970: nothing is decided then. */
     now(): number {
       latest = Math.max(latest, offset === undefined ? 0 : offset + monotonic());

@@ -49,9 +49,7 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
       ...policies.map((policy): StoredRecord => ['policy', policy]),
       ...segments.map((segment): StoredRecord => ['segment', segment]),
       ...(things as object[]).map((view): StoredRecord => ['recent', view]),
-      ...principals
-        .dump(mostPrincipals)
-        .map(({ shown, position }): StoredRecord => ['principal', shown, position]),
+      ...principals.dump(mostPrincipals).map(({ shown, position }): StoredRecord => ['principal', shown, position]),
     ];
   };
 

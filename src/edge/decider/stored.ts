@@ -28,7 +28,8 @@ const nothing = 'there is none';
  */
 export function createStateFolder(folder: string, apiKey: string) {
   const macKey = Buffer.from(hkdfSync('sha256', apiKey, '', 'thingward edge state', macOctets));
-  const mac = (before: Buffer, body: Buffer): Buffer => createHmac('sha256', macKey).update(before).update(body).digest();
+  const mac = (before: Buffer, body: Buffer): Buffer =>
+    createHmac('sha256', macKey).update(before).update(body).digest();
   const start = mac(Buffer.from('state 1\n'), Buffer.alloc(0));
   const markStart = mac(Buffer.from('mark 1\n'), Buffer.alloc(0));
   let extent: Extent | undefined;
@@ -86,7 +87,11 @@ export function createStateFolder(folder: string, apiKey: string) {
     return JSON.parse(body.toString()) as Extent & { mark: StoredMark };
   };
 
-  const readLines = async (path: string, octets: number, before: Buffer): Promise<{ records: unknown[]; chain: Buffer }> => {
+  const readLines = async (
+    path: string,
+    octets: number,
+    before: Buffer,
+  ): Promise<{ records: unknown[]; chain: Buffer }> => {
     const bytes = octets === 0 ? Buffer.alloc(0) : (await readFile(path)).subarray(0, octets);
     if (bytes.length !== octets) throw new Error(`${path} is shorter than it was`);
     let chain = before;

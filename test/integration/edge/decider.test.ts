@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createHash, X509Certificate } from 'node:crypto';
@@ -29,17 +29,6 @@ const questions = [
   ['publish', 'topic:#'],
 ] as const;
 
-/** A clock of a machine that the test moves. */
-function machine() {
-  let ms = 1_000_000;
-  let wallOffset = Date.now() - ms;
-  return {
-    clocks: { now: () => ms, wall: () => ms + wallOffset },
-    pass: (byMs: number) => void (ms += byMs),
-    setWall: (byMs: number) => void (wallOffset += byMs),
-  };
-}
-
 describe.each(databaseKinds)('a decider, on %s', (kind) => {
   let server: TestServer;
   let key: string;
@@ -58,7 +47,6 @@ describe.each(databaseKinds)('a decider, on %s', (kind) => {
       key,
       name: `e-${open.length}`,
       stateDir: mkdtempSync(join(stateDir, 'd-')),
-      ...machine().clocks,
       onError: ({ message }) => void errors.push(message),
       ...options,
     });
@@ -190,46 +178,5 @@ describe.each(databaseKinds)('a decider, on %s', (kind) => {
       barred: 'refused',
     });
     expect(changes.at(-1)).toBe(true);
-  });
-
-  it('takes up its state after a restart in the dark, and refuses one that was tampered with', async () => {
-    const away = { fetch: (() => Promise.reject(new Error('away'))) as typeof fetch };
-    const folder = mkdtempSync(join(stateDir, 'dark-'));
-    const place = machine();
-    const first = await decider({ stateDir: folder, ...place.clocks });
-    await settled(first);
-    const [, , { fingerprint }] = forms(devices[2]!) as [object, object, { fingerprint: string }];
-    const question = { principal: { fingerprint }, action: 'connect', resource: 'client:t-2' };
-    expect(await first.decide(question)).toMatchObject({ decision: 'allow' });
-    await first.close();
-    expect([
-      statSync(folder).mode & 0o777,
-      ...readdirSync(folder).map((name) => statSync(join(folder, name)).mode & 0o777),
-    ]).toEqual([0o700, 0o600, 0o600]);
-    const restart = () => decider({ stateDir: folder, ...place.clocks, ...away });
-
-    place.pass(10 * 60_000);
-    const second = await restart();
-    expect([second.gate.trust(), (await second.decide(question)).decision]).toEqual(['dark', 'allow']);
-    expect(await second.gate.identify({ fingerprint: 'f'.repeat(64), withoutCertificates: false })).toMatchObject({
-      barred: 'away',
-    });
-    place.pass(4 * 60_000);
-    expect(second.gate.trust()).toBe('dark');
-    place.pass(61_000);
-    expect(second.gate.trust()).toBe('spent');
-    expect(await second.decide(question)).toMatchObject({ decision: 'deny', reasons: ['cannot-decide'] });
-    await second.close();
-
-    // A clock that went back says nothing about how long it was off.
-    place.setWall(-3_600_000);
-    const third = await restart();
-    expect(third.gate.trust()).toBe('spent');
-    await third.close();
-
-    const state = readFileSync(join(folder, 'state'));
-    state[state.length - 3]! ^= 1;
-    writeFileSync(join(folder, 'state'), state);
-    await expect(restart()).rejects.toThrow('was not written by an edge with this API key');
   });
 });
