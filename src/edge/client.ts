@@ -5,6 +5,7 @@ import { encodeCursor, parseCursor } from '../log/cursor.js';
 import { createRevokedSet, readFeedEntry, type FeedEntry, type FeedSnapshot } from './revoked-set.js';
 
 export { openGapList, openStatusList, type RevokedIndices } from './compact.js';
+export { createDecider, type Answer, type Decider, type DeciderOptions } from './decider/decider.js';
 
 /** How {@link followRevocations} follows. */
 export type FollowOptions = {

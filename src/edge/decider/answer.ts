@@ -34,7 +34,7 @@ type Deps = {
 };
 
 // As the control plane has it where it is not told otherwise.
-const validitySeconds = { others: 30, followers: 60 };
+const validitySeconds = { others: 5, followers: 60 };
 
 /** Answers questions by what is known here, as the control plane does at the same place in the log. */
 export function createAnswers({ known, principals, guests, controlPlane, now, reach, failed }: Deps) {
