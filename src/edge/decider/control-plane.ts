@@ -34,50 +34,69 @@ const mostProblemOctets = 16_384;
 export function createControlPlane({ server, key, fetch: send = fetch, ended }: Options) {
   const base = server.replace(/\/$/, '');
 
-  const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
-    const signal = AbortSignal.any([ended, init.signal ?? AbortSignal.timeout(answerMs)]);
+  const active = new Set<AbortController>();
+  ended.addEventListener('abort', () => active.forEach((each) => each.abort()), { once: true });
+
+  /** @throws ControlPlaneError */
+  const ask = async (path: string, init: RequestInit): Promise<Response> => {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-    const response = await send(`${base}${path}`, { redirect: 'error', ...init, headers, signal }).catch(
-      (error: Error) => {
-        throw new ControlPlaneError(
-          'away',
-          `${path} had no answer: ${(error.cause as Error | undefined)?.message ?? error.message}`,
-        );
-      },
-    );
+    const response = await send(`${base}${path}`, { redirect: 'error', ...init, headers }).catch((error: Error) => {
+      const why = (error.cause as Error | undefined)?.message ?? error.message;
+      throw new ControlPlaneError('away', `${path} had no answer: ${why}`);
+    });
     if (response.ok) return response;
     const { type = '', detail = 'no detail' } = await problemOf(response);
-    throw new ControlPlaneError(
-      failureOf(response.status, type),
-      `${path} answered ${response.status}: ${detail}`,
-      response.status,
-    );
+    const failure = failureOf(path, response.status, type);
+    throw new ControlPlaneError(failure, `${path} answered ${response.status}: ${detail}`, response.status);
   };
 
-  const read = async <Body>(path: string, init?: RequestInit): Promise<Body> => {
-    const response = await ask(path, init);
-    return (await response.json().catch((error: Error) => {
-      throw new ControlPlaneError('away', `${path} broke off: ${error.message}`);
-    })) as Body;
+  /** The whole answer has a time limit. */
+  const within = async <Result>(
+    path: string,
+    init: RequestInit,
+    use: (response: Response) => Promise<Result>,
+  ): Promise<Result> => {
+    const limit = new AbortController();
+    active.add(limit);
+    if (ended.aborted) limit.abort();
+    const timer = setTimeout(() => limit.abort(), answerMs);
+    try {
+      return await use(await ask(path, { ...init, signal: limit.signal }));
+    } finally {
+      clearTimeout(timer);
+      active.delete(limit);
+    }
   };
+
+  const read = <Body>(path: string, init: RequestInit = {}): Promise<Body> =>
+    within(
+      path,
+      init,
+      async (response) =>
+        (await response.json().catch((error: Error) => {
+          throw new ControlPlaneError('away', `${path} broke off: ${error.message}`);
+        })) as Body,
+    );
 
   return {
     get: <Body>(path: string): Promise<Body> => read(path),
     post: <Body>(path: string, body: object): Promise<Body> =>
       read(path, { method: 'POST', body: JSON.stringify(body) }),
-    /** For answers without a body. Returns the status. */
-    async tell(path: string, body: object): Promise<number> {
-      const response = await ask(path, { method: 'POST', body: JSON.stringify(body) });
-      await response.body?.cancel();
-      return response.status;
-    },
+    /** For answers of which only the status counts. */
+    tell: (path: string, body: object): Promise<number> =>
+      within(path, { method: 'POST', body: JSON.stringify(body) }, async (response) => {
+        await response.arrayBuffer().catch(() => {});
+        return response.status;
+      }),
     /** An answer that goes on until it breaks off or the signal ends it. */
     stream: (path: string, signal: AbortSignal): Promise<Response> => ask(path, { signal }),
   };
 }
 
-function failureOf(status: number, type: string): Failure {
-  if (status === 401 || status === 403) return 'refused';
+/** A 403 says that this edge may not follow, or that its account is suspended; of another route, only that the key lacks something. */
+function failureOf(path: string, status: number, type: string): Failure {
+  if (status === 401) return 'refused';
+  if (status === 403 && (path.startsWith('/v1/edge/') || type.endsWith(':account-suspended'))) return 'refused';
   if (status === 429 || status >= 500) return 'away';
   if (status === 410 || (status === 409 && type.endsWith(':epoch-changed'))) return 'start-anew';
   return 'rejected';

@@ -88,17 +88,19 @@ type Head = { cursor: string; serverTime: string };
 async function stream(deps: Deps, fresh: Fresh | undefined, alive: () => void): Promise<void> {
   const { controlPlane, known } = deps;
   const silent = new AbortController();
-  let watch = setTimeout(() => silent.abort(), silentMs);
+  const stop = (): void => silent.abort();
+  deps.ended.addEventListener('abort', stop, { once: true });
+  let watch = setTimeout(stop, silentMs);
   let isFirst = true;
   let held = fresh && { ...fresh, since: [] as object[] };
   try {
     const response = await controlPlane.stream(
       `/v1/edge/stream?after=${fresh?.pages[0]!.cursor ?? known.cursor()}`,
-      AbortSignal.any([deps.ended, silent.signal]),
+      silent.signal,
     );
     for await (const { event, data } of eventsOf(response)) {
       clearTimeout(watch);
-      watch = setTimeout(() => silent.abort(), silentMs);
+      watch = setTimeout(stop, silentMs);
       if (event !== 'head') {
         const view = JSON.parse(data) as object;
         if (held) held.since.push(view);
@@ -113,6 +115,8 @@ async function stream(deps: Deps, fresh: Fresh | undefined, alive: () => void): 
     }
   } finally {
     clearTimeout(watch);
+    deps.ended.removeEventListener('abort', stop);
+    stop();
   }
   throw new ControlPlaneError('away', 'the stream ended');
 }
