@@ -14,18 +14,23 @@ const liveForMs = 12_000;
 export function createTrust({ monotonic, trustForMs }: Deps) {
   let heardAt: number | undefined;
   let isRefused = false;
+  let isResumed = false;
 
   return {
     /** A head came, which was sent at that moment of the monotonic clock. One that was under way for long renews little. */
     hear(saidAt: number): void {
       heardAt = Math.max(heardAt ?? -Infinity, saidAt);
       isRefused = false;
+      isResumed = false;
     },
     /** The control plane said that this edge may let in nobody. Only another head ends that. */
     refuse: (): void => void (isRefused = true),
     isRefused: (): boolean => isRefused,
-    /** What a state of before the start had used up of its trust, in milliseconds. */
-    resume: (usedMs: number): void => void (heardAt = monotonic() - usedMs),
+    /** What a state of before the start had used up of its trust, in milliseconds. Nothing is live before a head. */
+    resume(usedMs: number): void {
+      heardAt = monotonic() - usedMs;
+      isResumed = true;
+    },
     /** Milliseconds since the last head; undefined before the first. */
     usedMs: (): number | undefined => (heardAt === undefined ? undefined : monotonic() - heardAt),
     /** What is known now. */
@@ -33,7 +38,7 @@ export function createTrust({ monotonic, trustForMs }: Deps) {
       if (isRefused) return 'refused';
       if (heardAt === undefined) return 'starting';
       const used = monotonic() - heardAt;
-      if (used < liveForMs) return 'live';
+      if (used < liveForMs && !isResumed) return 'live';
       return used < trustForMs ? 'dark' : 'spent';
     },
   };

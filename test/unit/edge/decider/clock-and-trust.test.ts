@@ -93,6 +93,8 @@ describe('trust', () => {
 
   it('continues after a restart where it was, and is spent when that cannot be known', () => {
     const { trust, pass } = started();
+    trust.resume(0);
+    expect(trust.state()).toBe('dark');
     trust.resume(14 * minute);
     expect(trust.state()).toBe('dark');
     pass(minute);
