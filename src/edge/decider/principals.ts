@@ -32,7 +32,7 @@ type Deps = {
 
 export type Principals = ReturnType<typeof createPrincipals>;
 
-const mostKept = 200_000;
+const mostKept = 100_000;
 // As many as have sessions here, at most.
 const mostReadAgain = 20_000;
 const atOnce = 500;

@@ -158,6 +158,47 @@ describe('a decider', () => {
     expect(one.gate.standing(guest)).toMatchObject({ barred: 'thing-suspended' });
   });
 
+  it('judges guests by what was known until they are confirmed, and ends those whom nobody confirms in 30 seconds', async () => {
+    const one = await start({ sessions: true });
+    const [first, second] = [await guestOf(one, pump), await guestOf(one, lamp)];
+    const changes: Change[] = [];
+    one.gate.follow(async (change) => {
+      changes.push(change);
+      return [first, second].filter((guest) => one.gate.standing(guest)).length;
+    });
+    // Everything is read again, and about holders nobody answers.
+    script.failing.set('/v1/edge/principals', 503);
+    script.failing.set('/v1/edge/stream', 410);
+    script.cut();
+    await until('the gap', () => errors.some((error) => error.includes('410')));
+    const position = script.say({ type: 'thing', thingId, thingName: 'lamp', gen: 2, minGen: 2, status: 'x' }, false);
+    script.failing.delete('/v1/edge/stream');
+    await until('the snapshot', () => one.cursor() === script.cursor(position));
+    await until('its receipt', () => receipts().some(({ cursor }) => cursor === script.cursor(position)));
+    expect(changes).toMatchObject([{ everything: true }]);
+    expect([one.gate.standing(first), one.gate.standing(second)]).toEqual([undefined, undefined]);
+    expect(one.gate.judge(first, { action: 'connect', resource: 'client:pump' }).allowed).toBe(true);
+    expect(await one.gate.identify({ fingerprint: pump, withoutCertificates: false })).toMatchObject({
+      barred: 'away',
+    });
+    expect(receipts().at(-1)!['enforced']).not.toBe(script.cursor(position));
+    for (let passed = 0; passed < 30_000; passed += 10_000) {
+      expect(one.gate.standing(first)).toBeUndefined();
+      pass(10_000);
+      script.head();
+      await until('a head', () => one.trust() === 'live');
+    }
+    expect(one.gate.standing(first)).toMatchObject({ barred: 'away' });
+    await until('their end', () => receipts().some(({ enforced }) => enforced === script.cursor(position)));
+    expect(receipts().reduce((sum, { sessionsClosed }) => sum + Number(sessionsClosed ?? 0), 0)).toBeGreaterThan(0);
+
+    // Somebody answers again: those who are there are confirmed, and those who are gone are not.
+    script.failing.clear();
+    script.holders.delete(lamp);
+    await until('the answer', () => one.gate.standing(second)?.barred === 'unknown-principal');
+    await until('the other', () => one.gate.standing(first) === undefined);
+  });
+
   it('is away when nobody answers, and refused when the answer is 401 or 403', async () => {
     const one = await start();
     const guest = await guestOf(one, pump);
