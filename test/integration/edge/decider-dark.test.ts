@@ -132,10 +132,11 @@ describe.each(databaseKinds)('a decider in the dark, on %s', (kind) => {
     await until('the end of trust', () => changes.some(({ everything }) => everything));
 
     // It hears again: everything is decided again, by what is known now.
+    // A suspension holds the certificates of the thing.
     await server.owner.post(`/v1/things/${known.name}/suspend`);
     machine.comeBack();
     await until('a head', () => second.trust() === 'live');
-    expect(second.gate.standing(guest)).toMatchObject({ barred: 'thing-suspended' });
+    expect(second.gate.standing(guest)).toMatchObject({ barred: 'certificate-revoked' });
     await server.owner.post(`/v1/things/${known.name}/resume`);
     await until('the resumption', () => second.gate.standing(guest) === undefined);
   });
@@ -260,7 +261,7 @@ describe.each(databaseKinds)('a decider in the dark, on %s', (kind) => {
     const position = server.services.log.position();
     await server.database.client.logHead.updateMany({ data: { pruned: BigInt(position) } });
     machine.comeBack();
-    await until('the suspension', () => one.gate.standing(guests[2]!)?.barred === 'thing-suspended');
+    await until('the suspension', () => one.gate.standing(guests[2]!)?.barred === 'certificate-revoked');
     await server.database.client.logHead.updateMany({ data: { pruned: 0n } });
     expect(changes.some(({ everything }) => everything)).toBe(true);
     expect(guests.slice(0, 2).map((guest) => one.gate.standing(guest))).toEqual([undefined, undefined]);
