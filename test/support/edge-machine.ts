@@ -12,7 +12,7 @@ export function createMachine() {
     const answer = await fetch(input, { ...init, signal });
     const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream');
     if (isStream || answers.length === 0) return answer;
-    const path = new URL(String(input)).pathname;
+    const path = new URL(input).pathname;
     const text = answers.reduce((said, change) => change(path, said), await answer.text());
     return new Response(text, { status: answer.status, headers: answer.headers });
   };

@@ -78,7 +78,7 @@ export function scriptControlPlane() {
     hold(fingerprint: string, name: string, more: Partial<ShownPrincipal> = {}): void {
       const own = { thingName: name, thingId, type: null, attributes: { site: 'a' }, policies: ['p'], segment: null };
       const rest = { status: 'active', gen: 1, serialNumber: '01', notAfter: '2027-11-28T12:00:00Z' };
-      holders.set(fingerprint, { fingerprint, ...own, ...rest, ...more } as ShownPrincipal);
+      holders.set(fingerprint, { fingerprint, ...own, ...rest, ...more });
     },
 
     /** Appends an entry to the log, and pushes it. Returns its position. */
@@ -97,8 +97,8 @@ export function scriptControlPlane() {
     },
 
     fetch: (async (input, init = {}) => {
-      const url = new URL(String(input));
-      const body = init.body ? (JSON.parse(String(init.body)) as Record<string, unknown>) : {};
+      const url = new URL(input);
+      const body = init.body ? (JSON.parse(init.body as string) as Record<string, unknown>) : {};
       told.push({ path: `${url.pathname}${url.search}`, body });
       if (script.isAway) throw new TypeError('fetch failed', { cause: new Error('nobody is there') });
       const status = failing.get(url.pathname);

@@ -226,7 +226,7 @@ export async function createDecider(options: DeciderOptions) {
       now: clock.now,
       reach: reach.until,
       failed: noticed,
-    }) as (question: Question) => Answer | Promise<Answer>,
+    }),
 
     /** Posts what changed of the sessions to `/v1/proxies/{id}/sessions`. Returns the status of the answer, 0 for none. Never throws. */
     async report(report: object): Promise<{ status: number }> {

@@ -102,9 +102,7 @@ async function stream(deps: Deps, fresh: Fresh | undefined, alive: () => void): 
       clearTimeout(watch);
       watch = setTimeout(stop, silentMs);
       if (event !== 'head') {
-        const view = JSON.parse(data) as object;
-        if (held) held.since.push(view);
-        else take(view, deps);
+        take(JSON.parse(data) as object, held, deps);
         continue;
       }
       if (held) deps.load(held);
@@ -137,7 +135,8 @@ async function* eventsOf(response: Response): ReturnType<typeof readEvents> {
   }
 }
 
-function take(view: object, { known, applied }: Deps): void {
+function take(view: object, held: Fresh | undefined, { known, applied }: Deps): void {
+  if (held) return void held.since.push(view);
   const entry = known.apply(view);
   if (entry) applied(entry, view, changeOf(entry, known.cursor()));
 }

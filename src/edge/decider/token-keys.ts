@@ -37,7 +37,7 @@ export function createTokenKeys(now: () => number) {
     },
     /** Keys that came, and when others end. */
     apply({ payload }: EntryOf<'token-keys'>): void {
-      payload.came.forEach((key) => add(key as TokenKey));
+      payload.came.forEach((key) => add(key));
       for (const { kid, retiresAt } of payload.went)
         for (const known of byHeader.values()) if (known.shown.kid === kid) known.shown = { ...known.shown, retiresAt };
     },

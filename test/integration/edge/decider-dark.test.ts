@@ -270,46 +270,6 @@ describe.each(databaseKinds)('a decider in the dark, on %s', (kind) => {
     await until('the resumption', () => one.gate.standing(guests[2]!) === undefined);
   });
 
-  it('ends guests whom nobody confirms within 30 seconds after that, and says until then that they are not enforced', async () => {
-    const one = await start({ sessions: true, name: `unsure-${kind}` });
-    const guest = await guestOf(one, fingerprintOf(devices[0]!));
-    let ended = 0;
-    one.gate.follow(async () => {
-      const isOver = ended === 0 && one.gate.standing(guest) !== undefined;
-      if (isOver) ended++;
-      return isOver ? 1 : 0;
-    });
-    machine.change((path, text) => (path === '/v1/edge/principals' ? 'not JSON' : text));
-    machine.goAway();
-    await server.owner.send('PATCH', '/v1/things/dark-1', { attributes: { a: '1' } });
-    const position = server.services.log.position();
-    await server.database.client.logHead.updateMany({ data: { pruned: BigInt(position) } });
-    machine.comeBack();
-    await until('the snapshot', () => Number(one.cursor().split(':')[1]) >= position);
-    await server.database.client.logHead.updateMany({ data: { pruned: 0n } });
-    const item = async () => {
-      const { items } = (await server.owner.get(`/v1/revocations/${position}`)).body;
-      return items.find(({ id }: { id: string }) => id === one.proxyId()) as {
-        enforcedAt?: string;
-        sessionsClosed?: number;
-      };
-    };
-    await until('the receipt', item);
-    expect(await item()).not.toHaveProperty('enforcedAt');
-    expect(one.gate.judge(guest, { action: 'connect', resource: 'client:dark-0' }).allowed).toBe(true);
-    // Heads come meanwhile: it is not away.
-    for (let n = 0; n < 5; n++) {
-      machine.pass(5999);
-      await server.services.chores.run('tell-edge-streams-the-head');
-      await until('a head', () => one.trust() === 'live');
-    }
-    expect(one.gate.standing(guest)).toBeUndefined();
-    machine.pass(6);
-    expect(one.gate.standing(guest)).toMatchObject({ barred: 'away' });
-    await until('its end', async () => (await item()).enforcedAt);
-    expect([ended, (await item()).sessionsClosed]).toEqual([1, 1]);
-  });
-
   it('refuses a snapshot from before what it has applied', async () => {
     const one = await start({ name: `ahead-${kind}` });
     const at = Number(one.cursor().split(':')[1]);

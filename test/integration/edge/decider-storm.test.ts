@@ -47,7 +47,7 @@ async function compare(
   questions: Question[],
   seen: (reply: Reply) => void,
 ): Promise<Question[]> {
-  const here = (await Promise.all(questions.map((question) => decider.decide(question)))) as Reply[];
+  const here = (await Promise.all(questions.map(async (question) => decider.decide(question)))) as Reply[];
   const requests = questions.map((question, index) => ({ ...question, atLeast: here[index]!.cursor }));
   const { body, status, text } = await server.direct(key).post('/v1/authorize/batch', { requests });
   expect(status, text).toBe(200);

@@ -71,7 +71,7 @@ afterEach(async () => {
 describe('a decider', () => {
   it('asks for a certificate once, for many together, and not again until it is forgotten', async () => {
     const one = await start();
-    const all = [pump, lamp, pump, 'c'.repeat(64)].map((fingerprint) =>
+    const all = [pump, lamp, pump, 'c'.repeat(64)].map(async (fingerprint) =>
       one.gate.identify({ fingerprint, withoutCertificates: false }),
     );
     expect((await Promise.all(all)).map((each) => ('barred' in each ? each.barred : each.thingName))).toEqual([
