@@ -1,9 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { systemClock } from '../../clock.js';
-import type { Question } from '../../authorize/question.js';
 import type { Change, Gate } from '../gate.js';
-import { createAnswers, type Answer } from './answer.js';
+import { createAnswers } from './answer.js';
 import { createBeginning } from './beginning.js';
 import { ControlPlaneError, createControlPlane, type Fetch } from './control-plane.js';
 import { follow, type Fresh } from './follow.js';
