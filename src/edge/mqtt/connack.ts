@@ -1,0 +1,86 @@
+import { readShort } from './fields.js';
+import { packetType, type Version } from './packet-types.js';
+import { found, holder, property, readProperties, withoutProperties } from './properties.js';
+import { MqttFault, reason, returnCode } from './reason-codes.js';
+import { blockOf, longProperty, packetOf, shortProperty, textProperty, thingwardMethod } from './write.js';
+
+/** What a client is held to, at most. */
+export type ClientLimits = {
+  packetBytes: number;
+  topicAliases: number;
+  receiveMaximum: number;
+  /** Seconds. */
+  keepAlive: number;
+};
+
+/** The answer of a broker to a CONNECT, as the client gets it. */
+export type Answer = {
+  bytes: Buffer;
+  accepted: boolean;
+  sessionPresent: boolean;
+  /** Seconds that count from now on; 0 for none. */
+  keepAlive: number;
+  /** The aliases that the client may use. */
+  topicAliases: number;
+  /** The largest packet that the client may send. */
+  packetBytes: number;
+};
+
+const longestTopic = 65_535;
+// With less than this for a packet, aliases are not worth what they take from it.
+const leastPacket = 16_384;
+
+type Asked = { version: Version; keepAlive: number; method: string | undefined };
+
+/**
+ * Reads a CONNACK and lowers what it offers to these limits. A broker's largest packet has to hold a topic that the client
+ * sends as an alias.
+ * @throws MqttFault
+ */
+export function answerOf(bytes: Buffer, body: number, end: number, asked: Asked, limits: ClientLimits): Answer {
+  const flags = readShort(bytes, body, end) >> 8;
+  const code = bytes[body + 1]!;
+  const sessionPresent = (flags & 1) !== 0;
+  const { packetBytes } = limits;
+  const simple = { sessionPresent, accepted: code === 0, keepAlive: asked.keepAlive, topicAliases: 0, packetBytes };
+  if (asked.version < 5) {
+    if (end !== body + 2) throw new MqttFault(reason.malformed, 'CONNACK has another length than two');
+    return { ...simple, bytes: withCode(bytes, body + 1, end, returnCode.badCredentials, returnCode.unavailable) };
+  }
+  if (readProperties(bytes, body + 2, end, holder.connack) !== end)
+    throw new MqttFault(reason.malformed, 'CONNACK has octets after its properties');
+  if (code !== 0) return { ...simple, bytes: withCode(bytes, body + 1, end, reason.badCredentials, reason.unavailable) };
+  return { ...simple, ...lowered(bytes, body, end, asked, limits) };
+}
+
+/** The packet; where the broker refuses Thingward's own credentials, which the device cannot mend, another code. */
+function withCode(bytes: Buffer, at: number, end: number, from: number, to: number): Buffer {
+  const packet = Buffer.from(bytes.subarray(0, end));
+  if (packet[at] === from) packet[at] = to;
+  return packet;
+}
+
+function lowered(bytes: Buffer, body: number, end: number, asked: Asked, limits: ClientLimits) {
+  const short = (id: number, otherwise: number): number => (found[id] === 0 ? otherwise : readShort(bytes, found[id]!, end));
+  const receiveMaximum = Math.min(short(property.receiveMaximum, 65_535), limits.receiveMaximum);
+  const named = short(property.serverKeepAlive, asked.keepAlive);
+  const keepAlive = named === 0 || named > limits.keepAlive ? (limits.keepAlive < 65_535 ? limits.keepAlive : named) : named;
+  const ofBroker = found[property.maximumPacketSize] === 0 ? Infinity : bytes.readUInt32BE(found[property.maximumPacketSize]);
+  const offered = Math.min(short(property.topicAliasMaximum, 0), limits.topicAliases);
+  const topicAliases = ofBroker - longestTopic < leastPacket ? 0 : offered;
+  const packetBytes = Math.min(limits.packetBytes, topicAliases > 0 ? ofBroker - longestTopic : ofBroker);
+  const block = blockOf([
+    ...withoutProperties(bytes, body + 2, end, [
+      property.receiveMaximum,
+      property.serverKeepAlive,
+      property.topicAliasMaximum,
+      property.maximumPacketSize,
+    ]),
+    ...(receiveMaximum < 65_535 ? [shortProperty(property.receiveMaximum, receiveMaximum)] : []),
+    ...(keepAlive === asked.keepAlive ? [] : [shortProperty(property.serverKeepAlive, keepAlive)]),
+    ...(topicAliases > 0 ? [shortProperty(property.topicAliasMaximum, topicAliases)] : []),
+    longProperty(property.maximumPacketSize, packetBytes),
+    ...(asked.method === undefined ? [] : [textProperty(property.method, thingwardMethod)]),
+  ]);
+  return { bytes: packetOf(packetType.connack, [bytes.subarray(body, body + 2), block]), keepAlive, topicAliases, packetBytes };
+}

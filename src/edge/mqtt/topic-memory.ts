@@ -1,0 +1,101 @@
+import { MqttFault, reason } from './reason-codes.js';
+import { isTopicName } from './topics.js';
+
+/** What was decided about a topic with its QoS and RETAIN. */
+export type Judged = {
+  allowed: boolean;
+  /** Milliseconds since 1970 by the gate's clock, exclusive. */
+  validUntil: number;
+};
+
+type Remembered<Result> = { topic: Uint8Array; hash: number; flags: number; judged: Result };
+
+const firstSlots = 16;
+const mostSlots = 512;
+// Longer topics are judged each time.
+const longestRemembered = 512;
+
+/**
+ * Remembers decisions by the octets of a topic, its QoS and RETAIN, for as long as each is valid. A topic that is remembered costs one look
+ * at its octets, and no memory. At most a quarter of a megabyte of topics is kept: a newer one replaces an older one.
+ */
+export function createTopicMemory<Result extends Judged>(judge: (topic: string, flags: number) => Result) {
+  let slots: (Remembered<Result> | undefined)[] = [];
+
+  /** Each topic has two places. It takes a free one, or that of an older topic once there may be no more of them. */
+  const put = (entry: Remembered<Result>): void => {
+    const place = entry.hash & (slots.length - 1);
+    const first = slots[place];
+    const isFree = first === undefined || isAlike(first, entry);
+    const second = slots[place ^ 1];
+    if (isFree) slots[place] = entry;
+    else if (second === undefined || isAlike(second, entry)) slots[place ^ 1] = entry;
+    else if (slots.length < mostSlots) grow(entry);
+    else {
+      slots[place ^ 1] = first;
+      slots[place] = entry;
+    }
+  };
+
+  const grow = (entry: Remembered<Result>): void => {
+    const before = slots;
+    slots = new Array<undefined>(Math.max(firstSlots, 2 * before.length)).fill(undefined);
+    for (const known of before) if (known) put(known);
+    put(entry);
+  };
+
+  const remember = (bytes: Buffer, start: number, end: number, hash: number, flags: number, judged: Result): void => {
+    if (end - start > longestRemembered) return;
+    const topic = new Uint8Array(end - start);
+    topic.set(bytes.subarray(start, end));
+    const entry = { topic, hash, flags, judged };
+    if (slots.length === 0) grow(entry);
+    else put(entry);
+  };
+
+  const isKnown = (known: Remembered<Result> | undefined, hash: number, flags: number, now: number): boolean =>
+    known !== undefined && known.hash === hash && known.flags === flags && known.judged.validUntil > now;
+
+  return {
+    /**
+     * The decision about a topic, from memory where it is still valid at `now`.
+     * @throws MqttFault `topicInvalid` when the octets are no topic
+     */
+    find(bytes: Buffer, start: number, end: number, flags: number, now: number): Result {
+      const hash = hashOf(bytes, start, end, flags);
+      const place = hash & (slots.length - 1);
+      const first = slots[place];
+      if (isKnown(first, hash, flags, now) && isSame(first!.topic, bytes, start, end)) return first!.judged;
+      const second = slots[place ^ 1];
+      if (isKnown(second, hash, flags, now) && isSame(second!.topic, bytes, start, end)) return second!.judged;
+      if (!isTopicName(bytes, start, end)) throw new MqttFault(reason.topicInvalid, 'a topic is empty, no UTF-8, or has a wildcard');
+      const judged = judge(bytes.toString('utf8', start, end), flags);
+      remember(bytes, start, end, hash, flags, judged);
+      return judged;
+    },
+
+    /** Forgets everything: something changed. */
+    clear(): void {
+      slots = [];
+    },
+
+    size: (): number => slots.reduce((count, entry) => count + (entry ? 1 : 0), 0),
+  };
+}
+
+/** The same topic with the same flags, or one that is taken for it: what was decided before is out of date. */
+const isAlike = (one: Remembered<unknown>, other: Remembered<unknown>): boolean =>
+  one.hash === other.hash && one.flags === other.flags;
+
+/** FNV-1a. Who makes topics collide makes only the own memory forget. */
+function hashOf(bytes: Buffer, start: number, end: number, flags: number): number {
+  let hash = 0x811c9dc5 ^ flags;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return hash ^ (hash >>> 15);
+}
+
+function isSame(topic: Uint8Array, bytes: Buffer, start: number, end: number): boolean {
+  if (topic.length !== end - start) return false;
+  for (let at = 0; at < topic.length; at++) if (topic[at] !== bytes[start + at]) return false;
+  return true;
+}
