@@ -152,7 +152,7 @@ export function createJudge({ snapshot, cursor, validitySeconds }: Deps) {
     },
 
     /** Segment, deny, allow. */
-    decideFor(asker: Asker, subject: Subject, { action, resource, context }: Question, now: number): Verdict {
+    decideFor(asker: Asker, subject: Subject, { action, resource, context, whole }: Question, now: number): Verdict {
       const { rights, until, refresh } = subject;
       const asked = context ?? noContext;
       const cap = Math.min(capOf(asker, now), until);
@@ -165,6 +165,7 @@ export function createJudge({ snapshot, cursor, validitySeconds }: Deps) {
         context: asked,
         at: now,
         horizon: cap,
+        whole,
       });
       const refusal = reason === 'statement' ? undefined : reason;
       const validUntil = Math.min(cap, changesAt);

@@ -18,6 +18,8 @@ export type Question = {
   action: string;
   resource: string;
   context?: Context | undefined;
+  /** With `receive`: the resource is a filter, and every topic of it is asked about. Only edges ask so. */
+  whole?: boolean | undefined;
   /** The place in the log that the answer has to know of. */
   atLeast?: string | undefined;
 };

@@ -30,8 +30,8 @@ export type Guest = {
  */
 export type Barred = { barred: Refusal | 'away' | 'refused'; detail: string };
 
-/** What is asked of a guest. */
-export type Ask = { action: string; resource: string; context?: Context | undefined };
+/** What is asked of a guest. With `whole`, `receive` is asked of every topic of a filter: it must lie inside one allow. */
+export type Ask = { action: string; resource: string; context?: Context | undefined; whole?: boolean | undefined };
 
 /** What changed. `things` are names; `everything` after a snapshot, a policy, a segment, an account's status, or the end of trust. */
 export type Change = {

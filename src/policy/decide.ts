@@ -10,7 +10,15 @@ import { valueOf, type Principal } from './variables.js';
  * What is asked. Instants are in milliseconds since 1970. Nobody uses the answer after `horizon`: no change is
  * looked for beyond it.
  */
-export type Query = { action: string; resource: string; context: Context; at: number; horizon?: number };
+export type Query = {
+  action: string;
+  resource: string;
+  context: Context;
+  at: number;
+  horizon?: number;
+  /** `receive` of every topic of a filter, judged as `subscribe` is: inside one allow, and clear of every deny. */
+  whole?: boolean | undefined;
+};
 
 type DecisionReason =
   'statement' | 'no-matching-statement' | 'outside-time-window' | 'malformed-resource' | 'binding-mismatch';
@@ -62,7 +70,8 @@ const session = createLevels();
 export function decide(policies: CompiledPolicies, principal: Principal, query: Query): Decision {
   const { action, resource, context } = query;
   const kind = kindOfAction(action);
-  if (!kind || !readQuery(action, kind, resource, asked)) return refuse('malformed-resource', Infinity);
+  const isFilter = action === 'subscribe' || (action === 'receive' && query.whole === true);
+  if (!kind || !readQuery(kind, resource, asked, isFilter)) return refuse('malformed-resource', Infinity);
   search.principal = principal;
   search.context = context;
   search.at = query.at;
@@ -70,27 +79,26 @@ export function decide(policies: CompiledPolicies, principal: Principal, query: 
   search.changesAt = Infinity;
   if (kind === 'topic' && context.clientId !== undefined && !mayConnect(policies, context.clientId))
     return refuse('binding-mismatch', search.changesAt);
-  ask(policies, action, asked);
+  ask(policies, action, asked, isFilter);
   return conclude();
 }
 
 /** Whether the client id of a session is one that the principal may connect with. */
 function mayConnect(policies: CompiledPolicies, clientId: string): boolean {
-  if (!readQuery('connect', 'client', `client:${clientId}`, session)) return false;
-  ask(policies, 'connect', session);
+  if (!readQuery('client', `client:${clientId}`, session)) return false;
+  ask(policies, 'connect', session, false);
   return search.deny === undefined && search.allow !== undefined;
 }
 
-function ask(policies: CompiledPolicies, action: string, levels: Levels): void {
+function ask(policies: CompiledPolicies, action: string, levels: Levels, isFilter: boolean): void {
   search.action = action;
   search.allow = undefined;
   search.deny = undefined;
   search.missedWindow = false;
-  const subscribes = action === 'subscribe';
   for (const { actions, endpoints } of policies) {
     const { kind, denies, allows } = actions.get(action) ?? endpoints;
-    if (!denies.empty) lookUpDenies(denies, kind, subscribes, levels);
-    if (!allows.empty) lookUpAllows(allows, kind, subscribes, levels);
+    if (!denies.empty) lookUpDenies(denies, kind, isFilter, levels);
+    if (!allows.empty) lookUpAllows(allows, kind, isFilter, levels);
   }
 }
 
@@ -105,22 +113,22 @@ function refuse(reason: DecisionReason, changesAt: number): Decision {
   return { allowed: false, reason, statement: undefined, changesAt };
 }
 
-function lookUpDenies({ trie, always, unfit }: Index, kind: ResourceKind, subscribes: boolean, levels: Levels): void {
+function lookUpDenies({ trie, always, unfit }: Index, kind: ResourceKind, isFilter: boolean, levels: Levels): void {
   consider(always);
   for (const { variable, statements } of unfit.values()) {
     if (valueOf(variable, search.principal) === undefined) consider(statements);
   }
   if (kind === 'client' || kind === 'endpoint') matchWhole(trie, levels, search.principal, consider);
-  else if (subscribes) overlap(trie, levels, 0, search.principal, consider);
+  else if (isFilter) overlap(trie, levels, 0, search.principal, consider);
   else match(trie, levels, 0, search.principal, consider);
 }
 
-function lookUpAllows({ trie, always }: Index, kind: ResourceKind, subscribes: boolean, levels: Levels): void {
+function lookUpAllows({ trie, always }: Index, kind: ResourceKind, isFilter: boolean, levels: Levels): void {
   if (kind === 'client' || kind === 'endpoint') {
     consider(always);
     return matchWhole(trie, levels, search.principal, consider);
   }
-  const walk = subscribes ? contain : match;
+  const walk = isFilter ? contain : match;
   if (kind !== 'topic' || levels.text.charCodeAt(levels.start) !== dollar) {
     consider(always);
     return walk(trie, levels, 0, search.principal, consider);

@@ -47,14 +47,14 @@ function levelsOf(kind: ResourceKind, rest: string): string[] {
 
 /**
  * Reads a queried resource into `levels`: levels between slashes for topics and HTTP, a name for the others.
- * False when it is malformed or not of the action's kind.
+ * False when it is malformed or of another kind. A topic, or with `isFilter` a filter.
  */
-export function readQuery(action: string, kind: ResourceKind, resource: string, levels: Levels): boolean {
+export function readQuery(kind: ResourceKind, resource: string, levels: Levels, isFilter = false): boolean {
   const start = kind.length + 1;
   if (!hasPrefix(resource, prefixes[kind])) return false;
   switch (kind) {
     case 'topic':
-      return action === 'subscribe' ? readFilter(resource.slice(start), levels) : isTopic(resource, start, levels);
+      return isFilter ? readFilter(resource.slice(start), levels) : isTopic(resource, start, levels);
     case 'client':
       return isWellFormed(resource.slice(start)) && readName(levels, resource, start);
     case 'endpoint':

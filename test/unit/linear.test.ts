@@ -82,7 +82,7 @@ const jwt: Parser['hostile'] = {
 };
 const plainTexts: Parser['hostile'] = { letters: fill('a'), dots: fill('.'), colons: fill(':'), slashes: fill('/') };
 const queries = (kind: 'topic' | 'client' | 'http', action: string) => (text: string) =>
-  readQuery(action, kind, `${kind}:${text}`, createLevels());
+  readQuery(kind, `${kind}:${text}`, createLevels(), action === 'subscribe');
 const proxied = fastify({ trustProxy: ['10.0.0.0/8'], bodyLimit: 10 });
 proxied.get('/', async ({ ip }) => ip);
 

@@ -11,6 +11,9 @@ export type Limiter = {
 /** The longest wait for a request; then the client is told that it sends too fast. */
 export const longestWaitMs = 5000;
 
+// Node runs timers above this at once.
+const longestTimerMs = 2 ** 31 - 1;
+
 /** Takes of a rate, and says how long to wait for what was taken. */
 type Bucket = (cost: number, longest: number) => number;
 
@@ -21,12 +24,13 @@ type Bucket = (cost: number, longest: number) => number;
 function createBucket(perSecond: number, burst: number, now: () => number): Bucket {
   let fullAt = -Infinity;
   return (cost, longest) => {
-    if (perSecond <= 0) return Infinity;
+    if (perSecond === Infinity) return 0;
+    if (perSecond <= 0) return longestTimerMs;
     const at = now();
     const next = Math.max(fullAt, at) + (cost * 1000) / perSecond;
     const wait = Math.max(0, next - at - (burst * 1000) / perSecond);
     if (wait <= longest) fullAt = next;
-    return wait;
+    return Math.min(wait, longestTimerMs);
   };
 }
 

@@ -1,5 +1,6 @@
-import { MqttFault, reason } from './reason-codes.js';
-import { isTopicName } from './topics.js';
+import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
+import { isTopicName } from '../mqtt-packets/topics.js';
+import { isText } from '../mqtt-packets/utf8.js';
 
 /** What was decided about a topic with its QoS and RETAIN. */
 export type Judged = {
@@ -59,7 +60,7 @@ export function createTopicMemory<Result extends Judged>(judge: (topic: string, 
   return {
     /**
      * The decision about a topic, from memory where it is still valid at `now`.
-     * @throws MqttFault `topicInvalid` when the octets are no topic
+     * @throws MqttFault when the octets are no topic
      */
     find(bytes: Buffer, start: number, end: number, flags: number, now: number): Result {
       const hash = hashOf(bytes, start, end, flags);
@@ -68,7 +69,7 @@ export function createTopicMemory<Result extends Judged>(judge: (topic: string, 
       if (isKnown(first, hash, flags, now) && isSame(first!.topic, bytes, start, end)) return first!.judged;
       const second = slots[place ^ 1];
       if (isKnown(second, hash, flags, now) && isSame(second!.topic, bytes, start, end)) return second!.judged;
-      if (!isTopicName(bytes, start, end)) throw new MqttFault(reason.topicInvalid, 'a topic is empty, no UTF-8, or has a wildcard');
+      if (!isTopicName(bytes, start, end)) throw faultOf(bytes, start, end);
       const judged = judge(bytes.toString('utf8', start, end), flags);
       remember(bytes, start, end, hash, flags, judged);
       return judged;
@@ -81,6 +82,11 @@ export function createTopicMemory<Result extends Judged>(judge: (topic: string, 
 
     size: (): number => slots.reduce((count, entry) => count + (entry ? 1 : 0), 0),
   };
+}
+
+function faultOf(bytes: Buffer, start: number, end: number): MqttFault {
+  if (isText(bytes, start, end)) return new MqttFault(reason.topicInvalid, 'a topic is empty, or has a wildcard');
+  return new MqttFault(reason.malformed, 'a topic is not UTF-8, or has U+0000');
 }
 
 /** The same topic with the same flags, or one that is taken for it: what was decided before is out of date. */

@@ -34,6 +34,7 @@ const none = Buffer.alloc(0);
  */
 export function createFrames({ firsts, most, whole }: FrameOptions, taker: FrameTaker) {
   let accepted = firsts;
+  let largest = most;
   // MQTT 5 allows no other form of a length.
   let isShortest = false;
   let partial = none;
@@ -42,6 +43,7 @@ export function createFrames({ firsts, most, whole }: FrameOptions, taker: Frame
   let following = 0;
   let isPassed = false;
   let isStopped = false;
+  let isRunning = false;
   let waiting: Buffer[] = [];
 
   const isLarge = (first: number, total: number): boolean =>
@@ -66,8 +68,8 @@ export function createFrames({ firsts, most, whole }: FrameOptions, taker: Frame
     let length = 0;
     for (let next = body - 1; next > at; next--) length = (length << 7) | (bytes[next]! & 0x7f);
     const total = body - at + length;
-    if (total > most && !isLarge(bytes[at]!, total))
-      throw new MqttFault(reason.tooLarge, `a packet has ${total} octets, more than ${most}`);
+    if (total > largest && !isLarge(bytes[at]!, total))
+      throw new MqttFault(reason.tooLarge, `a packet has ${total} octets, more than ${largest}`);
     return total;
   };
 
@@ -97,7 +99,7 @@ export function createFrames({ firsts, most, whole }: FrameOptions, taker: Frame
 
   /** Adds to the packet that is kept until it can be taken. Returns the place after what it took. */
   const complete = (bytes: Buffer, at: number): number => {
-    for (let next = at; ; ) {
+    for (let next = at; ;) {
       const body = bodyAt(partial, 0, filled);
       const total = body === 0 ? 0 : totalAt(partial, 0, body);
       const wanted = body === 0 ? filled + 1 : wantedAt(partial, 0, body, filled, total);
@@ -151,15 +153,21 @@ export function createFrames({ firsts, most, whole }: FrameOptions, taker: Frame
     return at;
   };
 
+  const step = (bytes: Buffer, at: number): number => {
+    if (following > 0) return follow(bytes, at);
+    return filled > 0 ? complete(bytes, at) : split(bytes, at);
+  };
+
   const run = (bytes: Buffer): void => {
     let at = 0;
-    while (at < bytes.length && !isStopped) {
-      if (following > 0) at = follow(bytes, at);
-      else if (filled > 0) at = complete(bytes, at);
-      else at = split(bytes, at);
+    isRunning = true;
+    try {
+      while (at < bytes.length && !isStopped) at = step(bytes, at);
+    } finally {
+      isRunning = false;
+      taker.rest();
     }
     if (at < bytes.length) waiting.unshift(bytes.subarray(at));
-    taker.rest();
   };
 
   return {
@@ -172,7 +180,7 @@ export function createFrames({ firsts, most, whole }: FrameOptions, taker: Frame
     /** Continues after a stop. */
     resume(): void {
       isStopped = false;
-      for (let next = waiting.shift(); next; next = isStopped ? undefined : waiting.shift()) run(next);
+      while (!isRunning && !isStopped && waiting.length > 0) run(waiting.shift()!);
     },
 
     /** Stops before the next packet, until `resume`. */
@@ -180,9 +188,10 @@ export function createFrames({ firsts, most, whole }: FrameOptions, taker: Frame
       isStopped = true;
     },
 
-    /** From now on these octets begin packets; with `shortest`, lengths in their shortest form only. */
-    expect(next: FirstOctets, shortest: boolean): void {
+    /** From now on these octets begin packets of at most so many octets; with `shortest`, lengths in their shortest form only. */
+    expect(next: FirstOctets, octets: number, shortest: boolean): void {
       accepted = next;
+      largest = octets;
       isShortest = shortest;
     },
 
@@ -197,6 +206,9 @@ export function createFrames({ firsts, most, whole }: FrameOptions, taker: Frame
     /** True in the middle of a packet that is passed on as it comes. */
     isAmid: (): boolean => following > 0 && isPassed,
 
+    /** True when octets wait for `resume`. */
+    hasWaiting: (): boolean => waiting.length > 0,
+
     /** Octets that are kept. */
     kept: (): number => partial.length + waiting.reduce((sum, { length }) => sum + length, 0),
   };
@@ -206,8 +218,12 @@ function faultOfFirst(octet: number): [number, string] {
   const type = octet & 0xf0;
   const flags = octet & 0x0f;
   // A type that may come, with flags that it may not have, is malformed (MQTT-2.1.3-1). So is type 0, and QoS 3 and DUP without QoS.
-  if (type === 0 || type === packetType.publish) return [reason.malformed, 'a packet has flags or a type that there are not'];
-  return [flags === flagsOf(type) ? reason.protocolError : reason.malformed, 'a packet may not come here, or has wrong flags'];
+  if (type === 0 || type === packetType.publish)
+    return [reason.malformed, 'a packet has flags or a type that there are not'];
+  return [
+    flags === flagsOf(type) ? reason.protocolError : reason.malformed,
+    'a packet may not come here, or has wrong flags',
+  ];
 }
 
 const flagsOf = (type: number): number =>

@@ -46,7 +46,8 @@ const flag = { reserved: 1, clean: 2, will: 4, willQos: 24, willRetain: 32, pass
 
 /** Reads a CONNECT, which `bytes` has from `start` to `end`. @throws MqttFault */
 export function readConnect(bytes: Buffer, start: number, body: number, end: number): Connect {
-  if (bytes[start] !== packetType.connect) throw new MqttFault(reason.protocolError, 'the first packet must be CONNECT');
+  if (bytes[start] !== packetType.connect)
+    throw new MqttFault(reason.protocolError, 'the first packet must be CONNECT');
   const nameEnd = textEnd(bytes, body, end);
   if (nameEnd + 4 > end) throw new MqttFault(reason.malformed, 'CONNECT is too short');
   const version = versionOf(textAt(bytes, body), bytes[nameEnd]!);

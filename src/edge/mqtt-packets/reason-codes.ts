@@ -22,6 +22,7 @@ export const reason = {
   rateTooHigh: 0x96,
   quotaExceeded: 0x97,
   administrative: 0x98,
+  useAnotherServer: 0x9c,
   connectTime: 0xa0,
 } as const;
 

@@ -34,7 +34,10 @@ export function readUnsubscribe(bytes: Buffer, body: number, end: number, versio
 function readText(bytes: Buffer, at: number, end: number): string {
   const after = textEnd(bytes, at, end);
   if (!isTopicFilter(bytes, at + 2, after))
-    throw new MqttFault(reason.filterInvalid, 'a topic filter is empty, or has a wildcard that does not fill its level');
+    throw new MqttFault(
+      reason.filterInvalid,
+      'a topic filter is empty, or has a wildcard that does not fill its level',
+    );
   const text = textAt(bytes, at);
   if (isShare(text) && sharedFilter(text) === undefined)
     throw new MqttFault(reason.filterInvalid, 'a shared subscription has no group, or no filter');

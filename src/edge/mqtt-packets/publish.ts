@@ -33,7 +33,14 @@ export const createPublish = (): Publish => ({
 });
 
 /** Finds the parts of a PUBLISH of a client. @throws MqttFault */
-export function readPublish(bytes: Buffer, start: number, body: number, end: number, hasProperties: boolean, into: Publish) {
+export function readPublish(
+  bytes: Buffer,
+  start: number,
+  body: number,
+  end: number,
+  hasProperties: boolean,
+  into: Publish,
+) {
   const at = readHead(bytes, bytes[start]!, body, end, into);
   into.properties = at;
   into.payload = at;

@@ -135,8 +135,7 @@ function valueEnd(bytes: Uint8Array, at: number, end: number, kind: Kind): numbe
 
 function checkValue(bytes: Uint8Array, id: number, { kind, positive }: Rule): void {
   const at = found[id]!;
-  if (kind === 'flag' && bytes[at]! > 1)
-    throw new MqttFault(reason.protocolError, `property ${id} is neither 0 nor 1`);
+  if (kind === 'flag' && bytes[at]! > 1) throw new MqttFault(reason.protocolError, `property ${id} is neither 0 nor 1`);
   if (!positive) return;
   const width = kind === 'long' ? 4 : kind === 'short' ? 2 : 1;
   for (let octet = 0; octet < width; octet++) if (bytes[at + octet] !== 0) return;

@@ -49,7 +49,8 @@ export function answerOf(bytes: Buffer, body: number, end: number, asked: Asked,
   }
   if (readProperties(bytes, body + 2, end, holder.connack) !== end)
     throw new MqttFault(reason.malformed, 'CONNACK has octets after its properties');
-  if (code !== 0) return { ...simple, bytes: withCode(bytes, body + 1, end, reason.badCredentials, reason.unavailable) };
+  if (code !== 0)
+    return { ...simple, bytes: withCode(bytes, body + 1, end, reason.badCredentials, reason.unavailable) };
   return { ...simple, ...lowered(bytes, body, end, asked, limits) };
 }
 
@@ -61,11 +62,14 @@ function withCode(bytes: Buffer, at: number, end: number, from: number, to: numb
 }
 
 function lowered(bytes: Buffer, body: number, end: number, asked: Asked, limits: ClientLimits) {
-  const short = (id: number, otherwise: number): number => (found[id] === 0 ? otherwise : readShort(bytes, found[id]!, end));
+  const short = (id: number, otherwise: number): number =>
+    found[id] === 0 ? otherwise : readShort(bytes, found[id]!, end);
   const receiveMaximum = Math.min(short(property.receiveMaximum, 65_535), limits.receiveMaximum);
   const named = short(property.serverKeepAlive, asked.keepAlive);
-  const keepAlive = named === 0 || named > limits.keepAlive ? (limits.keepAlive < 65_535 ? limits.keepAlive : named) : named;
-  const ofBroker = found[property.maximumPacketSize] === 0 ? Infinity : bytes.readUInt32BE(found[property.maximumPacketSize]);
+  const keepAlive =
+    named === 0 || named > limits.keepAlive ? (limits.keepAlive < 65_535 ? limits.keepAlive : named) : named;
+  const ofBroker =
+    found[property.maximumPacketSize] === 0 ? Infinity : bytes.readUInt32BE(found[property.maximumPacketSize]);
   const offered = Math.min(short(property.topicAliasMaximum, 0), limits.topicAliases);
   const topicAliases = ofBroker - longestTopic < leastPacket ? 0 : offered;
   const packetBytes = Math.min(limits.packetBytes, topicAliases > 0 ? ofBroker - longestTopic : ofBroker);
@@ -82,5 +86,10 @@ function lowered(bytes: Buffer, body: number, end: number, asked: Asked, limits:
     longProperty(property.maximumPacketSize, packetBytes),
     ...(asked.method === undefined ? [] : [textProperty(property.method, thingwardMethod)]),
   ]);
-  return { bytes: packetOf(packetType.connack, [bytes.subarray(body, body + 2), block]), keepAlive, topicAliases, packetBytes };
+  return {
+    bytes: packetOf(packetType.connack, [bytes.subarray(body, body + 2), block]),
+    keepAlive,
+    topicAliases,
+    packetBytes,
+  };
 }

@@ -80,7 +80,11 @@ function willOf(bytes: Buffer, version: Version, { properties, message }: NonNul
 }
 
 /** A clean CONNECT with the same client id, and no more: the broker forgets the session of that id. */
-export function purgingConnect(version: Version, clientId: string, { username, password }: UpstreamCredentials): Buffer {
+export function purgingConnect(
+  version: Version,
+  clientId: string,
+  { username, password }: UpstreamCredentials,
+): Buffer {
   const named = username ?? (password !== undefined && version < 5 ? '' : undefined);
   const flags = 2 | (named === undefined ? 0 : 0x80) | (password === undefined ? 0 : 0x40);
   return packetOf(packetType.connect, [
@@ -94,8 +98,17 @@ export function purgingConnect(version: Version, clientId: string, { username, p
 }
 
 /** What a PUBLISH begins with once its topic is written out and it has no alias: all but the payload, which stays where it is. */
-export function publishHead(bytes: Buffer, first: number, { id, properties, payload }: Publish, topic: Uint8Array, payloadLength: number): Buffer {
-  const kept = payload > properties ? blockOf(withoutProperties(bytes, properties, payload, [property.topicAlias])) : Buffer.alloc(0);
+export function publishHead(
+  bytes: Buffer,
+  first: number,
+  { id, properties, payload }: Publish,
+  topic: Uint8Array,
+  payloadLength: number,
+): Buffer {
+  const kept =
+    payload > properties
+      ? blockOf(withoutProperties(bytes, properties, payload, [property.topicAlias]))
+      : Buffer.alloc(0);
   const parts = [shortOf(topic.length), topic, ...(id > 0 ? [shortOf(id)] : []), kept];
   const length = parts.reduce((sum, part) => sum + part.length, payloadLength);
   return Buffer.concat([headerOf(first, length), ...parts]);
