@@ -36,6 +36,7 @@ export function returnCodeOf(code: number): number {
       return returnCode.unsupportedVersion;
     case reason.clientIdInvalid:
       return returnCode.clientIdInvalid;
+    case reason.unspecified:
     case reason.unavailable:
     case reason.busy:
     case reason.shuttingDown:
