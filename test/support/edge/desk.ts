@@ -16,6 +16,7 @@ type DeskOptions = Partial<Pick<MqttOptions, 'hooks' | 'facts' | 'upstream'>> & 
   settings?: Partial<MqttSettings>;
   /** The broker cannot be reached. */
   isUnreachable?: boolean;
+  onOpened?: (session: MqttSession) => void;
 };
 
 /** Lets what waits happen: promises, and streams, which wait for the next tick. */
@@ -24,7 +25,15 @@ export async function settle(): Promise<void> {
 }
 
 /** One connection with a test at both of its ends: the client, and a spy in place of the broker. */
-export function createDesk({ statements, settings, hooks, facts, upstream, isUnreachable = false }: DeskOptions = {}) {
+export function createDesk({
+  statements,
+  settings,
+  hooks,
+  facts,
+  upstream,
+  isUnreachable = false,
+  onOpened,
+}: DeskOptions = {}) {
   const clock = createTestClock();
   const gate = createTestGate(statements, clock.wall);
   const client = createWire();
@@ -48,7 +57,10 @@ export function createDesk({ statements, settings, hooks, facts, upstream, isUnr
     timers: clock.timers,
     limiterOf: (_guest, policy) => createLimiter(policy, clock.timers.now),
     events: {
-      onOpened: (session) => void opened.push(session),
+      onOpened(session) {
+        opened.push(session);
+        onOpened?.(session);
+      },
       onClosed: (reason) => void (ended = reason),
       onDenied: (denial) => void denials.push(denial),
       onError: (error) => void errors.push(error),

@@ -70,7 +70,7 @@ describe('a delivery', () => {
   });
 
   it('is judged again when its decision is over', async () => {
-    const desk = await joined();
+    const desk = await joined({ keepAlive: 0 });
     await desk.deliver(publish(own));
     const before = desk.gate.asked.length;
     await desk.advance(3_599_999);

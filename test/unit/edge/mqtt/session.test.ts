@@ -101,12 +101,8 @@ describe('a session that is ended', () => {
   });
 
   it('while the broker is dialled never reaches it', async () => {
-    const desk = createDesk({ statements });
-    desk.client.send(connect());
-    await Promise.resolve();
-    while (desk.opened.length === 0) await Promise.resolve();
-    void desk.opened[0]!.end(revoked);
-    await settle();
+    const desk = createDesk({ statements, onOpened: (session) => void session.end(revoked) });
+    await desk.send(connect());
     expect(desk.brokers.every((broker) => broker.near.destroyed && broker.bytes().length === 0)).toBe(true);
     expect(desk.toClient()).toBe('20020005');
   });
@@ -179,7 +175,8 @@ describe('a session that is judged again', () => {
 
 describe('a session ends itself', () => {
   it('when a window closes on a live subscription', async () => {
-    const hours = { timeWindows: [{ from: '00:00', to: '02:00', timeZone: 'UTC' }] };
+    const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+    const hours = { timeWindows: [{ from: '00:00', to: '02:00', days: [...days], timeZone: 'UTC' }] };
     const desk = createDesk({ statements: [connects, allow(['subscribe'], ['topic:acme/pump/#'], hours)] });
     await desk.join(five);
     await desk.send(subscribe(1, [['acme/pump/a', 0]], none));
@@ -323,9 +320,9 @@ describe('a segment', () => {
     await desk.join({ ...five, keepAlive: 1 });
     // A second of its bandwidth is 125,000 octets.
     const large = publish('acme/pump/a', { properties: none, payload: Buffer.alloc(200_000) });
-    await desk.send(large, large);
+    await desk.send(octets(large, large));
     desk.toBroker();
-    await desk.advance(1_300);
+    await desk.advance(2_100);
     expect(desk.ended()).toBeUndefined();
     expect(desk.toBroker()).toMatch(/^(c000)+$/);
     await desk.deliver(packet(0xd0), packet(0xd0));
