@@ -4,7 +4,7 @@ import { found, holder, property, readProperties } from './properties.js';
 import { MqttFault, reason } from './reason-codes.js';
 
 const ofReceipt = new Set([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]);
-const ofRelease = new Set([0x00, reason.idNotFound as number]);
+const ofRelease = new Set<number>([reason.success, reason.idNotFound]);
 
 /** A PUBACK, PUBREC, PUBREL or PUBCOMP. */
 export type Acknowledgement = { id: number; code: number };

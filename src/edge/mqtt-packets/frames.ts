@@ -237,3 +237,12 @@ export function headerOf(first: number, length: number): Buffer {
     header[at] = (rest & 0x7f) | (rest > 0x7f ? 0x80 : 0);
   return header;
 }
+
+/** The length of the body that a packet names. */
+export function bodyLengthOf(packet: Uint8Array): number {
+  let length = 0;
+  for (let at = 1, shift = 0; ; at++, shift += 7) {
+    length |= (packet[at]! & 0x7f) << shift;
+    if (packet[at]! < 0x80) return length;
+  }
+}

@@ -5,7 +5,14 @@ import { MqttFault, reason } from './reason-codes.js';
 import { isShare, isTopicFilter, sharedFilter } from './topics.js';
 
 /** One filter of a SUBSCRIBE or UNSUBSCRIBE, with where its octets are, its options included. */
-export type Filter = { text: string; qos: number; start: number; end: number };
+export type Filter = {
+  text: string;
+  qos: number;
+  start: number;
+  end: number;
+  /** The text is no longer the one of these octets. */
+  isChanged: boolean;
+};
 
 /** A SUBSCRIBE or UNSUBSCRIBE: `payload` is where its filters begin. */
 export type Filters = { id: number; payload: number; filters: Filter[] };
@@ -26,7 +33,7 @@ export function readUnsubscribe(bytes: Buffer, body: number, end: number, versio
   const payload = version === 5 ? readProperties(bytes, body + 2, end, holder.unsubscribe) : body + 2;
   const filters: Filter[] = [];
   for (let at = payload; at < end; at = filters.at(-1)!.end)
-    filters.push({ text: readText(bytes, at, end), qos: 0, start: at, end: textEnd(bytes, at, end) });
+    filters.push({ text: readText(bytes, at, end), qos: 0, start: at, end: textEnd(bytes, at, end), isChanged: false });
   if (filters.length === 0) throw new MqttFault(reason.protocolError, 'UNSUBSCRIBE has no filter');
   return { id, payload, filters };
 }
@@ -55,5 +62,5 @@ function readFilter(bytes: Buffer, at: number, end: number, version: Version): F
   // MQTT-3.8.3-4
   if (version === 5 && (octet & 4) !== 0 && isShare(text))
     throw new MqttFault(reason.protocolError, 'No Local with a shared subscription');
-  return { text, qos, start: at, end: options + 1 };
+  return { text, qos, start: at, end: options + 1, isChanged: false };
 }

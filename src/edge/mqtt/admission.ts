@@ -1,4 +1,5 @@
 import type { Connect } from '../mqtt-packets/connect.js';
+import { askHook } from './hooks.js';
 import type { Denial, MqttOptions } from './options.js';
 import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
 import { codeOfConnack, createRights, type Decided, type Rights } from './rights.js';
@@ -40,7 +41,7 @@ export async function admit(connect: Connect, options: MqttOptions): Promise<Rig
   require(rights.toConnect());
   if (will) require(rights.ofWill(will));
   const session = { guest: found, clientId, protocol: facts.protocol, sourceIp: facts.sourceIp };
-  if ((await hooks?.authConnect?.(session)) === false)
+  if ((await askHook(() => hooks?.authConnect?.(session), events.onError)) === false)
     throw refuse(reason.notAuthorized, { reason: 'hook', detail: 'connect', guest: found });
   return rights;
 }

@@ -11,7 +11,8 @@ import { abandon } from './closing.js';
 import { closeBoth, type Ended, type Standing } from './ending.js';
 import { cause, createFlow } from './flow.js';
 import { watchKeepAlive } from './keep-alive.js';
-import type { Holding, Line } from './line.js';
+import { tellHook } from './hooks.js';
+import { hookSessionOf, type Holding, type Line } from './line.js';
 import type { MqttOptions } from './options.js';
 import type { EndReason } from './rights.js';
 import { createSession, type EndOptions, type MqttSession } from './session.js';
@@ -33,7 +34,7 @@ export type MqttConnection = {
  * and receive, until one side ends it, or a right ends.
  */
 export function openMqtt(options: MqttOptions): MqttConnection {
-  const { client, settings, timers, events, gate } = options;
+  const { client, settings, timers, events, gate, hooks } = options;
   const clock = { now: gate.now() };
   let session: ReturnType<typeof createSession> | undefined;
   let keepAlive: ReturnType<typeof watchKeepAlive> | undefined;
@@ -65,6 +66,9 @@ export function openMqtt(options: MqttOptions): MqttConnection {
     session?.stop();
     clientFlow.end();
     attached?.end();
+    const { holding } = standing;
+    if (standing.isAnswered && holding && hooks?.disconnect)
+      tellHook(() => hooks.disconnect!(hookSessionOf(holding)), events.onError);
     void closeBoth(standing, how).then(() => {
       events.onClosed(how.reason, session);
       resolveClosed();
@@ -178,6 +182,7 @@ export function openMqtt(options: MqttOptions): MqttConnection {
     standing.isAnswered = true;
     line.toClient.send(answer.bytes);
     if (!answer.accepted) return leave('the broker refused the connection');
+    if (hooks?.connect) tellHook(() => hooks.connect!(hookSessionOf(line)), events.onError);
     Object.assign(taker, createUpward(line));
     frames.expect(firstsOfClient(version), answer.packetBytes, version === 5);
     keepAlive = watchKeepAlive({

@@ -31,3 +31,25 @@ export type Hooks = {
   unsubscribe?(session: HookSession, filters: readonly string[]): void;
   disconnect?(session: HookSession): void;
 };
+
+/** What a hook answers; false when it throws, which is told as a defect. */
+export async function askHook<Answer>(
+  ask: () => Awaitable<Answer>,
+  onError: ((error: unknown) => void) | undefined,
+): Promise<Answer | false> {
+  try {
+    return await ask();
+  } catch (error) {
+    onError?.(error);
+    return false;
+  }
+}
+
+/** Tells a hook. What it throws is a defect, and changes nothing. */
+export function tellHook(tell: () => void, onError: ((error: unknown) => void) | undefined): void {
+  try {
+    tell();
+  } catch (error) {
+    onError?.(error);
+  }
+}

@@ -1,6 +1,7 @@
 import type { Connect } from '../mqtt-packets/connect.js';
 import type { Answer } from '../mqtt-packets/connack.js';
 import type { Flow } from './flow.js';
+import type { HookSession } from './hooks.js';
 import type { Limiter } from './limits.js';
 import type { MqttOptions } from './options.js';
 import type { Outlet } from './outlet.js';
@@ -50,6 +51,17 @@ export type Line = Holding & {
   /** Runs what takes packets: a fault ends the session. */
   guard(work: () => void): void;
 };
+
+/** Who hooks are called for. */
+export function hookSessionOf({ options, greeting, rights }: Holding): HookSession {
+  const { protocol, sourceIp } = options.facts;
+  return { guest: rights.guest(), clientId: greeting.clientId, protocol, sourceIp };
+}
+
+/** Tells of something that a hook refused. */
+export function reportHooked({ options, greeting, rights }: Holding, detail: string): void {
+  options.events.onDenied({ reason: 'hook', detail, clientId: greeting.clientId, guest: rights.guest() });
+}
 
 /** Tells of something that a decision refused. */
 export function reportDenied({ options, greeting, rights }: Holding, { ask, verdict }: Decided): void {
