@@ -3,6 +3,7 @@ import { benchAws } from './aws.js';
 import { benchAuthorize } from './authorize.js';
 import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
+import { benchMqtt } from './mqtt.js';
 import { benchPairs } from './pairs.js';
 import { installPeers } from './peers.js';
 import { benchPki } from './pki.js';
@@ -28,6 +29,7 @@ const sections: Record<string, () => Promise<string>> = {
   aws: benchAws,
   tenants: benchTenants,
   sizing: benchSizing,
+  mqtt: async () => table(await benchMqtt()),
   pairs: benchPairs,
 };
 

@@ -57,9 +57,11 @@ export function createSession({ holding, seenAt, end }: Parts): MqttSession & { 
   const { gate, timers, facts } = options;
   let until = 0;
   let timer: unknown;
+  let isStopped = false;
 
   const arm = (): void => {
     timers.clearTimeout(timer);
+    if (isStopped) return;
     timer = timers.setTimeout(review, Math.max(1, Math.min(until - gate.now(), longestTimerMs)));
   };
 
@@ -93,7 +95,10 @@ export function createSession({ holding, seenAt, end }: Parts): MqttSession & { 
     validUntil: () => until,
     end,
     purge: () => purge(holding),
-    stop: () => timers.clearTimeout(timer),
+    stop() {
+      isStopped = true;
+      timers.clearTimeout(timer);
+    },
   };
 }
 
