@@ -178,8 +178,9 @@ export function randomQuestion(random: Random): Asked {
   const action = random.chance(0.03)
     ? random.pick(['publish', 'read', 'BAD', '*', 'fly'])
     : random.pick(actionsOf[kind]!);
+  const whole = action === 'receive' && random.chance(0.4);
   const text: Record<string, () => string> = {
-    topic: () => topicAsked(random, action),
+    topic: () => topicAsked(random, whole ? 'subscribe' : action),
     client: () => random.pick(['a', 'n', 'a:n', '', 'a/b', '+', 'b', 'x\0']),
     endpoint: () => random.pick(['a', 'b', 'n', 'Bad', '']),
     http: () => `${random.pick(['GET', 'GET', 'POST', 'get', 'M-SEARCH'])} ${random.pick(paths)}`,
@@ -193,6 +194,7 @@ export function randomQuestion(random: Random): Asked {
     },
     ...(random.chance(0.5) ? { serialNumber: 'b' } : {}),
     action,
+    ...(whole ? { whole } : {}),
     resource: random.chance(0.02)
       ? random.pick(['*', 'nothing', 'topic', 'thing:x', ':', ''])
       : `${kind}:${text[kind]!()}`,

@@ -12,6 +12,8 @@ export type Asked = {
   serialNumber?: string;
   action: string;
   resource: string;
+  /** `receive` of every topic of a filter. */
+  whole?: boolean;
   context: Context;
   at: number;
 };
@@ -127,14 +129,14 @@ function covers(effect: Statement['effect'], written: string, asked: Asked, reso
   const filled = substitute(written, asked);
   if (filled === undefined) return effect === 'deny';
   const pattern = split(filled)[1];
-  if (kind === 'topic') return coversTopic(effect, pattern, text, asked.action);
+  if (kind === 'topic') return coversTopic(effect, pattern, text, isFilter(asked));
   if (kind === 'http') return coversRequest(pattern, text);
   return pattern === text;
 }
 
-function coversTopic(effect: Statement['effect'], pattern: string, text: string, action: string): boolean {
+function coversTopic(effect: Statement['effect'], pattern: string, text: string, filter: boolean): boolean {
   const reach = effect === 'deny' ? 'any $' : 'spelled $';
-  if (action !== 'subscribe') return reaches(pattern.split('/'), text.split('/'), reach);
+  if (!filter) return reaches(pattern.split('/'), text.split('/'), reach);
   return related(effect === 'deny' ? 'overlap' : 'inside', text, pattern, reach);
 }
 
@@ -174,7 +176,8 @@ function substitute(written: string, { account, thing, serialNumber }: Asked): s
 }
 
 /** The resource as it is compared, or undefined when it is malformed or not of the action's kind. */
-function normalise({ action, resource }: Asked): string | undefined {
+function normalise(asked: Asked): string | undefined {
+  const { action, resource } = asked;
   const [kind, text] = split(resource);
   const wanted: Record<string, string> = {
     connect: 'client',
@@ -187,13 +190,17 @@ function normalise({ action, resource }: Asked): string | undefined {
   if (kind === 'endpoint') return /^[a-z0-9_-]{1,64}$/.test(text) ? resource : undefined;
   if (kind === 'http') return normaliseRequest(text);
   if (/[\0\p{Cs}]/u.test(text) || text === '') return undefined;
-  return kind === 'client' ? resource : normaliseTopic(action, text);
+  return kind === 'client' ? resource : normaliseTopic(isFilter(asked), text);
 }
 
-function normaliseTopic(action: string, text: string): string | undefined {
+/** A subscription is a filter, and so is what may be received as a whole. */
+const isFilter = ({ action, whole: every }: Asked): boolean =>
+  action === 'subscribe' || (action === 'receive' && every === true);
+
+function normaliseTopic(filter: boolean, text: string): string | undefined {
   const levels = text.split('/');
   if (Buffer.byteLength(text) > 65_535 || levels.length > 128) return undefined;
-  if (action !== 'subscribe') return /[+#]/.test(text) ? undefined : `topic:${text}`;
+  if (!filter) return /[+#]/.test(text) ? undefined : `topic:${text}`;
   if (levels.some((level) => /[+#]/.test(level) && level.length > 1) || levels.slice(0, -1).includes('#'))
     return undefined;
   return levels[0] === '$share' ? unshare(levels) : `topic:${text}`;

@@ -64,36 +64,30 @@ export type ConnectFields = {
   properties?: Buffer;
 };
 
-export function connect({
-  version = 4,
-  clientId = 'pump',
-  username = 'u',
-  password = 'pump',
-  clean = true,
-  keepAlive = 60,
-  will,
-  properties: block,
-}: ConnectFields = {}): Buffer {
-  const flags =
-    0x80 |
-    (password === '' ? 0 : 0x40) |
-    (clean ? 2 : 0) |
-    (will ? 4 | ((will.qos ?? 0) << 3) | (will.retain ? 32 : 0) : 0);
+export function connect(fields: ConnectFields = {}): Buffer {
+  const { version = 4, clientId = 'pump', username = 'u', password = 'pump', keepAlive = 60, will } = fields;
+  const isFive = version === 5;
   return packet(
     0x10,
     text(version === 3 ? 'MQIsdp' : 'MQTT'),
     version,
-    flags,
+    flagsOf(fields),
     short(keepAlive),
-    version === 5 ? (block ?? properties()) : [],
+    isFive ? (fields.properties ?? properties()) : [],
     text(clientId),
-    ...(will
-      ? [version === 5 ? (will.properties ?? properties()) : [], text(will.topic), text(will.payload ?? 'gone')]
-      : []),
+    will ? willOf(will, isFive) : [],
     text(username),
     password === '' ? [] : text(password),
   );
 }
+
+function flagsOf({ password, clean = true, will }: ConnectFields): number {
+  const ofWill = will ? 4 | ((will.qos ?? 0) << 3) | (will.retain ? 32 : 0) : 0;
+  return 0x80 | (password === '' ? 0 : 0x40) | (clean ? 2 : 0) | ofWill;
+}
+
+const willOf = (will: NonNullable<ConnectFields['will']>, isFive: boolean): Buffer =>
+  octets(isFive ? (will.properties ?? properties()) : [], text(will.topic), text(will.payload ?? 'gone'));
 
 export type PublishFields = {
   qos?: number;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createDesk, hex, settle } from '../../../support/edge/desk.js';
+import { createDesk, hex } from '../../../support/edge/desk.js';
 import { allow, deny } from '../../../support/edge/gate.js';
 import { connack, octets, packet, properties, publish, short, text } from '../../../support/edge/packets.js';
 
@@ -235,106 +235,5 @@ describe('PUBLISH of a client', () => {
     await desk.send(asks('acme/valve/r', 1), asks('acme/pump/r', 2), asks('acme/valve/r', 3));
     expect([desk.toBroker(), desk.toClient()]).toEqual([hex(asks('acme/pump/r', 2)), '4003000187' + '4003000387']);
     expect(desk.denials[0]!.ask).toMatchObject({ action: 'subscribe', resource: 'topic:acme/valve/r' });
-  });
-});
-
-describe('topic aliases of a client', () => {
-  const withAliases = () => joined(five, {}, connack(0, { properties: properties(0x22, short(2)) }));
-  const aliased = (topic: string, alias: number, qos = 0) =>
-    publish(topic, { qos, properties: properties(0x01, 1, 0x23, short(alias), 0x26, text('k'), text('v')) });
-  const plain = (topic: string, qos = 0) =>
-    publish(topic, { qos, properties: properties(0x01, 1, 0x26, text('k'), text('v')) });
-
-  it('end at the edge: the broker gets topics', async () => {
-    const desk = await withAliases();
-    await desk.send(aliased(own, 1), aliased('', 1), aliased('', 1, 1), aliased('acme/pump/u', 1), aliased('', 1));
-    expect(desk.toBroker()).toBe(
-      hex(plain(own), plain(own), plain(own, 1), plain('acme/pump/u'), plain('acme/pump/u')),
-    );
-  });
-
-  it('are set by what is denied too, and judged each time', async () => {
-    const desk = await withAliases();
-    await desk.send(aliased(other, 2, 1), aliased('', 2, 1), aliased(own, 2, 1), aliased('', 2, 1));
-    expect(desk.toClient()).toBe('4003000187' + '4003000187');
-    expect(desk.toBroker()).toBe(hex(plain(own, 1), plain(own, 1)));
-  });
-
-  it.each([
-    ['above the maximum', aliased(own, 3), 0x94],
-    ['that are unknown', aliased('', 1), 0x82],
-    ['that are above the maximum and unknown', aliased('', 9), 0x94],
-  ])('%s end the connection', async (_name, bytes, code) => {
-    const desk = await withAliases();
-    await desk.send(bytes);
-    expect([desk.toBroker(), parseInt(desk.toClient().slice(4, 6), 16)]).toEqual(['', code]);
-  });
-
-  it('do not become more at the broker than it reads', async () => {
-    const desk = await withAliases();
-    const topic = `acme/pump/${'x'.repeat(60_000)}`;
-    desk.broker().stall();
-    await desk.send(aliased(topic, 1));
-    await desk.send(Buffer.concat(Array.from({ length: 5000 }, () => aliased('', 1))));
-    expect(desk.broker().near.writableLength).toBeLessThan(400_000);
-    expect(desk.client.near.isPaused()).toBe(true);
-    let passed = 0;
-    for (let turn = 0; turn < 20; turn++) {
-      desk.broker().drain();
-      await settle();
-      desk.broker().stall();
-      expect(desk.broker().near.writableLength).toBeLessThan(400_000);
-      passed += desk.broker().received.length;
-      desk.broker().received.length = 0;
-    }
-    expect(passed).toBeGreaterThan(20);
-  });
-});
-
-describe('acknowledgements of a client', () => {
-  it.each([3, 4, 5] as const)('of MQTT %i pass', async (version) => {
-    const desk = await joined({ version });
-    const packets = [
-      packet(0x40, short(1)),
-      packet(0x50, short(2)),
-      packet(version === 3 ? 0x6a : 0x62, short(3)),
-      packet(0x70, short(4)),
-      ...(version === 5
-        ? [
-            packet(0x40, short(1), 0x10),
-            packet(0x50, short(2), 0x87, properties(0x1f, text('no'))),
-            packet(0x62, short(3), 0x92),
-          ]
-        : []),
-      packet(0xc0),
-    ];
-    await desk.send(...packets);
-    expect(desk.toBroker()).toBe(hex(...packets));
-  });
-
-  it.each([
-    ['identifier 0', four, packet(0x40, short(0)), 0x81],
-    ['no identifier', four, packet(0x40), 0x81],
-    ['too much', four, packet(0x40, short(1), 0), 0x81],
-    ['flags', four, packet(0x41, short(1)), 0x81],
-    ['no flags on PUBREL', four, packet(0x60, short(1)), 0x81],
-    ['DUP on PUBREL', four, packet(0x6a, short(1)), 0x81],
-    ['a code of another packet', five, packet(0x62, short(1), 0x87), 0x82],
-    ['a code that is none', five, packet(0x40, short(1), 0x01), 0x82],
-    ['octets after its properties', five, packet(0x40, short(1), 0, 0, 0), 0x81],
-    ['a property of CONNECT', five, packet(0x40, short(1), 0, properties(0x21, short(1))), 0x81],
-    ['type 0', four, packet(0x00), 0x81],
-    ['type 15 in MQTT 3.1.1', four, packet(0xf0), 0x82],
-    ['PINGREQ with a body', four, packet(0xc0, 0), 0x81],
-    ['PINGREQ with flags', four, packet(0xc1), 0x81],
-    ['CONNACK', four, packet(0x20, 0, 0), 0x82],
-    ['SUBACK', four, packet(0x90, short(1), 0), 0x82],
-    ['UNSUBACK', four, packet(0xb0, short(1)), 0x82],
-    ['PINGRESP', four, packet(0xd0), 0x82],
-  ])('with %s end the connection', async (_name, fields, bytes, code) => {
-    const desk = await joined(fields);
-    await desk.send(bytes);
-    await desk.advance(3000);
-    expect([desk.toBroker(), desk.ended()?.code]).toEqual(['', code]);
   });
 });
