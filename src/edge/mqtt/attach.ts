@@ -8,7 +8,7 @@ import { cause, createFlow, type Flow } from './flow.js';
 import type { Limiter } from './limits.js';
 import type { Holding, Line } from './line.js';
 import { createOutlet } from './outlet.js';
-import { createPacketIds } from './packet-ids.js';
+import { createPacketIds } from '../mqtt-packets/packet-ids.js';
 
 type Parts = {
   holding: Holding;

@@ -7,7 +7,7 @@ import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
 import { pingRequest, upstreamConnect } from '../mqtt-packets/write.js';
 import { admit } from './admission.js';
 import { attachBroker, limiterOf } from './attach.js';
-import { abandon } from './closing.js';
+import { abandon } from './ending.js';
 import { closeBoth, type Ended, type Standing } from './ending.js';
 import { cause, createFlow } from './flow.js';
 import { watchKeepAlive } from './keep-alive.js';

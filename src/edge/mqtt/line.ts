@@ -5,7 +5,7 @@ import type { HookSession } from './hooks.js';
 import type { Limiter } from './limits.js';
 import type { MqttOptions } from './options.js';
 import type { Outlet } from './outlet.js';
-import type { createPacketIds } from './packet-ids.js';
+import type { createPacketIds } from '../mqtt-packets/packet-ids.js';
 import type { Decided, Rights } from './rights.js';
 import type { Subscriptions } from './subscriptions.js';
 

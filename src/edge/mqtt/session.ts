@@ -1,5 +1,5 @@
 import type { Change, Guest } from '../gate.js';
-import { finish } from './closing.js';
+import { finish } from './ending.js';
 import type { Holding } from './line.js';
 import type { Version } from '../mqtt-packets/packet-types.js';
 import type { EndReason, Subscription } from './rights.js';

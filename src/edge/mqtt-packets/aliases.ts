@@ -1,4 +1,4 @@
-import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
+import { MqttFault, reason } from './reason-codes.js';
 
 /** The topic aliases that a client has set (MQTT 5.0 §3.3.2.3.4): at most as many topics as it was told. */
 export function createAliases(most: number) {

@@ -1,0 +1,114 @@
+import { createAliases } from '../mqtt-packets/aliases.js';
+import { bodyLengthOf } from '../mqtt-packets/frames.js';
+import { packetType } from '../mqtt-packets/packet-types.js';
+import { createPublish, readPublish } from '../mqtt-packets/publish.js';
+import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
+import { isTopicName } from '../mqtt-packets/topics.js';
+import { acknowledgement, publishHead } from '../mqtt-packets/write.js';
+import { cause } from './flow.js';
+import { askHook, tellHook, type HookMessage } from './hooks.js';
+import { hookSessionOf, reportDenied, reportHooked, type Line } from './line.js';
+import type { Decided } from './rights.js';
+
+/** Takes PUBLISH of a client: one that is allowed passes as the octets that were judged; of any other, no octet does. */
+export function createPublishing(line: Line): (bytes: Buffer, start: number, body: number, end: number) => void {
+  const { greeting, rights, toBroker, clientFlow, options } = line;
+  const { version } = greeting;
+  const { hooks } = options;
+  const { onError } = options.events;
+  const { deniedPublish } = options.settings;
+  const aliases = createAliases(line.answer.topicAliases);
+  const publish = createPublish();
+
+  /** The octets of the topic of the PUBLISH, which may be an alias; `publish` then says where in them it is. */
+  const resolveAlias = (bytes: Buffer): Buffer => {
+    const { alias, topicStart, topicEnd } = publish;
+    if (alias === 0 && topicStart === topicEnd && version === 5)
+      throw new MqttFault(reason.protocolError, 'a PUBLISH has neither a topic nor an alias');
+    if (alias === 0) return bytes;
+    const topic = topicStart === topicEnd ? aliases.get(alias) : aliases.set(alias, bytes, topicStart, topicEnd);
+    publish.topicStart = 0;
+    publish.topicEnd = topic.length;
+    return topic;
+  };
+
+  const judge = (bytes: Buffer, topic: Buffer, flags: number): Decided => {
+    const { topicStart, topicEnd, responseTopic } = publish;
+    const judged = rights.publications.find(topic, topicStart, topicEnd, flags, line.clock.now);
+    if (responseTopic === 0 || !judged.allowed) return judged;
+    const end = responseTopic + 2 + bytes.readUInt16BE(responseTopic);
+    return rights.responses.find(bytes, responseTopic + 2, end, 0, line.clock.now);
+  };
+
+  const takePublish = (bytes: Buffer, start: number, body: number, end: number): void => {
+    readPublish(bytes, start, body, end, version === 5, publish);
+    const topic = resolveAlias(bytes);
+    if (hooks?.authPublish) return askFirst(bytes, start, end, topic);
+    forward(bytes, start, end, topic);
+  };
+
+  const forward = (bytes: Buffer, start: number, end: number, topic: Buffer): void => {
+    const judged = judge(bytes, topic, bytes[start]! & 7);
+    if (!judged.allowed) {
+      reportDenied(line, judged);
+      return deny(judged.verdict.refusal ?? 'denied by a statement');
+    }
+    if (publish.qos === 2) line.atBroker.add(publish.id);
+    if (hooks?.publish)
+      tellHook(() => hooks.publish!(hookSessionOf(line), messageOf(bytes, start, end, topic)), onError);
+    if (topic === bytes) return toBroker.pass(bytes, start, end);
+    toBroker.send(publishHead(bytes, bytes[start]!, publish, topic, end - publish.payload));
+    if (publish.payload < end) toBroker.pass(bytes, publish.payload, end);
+  };
+
+  const messageOf = (bytes: Buffer, start: number, end: number, topic: Buffer): HookMessage => ({
+    topic: topic.toString('utf8', publish.topicStart, publish.topicEnd),
+    payload: bytes.subarray(publish.payload, end),
+    qos: publish.qos,
+    retain: (bytes[start]! & 1) === 1,
+  });
+
+  /** Asks the hook, and reads nothing meanwhile. What it returns is judged in place of what the client sent. */
+  const askFirst = (bytes: Buffer, start: number, end: number, topic: Buffer): void => {
+    if (!isTopicName(topic, publish.topicStart, publish.topicEnd))
+      throw new MqttFault(reason.topicInvalid, 'a topic is empty, no UTF-8, or has a wildcard');
+    const [asked, message] = [{ ...publish }, messageOf(bytes, start, end, topic)];
+    clientFlow.hold(cause.waiting);
+    void askHook(() => hooks!.authPublish!(hookSessionOf(line), message), onError).then((answer) =>
+      line.guard(() => {
+        Object.assign(publish, asked);
+        if (answer === false) {
+          reportHooked(line, `publish ${message.topic}`);
+          deny('refused by a hook');
+        } else if (typeof answer === 'object') forwardOther(bytes, start, { ...message, ...answer });
+        else forward(bytes, start, end, topic);
+        toBroker.flush();
+        clientFlow.release(cause.waiting);
+      }),
+    );
+  };
+
+  /** A PUBLISH with the topic and the payload of a hook, as if the client had sent it so. */
+  const forwardOther = (bytes: Buffer, start: number, { topic, payload }: HookMessage): void => {
+    const octets = Buffer.from(topic, 'utf8');
+    const changed = Buffer.concat([publishHead(bytes, bytes[start]!, publish, octets, payload.length), payload]);
+    const body = changed.length - bodyLengthOf(changed);
+    readPublish(changed, 0, body, changed.length, version === 5, publish);
+    forward(changed, 0, changed.length, changed);
+  };
+
+  /** Answers a PUBLISH that does not reach the broker. */
+  const deny = (why: string): void => {
+    const { id, qos, isDuplicate } = publish;
+    // Refused, the client would use the identifier again, and the broker would take the next message for a duplicate.
+    const isHeld = qos === 2 && (line.atBroker.has(id) || (isDuplicate && line.answer.sessionPresent));
+    if (isHeld || deniedPublish === 'disconnect' || (deniedPublish === 'refuse' && version < 5))
+      throw new MqttFault(reason.notAuthorized, `publish: ${why}`);
+    if (qos === 0) return;
+    const code = deniedPublish === 'refuse' ? reason.notAuthorized : reason.success;
+    if (qos === 2 && code === reason.success) line.dropped.add(id);
+    line.tell(acknowledgement(qos === 1 ? packetType.puback : packetType.pubrec, id, code));
+  };
+
+  return takePublish;
+}
