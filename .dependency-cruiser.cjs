@@ -32,6 +32,23 @@ module.exports = {
       },
     },
     {
+      name: 'mqtt-packets-are-pure',
+      comment: 'edge/mqtt-packets/ knows octets: itself and nothing else.',
+      severity: 'error',
+      from: { path: '^src/edge/mqtt-packets/' },
+      to: { pathNot: '^src/edge/mqtt-packets/' },
+    },
+    {
+      name: 'mqtt-decides-nothing',
+      comment: 'edge/mqtt/ asks a gate. Of what decides it knows types, and reads packets and streams.',
+      severity: 'error',
+      from: { path: '^src/edge/mqtt/' },
+      to: {
+        pathNot: '^src/edge/(mqtt|mqtt-packets)/|^(node:)?stream$',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'fastify-at-the-rim',
       comment: 'Fastify only in routes, dialects, http/ and app.ts, and its JWT plugin in tokens/jwt.ts.',
       severity: 'error',

@@ -13,17 +13,22 @@ export function createSubscribing(line: Line) {
   const { greeting, rights, subscriptions, toBroker, clientFlow, options } = line;
   const { version, clientId } = greeting;
   const { hooks } = options;
+  const { subscriptions: subscriptionLimit } = options.settings;
   const { onError } = options.events;
 
-  /** The code that refuses a filter, or undefined. */
-  const refusalOf = ({ text, qos }: Filter, more: number): number | undefined => {
+  /** The code that refuses a filter, or undefined. More filters than a session may have are not even judged. */
+  const refusalOf = ({ text, qos }: Filter, index: number, more: number): number | undefined => {
+    if (index >= subscriptionLimit) return tooMany(text);
     const judged = rights.toSubscribe({ filter: text, qos });
     if (!judged.allowed) {
       reportDenied(line, judged);
       return version === 5 ? reason.notAuthorized : 0x80;
     }
-    if (!subscriptions.isFull(text, more)) return undefined;
-    const detail = `subscribe ${text}: no more than ${options.settings.subscriptions} subscriptions`;
+    return subscriptions.isFull(text, more) ? tooMany(text) : undefined;
+  };
+
+  const tooMany = (text: string): number => {
+    const detail = `subscribe ${text}: more than ${subscriptionLimit} subscriptions, or too long ones`;
     options.events.onDenied({ reason: 'quota', detail, clientId, guest: rights.guest() });
     return version === 5 ? reason.quotaExceeded : 0x80;
   };
@@ -39,8 +44,8 @@ export function createSubscribing(line: Line) {
   /** Forwards what is granted of a SUBSCRIBE, and remembers what the client is to be told. */
   const grant = (bytes: Buffer, start: number, end: number, { id, head, payload, filters }: Asked): void => {
     const granted: Filter[] = [];
-    const codes = filters.map((filter) => {
-      const code = refusalOf(filter, granted.length);
+    const codes = filters.map((filter, index) => {
+      const code = refusalOf(filter, index, granted.length);
       if (code === undefined) granted.push(filter);
       return code;
     });

@@ -106,7 +106,7 @@ describeWith(['mosquitto', 'mosquitto_pub', 'mosquitto_sub'], 'MQTT between real
     const heard: string[] = [];
     client.on(
       'message',
-      (topic, payload) => void heard.push(`${topic} ${payload.length > 40 ? payload.length : payload}`),
+      (topic, payload) => void heard.push(`${topic} ${payload.length > 40 ? payload.length : payload.toString()}`),
     );
     return heard;
   };
