@@ -53,12 +53,18 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
       reportDenied(line, judged);
       return deny(judged.verdict.refusal ?? 'denied by a statement');
     }
-    if (publish.qos === 2) line.atBroker.add(publish.id);
+    if (publish.qos === 2) expectRelease(publish.id);
     if (hooks?.publish)
       tellHook(() => hooks.publish!(hookSessionOf(line), messageOf(bytes, start, end, topic)), onError);
     if (topic === bytes) return toBroker.pass(bytes, start, end);
     toBroker.send(publishHead(bytes, bytes[start]!, publish, topic, end - publish.payload));
     if (publish.payload < end) toBroker.pass(bytes, publish.payload, end);
+  };
+
+  /** From now on the PUBREL of this identifier is for the broker. */
+  const expectRelease = (id: number): void => {
+    line.atBroker.add(id);
+    line.dropped.delete(id);
   };
 
   const messageOf = (bytes: Buffer, start: number, end: number, topic: Buffer): HookMessage => ({

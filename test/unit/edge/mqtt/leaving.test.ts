@@ -118,4 +118,13 @@ describe('a segment', () => {
     await desk.deliver(packet(0xd0), packet(0xd0));
     expect(desk.toClient()).toBe('');
   });
+
+  it('has deliveries wait for its bandwidth', async () => {
+    const desk = await slow(five);
+    const large = publish('acme/pump/a', { properties: none, payload: Buffer.alloc(200_000) });
+    await desk.deliver(large, large);
+    expect(desk.client.bytes().length).toBe(large.length);
+    await desk.advance(700);
+    expect(desk.client.bytes().length).toBe(2 * large.length);
+  });
 });

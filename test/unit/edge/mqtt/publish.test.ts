@@ -132,6 +132,13 @@ describe('PUBLISH of a client', () => {
     expect(anew.toClient()).toBe('5003000587');
   });
 
+  it('with QoS 2 that was dropped, and is allowed now, is released by the broker', async () => {
+    const desk = await joined({}, { deniedPublish: 'drop' });
+    const release = packet(0x62, short(5));
+    await desk.send(publish(other, { qos: 2, id: 5 }), publish(own, { qos: 2, id: 5 }), release);
+    expect(desk.toBroker()).toBe(hex(publish(own, { qos: 2, id: 5 }), release));
+  });
+
   it('with QoS 2 is over once the broker completed or refused it', async () => {
     const desk = await joined(five);
     await desk.send(...[5, 6].map((id) => publish(own, { qos: 2, id, properties: none })));
