@@ -6,7 +6,7 @@ export function createPacketIds() {
       bits ??= new Uint32Array(2048);
       bits[id >> 5]! |= 1 << (id & 31);
     },
-    /** True when it was there. */
+    /** True when the set had it. */
     delete(id: number): boolean {
       if (bits === undefined || (bits[id >> 5]! & (1 << (id & 31))) === 0) return false;
       bits[id >> 5]! &= ~(1 << (id & 31));

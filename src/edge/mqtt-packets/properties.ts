@@ -90,7 +90,7 @@ export function readProperties(bytes: Uint8Array, at: number, end: number, of: n
     const id = readVarint(bytes, next, blockEnd);
     const rule = ruleOf(id, of);
     if (found[id]! > 0 && !isRepeatable(id, rule, of))
-      throw new MqttFault(reason.protocolError, `property ${id} is there twice`);
+      throw new MqttFault(reason.protocolError, `property ${id} is repeated`);
     found[id] = next + 1;
     next = valueEnd(bytes, next + 1, blockEnd, rule.kind);
     checkValue(bytes, id, rule);

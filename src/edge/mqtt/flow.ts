@@ -74,7 +74,7 @@ export function createFlow({ stream, frames, timers, guard, onRelease }: FlowOpt
       timer = timers.setTimeout(wake, ms);
     },
 
-    /** Holds for ever. */
+    /** Holds permanently. */
     end(): void {
       hold(cause.ended);
       frames.clear();

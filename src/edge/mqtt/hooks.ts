@@ -14,9 +14,9 @@ export type HookSession = {
 export type HookMessage = { topic: string; payload: Buffer; qos: number; retain: boolean };
 
 /**
- * Code of one's own between a device and its broker. The first three are asked before something is judged; false refuses
- * it, and what they return in its place is judged like everything else. Filters keep their number and order. The others are
- * told of what is on its way to the broker. One that throws refuses.
+ * An operator's own code between a device and its broker. The first three are asked before something is judged; false refuses
+ * it, and what they return in its place is judged like everything else. Filters keep their number and order. The others
+ * hear of what is on its way to the broker. One that throws refuses.
  */
 export type Hooks = {
   authConnect?(session: HookSession): Awaitable<boolean | undefined>;
@@ -32,7 +32,7 @@ export type Hooks = {
   disconnect?(session: HookSession): void;
 };
 
-/** What a hook answers; false when it throws, which is told as a defect. */
+/** What a hook answers; false when it throws, which is reported as a defect. */
 export async function askHook<Answer>(
   ask: () => Awaitable<Answer>,
   onError: ((error: unknown) => void) | undefined,

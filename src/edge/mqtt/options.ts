@@ -65,7 +65,7 @@ export type Denial = {
   verdict?: Verdict | undefined;
 };
 
-/** What is told of a connection. None of these may throw. */
+/** What a connection reports. None of these may throw. */
 export type MqttEvents = {
   /** A device is let in. The broker is dialled next, so whoever ends sessions knows of this one from now on. */
   onOpened(session: MqttSession): void;

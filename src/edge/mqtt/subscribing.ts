@@ -41,7 +41,7 @@ export function createSubscribing(line: Line) {
     if (subscriptions.isBusy()) clientFlow.hold(cause.pending);
   };
 
-  /** Forwards what is granted of a SUBSCRIBE, and remembers what the client is to be told. */
+  /** Forwards what is granted of a SUBSCRIBE, and remembers the codes for the client. */
   const grant = (bytes: Buffer, start: number, end: number, { id, head, payload, filters }: Asked): void => {
     const granted: Filter[] = [];
     const codes = filters.map((filter, index) => {
