@@ -11,10 +11,12 @@ export type Read = { packets: mqttPacket.Packet[]; error: string | undefined; re
 export function readByOracle(bytes: Buffer, version: number): Read {
   const packets: mqttPacket.Packet[] = [];
   let error: string | undefined;
+  let isKnown = false;
   const parser = mqttPacket.parser({ protocolVersion: version });
   parser.on('packet', (packet) => packets.push(packet));
   parser.on('error', (fault: Error) => {
-    if (version > 3 || !fault.message.includes('must be 0x2')) error ??= fault.message;
+    if (version === 3 && fault.message.includes('must be 0x2')) isKnown = true;
+    else error ??= fault.message;
   });
   let rest = 0;
   try {
@@ -22,5 +24,5 @@ export function readByOracle(bytes: Buffer, version: number): Read {
   } catch (fault) {
     error ??= String(fault);
   }
-  return { packets, error, rest };
+  return { packets, error, rest: isKnown ? 0 : rest };
 }

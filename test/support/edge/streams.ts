@@ -133,7 +133,7 @@ export function mutate(random: Random, bytes: Buffer, from: number): Buffer {
 
 /** The octets cut into pieces. */
 export function cut(random: Random, bytes: Buffer): Buffer[] {
-  if (random.chance(0.1)) return Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+  if (bytes.length < 5000 && random.chance(0.1)) return Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
   const pieces: Buffer[] = [];
   for (let at = 0; at < bytes.length;) {
     const to = at + 1 + random.below(random.chance(0.5) ? 4 : bytes.length);
