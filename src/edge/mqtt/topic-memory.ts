@@ -12,9 +12,10 @@ export type Judged = {
 type Remembered<Result> = { topic: Uint8Array; hash: number; flags: number; judged: Result };
 
 const firstSlots = 16;
-const mostSlots = 512;
+const mostSlots = 1024;
+const ways = 4;
 // Longer topics are judged each time.
-const longestRemembered = 512;
+const longestRemembered = 256;
 
 /**
  * Remembers decisions by the octets of a topic, its QoS and RETAIN, for as long as each is valid. A topic that is remembered costs one look
@@ -23,20 +24,17 @@ const longestRemembered = 512;
 export function createTopicMemory<Result extends Judged>(judge: (topic: string, flags: number) => Result) {
   let slots: (Remembered<Result> | undefined)[] = [];
 
-  /** Each topic has two places. It takes a free one, or that of an older topic once there may be no more of them. */
+  /** Each topic has four places. It takes a free one, or that of the oldest topic there once there may be no more places. */
   const put = (entry: Remembered<Result>): void => {
-    const place = entry.hash & (slots.length - 1);
-    const first = slots[place];
-    const isFree = first === undefined || isAlike(first, entry);
-    const second = slots[place ^ 1];
-    if (isFree) slots[place] = entry;
-    else if (second === undefined || isAlike(second, entry)) slots[place ^ 1] = entry;
-    else if (slots.length < mostSlots) grow(entry);
-    else {
-      slots[place ^ 1] = first;
-      slots[place] = entry;
-    }
+    const first = placeOf(entry.hash);
+    let place = first;
+    while (place < first + ways && slots[place] !== undefined && !isAlike(slots[place]!, entry)) place++;
+    if (place === first + ways && slots.length < mostSlots) return grow(entry);
+    for (let at = Math.min(place, first + ways - 1); at > first; at--) slots[at] = slots[at - 1];
+    slots[first] = entry;
   };
+
+  const placeOf = (hash: number): number => (hash & (slots.length / ways - 1)) * ways;
 
   const grow = (entry: Remembered<Result>): void => {
     const before = slots;
@@ -64,11 +62,13 @@ export function createTopicMemory<Result extends Judged>(judge: (topic: string, 
      */
     find(bytes: Buffer, start: number, end: number, flags: number, now: number): Result {
       const hash = hashOf(bytes, start, end, flags);
-      const place = hash & (slots.length - 1);
-      const first = slots[place];
-      if (isKnown(first, hash, flags, now) && isSame(first!.topic, bytes, start, end)) return first!.judged;
-      const second = slots[place ^ 1];
-      if (isKnown(second, hash, flags, now) && isSame(second!.topic, bytes, start, end)) return second!.judged;
+      if (slots.length > 0) {
+        const first = placeOf(hash);
+        for (let place = first; place < first + ways; place++) {
+          const known = slots[place];
+          if (isKnown(known, hash, flags, now) && isSame(known!.topic, bytes, start, end)) return known!.judged;
+        }
+      }
       if (!isTopicName(bytes, start, end)) throw faultOf(bytes, start, end);
       const judged = judge(bytes.toString('utf8', start, end), flags);
       remember(bytes, start, end, hash, flags, judged);

@@ -47,7 +47,7 @@ const readers: Record<string, (size: number) => unknown> = {
       const bytes = Buffer.from(`topic/${at}`);
       memory.find(bytes, 0, bytes.length, 0, 0);
     }
-    expect(memory.size()).toBeLessThanOrEqual(512);
+    expect(memory.size()).toBeLessThanOrEqual(1024);
   },
 };
 
