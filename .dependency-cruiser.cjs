@@ -150,6 +150,18 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/agent/|^src/pki/|^src/clock\\.ts$' },
     },
     {
+      name: 'edge-apart',
+      comment:
+        'An edge runs elsewhere: it shares with the server the pure libraries, the judge, and what entries of the log are.',
+      severity: 'error',
+      from: { path: '^src/edge/' },
+      to: {
+        path: '^src/',
+        pathNot:
+          '^src/(edge|pki|policy|compact)/|^src/(address|clock|errors)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
+      },
+    },
+    {
       name: 'no-cycles',
       comment: 'Types count: what two files need of each other belongs to a third.',
       severity: 'error',

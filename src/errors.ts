@@ -36,6 +36,7 @@ export type ErrorCode =
   | 'unsupported-grant-type'
   | 'unsupported-media-type'
   | 'unsupported-token-type'
+  | 'upstream-away'
   | 'internal';
 
 /** Members that a problem document may carry besides the standard ones. */

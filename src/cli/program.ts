@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { agentCommand } from '../agent/cli.js';
+import { edgeCommand } from './edge-commands.js';
 import { observerCommand } from '../observer/cli.js';
 import type { RestoredFlags } from '../operator-commands.js';
 import { versionText } from './version.js';
@@ -18,8 +19,15 @@ export function createProgram(): Command {
       'after',
       '\nSettings come from the environment: see .env.example.\nExamples:\n  thingward serve\n  thingward agent provision --help',
     );
-  for (const command of [serveCommand(), agentCommand(), observerCommand(), ...operatorCommands(), versionCommand()])
-    program.addCommand(command);
+  const commands = [
+    serveCommand(),
+    agentCommand(),
+    edgeCommand(),
+    observerCommand(),
+    ...operatorCommands(),
+    versionCommand(),
+  ];
+  commands.forEach((command) => program.addCommand(command));
   return throwing(program);
 }
 

@@ -17,8 +17,7 @@ export type ReenrollRights = {
   movesKeys: boolean;
 };
 
-type ReenrollResult =
-  'created' | 'not-active' | 'name-taken' | 'segment-full' | 'key-in-use' | 'key-barred' | Unusable;
+type ReenrollResult = 'created' | 'not-active' | 'name-taken' | 'segment-full' | 'key-in-use' | 'key-barred' | Unusable;
 
 type Reenrolled = { result: ReenrollResult; record: ProvisionRecord };
 

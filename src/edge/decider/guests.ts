@@ -115,7 +115,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     );
   };
 
-  const gate: Pick<Gate, 'identify' | 'judge' | 'standing'> = {
+  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'segmentOf'> = {
     identify({ token, fingerprint, withoutCertificates }: Shown) {
       const why = closed();
       if (why) return why;
@@ -137,6 +137,11 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       const subject = subjectOf(guest);
       if (subject !== 'cannot-decide') return typeof subject === 'string' ? barredBy(subject) : undefined;
       return { barred: 'away', detail: 'the control plane did not confirm this session again' };
+    },
+
+    segmentOf(guest: Guest): string | undefined {
+      const subject = subjectOf(guest);
+      return typeof subject === 'string' ? undefined : (subject.rights.segment ?? undefined);
     },
   };
 

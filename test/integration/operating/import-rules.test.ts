@@ -21,6 +21,7 @@ const offenders: Record<string, string> = {
   'src/tokens/service.ts': "import '../db/client.js'; import type {} from '../http/callers.js';",
   'src/http/callers.ts': 'export {};',
   'src/agent/agent.ts': "import '../config.js';",
+  'src/edge/client.ts': "import '../config.js';",
   'src/things/feature.ts': 'export {};',
   'src/serve.ts': "import './things/feature.js';",
   'src/db/client.ts': 'export {};',

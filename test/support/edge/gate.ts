@@ -2,7 +2,8 @@ import { eachPromise } from '../../../src/access/grantee.js';
 import { createJudge, type Verdict } from '../../../src/authorize/judge.js';
 import { createSnapshot } from '../../../src/authorize/snapshot.js';
 import type { Ask, Barred, Gate, Guest, Shown } from '../../../src/edge/gate.js';
-import { parsePolicy, type Statement } from '../../../src/policy/policy.js';
+import type { Statement } from '../../../src/policy/document.js';
+import { parsePolicy } from '../../../src/policy/policy.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
 
 const account = 'acme';
@@ -56,7 +57,11 @@ export function createTestGate(statements: readonly Written[] = everything, now:
           name: 'slow',
           cidr: '0.0.0.0/0',
           allowedProtocols: ['MQTT'],
-          trafficPolicy: { bandwidthLimit: '1Mbps', rateLimit: { requestsPerSecond: 1, burst: 2 } },
+          trafficPolicy: {
+            connectionLimit: 2,
+            bandwidthLimit: '1Mbps',
+            rateLimit: { requestsPerSecond: 1, burst: 2 },
+          },
         },
       ],
       recent: [],
@@ -114,6 +119,7 @@ export function createTestGate(statements: readonly Written[] = everything, now:
       return verdict;
     },
     standing,
+    segmentOf: ({ thingName }) => holderOf(thingName).segment ?? undefined,
     isIssued: () => true,
     now,
     trust: () => 'live',

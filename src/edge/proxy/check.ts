@@ -1,0 +1,167 @@
+import { X509Certificate } from 'node:crypto';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { isOwnMachine, isSecure, isWeb, loadEdgeConfig, readTextFile, type EdgeConfig } from './config.js';
+import type { Listener } from './config-shapes.js';
+import { readKeyPair } from './tls-identity.js';
+import { createHttpUpstream, createMqttUpstream } from './upstream.js';
+
+type Say = {
+  /** Something was tried. */
+  step(holds: boolean, what: string): void;
+  /** Something that is so. */
+  line(text: string): void;
+};
+
+type Deps = { say: Say; fetch: typeof fetch; machineNow(): number };
+
+const timeoutMs = 10_000;
+
+/**
+ * Tries everything that an edge needs to run, and says in words whom it will let in. Resolves with the number of things
+ * that are wrong. @throws EdgeConfigError for a file that is not valid
+ */
+export async function checkEdge(file: string, { say, fetch: send, machineNow }: Deps): Promise<number> {
+  const config = loadEdgeConfig(file);
+  let wrong = 0;
+  const attempt = async (what: string, work: () => Promise<string> | string): Promise<void> => {
+    try {
+      say.step(true, `${what}: ${await work()}`);
+    } catch (error) {
+      wrong++;
+      say.step(false, `${what}: ${reasonOf(error)}`);
+    }
+  };
+  say.step(true, `${file} is valid`);
+  for (const listener of config.listeners)
+    if (isSecure(listener)) await attempt(placeOf(listener), () => certificateOf(listener, machineNow()));
+  await attempt(config.stateDir, () => requireWritable(config.stateDir));
+  await attempt(config.server, () => askServer(config, send, machineNow()));
+  const { mqtt, http } = config.upstream;
+  if (mqtt) await attempt(mqtt.url, () => tryBroker(mqtt));
+  if (http) await attempt(http.url, () => tryService(http));
+  describe(config).forEach(say.line);
+  return wrong;
+}
+
+function reasonOf(error: unknown): string {
+  const { message, cause, errors } = error as Error & { errors?: Error[] };
+  const inner = (cause as Error | undefined)?.message ?? errors?.[0]?.message;
+  return [message, inner].filter((text) => text !== undefined && text !== '').join(': ') || 'it failed';
+}
+
+function placeOf({ protocol, host, port }: Listener): string {
+  return `${protocol} on ${host ?? 'every address'}, port ${port}`;
+}
+
+function certificateOf(listener: Extract<Listener, { certFile: string }>, now: number): string {
+  const { cert } = readKeyPair(listener);
+  const { validTo } = new X509Certificate(cert as string);
+  if (Date.parse(validTo) <= now) throw new Error(`the certificate ${listener.certFile} expired on ${validTo}`);
+  return `the certificate and its key can be used until ${validTo}`;
+}
+
+function requireWritable(folder: string): string {
+  let there = folder;
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+  accessSync(there, constants.W_OK);
+  return there === folder ? 'state can be written' : 'state can be written; the folder will be made';
+}
+
+type Snapshot = {
+  account: { name: string; status: string };
+  serverTime: string;
+  promises?: { bearer: boolean };
+};
+
+async function askServer({ server, keyFile, listeners }: EdgeConfig, send: typeof fetch, now: number): Promise<string> {
+  const key = readTextFile(keyFile, 'the API key').trim();
+  const response = await send(`${server.replace(/\/$/, '')}/v1/edge/snapshot`, {
+    headers: { authorization: `Bearer ${key}` },
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  if (!response.ok) {
+    const problem = (await response.json().catch(() => ({}))) as { detail?: string };
+    const next = response.status === 401 || response.status === 403 ? '; make a key with the role edge' : '';
+    throw new Error(`it answered ${response.status}: ${problem.detail ?? 'no detail'}${next}`);
+  }
+  const { account, serverTime, promises } = (await response.json()) as Snapshot;
+  if (account.status !== 'active') throw new Error(`the account ${account.name} is ${account.status}`);
+  const seconds = Math.round((now - Date.parse(serverTime)) / 1000);
+  const isShut =
+    promises?.bearer === false && listeners.some(({ clientCertificates }) => clientCertificates === 'none');
+  const hint = isShut ? '; the API key has no bearer, so listeners without client certificates let in nobody' : '';
+  return `it answers for the account ${account.name}; the clock of this machine differs by ${seconds} s${hint}`;
+}
+
+async function tryBroker(settings: NonNullable<EdgeConfig['upstream']['mqtt']>): Promise<string> {
+  const stream = await createMqttUpstream(settings).dial();
+  stream.on('error', () => {});
+  stream.destroy();
+  return 'the broker accepts connections';
+}
+
+async function tryService(settings: NonNullable<EdgeConfig['upstream']['http']>): Promise<string> {
+  const upstream = createHttpUpstream(settings);
+  try {
+    const status = await new Promise<number>((resolve, reject) => {
+      const request = upstream.request('HEAD', '/', ['host', upstream.host], true);
+      request.setTimeout(timeoutMs, () => request.destroy(new Error('it does not answer in time')));
+      request.once('error', reject).once('response', (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      });
+      request.end();
+    });
+    return `the service answers (HEAD / is ${status})`;
+  } finally {
+    upstream.close();
+  }
+}
+
+/** What the settings let in, one sentence for each listener and setting. */
+export function describe({ listeners, upstream, offline, deniedPublish, limits, name }: EdgeConfig): string[] {
+  const minutes = Math.round(offline.trustFor / 6000) / 10;
+  const open = [upstream.mqtt, upstream.http].flatMap((each) => (each && isClear(each.url) ? [each.url] : []));
+  return [
+    ...listeners.map((listener) => `${placeOf(listener)}: ${whoComesIn(listener)}.`),
+    ...open.map((url) => `${url} is another machine, and what the edge sends there is not encrypted.`),
+    `Without the control plane, ${name} decides for ${minutes} minutes more by what it knows, and then ${offline.then === 'close' ? 'ends live sessions and refuses new ones' : 'refuses new sessions; live ones stay'}.`,
+    ...(upstream.mqtt ? [`A denied publish is ${deniedWords[deniedPublish]}.`] : []),
+    `At most ${limits.connections} connections, ${limits.perAddress} from one address, and ${limits.unauthenticated} that did not show yet who they are.`,
+  ];
+}
+
+const deniedWords = {
+  refuse: 'refused with 0x87 in MQTT 5 (QoS 0: dropped), and closes the connection in MQTT 3',
+  drop: 'acknowledged and dropped',
+  disconnect: 'answered with the end of the connection',
+} as const;
+
+function isClear(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return ['mqtt:', 'ws:', 'http:'].includes(protocol) && !isOwnMachine(hostname);
+}
+
+function whoComesIn(listener: Listener): string {
+  const words: string[] = [identityWords[listener.clientCertificates]];
+  if (!isSecure(listener)) words.push('nothing is encrypted');
+  if (listener.proxyProtocol) words.push(`the PROXY header of ${listener.proxyProtocol.join(', ')} names the address`);
+  if ('trustedProxies' in listener && listener.trustedProxies)
+    words.push(`X-Forwarded-For of ${listener.trustedProxies.join(', ')} names the address`);
+  if ('path' in listener) words.push(`WebSockets at ${listener.path}`, originWords(listener));
+  if (isWeb(listener)) words.push('every request is judged');
+  return words.join('; ');
+}
+
+const identityWords = {
+  required: 'devices with a valid client certificate of the account, with or without an access token',
+  optional:
+    'devices with a valid client certificate of the account; a token counts only with the certificate that it is bound to',
+  none: 'devices with an access token, if the API key of this edge has the flag bearer; no certificate is asked for',
+} as const;
+
+function originWords({ origins, clientCertificates }: Extract<Listener, { path: string }>): string {
+  if (origins) return `web pages of ${origins.join(', ') || 'no origin'}`;
+  return clientCertificates === 'none' ? 'web pages of every origin' : 'no web pages';
+}

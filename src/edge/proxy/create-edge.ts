@@ -1,0 +1,48 @@
+import { systemClock } from '../../clock.js';
+import type { Hooks } from '../mqtt/hooks.js';
+import { createDecider } from '../decider/decider.js';
+import { loadEdgeConfig, readTextFile } from './config.js';
+import { openEdge, type Edge } from './edge.js';
+import type { Tell } from './log.js';
+
+export type { Hooks, HookMessage, HookSession } from '../mqtt/hooks.js';
+export type { Edge } from './edge.js';
+
+export type EdgeOptions = {
+  /** The file of settings, such as `edge.yaml`. */
+  config: string;
+  /** Code that is asked before a device's connect, publish or subscribe is judged, and hears what passed. */
+  hooks?: Hooks;
+  /** Where lines of the log go; by default nowhere. */
+  tell?: Tell;
+};
+
+const silent: Tell = { info: () => {}, warn: () => {}, error: () => {} };
+
+/**
+ * Runs an edge in this process. Resolves once it follows the control plane and listens.
+ * @throws EdgeConfigError for settings that are not valid, Error for what cannot be reached or opened
+ * @example
+ * const edge = await createEdge({ config: 'edge.yaml', hooks: { authPublish: (session, { topic }) => topic !== 'secret' } });
+ */
+export async function createEdge({ config: file, hooks, tell = silent }: EdgeOptions): Promise<Edge> {
+  const config = loadEdgeConfig(file);
+  const key = readTextFile(config.keyFile, 'the API key').trim();
+  const { server, name, stateDir, offline } = config;
+  const decider = await createDecider({
+    server,
+    key,
+    name,
+    stateDir,
+    trustForMs: offline.trustFor,
+    keepsLive: offline.then === 'refuse-new',
+    sessions: true,
+    onError: (error) => tell.warn({ err: error }, 'the control plane cannot be followed'),
+  });
+  try {
+    return await openEdge({ config, decider, tell, machineNow: () => systemClock().getTime(), hooks });
+  } catch (error) {
+    await decider.close();
+    throw error;
+  }
+}

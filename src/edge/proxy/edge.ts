@@ -1,0 +1,192 @@
+import type { Gate } from '../gate.js';
+import type { Hooks } from '../mqtt/hooks.js';
+import { createAdmission } from './admission.js';
+import type { EdgeConfig } from './config.js';
+import type { Protocol } from './config-shapes.js';
+import { openListener, type OpenListener } from './listeners.js';
+import { createRefusalLog, type Tell } from './log.js';
+import { createMeters, openMonitor } from './monitor.js';
+import { createMqttFront } from './mqtt-front.js';
+import { createReceiver, type Receiver } from './receivers.js';
+import { createReports, type ReportAnswer } from './reports.js';
+import { createSessions, systemTimers, type Timers } from './sessions.js';
+import { createHttpUpstream, createMqttUpstream } from './upstream.js';
+import { createWitness } from './witness.js';
+
+/** What the edge needs of whoever decides for it. */
+export type EdgeDecider = {
+  gate: Gate;
+  incarnation: string;
+  /** Posts what changed of the sessions. Never throws. */
+  report(report: object): Promise<ReportAnswer>;
+  close(): Promise<void>;
+};
+
+export type EdgeParts = {
+  config: EdgeConfig;
+  decider: EdgeDecider;
+  tell: Tell;
+  /** The wall clock of this machine, milliseconds since 1970. */
+  machineNow(): number;
+  hooks?: Hooks | undefined;
+  timers?: Timers;
+};
+
+/** An edge that runs. */
+export type Edge = Awaited<ReturnType<typeof openEdge>>;
+
+const mqttProtocols: readonly Protocol[] = ['mqtt', 'mqtts', 'ws', 'wss'];
+const webProtocols: readonly Protocol[] = ['http', 'https'];
+const shuttingDown = { code: 0x8b, text: 'this edge shuts down: connect again' };
+const drainMs = 10_000;
+const drainLookMs = 50;
+const turnMs = 10_000;
+
+/** Opens everything that the settings name. @throws Error, EdgeConfigError for what cannot be opened; nothing is open then */
+export async function openEdge(parts: EdgeParts) {
+  const { config, decider, tell, timers = systemTimers } = parts;
+  const core = createCore(parts, timers);
+  const { sessions, reports, refusals, service, broker, isDraining } = core;
+  const opened: OpenListener[] = [];
+  const receivers: Receiver[] = [];
+  let turnTimer: unknown;
+
+  const stopListening = (): void => {
+    opened.forEach(({ close }) => close());
+    receivers.forEach(({ close }) => close());
+  };
+  const turn = (): void => {
+    refusals.turn();
+    turnTimer = timers.set(turn, turnMs);
+  };
+
+  const openAll = async () => {
+    for (const listener of config.listeners) {
+      const receiver = createReceiver(listener, core);
+      receivers.push(receiver);
+      opened.push(
+        await openListener(listener, {
+          ...core,
+          connectTimeout: config.limits.connectTimeout,
+          receive: receiver.receive,
+        }),
+      );
+    }
+    return watch(parts, core);
+  };
+
+  decider.gate.follow(sessions.enforce);
+  const monitor = await openAll().catch(async (error: unknown) => {
+    stopListening();
+    sessions.close();
+    throw error;
+  });
+  turn();
+  for (const { listener, port } of opened)
+    tell.info({ protocol: listener.protocol, host: listener.host ?? '*', port }, 'the edge listens');
+
+  /** Waits for open requests, up to a limit. */
+  const drainRequests = async (): Promise<void> => {
+    const until = performance.now() + drainMs;
+    while (sessions.size() > 0 && performance.now() < until) {
+      receivers.forEach(({ close }) => close());
+      await new Promise((resolve) => setTimeout(resolve, drainLookMs));
+    }
+  };
+
+  return {
+    /** Where it listens, in the order of the settings. */
+    ports: opened.map(({ listener, port }) => ({ protocol: listener.protocol, port })),
+
+    /** Reads certificates, keys and passwords again. One that cannot be used leaves the old one in place, and is logged. */
+    reload(): void {
+      for (const { reload } of [...opened, ...(broker ? [broker] : [])])
+        try {
+          reload();
+        } catch (error) {
+          tell.error({ err: error }, 'this cannot be used: the old one stays');
+        }
+      tell.info({}, 'certificates and passwords were read again');
+    },
+
+    /** Accepts nothing more, tells devices to connect again, lets open requests finish, and closes everything. */
+    async close(): Promise<void> {
+      if (isDraining()) return;
+      core.drain();
+      stopListening();
+      await sessions.endAll(shuttingDown, mqttProtocols);
+      await drainRequests();
+      await sessions.endAll(shuttingDown, webProtocols);
+      opened.forEach(({ destroyAll }) => destroyAll());
+      sessions.close();
+      timers.clear(turnTimer);
+      await reports.close();
+      service?.close();
+      monitor?.close();
+      await decider.close();
+    },
+  };
+}
+
+type Core = ReturnType<typeof createCore>;
+
+/** Everything that listens to no port. */
+function createCore({ config, decider, tell, hooks }: EdgeParts, timers: Timers) {
+  const { gate, incarnation, report } = decider;
+  const { limits, upstream } = config;
+  let draining = false;
+  const refusals = createRefusalLog(tell, () => gate.now());
+  const reports = createReports({ send: report, incarnation, timers, now: gate.now });
+  const sessions = createSessions({
+    gate,
+    timers,
+    opened: reports.opened,
+    closed({ id, guest, sourceIp }, ending) {
+      reports.closed(id);
+      if (!ending) return;
+      meters.endedSessions.inc({ code: `0x${ending.code.toString(16)}` });
+      refusals.say({ what: 'session', why: ending.text, thing: guest().thingName, sourceIp });
+    },
+  });
+  const admission = createAdmission({
+    limits,
+    timers,
+    refused(limit, sourceIp) {
+      meters.refusedConnections.inc({ limit });
+      refusals.say({ what: 'connect', why: `limit: ${limit}`, sourceIp });
+    },
+  });
+  const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
+  const witness = createWitness({ refusals, meters, reports });
+  const service = upstream.http && createHttpUpstream(upstream.http);
+  const broker = upstream.mqtt && createMqttUpstream(upstream.mqtt);
+  const failed = (error: unknown): void => tell.error({ err: error }, 'a session failed');
+  const front = broker && createMqttFront({ gate, sessions, upstream: broker, witness, config, timers, hooks, failed });
+  return {
+    gate,
+    refusals,
+    reports,
+    sessions,
+    admission,
+    meters,
+    witness,
+    limits,
+    service,
+    broker,
+    front,
+    isDraining: () => draining,
+    drain: () => void (draining = true),
+  };
+}
+
+/** Opens the monitor. Where its port was not asked for, the edge runs without it too. @throws Error */
+async function watch({ config, machineNow, tell }: EdgeParts, { meters, gate, isDraining }: Core) {
+  const place = config.monitor ?? { host: '127.0.0.1', port: 9464 };
+  try {
+    return await openMonitor(place, { registry: meters.registry, gate, machineNow, isDraining });
+  } catch (error) {
+    if (config.monitorIsGiven) throw error;
+    tell.warn({ ...place, err: error }, 'the monitor cannot be opened');
+    return undefined;
+  }
+}

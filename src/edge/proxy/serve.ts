@@ -1,0 +1,27 @@
+import { createEdge } from './create-edge.js';
+import type { Tell } from './log.js';
+
+/**
+ * Runs the edge of a file of settings until SIGTERM or SIGINT, which drain it; SIGHUP rereads certificates and passwords.
+ * Resolves once it listens. @throws EdgeConfigError, Error
+ */
+export async function serveEdge(config: string, tell: Tell): Promise<void> {
+  const edge = await createEdge({ config, tell });
+  let isClosing = false;
+  const close = (): void => {
+    // A second signal does not wait.
+    if (isClosing) process.exit(1);
+    isClosing = true;
+    tell.info({}, 'the edge drains');
+    edge.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        tell.error({ err: error }, 'the edge did not close cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', close);
+  process.on('SIGINT', close);
+  process.on('SIGHUP', () => edge.reload());
+}

@@ -1,0 +1,39 @@
+import type { Verdict } from '../../authorize/judge.js';
+import type { Ask, Guest } from '../gate.js';
+import type { RefusalLog, RefusedLine } from './log.js';
+import type { Meters } from './monitor.js';
+import type { Reports } from './reports.js';
+
+type Deps = {
+  refusals: Pick<RefusalLog, 'say'>;
+  meters: Pick<Meters, 'decisions' | 'upstreamFailures'>;
+  reports: Pick<Reports, 'sampled' | 'seen' | 'denied'>;
+};
+
+export type Witness = ReturnType<typeof createWitness>;
+
+/** Sees what is decided and refused, for the figures, the log and the control plane. */
+export function createWitness({ refusals, meters, reports }: Deps) {
+  return {
+    /** A question was answered. `guest` is undefined while it is not known who asks. */
+    decided(guest: Guest | undefined, ask: Ask, verdict: Verdict): void {
+      meters.decisions.inc({ action: ask.action, decision: verdict.allowed ? 'allow' : 'deny' });
+      if (!guest) return;
+      reports.seen(guest.thingName);
+      reports.sampled(guest.thingName, ask, verdict);
+    },
+
+    /** Something was refused, `reason` being one of few words. */
+    refused(reason: string, line: RefusedLine): void {
+      reports.denied(reason);
+      refusals.say(line);
+    },
+
+    /** A device came in. */
+    seen: ({ thingName }: Guest): void => reports.seen(thingName),
+
+    upstreamFailed(upstream: 'mqtt' | 'http'): void {
+      meters.upstreamFailures.inc({ upstream });
+    },
+  };
+}
