@@ -11,7 +11,7 @@ export type Shown = {
   withoutCertificates: boolean;
 };
 
-/** A thing that was identified. Only the gate that made it reads more of it; it is judged anew at each question. */
+/** A thing that was identified. Only the gate that made it reads more of it; it is judged again at each question. */
 export type Guest = {
   readonly account: string;
   readonly thingName: string;
@@ -53,7 +53,7 @@ export type Gate = {
    * throws: what cannot be decided is a deny.
    */
   judge(guest: Guest, ask: Ask): Verdict;
-  /** Why a guest may not be here at all any more (revoked, suspended, expired, unconfirmed), or undefined. */
+  /** Why a guest may no longer be here at all (revoked, suspended, expired, unconfirmed), or undefined. */
   standing(guest: Guest): Barred | undefined;
   /** The segment that a guest is in now, by its name; undefined for one in none, or that nobody knows any more. */
   segmentOf(guest: Guest): string | undefined;
@@ -62,6 +62,6 @@ export type Gate = {
   /** The followed clock, milliseconds since 1970. Monotonic while running. */
   now(): number;
   trust(): Trust;
-  /** Is told of each change after it is applied, and says when no live session contradicts it, and how many it ended. */
+  /** Hears of each change after it is applied, and says when no live session contradicts it, and how many it ended. */
   follow(enforce: (change: Change) => Promise<number>): void;
 };
