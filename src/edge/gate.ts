@@ -55,7 +55,7 @@ export type Gate = {
   judge(guest: Guest, ask: Ask): Verdict;
   /** Why a guest may no longer be here at all (revoked, suspended, expired, unconfirmed), or undefined. */
   standing(guest: Guest): Barred | undefined;
-  /** The segment that a guest is in now, by its name; undefined for one in none, or that nobody knows any more. */
+  /** The segment that a guest is in now, by its name; undefined for one in none, or that is no longer known. */
   segmentOf(guest: Guest): string | undefined;
   /** Whether a client certificate (DER) was signed by one of the account's issuers. The dates are judged by `standing`. */
   isIssued(der: Uint8Array): boolean;

@@ -125,7 +125,7 @@ function keyRoutes({ service, jwksMaxAgeSeconds, metadata }: Deps) {
       },
       async (_request, reply) => {
         void reply.header('cache-control', `public, max-age=${jwksMaxAgeSeconds}`);
-        return service.jwks() as z.output<typeof schema.jwks>;
+        return service.jwks();
       },
     );
 

@@ -44,7 +44,7 @@ const words: Partial<Record<Refusal, string>> = {
   'token-revoked': 'the token is from before a revocation: get a new one',
   'binding-mismatch': 'the token came without its certificate',
   'certificate-revoked': 'the certificate is revoked or held',
-  'certificate-superseded': 'the certificate was replaced by a newer one of this device',
+  'certificate-superseded': 'this device has a newer certificate',
   'certificate-expired': 'the certificate has expired: renew it',
   'thing-suspended': 'the thing is suspended',
   'thing-revoked': 'the thing is revoked',

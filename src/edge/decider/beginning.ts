@@ -27,7 +27,7 @@ export function createBeginning({ server, reason, trust }: Deps) {
   };
 
   return {
-    /** Resolves at the first head, or at the first failure where the state of before serves. @throws Error when there is nothing */
+    /** Resolves at the first head, or at the first failure where the earlier state serves. @throws Error when there is nothing */
     done: (): Promise<void> =>
       new Promise((resolve, reject) => {
         if (trust() === 'live') return resolve();

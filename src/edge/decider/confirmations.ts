@@ -17,7 +17,7 @@ const mostGone = 50_000;
 
 export type Confirmations = ReturnType<typeof createConfirmations>;
 
-/** Asks again about live guests whose certificates are unknown since everything was read anew. */
+/** Asks again about live guests whose certificates are unknown since everything was read again. */
 export function createConfirmations({ find, monotonic, settled }: Deps) {
   const due = new Map<string, Due>();
   const gone = new Set<string>();
@@ -71,7 +71,7 @@ export function createConfirmations({ find, monotonic, settled }: Deps) {
     },
     /** Nobody waits who may still be here. */
     isClear: (): boolean => !running && [...due.values()].every(({ isOver }) => isOver),
-    /** Everything is read anew. */
+    /** Everything is read again. */
     clear(): void {
       due.clear();
       gone.clear();

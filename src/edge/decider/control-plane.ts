@@ -21,6 +21,7 @@ export class ControlPlaneError extends Error {
   }
 }
 
+/** What carries a request; by default that of Node. */
 export type Fetch = typeof fetch;
 
 type Options = { server: string; key: string; fetch?: Fetch | undefined; ended: AbortSignal };
@@ -88,7 +89,7 @@ export function createControlPlane({ server, key, fetch: send = fetch, ended }: 
         await response.arrayBuffer().catch(() => {});
         return response.status;
       }),
-    /** An answer that goes on until it breaks off or the signal ends it. */
+    /** An answer that continues until it breaks off or the signal ends it. */
     stream: (path: string, signal: AbortSignal): Promise<Response> => ask(path, { signal }),
   };
 }

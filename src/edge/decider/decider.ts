@@ -11,7 +11,8 @@ import { createGuests } from './guests.js';
 import { createIssuerReader } from './issuers.js';
 import { createKeeper } from './keeper.js';
 import { createKnown } from './known.js';
-import { createPrincipals, type PrincipalAnswer } from './principals.js';
+import { createPrincipals } from './principals.js';
+import type { PrincipalAnswer } from './principal-queue.js';
 import { createReach } from './reach.js';
 import { createReceipts } from './receipts.js';
 import { createTrust } from './trust.js';
@@ -26,7 +27,7 @@ export type DeciderOptions = {
   key: string;
   /** What this edge is called at the control plane. */
   name: string;
-  /** A folder of its own, for restarts while the control plane is away. Made with mode 0700. */
+  /** A folder that no other edge uses, for restarts while the control plane is away. Made with mode 0700. */
   stateDir: string;
   /** How long decisions continue while the control plane is away, in milliseconds; 15 minutes by default. */
   trustForMs?: number | undefined;
@@ -53,7 +54,8 @@ const pruneEveryMs = 60_000;
  * Follows the log of an account, and decides by it. Resolves when it is up to date, or with what `stateDir` has when the control
  * plane does not answer. @throws Error when it has neither, the key is refused, or the name belongs to another key
  * @example
- * const decider = await createDecider({ server: 'https://things.example.com', key, name: 'berlin-1', stateDir: './edge-state' });
+ * const decider = await createDecider({ server: 'https://things.example.com', key, name: 'berlin-1', stateDir: 'state' });
+ *
  * const { decision } = await decider.decide({ principal: { token }, action: 'publish', resource: 'topic:a/b' });
  */
 export async function createDecider(options: DeciderOptions) {
@@ -147,7 +149,7 @@ export async function createDecider(options: DeciderOptions) {
     beginning.heard();
   };
 
-  /** Work by the clock: trust that ends, what is to be written, what can be forgotten. */
+  /** Work by the clock: trust that ends, what waits to be written, what can be forgotten. */
   const tick = async (): Promise<void> => {
     look();
     if (monotonic() - prunedAt >= pruneEveryMs) {

@@ -4,9 +4,9 @@ import { readEvents } from '../event-stream.js';
 import type { Change } from '../gate.js';
 import { ControlPlaneError, type ControlPlane } from './control-plane.js';
 import { changeOf, type Known, type SnapshotPage } from './known.js';
-import type { PrincipalAnswer } from './principals.js';
+import type { PrincipalAnswer } from './principal-queue.js';
 
-/** Everything anew: the pages of a snapshot, holders as they are at its place or later, and what the stream said until its first head. */
+/** Everything, read again: the pages of a snapshot, holders as they are at its place or later, and what the stream said until its first head. */
 export type Fresh = { pages: SnapshotPage[]; holders: PrincipalAnswer[]; since: object[] };
 
 type Deps = {

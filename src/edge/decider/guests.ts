@@ -74,7 +74,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     return guest;
   };
 
-  /** A guest who is not known any more since everything was read anew: judged by what was known until there was time to ask. */
+  /** A guest who is no longer known since everything was read again: judged by what was known until there was time to ask. */
   const unknownHolder = (guest: Guest, holder: Holder): KnownPrincipal | Refusal => {
     switch (confirmations.want(guest.fingerprint, guest.thingName)) {
       case 'gone':

@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import type { ControlPlane } from './control-plane.js';
-import type { Known, SnapshotPage } from './known.js';
 
 /** The authorities of an account. */
 export type Issuers = ReturnType<typeof createIssuers>;
@@ -28,7 +27,7 @@ export function createIssuers() {
 
 type Deps = {
   controlPlane: Pick<ControlPlane, 'get'>;
-  known: Pick<Known, 'renewIssuers' | 'issuers' | 'isLoaded'>;
+  known: { issuers: Issuers; isLoaded(): boolean; renewIssuers(chains: string[]): void };
   monotonic(): number;
   onError(error: Error): void;
 };
@@ -42,7 +41,7 @@ export function createIssuerReader({ controlPlane, known, monotonic, onError }: 
 
   const read = async (): Promise<void> => {
     readAt = monotonic();
-    const { issuers = [] } = await controlPlane.get<SnapshotPage>('/v1/edge/snapshot');
+    const { issuers = [] } = await controlPlane.get<{ issuers?: string[] }>('/v1/edge/snapshot');
     if (known.isLoaded()) known.renewIssuers(issuers);
   };
 

@@ -1,6 +1,7 @@
 import type { createFollowedClock } from './followed-clock.js';
 import type { Known, SnapshotPage } from './known.js';
-import type { Principals, ShownPrincipal } from './principals.js';
+import type { Principals } from './principals.js';
+import type { ShownPrincipal } from './principal-queue.js';
 import { createStateFolder, type StoredMark } from './stored.js';
 import type { createTrust } from './trust.js';
 

@@ -36,7 +36,7 @@ export function createKnown(now: () => number) {
   // What the snapshot was made from, to be written down.
   const policies = new Map<string, SnapshotPage['policies'][number]>();
   const segments = new Map<string, SnapshotPage['segments'][number]>();
-  // Of each kind the last about a thing or a certificate: the ones before it change nothing any more.
+  // Of each kind the last about a thing or a certificate: the ones before it no longer change anything.
   const recent = new Map<string, object>();
   let hasOldIssuers = false;
 

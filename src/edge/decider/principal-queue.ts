@@ -1,7 +1,16 @@
-import type { KnownPrincipal } from '../../authorize/rights.js';
+import type { KnownPrincipal, RegisteredPrincipal } from '../../authorize/rights.js';
 import { parseCursor } from '../../log/cursor.js';
 import { ControlPlaneError } from './control-plane.js';
-import type { PrincipalAnswer, ShownPrincipal } from './principals.js';
+
+/** A holder of a certificate, as `POST /v1/edge/principals` shows it. */
+export type ShownPrincipal = Omit<RegisteredPrincipal, 'account' | 'name' | 'reason' | 'notAfter' | 'otherRevoked'> & {
+  thingName: string;
+  notAfter: string;
+  reason?: string | undefined;
+};
+
+/** What the control plane answers about as many fingerprints, in their order. */
+export type PrincipalAnswer = { principals: (ShownPrincipal | null)[]; cursor: string };
 
 type Waiting = { fingerprint: string; resolve(found: KnownPrincipal | undefined): void; reject(error: Error): void };
 

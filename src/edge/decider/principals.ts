@@ -5,16 +5,7 @@ import { parseCursor } from '../../log/cursor.js';
 import type { LogEntry } from '../../log/entries.js';
 import type { ControlPlane } from './control-plane.js';
 import { isOfThing } from './known.js';
-import { createPrincipalQueue } from './principal-queue.js';
-
-/** A holder of a certificate, as `POST /v1/edge/principals` shows it. */
-export type ShownPrincipal = Omit<RegisteredPrincipal, 'account' | 'name' | 'reason' | 'notAfter' | 'otherRevoked'> & {
-  thingName: string;
-  notAfter: string;
-  reason?: string | undefined;
-};
-
-export type PrincipalAnswer = { principals: (ShownPrincipal | null)[]; cursor: string };
+import { createPrincipalQueue, type PrincipalAnswer, type ShownPrincipal } from './principal-queue.js';
 
 /** A holder as it was shown, and the same ready to be judged. */
 export type Kept = { readonly shown: ShownPrincipal; readonly known: KnownPrincipal };

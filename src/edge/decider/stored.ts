@@ -23,7 +23,7 @@ const nothing = 'there is none';
 
 /**
  * Keeps what an edge knows over a restart. `base-N` has everything, line by line, `journal-N` what came since, and `mark` how much
- * of both counts; it is replaced at once, so that a crash leaves the state of before. A chain of HMAC-SHA-256 binds every line to
+ * of both counts; it is replaced at once, so that a crash leaves the earlier state. A chain of HMAC-SHA-256 binds every line to
  * those before it, with a key derived from the API key (RFC 5869): who does not have that key can write, shorten or mix nothing.
  */
 export function createStateFolder(folder: string, apiKey: string) {

@@ -47,7 +47,7 @@ export function createTokenKeys(now: () => number) {
     /**
      * The claims of an access token that one of these keys signed; undefined for any other. No time of it is judged. As at the
      * control plane, header and signature alone decide: its keys sign nothing else with this header, and where its address
-     * changes, tokens of before stay valid.
+     * changes, earlier tokens stay valid.
      */
     read(token: string): Claims | undefined {
       const segments = token.split('.', 4);

@@ -26,7 +26,7 @@ export function createTrust({ monotonic, trustForMs }: Deps) {
     /** The control plane said that this edge may let in nobody. Only another head ends that. */
     refuse: (): void => void (isRefused = true),
     isRefused: (): boolean => isRefused,
-    /** What a state of before the start had used up of its trust, in milliseconds. Nothing is live before a head. */
+    /** What an earlier run had used up of its trust, in milliseconds. Nothing is live before a head. */
     resume(usedMs: number): void {
       heardAt = monotonic() - usedMs;
       isResumed = true;

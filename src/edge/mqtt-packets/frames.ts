@@ -14,6 +14,7 @@ export type FrameTaker = {
   follow?(bytes: Buffer, isLast: boolean): void;
 };
 
+/** Which packets may come, and how large. */
 export type FrameOptions = {
   firsts: FirstOctets;
   /** Most octets of a packet; with `whole`, of one that is kept as a whole. */

@@ -14,8 +14,9 @@ import { watchKeepAlive } from './keep-alive.js';
 import { tellHook } from './hooks.js';
 import { hookSessionOf, type Holding, type Line } from './line.js';
 import type { MqttOptions } from './options.js';
-import type { EndReason } from './rights.js';
-import { createSession, type EndOptions, type MqttSession } from './session.js';
+import type { EndReason } from './options.js';
+import { createSession } from './session.js';
+import type { EndOptions, MqttSession } from './options.js';
 import { createSubscriptions } from './subscriptions.js';
 import { createUpward } from './upward.js';
 

@@ -3,7 +3,7 @@ import { disconnectWith, farewell, refusal } from '../mqtt-packets/write.js';
 import { reason } from '../mqtt-packets/reason-codes.js';
 import type { Holding } from './line.js';
 import type { MqttSettings, Timers } from './options.js';
-import type { EndReason } from './rights.js';
+import type { EndReason } from './options.js';
 import type { Version } from '../mqtt-packets/packet-types.js';
 
 /** How far a connection has come when it ends. */

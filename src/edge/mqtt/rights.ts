@@ -2,19 +2,13 @@ import type { Refusal, Verdict } from '../../authorize/judge.js';
 import type { Context } from '../../policy/condition.js';
 import type { Ask, Barred, Gate, Guest } from '../gate.js';
 import type { Will } from '../mqtt-packets/connect.js';
-import type { MqttEvents, Origin } from './options.js';
+import type { EndReason, MqttEvents, Origin, Subscription } from './options.js';
 import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
 import { createTopicMemory, type Judged } from './topic-memory.js';
 import { isShare, sharedFilter } from '../mqtt-packets/topics.js';
 
-/** Why a session ends: a reason code of MQTT 5, and words for the client and the log. */
-export type EndReason = { code: number; text: string };
-
 /** A decision with what was asked. */
 export type Decided = Judged & { ask: Ask; verdict: Verdict };
-
-/** A filter that a session subscribes to. */
-export type Subscription = { filter: string; qos: number };
 
 export type Rights = ReturnType<typeof createRights>;
 

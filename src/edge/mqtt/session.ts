@@ -1,46 +1,7 @@
-import type { Change, Guest } from '../gate.js';
 import { finish } from './ending.js';
 import type { Holding } from './line.js';
-import type { Version } from '../mqtt-packets/packet-types.js';
-import type { EndReason, Subscription } from './rights.js';
+import type { EndOptions, EndReason, MqttSession } from './options.js';
 import { farewell, purgingConnect } from '../mqtt-packets/write.js';
-
-/** How a session is ended. `purge`: the broker forgets the session with its queue. */
-export type EndOptions = { purge?: boolean };
-
-/** A device that is let in. */
-export type MqttSession = {
-  /** Changes when the device shows a newer token. */
-  guest(): Guest;
-  readonly clientId: string;
-  readonly protocol: string;
-  readonly sourceIp: string;
-  readonly version: Version;
-  /** The gate's clock, milliseconds since 1970. */
-  readonly connectedAt: number;
-  /** When something last came from the client, by the gate's clock. */
-  seenAt(): number;
-  /** Those that the broker has, and those that it was asked for. */
-  subscriptions(): Subscription[];
-  /** True when the broker keeps the session after the connection. */
-  isPersistent(): boolean;
-  /** The traffic policy of its segment, JSON, at its last review. */
-  limits(): string | undefined;
-  /**
-   * Judges again what the session is and has: its holder, its right to connect, its will, its subscriptions. Forgets what was
-   * remembered. Returns why it has to end, or undefined. It does not end it.
-   */
-  recheck(change?: Change): EndReason | undefined;
-  /** Until when it may stay if nothing changes, by the gate's clock. The session ends itself when that is over. */
-  validUntil(): number;
-  /** Ends it. Resolves when both sides are destroyed. */
-  end(reason: EndReason, options?: EndOptions): Promise<void>;
-  /**
-   * Makes the broker of MQTT 3 forget the queue of an ended session: a clean connect with the same client id, and a DISCONNECT.
-   * Not to be called when a newer session has the client id. MQTT 5 needs it only where the broker did not read the end.
-   */
-  purge(): Promise<void>;
-};
 
 type Parts = {
   holding: Holding;

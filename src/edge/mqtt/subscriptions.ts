@@ -1,4 +1,4 @@
-import type { Subscription } from './rights.js';
+import type { Subscription } from './options.js';
 
 /** A SUBSCRIBE or UNSUBSCRIBE that the broker has not answered. */
 type Pending = {

@@ -115,7 +115,10 @@ export const edgeFile = z.strictObject({
 
 /** A valid file, with its defaults. */
 export type EdgeFile = z.output<typeof edgeFile>;
+/** One of the listeners of an edge. */
 export type Listener = EdgeFile['listeners'][number];
+
+/** What a listener speaks. */
 export type Protocol = Listener['protocol'];
 
 function isRange(given: string): boolean {

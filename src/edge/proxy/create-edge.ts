@@ -8,6 +8,7 @@ import type { Tell } from './log.js';
 export type { Hooks, HookMessage, HookSession } from '../mqtt/hooks.js';
 export type { Edge } from './edge.js';
 
+/** What {@link createEdge} runs. */
 export type EdgeOptions = {
   /** The file of settings, such as `edge.yaml`. */
   config: string;

@@ -22,6 +22,7 @@ export type EdgeDecider = {
   close(): Promise<void>;
 };
 
+/** What an edge is put together from. */
 export type EdgeParts = {
   config: EdgeConfig;
   decider: EdgeDecider;

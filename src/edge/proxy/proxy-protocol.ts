@@ -8,6 +8,7 @@ import { formatAddress } from './client-address.js';
 /** What a header says. Without a source it is a check of the proxy itself (LOCAL, UNKNOWN). */
 export type ProxyHeader = { kind: 'header'; length: number; source: string | undefined };
 
+/** What the first octets of a connection are. */
 export type Reading = ProxyHeader | { kind: 'more' } | { kind: 'malformed'; detail: string };
 
 const signature = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');

@@ -22,6 +22,7 @@ export type Live = {
 /** A session in the table. */
 export type Session = Live & { id: string; connectedAt: number };
 
+/** What calls back later. Times are in milliseconds. */
 export type Timers = { set(run: () => void, ms: number): unknown; clear(timer: unknown): void };
 
 /** Real time. */

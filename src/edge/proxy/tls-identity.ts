@@ -4,6 +4,7 @@ import { createSecureContext, type SecureContextOptions, type TlsOptions, type T
 import type { Barred, Gate, Guest } from '../gate.js';
 import { EdgeConfigError, readTextFile } from './config.js';
 
+/** Whether a listener asks for client certificates. */
 export type ClientCertificates = 'required' | 'optional' | 'none';
 
 /** Who a TLS client is, by its certificate. */

@@ -33,7 +33,10 @@ describeWith(['openssl'], 'client certificates at an edge', () => {
       key: readFileSync(stage.at(`${file}.key`)),
     };
     const socket = connect({
-      ...{ host: '127.0.0.1', port, servername: 'localhost', ca: readFileSync(stage.at('tls.crt')) },
+      host: '127.0.0.1',
+      port,
+      servername: 'localhost',
+      ca: readFileSync(stage.at('tls.crt')),
       ...files,
       ...(session && { session }),
     });

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createDecider, type Decider, type DeciderOptions } from '../../../src/edge/decider/decider.js';
 import type { Change, Guest } from '../../../src/edge/gate.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { createMachine } from '../../support/edge-machine.js';
+import { createMachine } from '../../support/edge/machine.js';
 import { enroll, pemOf, provision, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -196,8 +196,11 @@ describeWith(['mosquitto', 'mosquitto_pub', 'mosquitto_sub', 'openssl'], 'an edg
       expect((await owner.send('PUT', `/v1/things/${name}/policies`, { policies: ['narrowed'] })).status).toBe(200);
     const connectTo = (device: { name: string; token: string }) =>
       open(`mqtts://localhost:${edge.portOf(0)}`, {
-        ...{ clientId: device.name, protocolVersion: 5, ca: readFileSync(stage.at('tls.crt')) },
-        ...{ cert: readFileSync(stage.at(`${device.name}.crt`)), key: readFileSync(stage.at(`${device.name}.key`)) },
+        clientId: device.name,
+        protocolVersion: 5,
+        ca: readFileSync(stage.at('tls.crt')),
+        cert: readFileSync(stage.at(`${device.name}.crt`)),
+        key: readFileSync(stage.at(`${device.name}.key`)),
       });
     const [first, second] = [await connectTo(wide), await connectTo(narrow)];
     await first.subscribeAsync('shared/a');

@@ -6,7 +6,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { openMqtt } from '../../../src/edge/mqtt/connection.js';
 import { mqttDefaults } from '../../../src/edge/mqtt/options.js';
-import type { MqttSession } from '../../../src/edge/mqtt/session.js';
+import type { MqttSession } from '../../../src/edge/mqtt/options.js';
 import { listen, startMosquitto, startSpy, type Listener } from '../../support/edge/brokers.js';
 import { allow, createTestGate } from '../../support/edge/gate.js';
 import { readByOracle } from '../../support/edge/oracle.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { openEdgeStream } from '../../support/edge-follower.js';
+import { openEdgeStream } from '../../support/edge/follower.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

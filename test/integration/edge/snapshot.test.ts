@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eachPromise, type Grantee } from '../../../src/access/grantee.js';
 import type { Question } from '../../../src/authorize/question.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { followAsEdge, openEdgeStream, readPages } from '../../support/edge-follower.js';
+import { followAsEdge, openEdgeStream, readPages } from '../../support/edge/follower.js';
 import { enroll, pemOf, provision, type Device } from '../../support/fleet.js';
 import { loadHere } from '../../support/judges-apart.js';
 import { createRandom } from '../../support/policy-cases.js';

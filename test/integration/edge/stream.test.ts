@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCredential } from '../../../src/credentials.js';
 import type { Client } from '../../support/client.js';
 import { databaseKinds, freshDatabase, type TestDatabase } from '../../support/databases/databases.js';
-import { openEdgeStream } from '../../support/edge-follower.js';
+import { openEdgeStream } from '../../support/edge/follower.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -2,8 +2,8 @@ import type { Denial, MqttOptions, MqttSettings } from '../../../src/edge/mqtt/o
 import { mqttDefaults } from '../../../src/edge/mqtt/options.js';
 import { openMqtt } from '../../../src/edge/mqtt/connection.js';
 import { createLimiter } from '../../../src/edge/mqtt/limits.js';
-import type { EndReason } from '../../../src/edge/mqtt/rights.js';
-import type { MqttSession } from '../../../src/edge/mqtt/session.js';
+import type { EndReason } from '../../../src/edge/mqtt/options.js';
+import type { MqttSession } from '../../../src/edge/mqtt/options.js';
 import { createTestClock } from './clock.js';
 import { createTestGate, type Written } from './gate.js';
 import { connack, connect, properties, type ConnectFields } from './packets.js';

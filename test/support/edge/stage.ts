@@ -85,7 +85,11 @@ export async function createEdgeStage() {
     const certificates = { certFile: at('tls.crt'), keyFile: at('tls.key') };
     const isSecure = ({ protocol }: { protocol?: string }): boolean => ['mqtts', 'wss', 'https'].includes(protocol!);
     const settings = {
-      ...{ server: server.url, keyFile: at('edge.key'), name, stateDir: at(`state-${name}`), monitor },
+      server: server.url,
+      keyFile: at('edge.key'),
+      name,
+      stateDir: at(`state-${name}`),
+      monitor,
       upstream: { http: { url: serviceUrl } },
       ...more,
       listeners: listeners.map((each) => ({
@@ -131,7 +135,15 @@ export async function createEdgeStage() {
   }
 
   return {
-    ...{ server, at, lines, service, serviceUrl, addDevice, startEdge, startBroker, children },
+    server,
+    at,
+    lines,
+    service,
+    serviceUrl,
+    addDevice,
+    startEdge,
+    startBroker,
+    children,
     async stop(): Promise<void> {
       for (const edge of edges) await edge.close();
       for (const child of children) child.kill('SIGKILL');

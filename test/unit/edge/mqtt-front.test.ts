@@ -38,7 +38,12 @@ function open() {
   } as Witness;
   const limits = { connectTimeout: 10_000, packetBytes: 262_144, queuedBytesPerConnection: 1_048_576 };
   const front = createMqttFront({
-    ...{ gate, sessions, upstream, witness, timers, hooks: undefined },
+    gate,
+    sessions,
+    upstream,
+    witness,
+    timers,
+    hooks: undefined,
     config: { limits, deniedPublish: 'refuse' } as never,
     failed: (error) => {
       throw error;

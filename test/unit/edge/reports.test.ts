@@ -37,8 +37,14 @@ function open() {
 
 const guest: Guest = { account: 'a', thingName: 'pump', thingId: 'x', fingerprint: '', expiresAt: 0, byToken: true };
 const session = (id: string, clientId = id): Session => ({
-  ...{ id, clientId, guest: () => guest, protocol: 'mqtts', sourceIp: '192.0.2.1', connectedAt: 1_800_000_000_000 },
-  ...{ recheck: () => undefined, end: async () => {} },
+  id,
+  clientId,
+  guest: () => guest,
+  protocol: 'mqtts',
+  sourceIp: '192.0.2.1',
+  connectedAt: 1_800_000_000_000,
+  recheck: () => undefined,
+  end: async () => {},
 });
 const ids = ({ opened }: SessionReport) => opened.map(({ id }) => id);
 

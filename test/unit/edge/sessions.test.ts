@@ -59,7 +59,10 @@ function device(thingName: string, expiresAt: number) {
 }
 
 const change = (given: Partial<Change>): Change => ({
-  ...{ cursor: 'c', things: new Set<string>(), everything: false, sessions: new Set<string>() },
+  cursor: 'c',
+  things: new Set<string>(),
+  everything: false,
+  sessions: new Set<string>(),
   ...given,
 });
 const revoked: Ending = { code: 0x98, text: 'revoked' };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDecider, type Decider, type DeciderOptions } from '../../../../src/edge/decider/decider.js';
 import type { Change, Guest } from '../../../../src/edge/gate.js';
-import { scriptControlPlane, thingId } from '../../../support/scripted-control-plane.js';
+import { scriptControlPlane, thingId } from '../../../support/edge/scripted-control-plane.js';
 
 const pump = 'a'.repeat(64);
 const lamp = 'b'.repeat(64);

@@ -1,11 +1,11 @@
-import { createSnapshot } from '../../src/authorize/snapshot.js';
-import type { RegisteredPrincipal } from '../../src/authorize/rights.js';
-import { readEvents } from '../../src/edge/event-stream.js';
-import { entriesOfPage, parseEdgeEntry } from '../../src/log/edge-view.js';
-import type { LogEntry } from '../../src/log/entries.js';
-import type { Client } from './client.js';
-import { createAnswerer, type Answerer } from './judges-apart.js';
-import type { TestServer } from './server.js';
+import { createSnapshot } from '../../../src/authorize/snapshot.js';
+import type { RegisteredPrincipal } from '../../../src/authorize/rights.js';
+import { readEvents } from '../../../src/edge/event-stream.js';
+import { entriesOfPage, parseEdgeEntry } from '../../../src/log/edge-view.js';
+import type { LogEntry } from '../../../src/log/entries.js';
+import type { Client } from '../client.js';
+import { createAnswerer, type Answerer } from '../judges-apart.js';
+import type { TestServer } from '../server.js';
 
 /** A page of a snapshot, as it came over HTTP. */
 export type Page = Parameters<typeof entriesOfPage>[1] & {

@@ -1,5 +1,5 @@
-import type { SnapshotPage } from '../../src/edge/decider/known.js';
-import type { ShownPrincipal } from '../../src/edge/decider/principals.js';
+import type { SnapshotPage } from '../../../src/edge/decider/known.js';
+import type { ShownPrincipal } from '../../../src/edge/decider/principal-queue.js';
 
 export const epoch = '0b0e2a3c-0000-4000-8000-000000000000';
 export const thingId = '11111111-1111-4111-8111-111111111111';
