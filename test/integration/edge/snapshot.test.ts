@@ -72,7 +72,7 @@ describe.each(databaseKinds)('what an edge is told on %s', (kind) => {
     expect(Object.keys(body as object).sort()).toEqual(
       [
         ...['account', 'certificates', 'cursor', 'epoch', 'issuers', 'jwks', 'policies', 'position'],
-        ...['segments', 'serverTime', 'things', 'tokenIssuer'],
+        ...['promises', 'segments', 'serverTime', 'things', 'tokenIssuer'],
       ].sort(),
     );
     expect(headers.get('cache-control')).toBe('no-store');
@@ -81,6 +81,7 @@ describe.each(databaseKinds)('what an edge is told on %s', (kind) => {
       status: 'active',
       settings: { timeZone: 'UTC', clientIdForm: 'thing' },
     });
+    expect(body.promises).toEqual({ bearer: false, enforcesCrl: false, followsFeed: false });
     expect(body.cursor).toBe(`${body.epoch}:${body.position}`);
     expect(body.jwks).toEqual((await server.as(undefined).get('/.well-known/jwks.json')).body);
     expect(body.issuers).toEqual([(await server.as(undefined).get('/ca/chain.pem')).text]);
