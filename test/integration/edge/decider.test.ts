@@ -140,9 +140,9 @@ describe.each(databaseKinds)('a decider, on %s', (kind) => {
     const seen: string[] = [];
     one.gate.follow(async (change) => {
       if (change.things.has('t-4')) {
-        seen.push('asked to end');
+        const isFirst = seen.push('asked to end') === 1;
         await released;
-        return seen.length === 1 ? 3 : 0;
+        return isFirst ? 3 : 0;
       }
       return 0;
     });
