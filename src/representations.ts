@@ -1,5 +1,6 @@
 import { rfc3339 } from './clock.js';
 import type { RegisteredThing } from './registry.js';
+import type { Session } from './sessions/store.js';
 
 /** A thing as answers show it. */
 export function presentThing({ id, name, account, thingType, attributes, status, createdAt }: RegisteredThing) {
@@ -38,18 +39,6 @@ export function presentLinks(publicUrl: string, urls: { crl: string; ocsp: strin
     renew: `${publicUrl}/v1/renew`,
   };
 }
-
-type Session = {
-  id: string;
-  proxyId: string;
-  proxyName: string;
-  thingName: string;
-  protocol: string;
-  clientId: string | null;
-  sourceIp: string | null;
-  fingerprint: string | null;
-  connectedAt: Date;
-};
 
 /** A live session, as lists and things show it. */
 export function presentSession({ id, proxyId, proxyName, thingName, protocol, ...rest }: Session) {

@@ -4,9 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createEdgeStage, eventually, type EdgeStage } from '../../support/edge/stage.js';
+import { createEdgeStage, eventually, makeListenerCertificate, type EdgeStage } from '../../support/edge/stage.js';
 import { freePort } from '../../support/ports.js';
-import { runProgram } from '../../support/pki/openssl.js';
 import { describeWith } from '../../support/programs.js';
 import { runThingward } from '../../support/shell.js';
 
@@ -113,19 +112,7 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
       (text) => text.includes('the old one stays') && text.includes('were read again'),
     );
     expect((await ask()).fingerprint256).toBe(first.fingerprint256);
-    const pair = ['-keyout', stage.at('tls.key'), '-out', stage.at('tls.crt')];
-    const kind = [
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '30',
-      '-subj',
-      '/CN=localhost',
-    ];
-    runProgram('openssl', ['req', '-x509', ...kind, ...pair]);
+    makeListenerCertificate(stage.at);
     child.kill('SIGHUP');
     await eventually(
       () => output,

@@ -30,6 +30,13 @@ const policy = {
   ],
 };
 
+/** Makes `tls.crt` and `tls.key` of a listener on this machine, new ones each time. */
+export function makeListenerCertificate(at: (name: string) => string): void {
+  const kind = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost'.split(' ');
+  const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  runProgram('openssl', ['req', '-x509', ...kind, ...names, '-keyout', at('tls.key'), '-out', at('tls.crt')]);
+}
+
 /** A real server, a service and perhaps Mosquitto on closed ports, and everything about devices in files. */
 export async function createEdgeStage() {
   const folder = mkdtempSync(join(tmpdir(), 'thingward-edge-'));
@@ -40,22 +47,7 @@ export async function createEdgeStage() {
   const lines: string[] = [];
   let names = 0;
 
-  runProgram('openssl', [
-    ...[
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '30',
-      '-subj',
-      '/CN=localhost',
-    ],
-    ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', at('tls.key'), '-out', at('tls.crt')],
-  ]);
+  makeListenerCertificate(at);
   const made = await server.owner.post('/v1/policies', policy);
   if (made.status >= 300) throw new Error(made.text);
   const { token } = await enroll(server, { policy: policy.name });
