@@ -186,13 +186,16 @@ export async function createDecider(options: DeciderOptions) {
     onError: noticed,
   });
 
-  const close = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     ended.abort();
     clearInterval(timer);
     guests.close();
     await Promise.all([following, ticking, receipts.settled()]);
     await keeper.keep(true);
   };
+  let ending: Promise<void> | undefined;
+  // Once: who comes after may have written to the folder since.
+  const close = (): Promise<void> => (ending ??= end());
 
   try {
     await beginning.done();

@@ -211,6 +211,17 @@ describe.each(databaseKinds)('a decider in the dark, on %s', (kind) => {
     expect((await start()).trust()).toBe('spent');
   });
 
+  it('leaves the folder alone once it has closed, however often that is asked', async () => {
+    const first = await start();
+    await guestOf(first, fingerprintOf(devices[0]!));
+    await first.close();
+    await (await start()).close();
+    await first.close();
+    machine.goAway();
+    const third = await start();
+    expect(await decisionOf(third, { fingerprint: fingerprintOf(devices[0]!) }, 'dark-0')).toBe('allow in');
+  });
+
   it('ends at once when the key is deleted, and stays so over a restart', async () => {
     const { id, key: own } = await newKey();
     const one = await start({ key: own, name: `own-${kind}` });
