@@ -235,7 +235,12 @@ for (const kind of databaseKinds) {
       expect(program.output()).not.toContain('twk_');
       const numberOf = async () =>
         /CRL Number:\s+(\d+)/.exec(
-          (await runShell(`curl -sS ${program.url}/crl/bundle.pem | openssl crl -noout -text`, process.cwd())).output,
+          (
+            await runShell(
+              `curl -sSf --retry 30 --retry-all-errors ${program.url}/crl/bundle.pem | openssl crl -noout -text`,
+              process.cwd(),
+            )
+          ).output,
         )?.[1];
       const before = Number(await numberOf());
       await program.kill();
