@@ -33,6 +33,16 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
     await server.services.chores.run('mirror-into-aws');
     await server.services.aws.mirror.settled();
   };
+  /** On a slow machine a call gives up and is repeated later, by the clock. */
+  const ticksUntil = async (who: Client, expected: object) => {
+    for (let round = 1; round <= 20; round++) {
+      await tick();
+      const { body } = await who.get('/v1/aws');
+      if (round === 20 || expect.objectContaining(expected).asymmetricMatch(body))
+        return expect(body).toMatchObject(expected);
+      server.advance(301);
+    }
+  };
   const awsOf = async (name: string) => (await server.owner.get(`/v1/things/${name}`)).body.aws;
 
   it('names the call and the permission that is missing, calls no more, and goes on when it is there', async () => {
@@ -157,14 +167,19 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
       const [mallory, acme] = [await tenant('mallory'), await tenant('acme')];
       const before = await claim(mallory);
       expect(before).toMatchObject({ status: 200, held: false });
-      await tick();
-      const trouble = { call: 'AssumeRole', reason: expect.stringContaining('AccessDenied') };
-      expect((await mallory.get('/v1/aws')).body).toMatchObject({ held: false, trouble });
+      const trouble = expect.objectContaining({
+        call: 'AssumeRole',
+        reason: expect.stringContaining('AccessDenied'),
+      });
+      await ticksUntil(mallory, { held: false, trouble });
 
       expect(await claim(acme)).toMatchObject({ status: 200, held: false });
       await provision(server, (await enroll({ owner: acme })).token, 'd-1');
-      await tick();
-      expect((await acme.get('/v1/aws')).body).toMatchObject({ held: true });
+      await ticksUntil(acme, { held: true });
+      for (let round = 1; round <= 20 && !fake.things.has('d-1'); round++) {
+        server.advance(301);
+        await tick();
+      }
       expect(fake.things.has('d-1')).toBe(true);
 
       expect(await claim(mallory)).toEqual(before);
@@ -177,15 +192,13 @@ describe.each(databaseKinds)('what can be wrong with AWS, on %s', (kind) => {
       // Who proves it second is told so, and by that time it is theirs to know.
       const second = await tenant('second');
       await claim(second);
-      await tick();
-      expect((await second.get('/v1/aws')).body).toMatchObject({
+      await ticksUntil(second, {
         held: false,
-        trouble: { reason: expect.stringContaining('mirrored already') },
+        trouble: expect.objectContaining({ reason: expect.stringContaining('mirrored already') }),
       });
       await acme.send('PUT', '/v1/aws', { mode: 'off' });
       await second.post('/v1/aws/retry');
-      await tick();
-      expect((await second.get('/v1/aws')).body).toMatchObject({ held: true });
+      await ticksUntil(second, { held: true });
     } finally {
       delete process.env['AWS_ENDPOINT_URL'];
     }
