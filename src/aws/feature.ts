@@ -48,7 +48,7 @@ export function createAws(deps: Deps): Door<Verbs> {
   const reconciler = createReconciler({ ...common, store: createReconcileStore(db, instance), pause });
   const importer = createImporter({
     ...common,
-    store: createImportStore(db, commit, audit, instance),
+    store: createImportStore({ db, commit, audit, instance }),
     pause,
     savePolicy: deps.savePolicy,
   });

@@ -11,7 +11,7 @@ export function createCertificates({ db, commit, clock, audit, log }: Ledger): D
   const store = createCertificateStore(db);
   const { findByFingerprint, findLiveOf } = store;
   return {
-    verbs: { findByFingerprint, findLiveOf, markUsed: createFirstUse(commit, audit, log) },
+    verbs: { findByFingerprint, findLiveOf, markUsed: createFirstUse({ commit, audit, log }) },
     routes: [certificateRoutes(createCertificateService({ store, clock }))],
   };
 }

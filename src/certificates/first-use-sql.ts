@@ -6,6 +6,8 @@ import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
 
+type Deps = { commit: Commit; audit: AppendAudit; log: AppendLog };
+
 /** Notes that the key of a certificate signed something for Thingward. */
 export type MarkUsed = (certificate: HeldCertificate, origin: Origin, at: Date) => Promise<void>;
 
@@ -17,7 +19,7 @@ type Ending = { reason: RevocationReason; certificates: (LoggedCertificate & { s
  * a renewal supersedes what is older; that of a re-enrollment revokes everything that does not descend from it.
  * Refresh families end with their certificates.
  */
-export function createFirstUse(commit: Commit, audit: AppendAudit, log: AppendLog): MarkUsed {
+export function createFirstUse({ commit, audit, log }: Deps): MarkUsed {
   return async (certificate, origin, at) => {
     if (certificate.firstUsedAt) return;
     await commit(async (tx) => {

@@ -43,7 +43,7 @@ export function createProvisioning(deps: Deps): Door<{ identity: ReturnType<type
     ...deps,
     newFamily,
     store: createProvisioningStore(db, lockRoom),
-    reenrollments: createReenrollStore(commit, audit, log, lockRoom),
+    reenrollments: createReenrollStore({ commit, audit, log, lockRoom }),
   });
   const renewByProof = createRenewalByProof({
     renewFor: createRenewFor({ ...deps, store: createRenewalStore(db, audit) }),

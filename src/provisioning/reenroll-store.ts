@@ -23,13 +23,15 @@ type Reenrolled = { result: ReenrollResult; record: ProvisionRecord };
 
 const mostAttempts = 3;
 
+type Deps = { commit: Commit; audit: AppendAudit; log: AppendLog; lockRoom: LockRoom };
+
 export type ReenrollStore = ReturnType<typeof createReenrollStore>;
 
 type LockedThing = RegisteredThing & { isRenamed: boolean };
 type KeyHolder = { thingId: string; isFree: boolean };
 
 /** Certificates for things that have, or had, others before. */
-export function createReenrollStore(commit: Commit, audit: AppendAudit, log: AppendLog, lockRoom: LockRoom) {
+export function createReenrollStore({ commit, audit, log, lockRoom }: Deps) {
   /** The new thing of a name whose last one was revoked, with all that decided its rights. Tokens of the old one are below its generation. */
   const bringBack = async (tx: Transaction, old: LockedThing, record: ProvisionRecord): Promise<ProvisionRecord> => {
     const { at, origin } = record;

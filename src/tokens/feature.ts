@@ -32,7 +32,7 @@ export function createTokens(deps: Deps): Door<Tokens> {
   const { config, db, commit, clock, audit, log, sealer, failures, isLive } = deps;
   const { publicUrl: issuer, tokenAudience: audience, tokenAlgorithm: algorithm } = config;
   const { findByFingerprint: findCertificate, findLiveOf, markUsed } = deps.certificates;
-  const store = createTokenStore(db, commit, audit, log);
+  const store = createTokenStore({ db, commit, audit, log });
   const keys = createTokenKeys({ store: createTokenKeyStore(db), sealer, clock, algorithm });
   const { useOnce } = store;
   const assertions = createAssertionVerifier({ clock, issuer, findCertificate, findLiveOf, useOnce });

@@ -16,10 +16,12 @@ export type StoredFamily = {
   revokedAt: Date | null;
 };
 
+type Deps = { db: Database; commit: Commit; audit: AppendAudit; log: AppendLog };
+
 export type TokenStore = ReturnType<typeof createTokenStore>;
 
 /** Reads and writes families of refresh tokens. */
-export function createTokenStore(db: Database, commit: Commit, audit: AppendAudit, log: AppendLog) {
+export function createTokenStore({ db, commit, audit, log }: Deps) {
   return {
     async findFamily(id: string): Promise<StoredFamily | undefined> {
       const row = await db.refreshFamily.findUnique({ where: { id }, include: { certificate: true, thing: true } });

@@ -62,10 +62,18 @@ export type NewCertificate = {
 /** Things that are kept word by word. The others are counted. */
 export const mostItems = 1000;
 
+type Deps = {
+  db: Database;
+  commit: Commit;
+  audit: AppendAudit;
+  /** The id of this instance, which claims runs. */
+  instance: string;
+};
+
 export type ImportStore = ReturnType<typeof createImportStore>;
 
 /** Reads and writes imports from AWS IoT. One runs on one instance at a time. */
-export function createImportStore(db: Database, commit: Commit, audit: AppendAudit, instance: string) {
+export function createImportStore({ db, commit, audit, instance }: Deps) {
   const runs = createRunStore(db, 'imports', instance);
 
   /** Certificates that others issued have an issuer that signs nothing and has no lists. */
