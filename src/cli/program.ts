@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { agentCommand } from '../agent/cli.js';
+import { doctorCommand } from './doctor-command.js';
 import { edgeCommand } from './edge-commands.js';
 import { observerCommand } from '../observer/cli.js';
 import type { RestoredFlags } from '../operator-commands.js';
@@ -23,6 +24,7 @@ export function createProgram(): Command {
     serveCommand(),
     agentCommand(),
     edgeCommand(),
+    doctorCommand(),
     observerCommand(),
     ...operatorCommands(),
     versionCommand(),

@@ -12,12 +12,16 @@ export type TlsServer = {
 
 export const mqttConnect = Buffer.from('101000044d5154540402003c000474657374', 'hex');
 
-/** A block of docs/revocation.md as it stands there; only its folder, its port and the name of our server are this test's. */
-function formOf({ at, server }: Stage, name: string, port: number): string {
+/** A block of docs/revocation.md as it stands there. */
+export function documentedForm(name: string): string {
   const text = readFileSync('docs/revocation.md', 'utf8');
   const start = text.indexOf('\n', text.indexOf('```', text.indexOf(`<!-- test: ${name} -->`))) + 1;
-  return text
-    .slice(start, text.indexOf('```', start))
+  return text.slice(start, text.indexOf('```', start));
+}
+
+/** The same, where only its folder, its port and the name of our server are this test's. */
+function formOf({ at, server }: Stage, name: string, port: number): string {
+  return documentedForm(name)
     .replaceAll('/etc/thingward/', `${at('')}/`)
     .replaceAll('http://things.example.com', server.url)
     .replace(/listener 8883$/m, `listener ${port} 127.0.0.1`)
