@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { systemClock } from '../../clock.js';
 import type { Change, Gate } from '../gate.js';
 import { createAnswers } from './answer.js';
-import { createBeginning } from './beginning.js';
+import { createBeginning, refusedStart } from './beginning.js';
 import { ControlPlaneError, createControlPlane, type Fetch } from './control-plane.js';
 import { follow, type Fresh } from './follow.js';
 import { createFollowedClock } from './followed-clock.js';
@@ -52,7 +52,7 @@ const pruneEveryMs = 60_000;
 
 /**
  * Follows the log of an account, and decides by it. Resolves when it is up to date, or with what `stateDir` has when the control
- * plane does not answer. @throws Error when it has neither, the key is refused, or the name belongs to another key
+ * plane does not answer. @throws EdgeStartError when it has neither, the key is refused, or the name belongs to another key
  * @example
  * const decider = await createDecider({ server: 'https://things.example.com', key, name: 'berlin-1', stateDir: 'state' });
  *
@@ -199,7 +199,7 @@ export async function createDecider(options: DeciderOptions) {
 
   try {
     await beginning.done();
-    if (trust.state() === 'live') await receipts.register().catch(unlessAway);
+    if (trust.state() === 'live') await receipts.register().catch((error: unknown) => unlessAway(server, error));
   } catch (error) {
     await close().catch(() => {});
     throw error;
@@ -254,7 +254,7 @@ export async function createDecider(options: DeciderOptions) {
   };
 }
 
-function unlessAway(error: unknown): void {
-  if (error instanceof ControlPlaneError && error.failure === 'away') return;
-  throw error;
+function unlessAway(server: string, error: unknown): void {
+  if (!(error instanceof ControlPlaneError)) throw error;
+  if (error.failure !== 'away') throw refusedStart(server, error);
 }

@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isOwnMachine, isSecure, isWeb, loadEdgeConfig, readTextFile, type EdgeConfig } from './config.js';
-import type { Listener } from './config-shapes.js';
+import { isOwnMachine, isSecure, isWeb, monitorOf, readTextFile, type EdgeConfig } from '../settings/config.js';
+import { loadEdgeConfig } from '../settings/config-file.js';
+import type { Listener } from '../settings/config-shapes.js';
+import { isTaken, type Spot } from '../settings/listening.js';
 import { readKeyPair } from './tls-identity.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
 
@@ -12,6 +14,8 @@ type Say = {
   /** Something that is so. */
   line(text: string): void;
 };
+
+type Attempt = (what: string, work: () => Promise<string> | string) => Promise<void>;
 
 type Deps = { say: Say; fetch: typeof fetch; machineNow(): number };
 
@@ -24,7 +28,7 @@ const timeoutMs = 10_000;
 export async function checkEdge(file: string, { say, fetch: send, machineNow }: Deps): Promise<number> {
   const config = loadEdgeConfig(file);
   let wrong = 0;
-  const attempt = async (what: string, work: () => Promise<string> | string): Promise<void> => {
+  const attempt: Attempt = async (what, work) => {
     try {
       say.step(true, `${what}: ${await work()}`);
     } catch (error) {
@@ -35,6 +39,7 @@ export async function checkEdge(file: string, { say, fetch: send, machineNow }: 
   say.step(true, `${file} is valid`);
   for (const listener of config.listeners)
     if (isSecure(listener)) await attempt(placeOf(listener), () => certificateOf(listener, machineNow()));
+  for (const spot of spotsOf(config)) await tryPort(spot, say, attempt);
   await attempt(config.stateDir, () => requireWritable(config.stateDir));
   await attempt(config.server, () => askServer(config, send, machineNow()));
   const { mqtt, http } = config.upstream;
@@ -48,6 +53,29 @@ function reasonOf(error: unknown): string {
   const { message, cause, errors } = error as Error & { errors?: Error[] };
   const inner = (cause as Error | undefined)?.message ?? errors?.[0]?.message;
   return [message, inner].filter((text) => text !== undefined && text !== '').join(': ') || 'it failed';
+}
+
+/** Where it will listen. A port that any will do for is no question. */
+function spotsOf(config: EdgeConfig): Spot[] {
+  const monitor: Spot = { place: 'monitor', what: 'the monitor', ...monitorOf(config) };
+  const listeners = config.listeners.map(({ protocol: what, host, port }, index): Spot => ({
+    place: config.placeOf(['listeners', index]),
+    what,
+    host,
+    port,
+  }));
+  return [...listeners, monitor].filter(({ port }) => port !== 0);
+}
+
+/** Says nothing of a port that is free. One that is taken is no fault: the edge itself may run here. */
+async function tryPort(spot: Spot, say: Say, attempt: Attempt): Promise<void> {
+  const where = `${spot.what} on ${spot.host ?? 'every address'}, port ${spot.port}`;
+  try {
+    if (!(await isTaken(spot))) return;
+  } catch (error) {
+    return attempt(where, () => Promise.reject(error));
+  }
+  say.line(`${where}: a program listens there already: if it is not this edge, stop it, or choose another port.`);
 }
 
 function placeOf({ protocol, host, port }: Listener): string {

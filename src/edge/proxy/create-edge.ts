@@ -1,7 +1,8 @@
 import { systemClock } from '../../clock.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createDecider } from '../decider/decider.js';
-import { loadEdgeConfig, readTextFile } from './config.js';
+import { readTextFile } from '../settings/config.js';
+import { loadEdgeConfig } from '../settings/config-file.js';
 import { openEdge, type Edge } from './edge.js';
 import type { Tell } from './log.js';
 
@@ -22,7 +23,7 @@ const silent: Tell = { info: () => {}, warn: () => {}, error: () => {} };
 
 /**
  * Runs an edge in this process. Resolves once it follows the control plane and listens.
- * @throws EdgeConfigError for settings that are not valid, Error for what cannot be reached or opened
+ * @throws EdgeConfigError for settings that are not valid, EdgeStartError for what cannot be reached or opened
  * @example
  * const edge = await createEdge({ config: 'edge.yaml', hooks: { authPublish: (session, { topic }) => topic !== 'secret' } });
  */

@@ -5,7 +5,7 @@ import type { Hooks } from '../mqtt/hooks.js';
 import { createLimiter, type Limiter } from '../mqtt/limits.js';
 import { mqttDefaults, type Denial, type MqttEvents, type Timers as MqttTimers } from '../mqtt/options.js';
 import type { MqttSession } from '../mqtt/options.js';
-import type { EdgeConfig } from './config.js';
+import type { EdgeConfig } from '../settings/config.js';
 import type { Arrival } from './listeners.js';
 import type { Ending, Live, Sessions, Timers } from './sessions.js';
 import type { MqttUpstream } from './upstream.js';

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
 import { resolve } from 'node:path';
@@ -65,6 +66,38 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
     expect(output).toContain('make a key with the role edge');
     expect(output).toContain('3 things are wrong.');
     expect(code).toBe(1);
+  });
+
+  it('says in one sentence which port it cannot have, and what to do', async () => {
+    const lineOf = (text: string): number => text.slice(0, text.indexOf('protocol: https')).split('\n').length;
+    const other = createServer().listen(httpsPort, '127.0.0.1');
+    await once(other, 'listening');
+    const file = write(settings);
+    const taken = await runThingward(['edge', '--config', file]);
+    const check = await runThingward(['edge', 'check', '--config', file]);
+    other.close();
+    expect([taken.code, taken.output.split('\n').at(-2)]).toEqual([
+      1,
+      `thingward: edge.yaml:${lineOf(settings)}: listeners[2]: https cannot listen on 127.0.0.1, port ${httpsPort}, because another program listens there, perhaps another edge: stop it, or choose another port`,
+    ]);
+    expect(taken.output).not.toMatch(/^ +at /m);
+    expect(check.output).toContain(`     https on 127.0.0.1, port ${httpsPort}: a program listens there already`);
+    expect(check.code).toBe(0);
+    const elsewhere = settings.replace(`${httpsPort}, host: 127.0.0.1`, `${httpsPort}, host: 192.0.2.1`);
+    for (const words of [['edge'], ['edge', 'check']]) {
+      const { code, output } = await runThingward([...words, '--config', write(elsewhere)]);
+      expect([code, output]).toEqual([1, expect.stringContaining('this machine does not have the address in host')]);
+      expect(output).not.toMatch(/^ +at /m);
+    }
+  });
+
+  it('says without a stack why the server lets it not start', async () => {
+    writeFileSync(stage.at('wrong.key'), 'twk_wrong');
+    const file = write(settings.replace('keyFile: edge.key', 'keyFile: wrong.key'));
+    const { code, output } = await runThingward(['edge', '--config', file]);
+    expect(code).toBe(1);
+    expect(output.split('\n').at(-2)).toMatch(/^thingward: http.*answered 401: .*: make a key with the role edge/);
+    expect(output).not.toMatch(/^ +at /m);
   });
 
   it('needs --config, and a file', async () => {
