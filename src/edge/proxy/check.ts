@@ -70,11 +70,12 @@ function spotsOf(config: EdgeConfig): Spot[] {
 /** Says nothing of a port that is free. One that is taken is no fault: the edge itself may run here. */
 async function tryPort(spot: Spot, say: Say, attempt: Attempt): Promise<void> {
   const where = `${spot.what} on ${spot.host ?? 'every address'}, port ${spot.port}`;
-  try {
-    if (!(await isTaken(spot))) return;
-  } catch (error) {
-    return attempt(where, () => Promise.reject(error));
-  }
+  const found = await isTaken(spot).catch((error: Error) => error);
+  if (found instanceof Error)
+    return attempt(where, () => {
+      throw found;
+    });
+  if (!found) return;
   say.line(`${where}: a program listens there already: if it is not this edge, stop it, or choose another port.`);
 }
 
