@@ -9,7 +9,7 @@ import { follow, type Fresh } from './follow.js';
 import { createFollowedClock } from './followed-clock.js';
 import { createGuests } from './guests.js';
 import { createIssuerReader } from './issuers.js';
-import { createKeeper } from './keeper.js';
+import { createKeeper } from '../state/keeper.js';
 import { createKnown } from './known.js';
 import { createPrincipals } from './principals.js';
 import type { PrincipalAnswer } from './principal-queue.js';
@@ -52,7 +52,8 @@ const pruneEveryMs = 60_000;
 
 /**
  * Follows the log of an account, and decides by it. Resolves when it is up to date, or with what `stateDir` has when the control
- * plane does not answer. @throws EdgeStartError when it has neither, the key is refused, or the name belongs to another key
+ * plane does not answer.
+ * @throws EdgeStartError when it has neither, another edge uses `stateDir`, the key is refused, or the name belongs to another key
  * @example
  * const decider = await createDecider({ server: 'https://things.example.com', key, name: 'berlin-1', stateDir: 'state' });
  *
@@ -191,7 +192,7 @@ export async function createDecider(options: DeciderOptions) {
     clearInterval(timer);
     guests.close();
     await Promise.all([following, ticking, receipts.settled()]);
-    await keeper.keep(true);
+    await keeper.keep(true).finally(keeper.release);
   };
   let ending: Promise<void> | undefined;
   // Once: who comes after may have written to the folder since.

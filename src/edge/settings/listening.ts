@@ -28,17 +28,17 @@ export function listenAt(server: Server, spot: Spot): Promise<number> {
   });
 }
 
-/** Whether somebody listens there now. @throws EdgeStartError when nobody does, and this program cannot */
-export async function isTaken(spot: Spot): Promise<boolean> {
+/** Why this program cannot listen there now, with the code of the operating system; undefined when it can. */
+export async function listeningFault(spot: Spot): Promise<{ code: string | undefined; error: Error } | undefined> {
   const server = createServer((socket) => socket.destroy());
   try {
     await listenAt(server, spot);
   } catch (error) {
-    if (((error as Error).cause as NodeJS.ErrnoException).code === 'EADDRINUSE') return true;
-    throw error;
+    const { code } = (error as Error).cause as NodeJS.ErrnoException;
+    return { code, error: error as Error };
   }
   await new Promise((resolve) => server.close(resolve));
-  return false;
+  return undefined;
 }
 
 /** What is wrong with a spot, and what to do, in one sentence. */

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
-import { isTaken, listenAt, type Spot } from '../../../src/edge/settings/listening.js';
+import { listenAt, listeningFault, type Spot } from '../../../src/edge/settings/listening.js';
 import { EdgeStartError } from '../../../src/edge/start-error.js';
 
 const spot: Spot = { place: 'edge.yaml:6: listeners[0]', what: 'mqtts', host: '127.0.0.1', port: 0 };
@@ -28,10 +28,11 @@ it('a port that is taken is found, and one that is free stays free', async () =>
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  expect(await isTaken({ ...spot, port })).toBe(true);
+  expect(await listeningFault({ ...spot, port })).toMatchObject({ code: 'EADDRINUSE' });
   server.close();
   await once(server, 'close');
-  expect(await isTaken({ ...spot, port })).toBe(false);
-  expect(await isTaken({ ...spot, port })).toBe(false);
-  await expect(isTaken({ ...spot, host: '192.0.2.1', port })).rejects.toThrow('does not have the address in host');
+  expect(await listeningFault({ ...spot, port })).toBeUndefined();
+  expect(await listeningFault({ ...spot, port })).toBeUndefined();
+  const fault = await listeningFault({ ...spot, host: '192.0.2.1', port });
+  expect(fault?.error.message).toContain('does not have the address in host');
 });

@@ -1,9 +1,11 @@
-import type { createFollowedClock } from './followed-clock.js';
-import type { Known, SnapshotPage } from './known.js';
-import type { Principals } from './principals.js';
-import type { ShownPrincipal } from './principal-queue.js';
+import type { createFollowedClock } from '../decider/followed-clock.js';
+import type { Known, SnapshotPage } from '../decider/known.js';
+import type { Principals } from '../decider/principals.js';
+import type { ShownPrincipal } from '../decider/principal-queue.js';
+import { EdgeStartError } from '../start-error.js';
+import { lockFolder } from './lock.js';
 import { createStateFolder, type StoredMark } from './stored.js';
-import type { createTrust } from './trust.js';
+import type { createTrust } from '../decider/trust.js';
 
 type Deps = {
   stateDir: string;
@@ -34,6 +36,7 @@ const mostPending = 50_000;
 export function createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, onError }: Deps) {
   const folder = createStateFolder(stateDir, key);
   let reason = 'there is none';
+  let unlock = (): void => {};
   let writtenAt = -Infinity;
   // What came since it was written; undefined when everything has to be written again.
   let pending: StoredRecord[] | undefined;
@@ -84,10 +87,24 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
     known.reach(cursor);
   };
 
-  return {
-    /** Takes up what was kept. @throws Error when the folder cannot be made */
-    async restore(): Promise<void> {
+  /** Makes the folder and locks it, before the first octet in it is read. */
+  const prepare = async (): Promise<void> => {
+    try {
       await folder.prepare();
+      unlock = await lockFolder(stateDir);
+    } catch (error) {
+      if (error instanceof EdgeStartError) throw error;
+      const why = (error as Error).message;
+      throw new EdgeStartError(`stateDir cannot be used (${why}): let this user write there, or choose another one`, {
+        cause: error,
+      });
+    }
+  };
+
+  return {
+    /** Takes up what was kept. @throws EdgeStartError when the folder cannot be made, or another edge uses it */
+    async restore(): Promise<void> {
+      await prepare();
       const found = await folder.read();
       if ('reason' in found) {
         reason = found.reason;
@@ -133,6 +150,9 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
         throw error;
       }
     },
+
+    /** Leaves the folder to others. */
+    release: (): void => unlock(),
 
     /** Why nothing was taken up. */
     reason: (): string => reason,
