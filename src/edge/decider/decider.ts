@@ -15,6 +15,7 @@ import { createPrincipals } from './principals.js';
 import type { PrincipalAnswer } from './principal-queue.js';
 import { createReach } from './reach.js';
 import { createReceipts } from './receipts.js';
+import type { Trouble } from '../trouble.js';
 import { createTrust } from './trust.js';
 
 export type { Answer } from './answer.js';
@@ -35,8 +36,10 @@ export type DeciderOptions = {
   keepsLive?: boolean | undefined;
   /** It holds live sessions: what `gate.follow` enforces counts, not what it knows. */
   sessions?: boolean | undefined;
-  /** Told of what went wrong; it is tried again. */
-  onError?: ((error: Error) => void) | undefined;
+  /** Told of what went wrong, and with what; it is tried again. */
+  onError?: ((error: Error, of: Trouble) => void) | undefined;
+  /** Told whenever something works: after an error it works again. */
+  onSound?: ((of: Trouble) => void) | undefined;
   fetch?: Fetch | undefined;
   /** A monotonic clock, in milliseconds; by default the one of this machine. */
   now?: (() => number) | undefined;
@@ -95,19 +98,43 @@ export async function createDecider(options: DeciderOptions) {
     cursor,
     monotonic,
     isClear: guests.isClear,
-    onError: noticed,
+    ...troubleOf('receipts'),
+    notEnded: failing('sessions'),
+    ended: working('sessions'),
   });
-  const keeper = createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, onError: noticed });
-  const issuers = createIssuerReader({ controlPlane, known, monotonic, onError: noticed });
+  const keeper = createKeeper({
+    stateDir,
+    key,
+    known,
+    principals,
+    trust,
+    clock,
+    monotonic,
+    wall,
+    ...troubleOf('state'),
+  });
+  const issuers = createIssuerReader({ controlPlane, known, monotonic, ...troubleOf('authorities') });
   const beginning = createBeginning({ server, reason: keeper.reason, trust: trust.state });
   let state = trust.state();
   let prunedAt = monotonic();
 
-  function noticed(error: Error): void {
+  function noticed(error: Error, of: Trouble): void {
     if (ended.signal.aborted) return;
     if (error instanceof ControlPlaneError && error.failure === 'refused') refuse();
-    options.onError?.(error);
+    options.onError?.(error, of);
     beginning.failed(error);
+  }
+
+  function failing(of: Trouble): (error: Error) => void {
+    return (error) => noticed(error, of);
+  }
+
+  function working(of: Trouble): () => void {
+    return () => options.onSound?.(of);
+  }
+
+  function troubleOf(of: Trouble) {
+    return { onError: failing(of), onSound: working(of) };
   }
 
   function refuse(): void {
@@ -148,6 +175,7 @@ export async function createDecider(options: DeciderOptions) {
     issuers.renew(known.hasOldIssuers());
     reach.moved();
     beginning.heard();
+    options.onSound?.('following');
   };
 
   /** Work by the clock: trust that ends, what waits to be written, what can be forgotten. */
@@ -163,7 +191,7 @@ export async function createDecider(options: DeciderOptions) {
   await keeper.restore();
   state = trust.state();
   let ticking = Promise.resolve();
-  const timer = setInterval(() => void (ticking = ticking.then(tick).catch(noticed)), tickMs);
+  const timer = setInterval(() => void (ticking = ticking.then(tick).catch(failing('state'))), tickMs);
   timer.unref();
   const following = follow({
     controlPlane,
@@ -174,7 +202,7 @@ export async function createDecider(options: DeciderOptions) {
     head,
     readHolders: (atLeast) =>
       principals.readAgain(atLeast).catch((error: Error): PrincipalAnswer[] => {
-        noticed(error);
+        noticed(error, 'questions');
         return [];
       }),
     load,
@@ -184,7 +212,7 @@ export async function createDecider(options: DeciderOptions) {
       receipts.changed(change);
       reach.moved();
     },
-    onError: noticed,
+    onError: failing('following'),
   });
 
   const end = async (): Promise<void> => {
@@ -230,7 +258,8 @@ export async function createDecider(options: DeciderOptions) {
       controlPlane,
       now: clock.now,
       reach: reach.until,
-      failed: noticed,
+      failed: failing('questions'),
+      answered: working('questions'),
     }),
 
     /** Posts what changed of the sessions to `/v1/proxies/{id}/sessions`. Returns the status of the answer, 0 for none. Never throws. */
@@ -238,9 +267,11 @@ export async function createDecider(options: DeciderOptions) {
       const id = receipts.proxyId();
       if (id === undefined) return { status: 0 };
       try {
-        return { status: await controlPlane.tell(`/v1/proxies/${id}/sessions`, report) };
+        const status = await controlPlane.tell(`/v1/proxies/${id}/sessions`, report);
+        options.onSound?.('reports');
+        return { status };
       } catch (error) {
-        noticed(error as Error);
+        noticed(error as Error, 'reports');
         return { status: error instanceof ControlPlaneError ? error.status : 0 };
       }
     },

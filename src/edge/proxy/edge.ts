@@ -10,6 +10,7 @@ import { createMqttFront } from './mqtt-front.js';
 import { createReceiver, type Receiver } from './receivers.js';
 import { createReports, type ReportAnswer } from './reports.js';
 import { createSessions, systemTimers, type Timers } from './sessions.js';
+import type { Troubles } from './troubles.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
 import { createWitness } from './witness.js';
 
@@ -27,6 +28,7 @@ export type EdgeParts = {
   config: EdgeConfig;
   decider: EdgeDecider;
   tell: Tell;
+  troubles: Troubles;
   /** The wall clock of this machine, milliseconds since 1970. */
   machineNow(): number;
   hooks?: Hooks | undefined;
@@ -133,7 +135,7 @@ export async function openEdge(parts: EdgeParts) {
 type Core = ReturnType<typeof createCore>;
 
 /** Everything that listens to no port. */
-function createCore({ config, decider, tell, hooks }: EdgeParts, timers: Timers) {
+function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timers: Timers) {
   const { gate, incarnation, report } = decider;
   const { limits, upstream } = config;
   let draining = false;
@@ -159,7 +161,7 @@ function createCore({ config, decider, tell, hooks }: EdgeParts, timers: Timers)
     },
   });
   const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
-  const witness = createWitness({ refusals, meters, reports });
+  const witness = createWitness({ refusals, meters, reports, troubles });
   const service = upstream.http && createHttpUpstream(upstream.http);
   const broker = upstream.mqtt && createMqttUpstream(upstream.mqtt);
   const failed = (error: unknown): void => tell.error({ err: error }, 'a session failed');

@@ -115,9 +115,11 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
 
 async function dial(upstream: MqttUpstream, witness: Witness): Promise<Duplex> {
   try {
-    return await upstream.dial();
+    const broker = await upstream.dial();
+    witness.upstreamWorks('mqtt');
+    return broker;
   } catch (error) {
-    witness.upstreamFailed('mqtt');
+    witness.upstreamFailed('mqtt', error as Error);
     throw error;
   }
 }

@@ -18,6 +18,8 @@ type Deps = {
   /** The wall clock of this machine, milliseconds since 1970. */
   wall(): number;
   onError(error: Error): void;
+  /** The state was written. */
+  onSound(): void;
 };
 
 /** One line of the state: what decisions are made from, by its kind. */
@@ -33,7 +35,7 @@ const mostPrincipals = 50_000;
 const mostPending = 50_000;
 
 /** Writes down what is known, and takes it up again after a restart. */
-export function createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, onError }: Deps) {
+export function createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, ...told }: Deps) {
   const folder = createStateFolder(stateDir, key);
   let reason = 'there is none';
   let unlock = (): void => {};
@@ -108,7 +110,7 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
       const found = await folder.read();
       if ('reason' in found) {
         reason = found.reason;
-        if (reason !== 'there is none') onError(new Error(`${stateDir} is not used: ${reason}`));
+        if (reason !== 'there is none') told.onError(new Error(`${stateDir} is not used: ${reason}`));
         return;
       }
       try {
@@ -116,7 +118,7 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
         resume(found.mark);
       } catch (error) {
         reason = `it cannot be read: ${(error as Error).message}`;
-        onError(new Error(`${stateDir} is not used: ${reason}`));
+        told.onError(new Error(`${stateDir} is not used: ${reason}`));
       }
     },
 
@@ -145,6 +147,7 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
       pending = [];
       try {
         await (all ? folder.replace(all, mark) : folder.append(added!, mark));
+        told.onSound();
       } catch (error) {
         pending = undefined;
         throw error;

@@ -35,6 +35,7 @@ function open() {
     seen: () => {},
     refused: (reason) => void refused.push(reason),
     upstreamFailed: () => {},
+    upstreamWorks: () => {},
   } as Witness;
   const limits = { connectTimeout: 10_000, packetBytes: 262_144, queuedBytesPerConnection: 1_048_576 };
   const front = createMqttFront({
