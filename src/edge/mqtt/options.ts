@@ -88,6 +88,8 @@ export type MqttSession = {
   recheck(change?: Change): EndReason | undefined;
   /** Until when it may stay if nothing changes, by the gate's clock. The session ends itself when that is over. */
   validUntil(): number;
+  /** True once one side closed it, or it was ended. */
+  isOver(): boolean;
   /** Ends it. Resolves when both sides are destroyed. */
   end(reason: EndReason, options?: EndOptions): Promise<void>;
   /**

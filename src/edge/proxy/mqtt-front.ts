@@ -57,6 +57,7 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
     clientId: session.clientId,
     fingerprint: arrival.fingerprint,
     recheck: (change) => session.recheck(change),
+    isOver: session.isOver,
     async end(ending) {
       const purge = isGoneForGood(session) && newest.get(session.clientId) === session;
       await session.end(ending, { purge });
