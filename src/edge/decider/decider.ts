@@ -117,7 +117,6 @@ export async function createDecider(options: DeciderOptions) {
   const beginning = createBeginning({ server, reason: keeper.reason, trust: trust.state });
   let state = trust.state();
   let prunedAt = monotonic();
-
   function noticed(error: Error, of: Trouble): void {
     if (ended.signal.aborted) return;
     if (error instanceof ControlPlaneError && error.failure === 'refused') refuse();
@@ -166,6 +165,14 @@ export async function createDecider(options: DeciderOptions) {
     receipts.changed(everything());
   };
 
+  /** The public address of the control plane is another one: tokens with the earlier one count no longer, as there. */
+  const issuer = (said: string): void => {
+    if (!known.renewTokenIssuer(said)) return;
+    guests.forgetTokens();
+    keeper.replaced();
+    receipts.changed(everything());
+  };
+
   const head = (serverTime: number, isFirst: boolean): void => {
     if (isFirst) clock.reconnect(serverTime);
     else clock.hear(serverTime);
@@ -206,6 +213,7 @@ export async function createDecider(options: DeciderOptions) {
         return [];
       }),
     load,
+    issuer,
     applied(entry, view, change) {
       principals.apply(entry);
       keeper.applied(view);

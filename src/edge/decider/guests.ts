@@ -22,6 +22,8 @@ type Holder = {
   epoch: string;
   withoutCertificates: boolean;
   showed: string | undefined;
+  /** Of the token. */
+  issuer: string | undefined;
 };
 
 type Deps = {
@@ -70,7 +72,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     const last = token ? undefined : principals.kept(fingerprint);
     const { account, name: thingName, thingId, until: expiresAt } = subject;
     const guest: Guest = { account, thingName, thingId, fingerprint, expiresAt, byToken: token !== undefined };
-    holders.set(guest, { token, last, epoch: known.epoch(), withoutCertificates, showed });
+    holders.set(guest, { token, last, epoch: known.epoch(), withoutCertificates, showed, issuer: known.tokenIssuer() });
     return guest;
   };
 
@@ -89,8 +91,9 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
   const subjectOf = (guest: Guest): Subject | Refusal => {
     const holder = holders.get(guest);
     if (!holder) return 'unknown-principal';
-    const { token, withoutCertificates, showed } = holder;
+    const { token, withoutCertificates, showed, issuer } = holder;
     const asker = askerOf(known, withoutCertificates);
+    if (token && issuer !== known.tokenIssuer()) return 'token-invalid';
     if (token) return judge.subjectOf(asker, { token: '', fingerprint: showed }, token, now());
     const kept = principals.kept(guest.fingerprint);
     if (kept) [holder.last, holder.epoch] = [kept, known.epoch()];
@@ -147,6 +150,8 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
 
   return {
     gate,
+    /** Tokens are read again. */
+    forgetTokens: (): void => tokens.clear(),
     /** After a snapshot: tokens are read again, and whoever is not known now is asked about. */
     forget(): void {
       tokens.clear();
