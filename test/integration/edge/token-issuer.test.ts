@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDecider, type Decider } from '../../../src/edge/decider/decider.js';
-import { createCredential } from '../../../src/credentials.js';
+import { createCredential } from '../../../src/access/credentials.js';
 import { databaseKinds, freshDatabase, type TestDatabase } from '../../support/databases/databases.js';
 import { eventually } from '../../support/edge/stage.js';
 import { enroll, pemOf, provision, useKey, type Device } from '../../support/fleet.js';
