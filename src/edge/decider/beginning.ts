@@ -1,24 +1,25 @@
 import type { Trust } from '../gate.js';
 import { EdgeStartError } from '../start-error.js';
-import { ControlPlaneError } from './control-plane.js';
+import { ControlPlaneError, type Wait } from './control-plane.js';
 
 type Deps = {
   server: string;
   /** Why there is nothing on disk. */
   reason(): string;
   trust(): Trust;
+  wait: Wait;
 };
 
 const withinMs = 15_000;
 
 /** The time until there is something to decide from. */
-export function createBeginning({ server, reason, trust }: Deps) {
+export function createBeginning({ server, reason, trust, wait }: Deps) {
   let last: Error | undefined;
   let settle: { resolve(): void; reject(error: Error): void } | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  const over = new AbortController();
 
   const end = (): void => {
-    clearTimeout(timer);
+    over.abort();
     settle = undefined;
   };
 
@@ -27,21 +28,24 @@ export function createBeginning({ server, reason, trust }: Deps) {
     end();
   };
 
+  const expire = (): void => {
+    if (trust() !== 'starting') settle?.resolve();
+    const why = last ? ` (${last.message})` : '';
+    const next = 'start it, or mend server in the settings';
+    fail(
+      new EdgeStartError(
+        `${server} does not answer${why}, and there is nothing on disk to decide by (${reason()}): ${next}`,
+      ),
+    );
+  };
+
   return {
     /** Resolves at the first head, or at the first failure where the earlier state serves. @throws EdgeStartError when there is nothing */
     done: (): Promise<void> =>
       new Promise((resolve, reject) => {
         if (trust() === 'live') return resolve();
         settle = { resolve, reject };
-        timer = setTimeout(() => {
-          if (trust() !== 'starting') settle?.resolve();
-          const why = last ? ` (${last.message})` : '';
-          fail(
-            new EdgeStartError(
-              `${server} does not answer${why}, and there is nothing on disk to decide by (${reason()}): start it, or mend server in the settings`,
-            ),
-          );
-        }, withinMs);
+        wait(withinMs, over.signal, 'first word').then(expire, () => {});
       }),
 
     heard(): void {

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Gate } from '../gate.js';
 import type { Trouble } from '../trouble.js';
 import { createAnswers } from './answer.js';
@@ -104,14 +103,13 @@ type Failed = (error: Error, of: Trouble) => void;
 
 /** Follows the log, and does what time brings. Resolves when the signal has ended both. */
 async function start(
-  { controlPlane, known, principals }: Parts,
+  { controlPlane, known, principals, wait }: Parts,
   hearing: ReturnType<typeof createHearing>,
   ended: AbortSignal,
   failed: Failed,
 ): Promise<void> {
   let ticking = Promise.resolve();
-  const tick = (): void =>
-    void (ticking = ticking.then(hearing.tick).catch((error: Error) => failed(error, 'state')));
+  const tick = (): void => void (ticking = ticking.then(hearing.tick).catch((error: Error) => failed(error, 'state')));
   const timer = setInterval(tick, tickMs);
   timer.unref();
   await follow({
@@ -120,7 +118,7 @@ async function start(
     known,
     ended,
     random: () => randomInt(1_000_000) / 1_000_000,
-    pause: (ms, signal) => wait(ms, undefined, { signal }),
+    pause: (ms, signal) => wait(ms, signal, 'next attempt'),
     readHolders: (atLeast) =>
       principals.readAgain(atLeast).catch((error: Error): PrincipalAnswer[] => {
         failed(error, 'questions');

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../clock.js';
 import { createKeeper } from '../state/keeper.js';
 import type { Trouble } from '../trouble.js';
 import { createBeginning } from './beginning.js';
-import { createControlPlane, type Fetch } from './control-plane.js';
+import { createControlPlane, type Fetch, type Wait } from './control-plane.js';
 import { createFollowedClock } from './followed-clock.js';
 import { createGuests } from './guests.js';
 import { createIssuerReader } from './issuers.js';
@@ -38,7 +39,11 @@ export type DeciderOptions = {
   now?: (() => number) | undefined;
   /** The wall clock of this machine, in milliseconds since 1970: it counts over restarts alone. */
   wall?: (() => number) | undefined;
+  /** Waits for that many milliseconds; by default of real time. */
+  wait?: Wait | undefined;
 };
+
+const waitReally: Wait = (ms, signal) => sleep(ms, undefined, { signal });
 
 /** What the parts tell. */
 type Told = {
@@ -54,7 +59,7 @@ export type Parts = ReturnType<typeof createParts>;
 /** What a decider is put together from: what it knows and keeps, whom it asks, and whom it tells. `ended` ends every request. */
 export function createParts(options: DeciderOptions, ended: AbortSignal, told: Told) {
   const { server, key, name, stateDir, sessions = false, keepsLive = false, trustForMs = 900_000 } = options;
-  const { now: monotonic = () => performance.now(), wall = () => systemClock().getTime() } = options;
+  const { now: monotonic = () => performance.now(), wall = () => systemClock().getTime(), wait = waitReally } = options;
   const failing = (of: Trouble) => (error: Error) => told.failed(error, of);
   const working = (of: Trouble) => () => told.works(of);
   const troubleOf = (of: Trouble) => ({ onError: failing(of), onSound: working(of) });
@@ -107,10 +112,11 @@ export function createParts(options: DeciderOptions, ended: AbortSignal, told: T
     ...troubleOf('state'),
   });
   const issuers = createIssuerReader({ controlPlane, known, monotonic, ...troubleOf('authorities') });
-  const beginning = createBeginning({ server, reason: keeper.reason, trust: trust.state });
+  const beginning = createBeginning({ server, reason: keeper.reason, trust: trust.state, wait });
   return {
     incarnation,
     monotonic,
+    wait,
     controlPlane,
     clock,
     trust,

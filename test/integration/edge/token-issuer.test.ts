@@ -8,7 +8,6 @@ import { createCredential } from '../../../src/access/credentials.js';
 import { databaseKinds, freshDatabase, type TestDatabase } from '../../support/databases/databases.js';
 import { eventually } from '../../support/edge/stage.js';
 import { enroll, pemOf, provision, useKey, type Device } from '../../support/fleet.js';
-import { freePort } from '../../support/ports.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const statements = [{ id: 'in', effect: 'allow', actions: ['connect'], resources: ['client:${thing.name}'] }];
@@ -21,26 +20,29 @@ describe.each(databaseKinds)('a server whose public address changes, on %s', (ki
   let edgeKey: string;
   const folder = mkdtempSync(join(tmpdir(), 'token-issuer-'));
   const ownerKey = createCredential('twk').token;
-  let port: number;
 
-  /** One instance after the other on the same port and database. */
+  /** One instance after the other on the same database. */
   const start = (publicUrl: string) =>
     startServer(kind, {
       ...database.settings,
-      THINGWARD_PORT: String(port),
       THINGWARD_OWNER_KEY: ownerKey,
       THINGWARD_PUBLIC_URL: publicUrl,
     });
 
   beforeAll(async () => {
     database = await freshDatabase(kind);
-    port = await freePort();
     server = await start('https://old.example');
     await server.owner.post('/v1/policies', { name: 'p', statements });
     const { token } = await enroll(server, { policies: ['p'] });
     device = await provision(server, token, 'pump');
     edgeKey = (await server.owner.post('/v1/api-keys', { role: 'edge' })).body.key as string;
-    decider = await createDecider({ server: `http://127.0.0.1:${port}`, key: edgeKey, name: 'e', stateDir: folder });
+    decider = await createDecider({
+      server: 'http://127.0.0.1:1',
+      key: edgeKey,
+      name: 'e',
+      stateDir: folder,
+      fetch: (input, init) => fetch(String(input).replace('http://127.0.0.1:1', server.url), init),
+    });
   });
   afterAll(async () => {
     await decider?.close();
