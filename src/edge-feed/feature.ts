@@ -36,7 +36,7 @@ export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }
     memorySeconds: authorize.memorySeconds,
     authorities: issuers.unexpired,
   });
-  const principals = createEdgePrincipals({ store, reader });
+  const principals = createEdgePrincipals({ store, clock, reader });
   return {
     verbs: { stream },
     routes: [

@@ -103,8 +103,12 @@ function shownPromises({ bearer, enforcesCrl, followsFeed }: Promises) {
 
 type Found = NonNullable<Awaited<ReturnType<EdgePrincipals['find']>>['principals'][number]>;
 
-function presentPrincipal({ notAfter, reason, ...rest }: Found): z.output<typeof schema.principal> {
-  return { ...rest, notAfter: rfc3339(notAfter), ...(reason === null ? {} : { reason }) };
+function presentPrincipal({ notAfter, reason, otherLive, ...rest }: Found): z.output<typeof schema.principal> {
+  return {
+    ...rest,
+    notAfter: rfc3339(notAfter),
+    ...(reason === null ? {} : { reason, otherLive: otherLive === true }),
+  };
 }
 
 function presentFoundations({ account, tokenIssuer, issuers, jwks }: NonNullable<EdgeSnapshotPage['foundations']>) {

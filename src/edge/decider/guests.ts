@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { createJudge, type Refusal, type Subject, type Verdict } from '../../authorize/judge.js';
 import { presentedFingerprint, type PrincipalForm } from '../../authorize/question.js';
+import { thingKey } from '../../authorize/snapshot.js';
 import { toTokenPrincipal, type KnownPrincipal, type TokenPrincipal } from '../../authorize/rights.js';
 import type { Ask, Barred, Gate, Guest, Shown } from '../gate.js';
 import { askerOf, barredBy, farAway, whyClosed } from './barring.js';
@@ -13,6 +14,9 @@ import type { createTrust } from './trust.js';
 /** How long a verdict about a guest is remembered where no time window ends it: every change of the log does, earlier. */
 const validitySeconds = { others: 300, followers: 300 };
 const mostTokens = 50_000;
+
+/** Why a certificate does not count, although its device is trusted. */
+const mayComeBack: ReadonlySet<string> = new Set(['superseded', 'certificateHold']);
 
 /** What is remembered of a guest. */
 type Holder = {
@@ -118,7 +122,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     );
   };
 
-  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'segmentOf'> = {
+  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'isGone' | 'segmentOf'> = {
     identify({ token, fingerprint, withoutCertificates }: Shown) {
       const why = closed();
       if (why) return why;
@@ -140,6 +144,14 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       const subject = subjectOf(guest);
       if (subject !== 'cannot-decide') return typeof subject === 'string' ? barredBy(subject) : undefined;
       return { barred: 'away', detail: 'the control plane did not confirm this session again' };
+    },
+
+    isGone({ account, thingName, thingId, fingerprint }: Guest): boolean | Promise<boolean> {
+      const change = snapshot.changeOf(thingKey(account, thingName));
+      if (change?.status === 'revoked' && change.thingId === thingId) return true;
+      const why = snapshot.certificateChange(fingerprint)?.reason ?? principals.kept(fingerprint)?.known.reason;
+      if (!why || mayComeBack.has(why) || trust.state() !== 'live') return false;
+      return principals.isLast(fingerprint).catch(() => false);
     },
 
     segmentOf(guest: Guest): string | undefined {

@@ -31,7 +31,12 @@ export function createReceipts(deps: Deps) {
   let proxyId: string | undefined;
   let told = { cursor: '', enforced: undefined as string | undefined, at: -Infinity };
   let telling: Promise<void> | undefined;
-  const enforcement = createEnforcement({ ...deps, moved: () => void tell(), onError: deps.notEnded, onSound: deps.ended });
+  const enforcement = createEnforcement({
+    ...deps,
+    moved: () => void tell(),
+    onError: deps.notEnded,
+    onSound: deps.ended,
+  });
 
   const isDue = (): boolean =>
     cursor() !== told.cursor || enforcement.enforced() !== told.enforced || monotonic() - told.at >= everyMs;
