@@ -152,13 +152,13 @@ module.exports = {
     {
       name: 'edge-apart',
       comment:
-        'An edge runs elsewhere: it shares with the server the pure libraries, the judge, and what entries of the log are.',
+        'An edge runs elsewhere: it shares with the server the pure libraries, the judge, what entries of the log are, and the table of problems.',
       severity: 'error',
       from: { path: '^src/edge/' },
       to: {
         path: '^src/',
         pathNot:
-          '^src/(edge|pki|policy|compact)/|^src/(address|clock|errors)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
+          '^src/(edge|pki|policy|compact)/|^src/(address|clock|errors|problem-kinds)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
       },
     },
     {

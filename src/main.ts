@@ -4,7 +4,7 @@ import { createProgram } from './cli/program.js';
 
 const exitCodes = { failed: 1, usage: 2 };
 // By name, so that an agent on a small device loads no more than the agent.
-const expected = ['ConfigError', 'DomainError', 'AgentError', 'EdgeConfigError', 'DoctorError'];
+const expected = ['ConfigError', 'DomainError', 'AgentError', 'EdgeConfigError', 'EdgeStartError', 'DoctorError'];
 
 async function run(given: string[]): Promise<void> {
   const asksVersion = given.includes('-V') || given.includes('--version');

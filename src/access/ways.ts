@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { hashCredential } from '../credentials.js';
+import { hashCredential } from './credentials.js';
 import type { HeldCertificate } from '../registry.js';
 import type { Way } from './caller.js';
 import type { Grantee } from './grantee.js';

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { AppendAudit } from '../audit/store.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { createCredential, hashCredential } from '../credentials.js';
+import { createCredential, hashCredential } from '../access/credentials.js';
 import type { AppendLog } from '../log/append.js';
 import { accountEntry, accountStatusEntry } from '../log/builders.js';
 import type { NewLogEntry } from '../log/entries.js';

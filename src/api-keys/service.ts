@@ -3,7 +3,7 @@ import { eachPromise, promisesOf, type Grantee } from '../access/grantee.js';
 import { permissionsOfRole } from '../access/permissions.js';
 import type { AppendAudit } from '../audit/store.js';
 import { rfc3339, type Clock } from '../clock.js';
-import { createCredential, hashCredential } from '../credentials.js';
+import { createCredential, hashCredential } from '../access/credentials.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';

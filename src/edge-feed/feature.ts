@@ -20,6 +20,7 @@ type Deps = Pick<Shared, 'db' | 'clock'> & {
 /** What edges keep in memory: they follow the log of their account in a view that has what decides, and need no answers. */
 export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }> {
   const { db, clock, reader, issuers, authorize, feed } = deps;
+  const tokenIssuer = deps.config.publicUrl;
   const store = createEdgeStore(db);
   const serverTime = (): string => clock().toISOString();
   const { service, stream, follows, chores } = feed.follow('edge-streams', {
@@ -31,15 +32,15 @@ export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }
   const snapshots = createEdgeSnapshots({
     store,
     clock,
-    tokenIssuer: deps.config.publicUrl,
+    tokenIssuer,
     memorySeconds: authorize.memorySeconds,
     authorities: issuers.unexpired,
   });
-  const principals = createEdgePrincipals({ store, reader });
+  const principals = createEdgePrincipals({ store, clock, reader });
   return {
     verbs: { stream },
     routes: [
-      edgeFeedRoutes({ snapshots, principals, following: service, serverTime }),
+      edgeFeedRoutes({ snapshots, principals, following: service, tokenIssuer, serverTime }),
       async (app) => void app.addHook('preClose', async () => stream.endAll()),
     ],
     follows,

@@ -1,12 +1,13 @@
+import type { Clock } from '../clock.js';
 import type { Log } from '../log/follow.js';
 import type { EdgePrincipal, EdgeStore } from './store.js';
 
-type Deps = { store: EdgeStore; reader: Pick<Log, 'requireLease' | 'reach' | 'cursor'> };
+type Deps = { store: EdgeStore; clock: Clock; reader: Pick<Log, 'requireLease' | 'reach' | 'cursor'> };
 
 export type EdgePrincipals = ReturnType<typeof createEdgePrincipals>;
 
 /** Who holds certificates that are new to an edge. */
-export function createEdgePrincipals({ store, reader }: Deps) {
+export function createEdgePrincipals({ store, clock, reader }: Deps) {
   return {
     /**
      * For each fingerprint, in this order, its holder in the account or null, and a place in the log that was certainly
@@ -21,7 +22,7 @@ export function createEdgePrincipals({ store, reader }: Deps) {
       if (atLeast !== undefined) await reader.reach(atLeast);
       reader.requireLease();
       const cursor = reader.cursor();
-      const found = await store.principals(account, [...new Set(fingerprints)]);
+      const found = await store.principals(account, [...new Set(fingerprints)], clock());
       // Time passed while the registry was asked.
       reader.requireLease();
       const byFingerprint = new Map(found.map((principal) => [principal.fingerprint, principal]));

@@ -16,12 +16,14 @@ type Deps = {
   snapshots: EdgeSnapshots;
   principals: EdgePrincipals;
   following: Parameters<typeof sendStream>[2];
+  /** The `iss` of access tokens. */
+  tokenIssuer: string;
   /** The time in milliseconds, RFC 3339: edges set their clock by it. */
   serverTime(): string;
 };
 
 /** What edges decide from: a snapshot, what changes after it, and who holds a certificate. */
-export function edgeFeedRoutes({ snapshots, principals, following, serverTime }: Deps) {
+export function edgeFeedRoutes({ snapshots, principals, following, tokenIssuer, serverTime }: Deps) {
   const present = (page: EdgeSnapshotPage, promises: Promises): z.output<typeof schema.edgeSnapshot> => {
     const { foundations, next, policies, segments, things, certificates, ...place } = page;
     return {
@@ -64,11 +66,13 @@ export function edgeFeedRoutes({ snapshots, principals, following, serverTime }:
         config: { access: 'edge:follow', cost: 'free' },
         schema: {
           summary: 'What changes, in the view of edges, as server-sent events; Last-Event-ID or after says from where',
+          description:
+            'The header thingward-token-issuer has the iss of access tokens, which changes with the public address of the server: tokens with another one count no longer.',
           tags,
           querystring: z.strictObject({ after: logCursor.optional() }),
         },
       },
-      (request, reply) => sendStream(request, reply, following),
+      (request, reply) => sendStream(request, reply, following, { 'thingward-token-issuer': tokenIssuer }),
     );
 
     app.post(
@@ -99,8 +103,12 @@ function shownPromises({ bearer, enforcesCrl, followsFeed }: Promises) {
 
 type Found = NonNullable<Awaited<ReturnType<EdgePrincipals['find']>>['principals'][number]>;
 
-function presentPrincipal({ notAfter, reason, ...rest }: Found): z.output<typeof schema.principal> {
-  return { ...rest, notAfter: rfc3339(notAfter), ...(reason === null ? {} : { reason }) };
+function presentPrincipal({ notAfter, reason, otherLive, ...rest }: Found): z.output<typeof schema.principal> {
+  return {
+    ...rest,
+    notAfter: rfc3339(notAfter),
+    ...(reason === null ? {} : { reason, otherLive: otherLive === true }),
+  };
 }
 
 function presentFoundations({ account, tokenIssuer, issuers, jwks }: NonNullable<EdgeSnapshotPage['foundations']>) {

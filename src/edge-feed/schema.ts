@@ -66,6 +66,10 @@ export const principal = z.object({
   serialNumber,
   notAfter: timestamp,
   reason: z.string().optional().describe('Why the certificate is revoked or held'),
+  otherLive: z
+    .boolean()
+    .optional()
+    .describe('With reason: whether the thing has another certificate that is valid or held, so that it may come back'),
 });
 
 export const foundPrincipals = z.object({ principals: z.array(principal.nullable()), cursor: logCursor });

@@ -27,6 +27,8 @@ export type EdgePrincipal = {
   serialNumber: string;
   notAfter: Date;
   reason: string | null;
+  /** Of a certificate with a reason: whether the thing has another one that is valid, or held; null without a reason. */
+  otherLive: boolean | null;
 };
 
 /** Rows of a part of a snapshot, and whether they are the last of it. */
@@ -48,10 +50,14 @@ export function createEdgeStore(db: Database, rowsOfPage = 1000) {
       db.$transaction((tx) => read(instantOf(tx, account, rowsOfPage)), { isolationLevel: 'RepeatableRead' }),
 
     /** The holders of certificates, of one account. */
-    principals: (account: string, fingerprints: string[]): Promise<EdgePrincipal[]> =>
+    principals: (account: string, fingerprints: string[], at: Date): Promise<EdgePrincipal[]> =>
       db.$queryRaw<EdgePrincipal[]>(sql`
         SELECT c.fingerprint, COALESCE(t.former_name, t.name) AS "thingName", t.id AS "thingId", t.thing_type AS type,
-          t.attributes, t.policies, t.segment, t.status, t.gen, c.serial_number AS "serialNumber", c.not_after AS "notAfter", c.reason
+          t.attributes, t.policies, t.segment, t.status, t.gen, c.serial_number AS "serialNumber", c.not_after AS "notAfter", c.reason,
+          CASE WHEN c.reason IS NULL THEN NULL ELSE EXISTS (
+            SELECT 1 FROM certificates o WHERE o.thing_id = t.id AND o.serial_number <> c.serial_number AND o.not_after > ${at}
+              AND (o.reason IS NULL OR o.reason = 'certificateHold')
+          ) END AS "otherLive"
         FROM certificates c JOIN things t ON t.id = c.thing_id
         WHERE c.account_name = ${account} AND c.fingerprint = ANY(${fingerprints})`),
   };

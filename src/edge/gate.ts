@@ -55,6 +55,11 @@ export type Gate = {
   judge(guest: Guest, ask: Ask): Verdict;
   /** Why a guest may no longer be here at all (revoked, suspended, expired, unconfirmed), or undefined. */
   standing(guest: Guest): Barred | undefined;
+  /**
+   * Whether a guest who may no longer be here will not come back either: the thing is revoked, or its certificate for good and it has
+   * no other. A promise only when the control plane has to be asked; it does not reject.
+   */
+  isGone(guest: Guest): boolean | Promise<boolean>;
   /** The segment that a guest is in now, by its name; undefined for one in none, or that is no longer known. */
   segmentOf(guest: Guest): string | undefined;
   /** Whether a client certificate (DER) was signed by one of the account's issuers. The dates are judged by `standing`. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
-import { createCredential } from '../credentials.js';
+import { createCredential } from '../access/credentials.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';

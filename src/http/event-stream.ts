@@ -30,14 +30,19 @@ type Followed = {
 
 type Request = FastifyRequest<{ Querystring: { after?: string | undefined } }>;
 
-/** Answers with server-sent events (HTML, 9.2) from `Last-Event-ID` or `after` on, until the caller leaves or is cut. */
-export async function sendStream(request: Request, reply: FastifyReply, { read, follow }: Followed) {
+/** Answers with server-sent events (HTML, 9.2) from `Last-Event-ID` or `after` on, until the caller leaves or is cut. `more` are headers. */
+export async function sendStream(
+  request: Request,
+  reply: FastifyReply,
+  { read, follow }: Followed,
+  more: Readonly<Record<string, string>> = {},
+) {
   const caller = grantee(request);
   const last = request.headers['last-event-id'];
   const given = typeof last === 'string' ? logCursor.safeParse(last).data : request.query.after;
   if (request.method === 'HEAD') {
     await read(caller.account, given, 1);
-    return reply.type('text/event-stream').header('cache-control', 'no-store').send();
+    return reply.type('text/event-stream').header('cache-control', 'no-store').headers(more).send();
   }
   const { raw } = reply;
   const following = follow(caller, connectionOf(raw));
@@ -50,6 +55,7 @@ export async function sendStream(request: Request, reply: FastifyReply, { read, 
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
     'x-request-id': request.id,
+    ...more,
   });
   raw.write('retry: 1000\n\n');
   try {

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { DomainError, ErrorCode } from '../errors.js';
-import { problems, problemType, readFailure } from './problems.js';
+import { problems, problemType } from '../problem-kinds.js';
+import { readFailure } from './problems.js';
 
 // RFC 6749 §5.2, RFC 7009 §2.2.1, RFC 6750 §3.1. What is not here is a request that is not as it should be.
 const oauthErrors: Partial<Record<ErrorCode, string>> = {

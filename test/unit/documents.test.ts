@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { secretSettings, settings } from '../../src/config.js';
-import { problems } from '../../src/http/problems.js';
+import { problems } from '../../src/problem-kinds.js';
 import { describeApi, openRooms } from '../support/openapi.js';
 
 const text = (path: string) => readFileSync(path, 'utf8');
@@ -25,6 +25,15 @@ describe('the documents', () => {
   it('docs/problems.md has a heading for every code, and no other', () => {
     const headings = [...text('docs/problems.md').matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
     expect(headings).toEqual(Object.keys(problems).sort());
+  });
+
+  it('status and title of a problem stand in one table, for the server and for edges', () => {
+    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter(
+      (path) => path.endsWith('.ts') && path !== 'problem-kinds.ts',
+    );
+    const titles = Object.values(problems).map(({ title }) => `'${title}'`);
+    const again = sources.filter((path) => titles.some((title) => text(`src/${path}`).includes(title)));
+    expect(again).toEqual([]);
   });
 
   it('.env.example names every setting with what it does and its default', () => {

@@ -31,13 +31,15 @@ type Deps = {
   /** Resolves once the log is applied up to a cursor. @throws Error */
   reach(cursor: string): Promise<void>;
   failed(error: Error): void;
+  /** The control plane answered what it was asked. */
+  answered(): void;
 };
 
 // As the control plane has it where it is not told otherwise.
 const validitySeconds = { others: 5, followers: 60 };
 
 /** Answers questions by what is known here, as the control plane does at the same place in the log. */
-export function createAnswers({ known, principals, guests, controlPlane, now, reach, failed }: Deps) {
+export function createAnswers({ known, principals, guests, controlPlane, now, reach, failed, answered }: Deps) {
   const judge = createJudge({ snapshot: known.snapshot, cursor: known.cursor, validitySeconds });
 
   const undecided = (detail: string): Answer => answerOf(judge.refuseFor('cannot-decide', now()), detail);
@@ -55,7 +57,9 @@ export function createAnswers({ known, principals, guests, controlPlane, now, re
 
   const late = async (question: Question, found: Promise<Parameters<typeof decideBy>[1]>): Promise<Answer> => {
     try {
-      return decideBy(question, await found);
+      const holder = await found;
+      answered();
+      return decideBy(question, holder);
     } catch (error) {
       if (!(error instanceof ControlPlaneError)) throw error;
       failed(error);
@@ -78,7 +82,9 @@ export function createAnswers({ known, principals, guests, controlPlane, now, re
 
   const askThere = async (question: Question): Promise<Answer> => {
     try {
-      return await controlPlane.post<Answer>('/v1/authorize', question);
+      const answer = await controlPlane.post<Answer>('/v1/authorize', question);
+      answered();
+      return answer;
     } catch (error) {
       if (!(error instanceof ControlPlaneError) || error.failure === 'rejected') throw error;
       failed(error);

@@ -24,6 +24,9 @@ export class ControlPlaneError extends Error {
 /** What carries a request; by default that of Node. */
 export type Fetch = typeof fetch;
 
+/** Resolves when a time is over: until the next attempt, or the longest for the first word. Rejects when the signal ends it. */
+export type Wait = (ms: number, signal: AbortSignal, until: 'next attempt' | 'first word') => Promise<void>;
+
 type Options = { server: string; key: string; fetch?: Fetch | undefined; ended: AbortSignal };
 
 export type ControlPlane = ReturnType<typeof createControlPlane>;

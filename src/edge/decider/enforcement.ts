@@ -8,6 +8,7 @@ type Deps = {
   /** What is enforced moved. */
   moved(): void;
   onError(error: Error): void;
+  onSound(): void;
 };
 
 /** A change that is being enforced. */
@@ -20,7 +21,7 @@ const mostAtOnce = 64;
 const againMs = 500;
 
 /** Has every change enforced on live sessions, and knows up to which place no live session contradicts the log. */
-export function createEnforcement({ cursor, isClear, moved, onError }: Deps) {
+export function createEnforcement({ cursor, isClear, moved, onError, onSound }: Deps) {
   const slots: Slot[] = [];
   let enforce: Enforce | undefined;
   let waiting: Change | undefined;
@@ -45,6 +46,7 @@ export function createEnforcement({ cursor, isClear, moved, onError }: Deps) {
         const ended = (await enforce?.(asked)) ?? 0;
         closed += ended;
         slot.isDone = true;
+        onSound();
       } catch (error) {
         onError(error as Error);
         // Which sessions are left is not known: all are looked at.

@@ -19,6 +19,8 @@ type Deps = {
   pause(ms: number, signal: AbortSignal): Promise<void>;
   /** The first head of a connection says so. */
   head(serverTime: number, isFirst: boolean): void;
+  /** What the first head of a connection said the issuer of tokens is. */
+  issuer(issuer: string): void;
   applied(entry: LogEntry, view: object, change: Change): void;
   /** Reads again who was asked about most recently, at a place or after it. Never throws. */
   readHolders(atLeast: string): Promise<PrincipalAnswer[]>;
@@ -107,6 +109,8 @@ async function stream(deps: Deps, fresh: Fresh | undefined, alive: () => void): 
       }
       if (held) deps.load(held);
       held = undefined;
+      const issuer = isFirst && response.headers.get('thingward-token-issuer');
+      if (issuer) deps.issuer(issuer);
       reach(JSON.parse(data) as Head, isFirst, deps);
       isFirst = false;
       alive();

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { createJudge, type Refusal, type Subject, type Verdict } from '../../authorize/judge.js';
 import { presentedFingerprint, type PrincipalForm } from '../../authorize/question.js';
+import { thingKey } from '../../authorize/snapshot.js';
 import { toTokenPrincipal, type KnownPrincipal, type TokenPrincipal } from '../../authorize/rights.js';
 import type { Ask, Barred, Gate, Guest, Shown } from '../gate.js';
 import { askerOf, barredBy, farAway, whyClosed } from './barring.js';
@@ -14,6 +15,9 @@ import type { createTrust } from './trust.js';
 const validitySeconds = { others: 300, followers: 300 };
 const mostTokens = 50_000;
 
+/** Why a certificate does not count, although its device is trusted. */
+const mayComeBack: ReadonlySet<string> = new Set(['superseded', 'certificateHold']);
+
 /** What is remembered of a guest. */
 type Holder = {
   token: TokenPrincipal | undefined;
@@ -22,6 +26,8 @@ type Holder = {
   epoch: string;
   withoutCertificates: boolean;
   showed: string | undefined;
+  /** Of the token. */
+  issuer: string | undefined;
 };
 
 type Deps = {
@@ -70,7 +76,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     const last = token ? undefined : principals.kept(fingerprint);
     const { account, name: thingName, thingId, until: expiresAt } = subject;
     const guest: Guest = { account, thingName, thingId, fingerprint, expiresAt, byToken: token !== undefined };
-    holders.set(guest, { token, last, epoch: known.epoch(), withoutCertificates, showed });
+    holders.set(guest, { token, last, epoch: known.epoch(), withoutCertificates, showed, issuer: known.tokenIssuer() });
     return guest;
   };
 
@@ -89,8 +95,9 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
   const subjectOf = (guest: Guest): Subject | Refusal => {
     const holder = holders.get(guest);
     if (!holder) return 'unknown-principal';
-    const { token, withoutCertificates, showed } = holder;
+    const { token, withoutCertificates, showed, issuer } = holder;
     const asker = askerOf(known, withoutCertificates);
+    if (token && issuer !== known.tokenIssuer()) return 'token-invalid';
     if (token) return judge.subjectOf(asker, { token: '', fingerprint: showed }, token, now());
     const kept = principals.kept(guest.fingerprint);
     if (kept) [holder.last, holder.epoch] = [kept, known.epoch()];
@@ -115,7 +122,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     );
   };
 
-  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'segmentOf'> = {
+  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'isGone' | 'segmentOf'> = {
     identify({ token, fingerprint, withoutCertificates }: Shown) {
       const why = closed();
       if (why) return why;
@@ -139,6 +146,14 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       return { barred: 'away', detail: 'the control plane did not confirm this session again' };
     },
 
+    isGone({ account, thingName, thingId, fingerprint }: Guest): boolean | Promise<boolean> {
+      const change = snapshot.changeOf(thingKey(account, thingName));
+      if (change?.status === 'revoked' && change.thingId === thingId) return true;
+      const why = snapshot.certificateChange(fingerprint)?.reason ?? principals.kept(fingerprint)?.known.reason;
+      if (!why || mayComeBack.has(why) || trust.state() !== 'live') return false;
+      return principals.isLast(fingerprint).catch(() => false);
+    },
+
     segmentOf(guest: Guest): string | undefined {
       const subject = subjectOf(guest);
       return typeof subject === 'string' ? undefined : (subject.rights.segment ?? undefined);
@@ -147,6 +162,8 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
 
   return {
     gate,
+    /** Tokens are read again. */
+    forgetTokens: (): void => tokens.clear(),
     /** After a snapshot: tokens are read again, and whoever is not known now is asked about. */
     forget(): void {
       tokens.clear();

@@ -30,12 +30,13 @@ type Deps = {
   known: { issuers: Issuers; isLoaded(): boolean; renewIssuers(chains: string[]): void };
   monotonic(): number;
   onError(error: Error): void;
+  onSound(): void;
 };
 
 const leastMs = 30_000;
 
 /** Reads the authorities again, because no entry of the log shows their certificates. */
-export function createIssuerReader({ controlPlane, known, monotonic, onError }: Deps) {
+export function createIssuerReader({ controlPlane, known, monotonic, onError, onSound }: Deps) {
   let readAt = -Infinity;
   let reading: Promise<void> | undefined;
 
@@ -49,7 +50,7 @@ export function createIssuerReader({ controlPlane, known, monotonic, onError }: 
   const renew = (isWanted: boolean): void => {
     if (!isWanted || reading || monotonic() - readAt < leastMs) return;
     reading = read()
-      .catch(onError)
+      .then(onSound, onError)
       .finally(() => (reading = undefined));
   };
 

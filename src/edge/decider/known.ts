@@ -13,6 +13,7 @@ export type SnapshotPage = Parameters<typeof entriesOfPage>[1] & {
   next?: string;
   account?: { name: string; status: string };
   issuers?: string[];
+  tokenIssuer?: string;
   jwks?: { keys: TokenKey[] };
   promises?: KeyPromises;
 };
@@ -29,7 +30,6 @@ const memoryMs = 1_800_000;
 /** What is known of one account: the log, reduced to what decisions need. `now` is the followed clock. */
 export function createKnown(now: () => number) {
   const snapshot = createSnapshot();
-  const tokenKeys = createTokenKeys(now);
   const issuers = createIssuers();
   let place: LogCursor = { epoch: '', position: 0 };
   let foundations: SnapshotPage | undefined;
@@ -41,6 +41,8 @@ export function createKnown(now: () => number) {
   let hasOldIssuers = false;
 
   const account = (): string => foundations?.account?.name ?? '';
+  const tokenIssuer = (): string | undefined => foundations?.tokenIssuer;
+  const tokenKeys = createTokenKeys(now, tokenIssuer);
 
   const record = (entry: LogEntry, view: object): void => {
     if (entry.type === 'policy') policies.set(entry.payload.name, entry.payload);
@@ -59,6 +61,7 @@ export function createKnown(now: () => number) {
     issuers,
     tokenKeys,
     account,
+    tokenIssuer,
     promises: (): KeyPromises => foundations?.promises ?? none,
     epoch: (): string => place.epoch,
     position: (): number => place.position,
@@ -106,6 +109,13 @@ export function createKnown(now: () => number) {
     reach(cursor: string): void {
       const reached = parseCursor(cursor);
       if (reached.epoch === place.epoch && reached.position > place.position) place = reached;
+    },
+
+    /** Tokens have another issuer now. Returns whether that is new. */
+    renewTokenIssuer(issuer: string): boolean {
+      if (tokenIssuer() === issuer) return false;
+      foundations = { ...foundations!, tokenIssuer: issuer };
+      return true;
     },
 
     /** New authorities, without anything else. */

@@ -7,6 +7,8 @@ export type ShownPrincipal = Omit<RegisteredPrincipal, 'account' | 'name' | 'rea
   thingName: string;
   notAfter: string;
   reason?: string | undefined;
+  /** Where there is a reason: the thing has another certificate that is valid, or held. */
+  otherLive?: boolean | undefined;
 };
 
 /** What the control plane answers about as many fingerprints, in their order. */

@@ -101,6 +101,13 @@ export function createPrincipals({ controlPlane, snapshot, cursor, account, lear
     findFirst: async (fingerprint: string): Promise<KnownPrincipal | undefined> =>
       kept.get(fingerprint)?.known ?? queue.askFirst(fingerprint),
 
+    /** Whether the thing of a revoked certificate has no other to come back with, as it is now. @throws ControlPlaneError */
+    async isLast(fingerprint: string): Promise<boolean> {
+      await queue.askFirst(fingerprint);
+      const shown = kept.get(fingerprint)?.shown;
+      return shown?.status === 'revoked' || shown?.otherLive === false;
+    },
+
     /** After the snapshot has applied an entry. */
     apply(entry: LogEntry): void {
       if (!isOfThing(entry)) return;

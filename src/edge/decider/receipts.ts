@@ -14,6 +14,11 @@ type Deps = {
   /** False while a live guest is here about whom nothing is known. */
   isClear(): boolean;
   onError(error: Error): void;
+  /** A receipt arrived. */
+  onSound(): void;
+  /** Sessions could not be ended; it is tried again. */
+  notEnded(error: Error): void;
+  ended(): void;
 };
 
 export type Receipts = ReturnType<typeof createReceipts>;
@@ -22,11 +27,16 @@ const everyMs = 5000;
 
 /** Tells the control plane how far this edge has applied the log, and how far no live session contradicts it. */
 export function createReceipts(deps: Deps) {
-  const { controlPlane, name, incarnation, sessions, cursor, monotonic, onError } = deps;
+  const { controlPlane, name, incarnation, sessions, cursor, monotonic, onError, onSound } = deps;
   let proxyId: string | undefined;
   let told = { cursor: '', enforced: undefined as string | undefined, at: -Infinity };
   let telling: Promise<void> | undefined;
-  const enforcement = createEnforcement({ ...deps, moved: () => void tell() });
+  const enforcement = createEnforcement({
+    ...deps,
+    moved: () => void tell(),
+    onError: deps.notEnded,
+    onSound: deps.ended,
+  });
 
   const isDue = (): boolean =>
     cursor() !== told.cursor || enforcement.enforced() !== told.enforced || monotonic() - told.at >= everyMs;
@@ -53,6 +63,7 @@ export function createReceipts(deps: Deps) {
         throw error;
       }
       told = now;
+      onSound();
     }
   };
 

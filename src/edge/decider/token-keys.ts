@@ -15,8 +15,8 @@ const algorithms: Record<string, Known['verifies']> = {
 
 export type TokenKeys = ReturnType<typeof createTokenKeys>;
 
-/** The keys of access tokens, as the log reports them. A key that is not here signs nothing. */
-export function createTokenKeys(now: () => number) {
+/** The keys of access tokens, as the log reports them. A key that is not here signs nothing. `issuer` is undefined where the control plane does not say it. */
+export function createTokenKeys(now: () => number, issuer: () => string | undefined) {
   // By the first segment of the tokens that a key signs: the header is one that Thingward writes, to the octet.
   let byHeader = new Map<string, Known>();
 
@@ -45,9 +45,8 @@ export function createTokenKeys(now: () => number) {
     shown: (): TokenKey[] => [...byHeader.values()].map(({ shown }) => shown),
 
     /**
-     * The claims of an access token that one of these keys signed; undefined for any other. No time of it is judged. As at the
-     * control plane, header and signature alone decide: its keys sign nothing else with this header, and where its address
-     * changes, earlier tokens stay valid.
+     * The claims of an access token that one of these keys signed in the name of the issuer; undefined for any other. No time of it
+     * is judged. As at the control plane, tokens with another issuer count no longer once its public address changed.
      */
     read(token: string): Claims | undefined {
       const segments = token.split('.', 4);
@@ -57,7 +56,9 @@ export function createTokenKeys(now: () => number) {
       if (retiresAt !== undefined && Date.parse(retiresAt) <= now()) return undefined;
       const signed = Buffer.from(token.slice(0, token.lastIndexOf('.')));
       if (!known.verifies(signed, Buffer.from(segments[2]!, 'base64url'), known.key)) return undefined;
-      return JSON.parse(Buffer.from(segments[1]!, 'base64url').toString()) as Claims;
+      const claims = JSON.parse(Buffer.from(segments[1]!, 'base64url').toString()) as Claims & { iss: string };
+      const expected = issuer();
+      return expected === undefined || claims.iss === expected ? claims : undefined;
     },
   };
 }

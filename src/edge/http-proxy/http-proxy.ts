@@ -93,8 +93,10 @@ export function createHttpProxy(deps: Deps) {
     const failed = (): void => {
       if (!response.destroyed) sendProblem(response, away, true);
     };
-    request.once('error', () => {
-      witness.upstreamFailed('http');
+    request.once('error', (error) => {
+      // Of a client that left, nothing is known of the service.
+      if (response.destroyed) return;
+      witness.upstreamFailed('http', error);
       failed();
     });
     // Of a request that ended without an answer and without an error.
@@ -102,6 +104,7 @@ export function createHttpProxy(deps: Deps) {
       if (!response.headersSent) failed();
     });
     request.once('response', (answer) => {
+      witness.upstreamWorks('http');
       answer.once('error', () => response.destroy());
       response.writeHead(answer.statusCode!, toClient(answer));
       response.flushHeaders();
@@ -142,7 +145,15 @@ export function createHttpProxy(deps: Deps) {
     if (socket.destroyed) return;
     if ('code' in admitted) return sendRawProblem(socket, admitted);
     const hold = (abort: () => Promise<void>) => live.hold(socket, { ...admitted, abort });
-    passUpgrade({ message, socket, head, admitted, upstream, hold, failed: () => witness.upstreamFailed('http') });
+    passUpgrade({
+      message,
+      socket,
+      head,
+      admitted,
+      upstream,
+      hold,
+      failed: (error) => witness.upstreamFailed('http', error),
+    });
   };
 
   server.on('request', begin(false));

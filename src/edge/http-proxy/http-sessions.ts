@@ -49,6 +49,7 @@ export function createHttpSessions(gate: Pick<Gate, 'standing' | 'judge'>, sessi
         }
         return undefined;
       },
+      isOver: () => socket.destroyed,
       // The connection is destroyed, so everything else that is open on it ends too.
       async end() {
         await Promise.all([destroyed(socket), ...[...exchanges].map((exchange) => exchange.abort())]);

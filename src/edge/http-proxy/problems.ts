@@ -2,39 +2,24 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from '../../authorize/judge.js';
 import type { ErrorCode } from '../../errors.js';
+import { problems, problemType } from '../../problem-kinds.js';
 import type { Barred } from '../gate.js';
 import type { Ending } from '../proxy/sessions.js';
 
 /** A failure as a device sees it: RFC 9457. The codes are those of docs/problems.md. */
 export type Problem = {
-  code: keyof typeof kinds;
+  code: ErrorCode;
   detail: string;
   reasons?: string[];
 };
-
-const kinds = {
-  'invalid-request': { status: 400, title: 'The request does not have the documented shape' },
-  'missing-credential': { status: 401, title: 'A credential is needed' },
-  'invalid-credential': { status: 401, title: 'The credential is unknown, expired or used up' },
-  forbidden: { status: 403, title: 'The credential does not allow this' },
-  'thing-not-active': { status: 403, title: 'The thing is suspended or revoked' },
-  'not-found': { status: 404, title: 'The object does not exist' },
-  'payload-too-large': { status: 413, title: 'The request is too large' },
-  'too-many-requests': { status: 429, title: 'Too many requests' },
-  'upstream-away': { status: 502, title: 'The service behind the edge does not answer' },
-  'not-ready': { status: 503, title: 'The server cannot answer yet' },
-} as const satisfies Partial<Record<ErrorCode, { status: number; title: string }>>;
-
-/** The status of a problem. */
-export const statusOf = ({ code }: Problem): number => kinds[code].status;
 
 type Written = { status: number; headers: Record<string, string>; body: string };
 
 function write(problem: Problem): Written {
   const { code, detail, reasons } = problem;
-  const { status, title } = kinds[code];
+  const { status, title } = problems[code];
   const body = JSON.stringify({
-    type: `urn:thingward:problem:${code}`,
+    type: problemType(code),
     title,
     status,
     detail,

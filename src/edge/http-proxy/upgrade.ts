@@ -50,7 +50,7 @@ export function passUpgrade({ message, socket, head, admitted, upstream, hold, f
     leave();
   });
   request.once('error', (error) => {
-    failed(error);
+    if (!socket.destroyed) failed(error);
     if (!other) sendRawProblem(socket, away);
   });
   request.once('response', (answer) => {

@@ -140,7 +140,7 @@ export function openMqtt(options: MqttOptions): MqttConnection {
     };
     standing.holding = holding;
     limiter = limiterOf(holding);
-    const opened = createSession({ holding, seenAt: () => seenAt, end });
+    const opened = createSession({ holding, seenAt: () => seenAt, isOver: isEnded, end });
     session = opened;
     // Whoever ends sessions knows it before the broker does. Nothing was awaited since it was judged.
     events.onOpened(opened);

@@ -27,7 +27,7 @@ export type Standing = {
 };
 
 /** Who ended it: `edge` by decision, and nothing that waits counts any longer; `line`: a side went away, or sent what is no MQTT; `farewell`: a DISCONNECT passed. */
-export type Ended = { reason: EndReason; by: 'edge' | 'line' | 'farewell'; purge: boolean };
+export type Ended = { reason: EndReason; by: 'edge' | 'line' | 'farewell'; purge: boolean | Promise<boolean> };
 
 /** Ends both sides. Resolves when they are destroyed. */
 export async function closeBoth(standing: Standing, ended: Ended): Promise<void> {
@@ -59,11 +59,13 @@ const isMalformed = (code: number): boolean =>
   code === reason.topicInvalid ||
   code === reason.tooLarge;
 
-function closeBroker(standing: Standing, { by, purge }: Ended): Promise<void> | undefined {
+function closeBroker(standing: Standing, ended: Ended): Promise<void> | undefined {
+  const { by, purge } = ended;
   const { broker, holding, isAnnounced, settings, timers } = standing;
   if (broker === undefined) return undefined;
   if (holding === undefined || !isAnnounced) return abandon(broker);
   if (by === 'farewell') return finish(broker, undefined, settings.farewellMs, timers);
+  if (typeof purge !== 'boolean') return purge.then((known) => closeBroker(standing, { ...ended, purge: known }));
   const { will, version } = holding.greeting;
   // Without DISCONNECT, the broker publishes the will.
   const isSilent = purge || (will !== undefined && !holding.rights.ofWill(will).allowed);

@@ -60,8 +60,8 @@ export type EndReason = { code: number; text: string };
 /** A filter that a session subscribes to. */
 export type Subscription = { filter: string; qos: number };
 
-/** How a session is ended. `purge`: the broker forgets the session with its queue. */
-export type EndOptions = { purge?: boolean };
+/** How a session is ended. `purge`: the broker forgets the session with its queue. Its side stays open until that is known, and the client's does not. */
+export type EndOptions = { purge?: boolean | Promise<boolean> };
 
 /** A device that is let in. */
 export type MqttSession = {
@@ -88,6 +88,8 @@ export type MqttSession = {
   recheck(change?: Change): EndReason | undefined;
   /** Until when it may stay if nothing changes, by the gate's clock. The session ends itself when that is over. */
   validUntil(): number;
+  /** True once one side closed it, or it was ended. */
+  isOver(): boolean;
   /** Ends it. Resolves when both sides are destroyed. */
   end(reason: EndReason, options?: EndOptions): Promise<void>;
   /**

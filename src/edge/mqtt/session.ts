@@ -6,6 +6,7 @@ import { farewell, purgingConnect } from '../mqtt-packets/write.js';
 type Parts = {
   holding: Holding;
   seenAt(): number;
+  isOver(): boolean;
   end(reason: EndReason, options?: EndOptions): Promise<void>;
 };
 
@@ -13,7 +14,7 @@ type Parts = {
 const longestTimerMs = 3_600_000;
 
 /** The session of a device that was let in, which watches its own end. */
-export function createSession({ holding, seenAt, end }: Parts): MqttSession & { stop(): void; review(): void } {
+export function createSession({ holding, seenAt, isOver, end }: Parts): MqttSession & { stop(): void; review(): void } {
   const { options, greeting, rights, subscriptions } = holding;
   const { gate, timers, facts } = options;
   let until = 0;
@@ -54,6 +55,7 @@ export function createSession({ holding, seenAt, end }: Parts): MqttSession & { 
     recheck,
     review,
     validUntil: () => until,
+    isOver,
     end,
     purge: () => purge(holding),
     stop() {

@@ -1,8 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isOwnMachine, isSecure, isWeb, loadEdgeConfig, readTextFile, type EdgeConfig } from './config.js';
-import type { Listener } from './config-shapes.js';
+import { isOwnMachine, isSecure, isWeb, monitorOf, readTextFile, type EdgeConfig } from '../settings/config.js';
+import { loadEdgeConfig } from '../settings/config-file.js';
+import type { Listener } from '../settings/config-shapes.js';
+import { listeningFault, type Spot } from '../settings/listening.js';
+import { EdgeStartError } from '../start-error.js';
+import { isLocked } from '../state/lock.js';
 import { readKeyPair } from './tls-identity.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
 
@@ -12,6 +16,8 @@ type Say = {
   /** Something that is so. */
   line(text: string): void;
 };
+
+type Attempt = (what: string, work: () => Promise<string> | string) => Promise<void>;
 
 type Deps = { say: Say; fetch: typeof fetch; machineNow(): number };
 
@@ -24,7 +30,7 @@ const timeoutMs = 10_000;
 export async function checkEdge(file: string, { say, fetch: send, machineNow }: Deps): Promise<number> {
   const config = loadEdgeConfig(file);
   let wrong = 0;
-  const attempt = async (what: string, work: () => Promise<string> | string): Promise<void> => {
+  const attempt: Attempt = async (what, work) => {
     try {
       say.step(true, `${what}: ${await work()}`);
     } catch (error) {
@@ -36,6 +42,9 @@ export async function checkEdge(file: string, { say, fetch: send, machineNow }: 
   for (const listener of config.listeners)
     if (isSecure(listener)) await attempt(placeOf(listener), () => certificateOf(listener, machineNow()));
   await attempt(config.stateDir, () => requireWritable(config.stateDir));
+  const runs = await isRunning(config);
+  if (runs) say.line('an edge with this stateDir runs now');
+  for (const spot of spotsOf(config)) await tryPort(spot, runs, say, attempt);
   await attempt(config.server, () => askServer(config, send, machineNow()));
   const { mqtt, http } = config.upstream;
   if (mqtt) await attempt(mqtt.url, () => tryBroker(mqtt));
@@ -46,8 +55,38 @@ export async function checkEdge(file: string, { say, fetch: send, machineNow }: 
 
 function reasonOf(error: unknown): string {
   const { message, cause, errors } = error as Error & { errors?: Error[] };
+  if (error instanceof EdgeStartError) return message;
   const inner = (cause as Error | undefined)?.message ?? errors?.[0]?.message;
   return [message, inner].filter((text) => text !== undefined && text !== '').join(': ') || 'it failed';
+}
+
+/** Where it will listen. A port that any will do for is no question. */
+function spotsOf(config: EdgeConfig): Spot[] {
+  const monitor: Spot = { place: config.placeOf(['monitor']), what: 'the monitor', ...monitorOf(config) };
+  const listeners = config.listeners.map(({ protocol: what, host, port }, index): Spot => ({
+    place: config.placeOf(['listeners', index]),
+    what,
+    host,
+    port,
+  }));
+  // An edge that was not told where to have its monitor runs without it too.
+  return [...listeners, ...(config.monitorIsGiven ? [monitor] : [])].filter(({ port }) => port !== 0);
+}
+
+/** Says nothing of a port that is free. One that is taken may be this edge's own while it runs. */
+async function tryPort(spot: Spot, isOptional: boolean, say: Say, attempt: Attempt): Promise<void> {
+  const fault = await listeningFault(spot);
+  if (!fault) return;
+  const where = `${spot.what} on ${spot.host ?? 'every address'}, port ${spot.port}`;
+  if (isOptional && fault.code === 'EADDRINUSE') return say.line(`${where}: taken, perhaps by the edge that runs now.`);
+  await attempt(where, () => {
+    throw fault.error;
+  });
+}
+
+/** Whether an edge with this state runs; true where that cannot be found out. */
+async function isRunning({ stateDir }: EdgeConfig): Promise<boolean> {
+  return existsSync(stateDir) && (await isLocked(stateDir).catch(() => true));
 }
 
 function placeOf({ protocol, host, port }: Listener): string {

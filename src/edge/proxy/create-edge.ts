@@ -1,9 +1,11 @@
 import { systemClock } from '../../clock.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createDecider } from '../decider/decider.js';
-import { loadEdgeConfig, readTextFile } from './config.js';
+import { readTextFile } from '../settings/config.js';
+import { loadEdgeConfig } from '../settings/config-file.js';
 import { openEdge, type Edge } from './edge.js';
 import type { Tell } from './log.js';
+import { createTroubles } from './troubles.js';
 
 export type { Hooks, HookMessage, HookSession } from '../mqtt/hooks.js';
 export type { Edge } from './edge.js';
@@ -22,7 +24,7 @@ const silent: Tell = { info: () => {}, warn: () => {}, error: () => {} };
 
 /**
  * Runs an edge in this process. Resolves once it follows the control plane and listens.
- * @throws EdgeConfigError for settings that are not valid, Error for what cannot be reached or opened
+ * @throws EdgeConfigError for settings that are not valid, EdgeStartError for what cannot be reached or opened
  * @example
  * const edge = await createEdge({ config: 'edge.yaml', hooks: { authPublish: (session, { topic }) => topic !== 'secret' } });
  */
@@ -30,6 +32,7 @@ export async function createEdge({ config: file, hooks, tell = silent }: EdgeOpt
   const config = loadEdgeConfig(file);
   const key = readTextFile(config.keyFile, 'the API key').trim();
   const { server, name, stateDir, offline } = config;
+  const troubles = createTroubles(tell, () => performance.now());
   const decider = await createDecider({
     server,
     key,
@@ -38,10 +41,11 @@ export async function createEdge({ config: file, hooks, tell = silent }: EdgeOpt
     trustForMs: offline.trustFor,
     keepsLive: offline.then === 'refuse-new',
     sessions: true,
-    onError: (error) => tell.warn({ err: error }, 'the control plane cannot be followed'),
+    onError: troubles.failed,
+    onSound: troubles.works,
   });
   try {
-    return await openEdge({ config, decider, tell, machineNow: () => systemClock().getTime(), hooks });
+    return await openEdge({ config, decider, tell, troubles, machineNow: () => systemClock().getTime(), hooks });
   } catch (error) {
     await decider.close();
     throw error;

@@ -1,8 +1,8 @@
 import type { Gate } from '../gate.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createAdmission } from './admission.js';
-import type { EdgeConfig } from './config.js';
-import type { Protocol } from './config-shapes.js';
+import { monitorOf, type EdgeConfig } from '../settings/config.js';
+import type { Protocol } from '../settings/config-shapes.js';
 import { openListener, type OpenListener } from './listeners.js';
 import { createRefusalLog, type Tell } from './log.js';
 import { createMeters, openMonitor } from './monitor.js';
@@ -10,6 +10,7 @@ import { createMqttFront } from './mqtt-front.js';
 import { createReceiver, type Receiver } from './receivers.js';
 import { createReports, type ReportAnswer } from './reports.js';
 import { createSessions, systemTimers, type Timers } from './sessions.js';
+import type { Troubles } from './troubles.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
 import { createWitness } from './witness.js';
 
@@ -27,6 +28,7 @@ export type EdgeParts = {
   config: EdgeConfig;
   decider: EdgeDecider;
   tell: Tell;
+  troubles: Troubles;
   /** The wall clock of this machine, milliseconds since 1970. */
   machineNow(): number;
   hooks?: Hooks | undefined;
@@ -43,7 +45,7 @@ const drainMs = 10_000;
 const drainLookMs = 50;
 const turnMs = 10_000;
 
-/** Opens everything that the settings name. @throws Error, EdgeConfigError for what cannot be opened; nothing is open then */
+/** Opens everything that the settings name. @throws EdgeStartError, EdgeConfigError for what cannot be opened; nothing is open then */
 export async function openEdge(parts: EdgeParts) {
   const { config, decider, tell, timers = systemTimers } = parts;
   const core = createCore(parts, timers);
@@ -62,13 +64,14 @@ export async function openEdge(parts: EdgeParts) {
   };
 
   const openAll = async () => {
-    for (const listener of config.listeners) {
+    for (const [index, listener] of config.listeners.entries()) {
       const receiver = createReceiver(listener, core);
       receivers.push(receiver);
       opened.push(
         await openListener(listener, {
           ...core,
           connectTimeout: config.limits.connectTimeout,
+          place: config.placeOf(['listeners', index]),
           receive: receiver.receive,
         }),
       );
@@ -132,7 +135,7 @@ export async function openEdge(parts: EdgeParts) {
 type Core = ReturnType<typeof createCore>;
 
 /** Everything that listens to no port. */
-function createCore({ config, decider, tell, hooks }: EdgeParts, timers: Timers) {
+function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timers: Timers) {
   const { gate, incarnation, report } = decider;
   const { limits, upstream } = config;
   let draining = false;
@@ -158,7 +161,7 @@ function createCore({ config, decider, tell, hooks }: EdgeParts, timers: Timers)
     },
   });
   const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
-  const witness = createWitness({ refusals, meters, reports });
+  const witness = createWitness({ refusals, meters, reports, troubles });
   const service = upstream.http && createHttpUpstream(upstream.http);
   const broker = upstream.mqtt && createMqttUpstream(upstream.mqtt);
   const failed = (error: unknown): void => tell.error({ err: error }, 'a session failed');
@@ -180,14 +183,17 @@ function createCore({ config, decider, tell, hooks }: EdgeParts, timers: Timers)
   };
 }
 
-/** Opens the monitor. Where its port was not asked for, the edge runs without it too. @throws Error */
+/** Opens the monitor. Where its port was not asked for, the edge runs without it too. @throws EdgeStartError */
 async function watch({ config, machineNow, tell }: EdgeParts, { meters, gate, isDraining }: Core) {
-  const place = config.monitor ?? { host: '127.0.0.1', port: 9464 };
+  const place = config.monitorIsGiven ? config.placeOf(['monitor']) : 'monitor';
   try {
-    return await openMonitor(place, { registry: meters.registry, gate, machineNow, isDraining });
+    return await openMonitor(
+      { ...monitorOf(config), place },
+      { registry: meters.registry, gate, machineNow, isDraining },
+    );
   } catch (error) {
     if (config.monitorIsGiven) throw error;
-    tell.warn({ ...place, err: error }, 'the monitor cannot be opened');
+    tell.warn({ why: (error as Error).message }, 'the edge runs without its monitor');
     return undefined;
   }
 }

@@ -1,10 +1,11 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { Gate, Guest } from '../gate.js';
 import type { Admission, Place } from './admission.js';
 import { createAddresses, formatAddress } from './client-address.js';
-import { isSecure } from './config.js';
-import type { Listener, Protocol } from './config-shapes.js';
+import { isSecure } from '../settings/config.js';
+import type { Listener, Protocol } from '../settings/config-shapes.js';
+import { listenAt } from '../settings/listening.js';
 import { takeProxyHeader } from './proxy-protocol.js';
 import { identifyTls, readKeyPair, tlsOptions } from './tls-identity.js';
 import type { Witness } from './witness.js';
@@ -27,6 +28,8 @@ type Deps = {
   admission: Admission;
   witness: Pick<Witness, 'refused'>;
   connectTimeout: number;
+  /** Where the settings name the listener. */
+  place: string;
   /** Serves whoever arrives. */
   receive(arrival: Arrival): void;
 };
@@ -43,9 +46,7 @@ export type OpenListener = {
   destroyAll(): void;
 };
 
-const backlog = 4096;
-
-/** Opens a port. @throws Error when it is taken, EdgeConfigError for a certificate that cannot be used */
+/** Opens a port. @throws EdgeStartError when it cannot be had, EdgeConfigError for a certificate that cannot be used */
 export async function openListener(listener: Listener, deps: Deps): Promise<OpenListener> {
   const { admission, witness, receive } = deps;
   const fronts = createAddresses(listener.proxyProtocol ?? []);
@@ -85,24 +86,15 @@ export async function openListener(listener: Listener, deps: Deps): Promise<Open
       socket.destroy();
     });
   });
-  await listen(server, listener);
+  const { protocol: what, host } = listener;
+  const port = await listenAt(server, { place: deps.place, what, host, port: listener.port });
   return {
     listener,
-    port: (server.address() as { port: number }).port,
+    port,
     reload: () => secure?.reload(),
     close: () => void server.close(),
     destroyAll: () => sockets.forEach((socket) => socket.destroy()),
   };
-}
-
-function listen(server: Server, { host, port }: Listener): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, backlog, ...(host === undefined ? {} : { host }) }, () => {
-      server.off('error', reject).on('error', () => {});
-      resolve();
-    });
-  });
 }
 
 type Secure = Extract<Listener, { certFile: string }>;

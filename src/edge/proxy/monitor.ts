@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Gate } from '../gate.js';
+import { listenAt } from '../settings/listening.js';
 
 /** The figures of an edge. */
 export type Meters = ReturnType<typeof createMeters>;
@@ -89,8 +90,10 @@ export function readiness({ gate, machineNow, isDraining }: Omit<Deps, 'registry
   return { status: isReady ? 200 : 503, body: trust === 'starting' ? state : { ...state, clockErrorSeconds } };
 }
 
-/** Answers `/metrics`, `/healthz` and `/readyz`. Resolves with its port once it listens. @throws Error when the port is taken */
-export async function openMonitor({ host, port }: { host: string; port: number }, deps: Deps) {
+type Place = { host: string; port: number; place: string };
+
+/** Answers `/metrics`, `/healthz` and `/readyz`. Resolves with its port once it listens. @throws EdgeStartError when the port cannot be had */
+export async function openMonitor(at: Place, deps: Deps) {
   const answer = (response: ServerResponse, status: number, body: object): void => {
     response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
     response.end(`${JSON.stringify(body)}\n`);
@@ -118,15 +121,9 @@ export async function openMonitor({ host, port }: { host: string; port: number }
     },
   );
   server.maxConnections = 100;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject).on('error', () => {});
-      resolve();
-    });
-  });
+  const port = await listenAt(server, { ...at, what: 'the monitor' });
   return {
-    port: (server.address() as { port: number }).port,
+    port,
     close(): void {
       server.close(() => {});
       server.closeAllConnections();

@@ -5,7 +5,7 @@ import type { Hooks } from '../mqtt/hooks.js';
 import { createLimiter, type Limiter } from '../mqtt/limits.js';
 import { mqttDefaults, type Denial, type MqttEvents, type Timers as MqttTimers } from '../mqtt/options.js';
 import type { MqttSession } from '../mqtt/options.js';
-import type { EdgeConfig } from './config.js';
+import type { EdgeConfig } from '../settings/config.js';
 import type { Arrival } from './listeners.js';
 import type { Ending, Live, Sessions, Timers } from './sessions.js';
 import type { MqttUpstream } from './upstream.js';
@@ -28,6 +28,8 @@ export type MqttArrival = { client: Duplex; sourceIp: string; arrival: Arrival }
 
 const quotaExceeded = 0x97;
 const mostSegments = 1000;
+// The control plane is asked that long before the broker's side is closed.
+const purgeMs = 300;
 
 /** Serves MQTT connections, and keeps their sessions in the table. */
 export function createMqttFront({ gate, sessions, upstream, witness, config, timers, hooks, failed }: Deps) {
@@ -47,8 +49,19 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
   const segments = createSegments(mqttTimers.now);
   const newest = new Map<string, MqttSession>();
 
-  /** Whether the broker must forget what it keeps for a device: it will not come back. */
-  const isGoneForGood = (session: MqttSession): boolean => gate.standing(session.guest())?.barred === 'thing-revoked';
+  /** Whether the broker must forget what it keeps for a device: it will not come back. Not for the newer session of a client id. */
+  const isGoneForGood = (session: MqttSession): boolean | Promise<boolean> =>
+    session.isPersistent() &&
+    newest.get(session.clientId) === session &&
+    gate.standing(session.guest()) !== undefined &&
+    gate.isGone(session.guest());
+
+  /** Makes the broker forget a session that ended before it could be told so. */
+  const purgeLater = async (session: MqttSession, isGone: boolean | Promise<boolean>): Promise<void> => {
+    if (!(await isGone) || newest.has(session.clientId)) return;
+    // A broker that cannot be reached was reported by whoever dialled it.
+    await session.purge().catch(() => {});
+  };
 
   const liveOf = (session: MqttSession, arrival: Arrival): Live => ({
     guest: session.guest,
@@ -57,10 +70,12 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
     clientId: session.clientId,
     fingerprint: arrival.fingerprint,
     recheck: (change) => session.recheck(change),
+    isOver: session.isOver,
     async end(ending) {
-      const purge = isGoneForGood(session) && newest.get(session.clientId) === session;
+      const isGone = isGoneForGood(session);
+      const purge = typeof isGone === 'boolean' ? isGone : within(isGone, purgeMs, timers);
       await session.end(ending, { purge });
-      if (purge && session.version < 5 && session.isPersistent()) session.purge().catch(failed);
+      if (session.version < 5 || !(await purge)) void purgeLater(session, isGone);
     },
   });
 
@@ -113,11 +128,24 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
   };
 }
 
+/** What is answered in time; false where it is not. */
+function within(answer: Promise<boolean>, ms: number, timers: Timers): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = timers.set(() => resolve(false), ms);
+    void answer.then((said) => {
+      timers.clear(timer);
+      resolve(said);
+    });
+  });
+}
+
 async function dial(upstream: MqttUpstream, witness: Witness): Promise<Duplex> {
   try {
-    return await upstream.dial();
+    const broker = await upstream.dial();
+    witness.upstreamWorks('mqtt');
+    return broker;
   } catch (error) {
-    witness.upstreamFailed('mqtt');
+    witness.upstreamFailed('mqtt', error as Error);
     throw error;
   }
 }

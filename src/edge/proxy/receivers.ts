@@ -1,8 +1,8 @@
 import type { Gate } from '../gate.js';
 import { createHttpProxy } from '../http-proxy/http-proxy.js';
 import { createAddresses } from './client-address.js';
-import { isWeb, type EdgeConfig } from './config.js';
-import type { Listener } from './config-shapes.js';
+import { isWeb, type EdgeConfig } from '../settings/config.js';
+import type { Listener } from '../settings/config-shapes.js';
 import type { Arrival } from './listeners.js';
 import type { createMqttFront } from './mqtt-front.js';
 import type { Sessions } from './sessions.js';

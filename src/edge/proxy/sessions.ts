@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Change, Gate, Guest } from '../gate.js';
-import type { Protocol } from './config-shapes.js';
+import type { Protocol } from '../settings/config-shapes.js';
 
 /** Why a session ends: a reason code of MQTT 5, and words for the device. */
 export type Ending = { code: number; text: string };
@@ -15,6 +15,8 @@ export type Live = {
   fingerprint?: string | undefined;
   /** Judges everything that it does now. The change may say what to look at; without one, everything. */
   recheck(change: Change | undefined): Ending | undefined;
+  /** One side closed it already: whoever ends it now did not. */
+  isOver(): boolean;
   /** Resolves when the sockets on both sides are destroyed. */
   end(ending: Ending): Promise<void>;
 };
@@ -67,7 +69,7 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
 
   const endEntry = (entry: Entry, ending: Ending): Promise<void> => {
     if (entry.done) return entry.done;
-    entry.ending = ending;
+    if (!entry.session.isOver()) entry.ending = ending;
     entry.done = ended(entry.session, ending).then(() => leave(entry));
     return entry.done;
   };
@@ -94,7 +96,7 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
       }
       if (entries.get(entry.session.id) !== entry) continue;
       const ending = entry.done ? undefined : endingOf(entry, change);
-      if (ending) ended++;
+      if (ending && !entry.session.isOver()) ended++;
       if (ending) void endEntry(entry, ending);
       else if (!entry.done) schedule(entry);
       if (entry.done) ends.push(entry.done);
@@ -152,7 +154,7 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
     /** Ends every session that a change contradicts. Resolves with their number once the sockets of all of them are destroyed. */
     async enforce(change: Change): Promise<number> {
       const asked = [...change.sessions].flatMap((id) => entries.get(id) ?? []);
-      const kicked = asked.filter(({ done }) => !done).length;
+      const kicked = asked.filter(({ done, session }) => !done && !session.isOver()).length;
       const ends = asked.map((entry) => endEntry(entry, { code: 0x98, text: 'ended by an operator: connect again' }));
       const some = change.everything
         ? [...entries.values()]

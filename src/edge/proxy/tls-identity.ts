@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions, type TlsOptions, type TLSSocket } from 'node:tls';
 import type { Barred, Gate, Guest } from '../gate.js';
-import { EdgeConfigError, readTextFile } from './config.js';
+import { EdgeConfigError, readTextFile } from '../settings/config.js';
 
 /** Whether a listener asks for client certificates. */
 export type ClientCertificates = 'required' | 'optional' | 'none';

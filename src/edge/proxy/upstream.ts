@@ -6,8 +6,8 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { createWebSocketStream, WebSocket } from 'ws';
 import type { Guest } from '../gate.js';
-import { readTextFile } from './config.js';
-import type { EdgeFile } from './config-shapes.js';
+import { readTextFile } from '../settings/config.js';
+import type { EdgeFile } from '../settings/config-shapes.js';
 import type { RawHeaders } from '../http-proxy/headers.js';
 import { readAuthorities } from './tls-identity.js';
 

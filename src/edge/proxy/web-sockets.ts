@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer, type WebSocket } from 'ws';
 import { clientAddress, type Addresses } from './client-address.js';
-import type { Listener } from './config-shapes.js';
+import type { Listener } from '../settings/config-shapes.js';
 import type { Arrival } from './listeners.js';
 import { sendProblem, sendRawProblem, type Problem } from '../http-proxy/problems.js';
 

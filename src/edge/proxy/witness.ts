@@ -3,17 +3,23 @@ import type { Ask, Guest } from '../gate.js';
 import type { RefusalLog, RefusedLine } from './log.js';
 import type { Meters } from './monitor.js';
 import type { Reports } from './reports.js';
+import type { Troubles } from './troubles.js';
 
 type Deps = {
   refusals: Pick<RefusalLog, 'say'>;
   meters: Pick<Meters, 'decisions' | 'upstreamFailures'>;
   reports: Pick<Reports, 'sampled' | 'seen' | 'denied'>;
+  troubles: Troubles;
 };
+
+type Upstream = 'mqtt' | 'http';
+
+const nameOf = { mqtt: 'broker', http: 'service' } as const;
 
 export type Witness = ReturnType<typeof createWitness>;
 
 /** Sees what is decided and refused, for the figures, the log and the control plane. */
-export function createWitness({ refusals, meters, reports }: Deps) {
+export function createWitness({ refusals, meters, reports, troubles }: Deps) {
   return {
     /** A question was answered. `guest` is undefined while it is not known who asks. */
     decided(guest: Guest | undefined, ask: Ask, verdict: Verdict): void {
@@ -32,8 +38,11 @@ export function createWitness({ refusals, meters, reports }: Deps) {
     /** A device came in. */
     seen: ({ thingName }: Guest): void => reports.seen(thingName),
 
-    upstreamFailed(upstream: 'mqtt' | 'http'): void {
+    upstreamFailed(upstream: Upstream, error: Error): void {
       meters.upstreamFailures.inc({ upstream });
+      troubles.failed(error, nameOf[upstream]);
     },
+
+    upstreamWorks: (upstream: Upstream): void => troubles.works(nameOf[upstream]),
   };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { createCredential } from '../../../src/credentials.js';
+import { createCredential } from '../../../src/access/credentials.js';
 import { permissions, type Permission } from '../../../src/access/permissions.js';
 import { csrPem, newKey } from '../../support/pki/csr.js';
 import { databaseKinds } from '../../support/databases/databases.js';

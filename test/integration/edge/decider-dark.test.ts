@@ -211,8 +211,9 @@ describe.each(databaseKinds)('a decider in the dark, on %s', (kind) => {
     expect((await start()).trust()).toBe('spent');
   });
 
-  it('leaves the folder alone once it has closed, however often that is asked', async () => {
+  it('shares the folder with nobody, and leaves it alone once it has closed, however often that is asked', async () => {
     const first = await start();
+    await expect(start({ name: `other-${kind}` })).rejects.toThrow('stop that one first, or choose another stateDir');
     await guestOf(first, fingerprintOf(devices[0]!));
     await first.close();
     await (await start()).close();

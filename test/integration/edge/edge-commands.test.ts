@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
 import { resolve } from 'node:path';
@@ -37,6 +38,19 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
     return stage.at('edge.yaml');
   };
 
+  /** Starts an edge; `output` is what it printed. */
+  const start = (file: string) => {
+    const child = spawn(process.execPath, [resolve('dist/main.js'), 'edge', '--config', file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'] },
+    });
+    stage.children.push(child);
+    let text = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (octets: Buffer) => (text += octets.toString()));
+    return { child, output: () => text };
+  };
+
   it('check: the settings of docs/edge.md are good, and it says who is let in', async () => {
     const { code, output } = await runThingward(['edge', 'check', '--config', write(settings)]);
     expect(output).toContain('This edge can run.');
@@ -67,6 +81,40 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
     expect(code).toBe(1);
   });
 
+  it('says in one sentence which port it cannot have, and what to do', async () => {
+    const lineOf = (text: string): number => text.slice(0, text.indexOf('protocol: https')).split('\n').length;
+    const other = createServer().listen(httpsPort, '127.0.0.1');
+    await once(other, 'listening');
+    const file = write(settings);
+    const taken = await runThingward(['edge', '--config', file]);
+    const check = await runThingward(['edge', 'check', '--config', file]);
+    other.close();
+    expect([taken.code, taken.output.split('\n').at(-2)]).toEqual([
+      1,
+      `thingward: edge.yaml:${lineOf(settings)}: listeners[2]: https cannot listen on 127.0.0.1, port ${httpsPort}, because another program listens there, perhaps another edge: stop it, or choose another port`,
+    ]);
+    expect(taken.output).not.toMatch(/^ +at /m);
+    expect(check.output).toMatch(
+      /^BAD {2}https on .*, because another program listens there, .* choose another port$/m,
+    );
+    expect(check.code).toBe(1);
+    const elsewhere = settings.replace(`${httpsPort}, host: 127.0.0.1`, `${httpsPort}, host: 192.0.2.1`);
+    for (const words of [['edge'], ['edge', 'check']]) {
+      const { code, output } = await runThingward([...words, '--config', write(elsewhere)]);
+      expect([code, output]).toEqual([1, expect.stringContaining('this machine does not have the address in host')]);
+      expect(output).not.toMatch(/^ +at /m);
+    }
+  });
+
+  it('says without a stack why the server lets it not start', async () => {
+    writeFileSync(stage.at('wrong.key'), 'twk_wrong');
+    const file = write(settings.replace('keyFile: edge.key', 'keyFile: wrong.key'));
+    const { code, output } = await runThingward(['edge', '--config', file]);
+    expect(code).toBe(1);
+    expect(output.split('\n').at(-2)).toMatch(/^thingward: http.*answered 401: .*: make a key with the role edge/);
+    expect(output).not.toMatch(/^ +at /m);
+  });
+
   it('needs --config, and a file', async () => {
     for (const args of [['edge'], ['edge', 'check']]) {
       const { code, output } = await runThingward(args);
@@ -78,19 +126,8 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
 
   it('runs, rereads its certificates on SIGHUP, and drains on SIGTERM', async () => {
     const { name, token } = await stage.addDevice();
-    const args = [resolve('dist/main.js'), 'edge', '--config', write(settings)];
-    const child = spawn(process.execPath, args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'] },
-    });
-    stage.children.push(child);
-    let output = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (octets: Buffer) => (output += octets.toString()));
-    await eventually(
-      () => output,
-      (text) => text.split('the edge listens').length === 4,
-    );
+    const { child, output } = start(write(settings));
+    await eventually(output, (text) => text.split('the edge listens').length === 4);
     /** What the listener shows, and what it answers to a device. */
     const ask = async () => {
       const files = { cert: readFileSync(stage.at(`${name}.crt`)), key: readFileSync(stage.at(`${name}.key`)) };
@@ -103,27 +140,45 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
       await once(socket, 'close');
       return { text, fingerprint256 };
     };
+    const check = await runThingward(['edge', 'check', '--config', stage.at('edge.yaml')]);
+    expect(check.output).toContain('an edge with this stateDir runs now');
+    expect(check.output).toContain(
+      `     https on 127.0.0.1, port ${httpsPort}: taken, perhaps by the edge that runs now`,
+    );
+    expect([check.code, check.output.includes('BAD')]).toEqual([0, false]);
+    const second = await runThingward(['edge', '--config', stage.at('edge.yaml')]);
+    expect([second.code, second.output]).toEqual([
+      1,
+      `thingward: ${stage.at('edge-state')} is in use by another edge: stop that one first, or choose another stateDir\n`,
+    ]);
     const first = await ask();
     expect(first.text).toMatch(/^HTTP\/1\.1 200 /);
     writeFileSync(stage.at('tls.key'), 'nonsense');
     child.kill('SIGHUP');
-    await eventually(
-      () => output,
-      (text) => text.includes('the old one stays') && text.includes('were read again'),
-    );
+    await eventually(output, (text) => text.includes('the old one stays') && text.includes('were read again'));
     expect((await ask()).fingerprint256).toBe(first.fingerprint256);
     makeListenerCertificate(stage.at);
     child.kill('SIGHUP');
-    await eventually(
-      () => output,
-      (text) => text.split('were read again').length === 3,
-    );
-    const second = await ask();
-    expect(second.text).toMatch(/^HTTP\/1\.1 200 /);
-    expect(second.fingerprint256).not.toBe(first.fingerprint256);
+    await eventually(output, (text) => text.split('were read again').length === 3);
+    const renewed = await ask();
+    expect(renewed.text).toMatch(/^HTTP\/1\.1 200 /);
+    expect(renewed.fingerprint256).not.toBe(first.fingerprint256);
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     expect((await ended)[0]).toBe(0);
-    expect(output).not.toContain(token);
+    expect(output()).not.toContain(token);
+  });
+
+  it('leaves its stateDir to the next one at once, however it ends', async () => {
+    const file = write(settings);
+    for (let round = 0; round < 3; round++) {
+      const { child, output } = start(file);
+      await eventually(output, (text) => text.split('the edge listens').length === 4);
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+      const check = await runThingward(['edge', 'check', '--config', file]);
+      expect([check.code, check.output.includes('runs now')]).toEqual([0, false]);
+    }
   });
 });

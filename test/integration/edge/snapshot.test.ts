@@ -209,12 +209,13 @@ describe.each(databaseKinds)('what an edge is told on %s', (kind) => {
       status: 'active',
     });
     expect(Object.keys(first as object)).not.toContain('reason');
+    expect(Object.keys(first as object)).not.toContain('otherLive');
     expect(new Set((body.principals as unknown[]).slice(1, 499))).toEqual(new Set([null]));
     for (const fingerprints of [[], [...none, ...none.slice(0, 3)], ['x'], [known.toUpperCase()], 'x', [null]])
       expect((await as.post('/v1/edge/principals', { fingerprints })).status).toBe(400);
     expect((await as.post('/v1/edge/principals', { fingerprints: [known], other: 1 })).status).toBe(400);
     const revoked = await as.post('/v1/edge/principals', { fingerprints: [fingerprintOf(devices[0]!)] });
-    expect(revoked.body.principals[0]).toMatchObject({ reason: 'keyCompromise', status: 'revoked' });
+    expect(revoked.body.principals[0]).toMatchObject({ reason: 'keyCompromise', status: 'revoked', otherLive: false });
   });
 
   it('waits for atLeast, and refuses that of another history', async () => {

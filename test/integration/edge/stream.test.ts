@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createCredential } from '../../../src/credentials.js';
+import { createCredential } from '../../../src/access/credentials.js';
 import type { Client } from '../../support/client.js';
 import { databaseKinds, freshDatabase, type TestDatabase } from '../../support/databases/databases.js';
 import { openEdgeStream } from '../../support/edge/follower.js';

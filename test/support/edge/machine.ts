@@ -1,3 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Wait } from '../../../src/edge/decider/control-plane.js';
+
 /** The machine of an edge, whose clocks and connections a test holds in its hands. */
 export function createMachine() {
   let ms = 1_000_000;
@@ -5,6 +8,12 @@ export function createMachine() {
   let isAway = false;
   let connections = new AbortController();
   const answers: ((path: string, text: string) => string)[] = [];
+
+  /** Attempts follow each other at once; nobody waits for a first word that will not come. */
+  const wait: Wait = async (_ms, signal, until) => {
+    do await sleep(5, undefined, { signal });
+    while (until === 'first word' && !isAway);
+  };
 
   const throughTheWire: typeof fetch = async (input, init = {}) => {
     if (isAway) throw new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') });
@@ -19,7 +28,7 @@ export function createMachine() {
 
   return {
     /** For createDecider. */
-    clocks: { now: () => ms, wall: () => ms + wallOffset, fetch: throughTheWire },
+    clocks: { now: () => ms, wall: () => ms + wallOffset, fetch: throughTheWire, wait },
     pass: (byMs: number) => void (ms += byMs),
     /** Sets the wall clock of the machine, and nothing else. */
     setWall: (byMs: number) => void (wallOffset += byMs),

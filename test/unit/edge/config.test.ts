@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { EdgeConfigError, readEdgeConfig } from '../../../src/edge/proxy/config.js';
+import { EdgeConfigError } from '../../../src/edge/settings/config.js';
+import { readEdgeConfig } from '../../../src/edge/settings/config-file.js';
 
 const whole = `server: https://things.example.com
 keyFile: edge.key
@@ -40,6 +41,16 @@ const faultOf = (text: string): string => {
 };
 
 describe('the settings of an edge', () => {
+  it('give no port to two of them', () => {
+    const other = '  - { protocol: http, port: 9443, host: 127.0.0.1 }';
+    expect(faultOf(whole.replace('upstream:\n', `${other}\nupstream:\n`))).toBe(
+      'edge.yaml:11: listeners[5].port: is the port of listeners[4] too: choose another',
+    );
+    const monitor = whole.replace('port: 9464', 'port: 1883');
+    expect(faultOf(monitor)).toBe('edge.yaml:17: monitor.port: is the port of listeners[1] too: choose another');
+    expect(faultOf(whole.replace('host: 127.0.0.1, port: 8080', 'host: 127.0.0.2, port: 1883'))).toBe('none');
+  });
+
   it('are read, with paths that start at the folder of the file', () => {
     const config = readEdgeConfig(whole, '/etc/thingward/edge.yaml');
     expect(config.keyFile).toBe('/etc/thingward/edge.key');

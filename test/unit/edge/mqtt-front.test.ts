@@ -35,6 +35,7 @@ function open() {
     seen: () => {},
     refused: (reason) => void refused.push(reason),
     upstreamFailed: () => {},
+    upstreamWorks: () => {},
   } as Witness;
   const limits = { connectTimeout: 10_000, packetBytes: 262_144, queuedBytesPerConnection: 1_048_576 };
   const front = createMqttFront({
@@ -51,7 +52,7 @@ function open() {
   });
 
   /** A device that connects, and whose broker answers if it is dialled. */
-  const arrive = async (name: string): Promise<Wire> => {
+  const arrive = async (name: string, clean = true): Promise<Wire> => {
     const wire = createWire();
     const place = { moveTo: () => true, authenticated: () => {}, leave: () => {} };
     const arrival = {
@@ -62,7 +63,7 @@ function open() {
     } as unknown as Arrival;
     const dialled = brokers.length;
     front.receive({ client: wire.near, sourceIp: '192.0.2.1', arrival });
-    wire.send(connect({ clientId: name, password: name }));
+    wire.send(connect({ clientId: name, password: name, clean }));
     await settle();
     if (brokers.length > dialled) brokers.at(-1)!.send(connack(0));
     await settle();
@@ -86,6 +87,20 @@ describe('MQTT sessions of an edge', () => {
     await settle();
     expect(sessions.size()).toBe(2);
     expect(returnCode(await arrive('three'))).toBe(0);
+  });
+
+  it('have what the broker keeps purged for the newest session of a client id alone', async () => {
+    const { arrive, revoke, brokers, sessions } = open();
+    await arrive('one', false);
+    await arrive('one', false);
+    await arrive('two', true);
+    for (const name of ['one', 'two']) revoke(name);
+    const things = new Set(['one', 'two']);
+    expect(await sessions.enforce({ cursor: 'c', things, everything: false, sessions: new Set<string>() })).toBe(3);
+    await settle();
+    // Once, for the second: a clean connect with its client id.
+    expect(brokers).toHaveLength(4);
+    expect(brokers[3]!.bytes().includes('one')).toBe(true);
   });
 
   it('are in the table until both sides are destroyed, and enforced not before', async () => {

@@ -44,6 +44,7 @@ const session = (id: string, clientId = id): Session => ({
   sourceIp: '192.0.2.1',
   connectedAt: 1_800_000_000_000,
   recheck: () => undefined,
+  isOver: () => false,
   end: async () => {},
 });
 const ids = ({ opened }: SessionReport) => opened.map(({ id }) => id);

@@ -36,6 +36,7 @@ function device(thingName: string, expiresAt: number) {
   let finish = (): void => {};
   const ended: Ending[] = [];
   let looked = 0;
+  let isOver = false;
   const live: Live = {
     guest: () => guest,
     protocol: 'mqtts',
@@ -44,6 +45,7 @@ function device(thingName: string, expiresAt: number) {
       looked++;
       return ending;
     },
+    isOver: () => isOver,
     end(why) {
       ended.push(why);
       return new Promise((resolve) => (finish = resolve));
@@ -54,6 +56,7 @@ function device(thingName: string, expiresAt: number) {
     ended,
     bar: (why: Ending | undefined) => void (ending = why),
     finish: () => finish(),
+    leave: () => void (isOver = true),
     looked: () => looked,
   };
 }
@@ -102,6 +105,27 @@ describe('the table of sessions', () => {
     await run();
     expect(counts.sort()).toEqual([0, 1]);
     expect(pump.ended).toHaveLength(1);
+  });
+
+  it('was not ended by the edge when its own side closed it before, at a change, an order and a drain', async () => {
+    const { sessions, run, now, seen } = open();
+    const devices = [0, 1, 2].map((n) => device(`pump-${n}`, now() + 3_600_000));
+    const ids = devices.map(({ live }) => (sessions.add(live) as { id: string }).id);
+    for (const each of devices) {
+      each.leave();
+      each.bar(revoked);
+    }
+    const counts: number[] = [];
+    const ordered = change({ things: new Set(['pump-0']), sessions: new Set([ids[1]!]) });
+    void sessions.enforce(ordered).then((count) => counts.push(count));
+    void sessions.endAll({ code: 0x8b, text: 'drain' }, ['mqtts']);
+    await run();
+    // What is left of them has to be gone before somebody says so.
+    expect([counts, sessions.size()]).toEqual([[], 3]);
+    for (const each of devices) each.finish();
+    await run();
+    expect(counts).toEqual([0]);
+    expect(seen.slice(3)).toEqual(ids.map((id) => `closed ${id} by itself`));
   });
 
   it('judges only the things of a change, and everything when everything may have changed', async () => {

@@ -22,6 +22,7 @@ function started() {
     cursor: () => String(at),
     isClear: () => isClear,
     moved: () => void moves.push(enforcement.enforced()),
+    onSound: () => {},
     onError: ({ message }) => void errors.push(message),
   });
   enforcement.follow(

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, trunc
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createStateFolder, type StoredMark } from '../../../../src/edge/decider/stored.js';
+import { createStateFolder, type StoredMark } from '../../../../src/edge/state/stored.js';
 
 const key = 'twk_test';
 const markAt = (position: number): StoredMark => ({

@@ -32,7 +32,10 @@ const entry = (came: TokenKey[], went: { kid: string; retiresAt: string }[]) => 
 
 describe('the keys of access tokens at an edge', () => {
   it.each(['ES256', 'RS256', 'EdDSA'] as const)('verify what the control plane signed with %s', async (alg) => {
-    const keys = createTokenKeys(() => 0);
+    const keys = createTokenKeys(
+      () => 0,
+      () => 'https://a.example',
+    );
     const token = (await signer('k1', alg)).sign(claims);
     expect(keys.read(token)).toBeUndefined();
     keys.load([shown('k1', alg)]);
@@ -41,7 +44,10 @@ describe('the keys of access tokens at an edge', () => {
   });
 
   it('refuse every other way to write a token, a header of the sender and a signature of another key', async () => {
-    const keys = createTokenKeys(() => 0);
+    const keys = createTokenKeys(
+      () => 0,
+      () => 'https://a.example',
+    );
     keys.load([shown('k1', 'ES256')]);
     const token = (await signer('k1', 'ES256')).sign(claims);
     const [header, payload, signature] = token.split('.') as [string, string, string];
@@ -70,9 +76,30 @@ describe('the keys of access tokens at an edge', () => {
     for (const [why, forged] of Object.entries(wrong)) expect(keys.read(forged), why).toBeUndefined();
   });
 
+  it('count for one issuer, the one of now, and for every one where it is not known', async () => {
+    let issuer: string | undefined = 'https://a.example';
+    const keys = createTokenKeys(
+      () => 0,
+      () => issuer,
+    );
+    keys.load([shown('k1', 'ES256')]);
+    const key = await signer('k1', 'ES256');
+    const other = key.sign({ ...claims, iss: 'https://b.example' });
+    const reads = () =>
+      [key.sign(claims), other, key.sign({ sub: 't' })].map((token) => keys.read(token) !== undefined);
+    expect(reads()).toEqual([true, false, false]);
+    issuer = 'https://b.example';
+    expect(reads()).toEqual([false, true, false]);
+    issuer = undefined;
+    expect(reads()).toEqual([true, true, true]);
+  });
+
   it('come and go with the log, at the time that it says', async () => {
     let now = Date.UTC(2026, 10, 28);
-    const keys = createTokenKeys(() => now);
+    const keys = createTokenKeys(
+      () => now,
+      () => 'https://a.example',
+    );
     keys.load([shown('k1', 'ES256')]);
     const [first, second] = [await signer('k1', 'ES256'), await signer('k2', 'RS256')];
     keys.apply(entry([shown('k2', 'RS256')], [{ kid: 'k1', retiresAt: '2026-11-28T00:20:00Z' }]));
@@ -80,7 +107,10 @@ describe('the keys of access tokens at an edge', () => {
       expect.objectContaining(claims),
       expect.objectContaining(claims),
     ]);
-    const again = createTokenKeys(() => now);
+    const again = createTokenKeys(
+      () => now,
+      () => 'https://a.example',
+    );
     again.load(keys.shown());
     now += 20 * 60_000;
     for (const each of [keys, again]) {
@@ -90,7 +120,10 @@ describe('the keys of access tokens at an edge', () => {
   });
 
   it('of an algorithm that is not known here verify nothing', () => {
-    const keys = createTokenKeys(() => 0);
+    const keys = createTokenKeys(
+      () => 0,
+      () => 'https://a.example',
+    );
     keys.load([{ ...shown('k1', 'ES256'), alg: 'ML-DSA-44' }]);
     expect(keys.shown()).toEqual([]);
   });

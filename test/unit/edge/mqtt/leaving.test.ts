@@ -37,10 +37,12 @@ describe('a client that leaves', () => {
     ],
   ])('by DISCONNECT of %s has it passed, and nothing after it', async (_name, fields, bytes) => {
     const desk = await joined(fields);
+    expect(desk.connection.session()?.isOver()).toBe(false);
     await desk.send(
       octets(publish('acme/pump/a', { ...('version' in fields ? { properties: none } : {}) }), bytes, packet(0xc0)),
     );
     expect(desk.toBroker().endsWith(hex(bytes))).toBe(true);
+    expect(desk.connection.session()?.isOver()).toBe(true);
     await expectEnded(desk, 0);
   });
 

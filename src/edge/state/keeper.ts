@@ -1,9 +1,11 @@
-import type { createFollowedClock } from './followed-clock.js';
-import type { Known, SnapshotPage } from './known.js';
-import type { Principals } from './principals.js';
-import type { ShownPrincipal } from './principal-queue.js';
+import type { createFollowedClock } from '../decider/followed-clock.js';
+import type { Known, SnapshotPage } from '../decider/known.js';
+import type { Principals } from '../decider/principals.js';
+import type { ShownPrincipal } from '../decider/principal-queue.js';
+import { EdgeStartError } from '../start-error.js';
+import { lockFolder } from './lock.js';
 import { createStateFolder, type StoredMark } from './stored.js';
-import type { createTrust } from './trust.js';
+import type { createTrust } from '../decider/trust.js';
 
 type Deps = {
   stateDir: string;
@@ -16,6 +18,8 @@ type Deps = {
   /** The wall clock of this machine, milliseconds since 1970. */
   wall(): number;
   onError(error: Error): void;
+  /** The state was written. */
+  onSound(): void;
 };
 
 /** One line of the state: what decisions are made from, by its kind. */
@@ -31,9 +35,10 @@ const mostPrincipals = 50_000;
 const mostPending = 50_000;
 
 /** Writes down what is known, and takes it up again after a restart. */
-export function createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, onError }: Deps) {
+export function createKeeper({ stateDir, key, known, principals, trust, clock, monotonic, wall, ...told }: Deps) {
   const folder = createStateFolder(stateDir, key);
   let reason = 'there is none';
+  let unlock = (): void => {};
   let writtenAt = -Infinity;
   // What came since it was written; undefined when everything has to be written again.
   let pending: StoredRecord[] | undefined;
@@ -84,14 +89,28 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
     known.reach(cursor);
   };
 
-  return {
-    /** Takes up what was kept. @throws Error when the folder cannot be made */
-    async restore(): Promise<void> {
+  /** Makes the folder and locks it, before the first octet in it is read. */
+  const prepare = async (): Promise<void> => {
+    try {
       await folder.prepare();
+      unlock = await lockFolder(stateDir);
+    } catch (error) {
+      if (error instanceof EdgeStartError) throw error;
+      const why = (error as Error).message;
+      throw new EdgeStartError(`stateDir cannot be used (${why}): let this user write there, or choose another one`, {
+        cause: error,
+      });
+    }
+  };
+
+  return {
+    /** Takes up what was kept. @throws EdgeStartError when the folder cannot be made, or another edge uses it */
+    async restore(): Promise<void> {
+      await prepare();
       const found = await folder.read();
       if ('reason' in found) {
         reason = found.reason;
-        if (reason !== 'there is none') onError(new Error(`${stateDir} is not used: ${reason}`));
+        if (reason !== 'there is none') told.onError(new Error(`${stateDir} is not used: ${reason}`));
         return;
       }
       try {
@@ -99,7 +118,7 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
         resume(found.mark);
       } catch (error) {
         reason = `it cannot be read: ${(error as Error).message}`;
-        onError(new Error(`${stateDir} is not used: ${reason}`));
+        told.onError(new Error(`${stateDir} is not used: ${reason}`));
       }
     },
 
@@ -128,11 +147,15 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
       pending = [];
       try {
         await (all ? folder.replace(all, mark) : folder.append(added!, mark));
+        told.onSound();
       } catch (error) {
         pending = undefined;
         throw error;
       }
     },
+
+    /** Leaves the folder to others. */
+    release: (): void => unlock(),
 
     /** Why nothing was taken up. */
     reason: (): string => reason,

@@ -1,26 +1,26 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { basename, dirname, resolve } from 'node:path';
-import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+import { resolve } from 'node:path';
+import type { z } from 'zod';
 import { edgeFile, type EdgeFile, type Listener } from './config-shapes.js';
 
-/** Says what is wrong with a file of settings, with the number of the line. */
+/** Says what is wrong with the settings, with the number of the line where they are in a file. */
 export class EdgeConfigError extends Error {
   override readonly name = 'EdgeConfigError';
 }
 
+/** Where the settings say something, for whoever reads them: such as `edge.yaml:6: listeners[0]`. */
+export type PlaceOf = (path: PropertyKey[]) => string;
+
 /** Valid settings; every file that they name is an absolute path. */
-export type EdgeConfig = EdgeFile & { monitorIsGiven: boolean };
+export type EdgeConfig = EdgeFile & { monitorIsGiven: boolean; placeOf: PlaceOf };
+
+/** The settings of an edge as an object, with the members of `edge.yaml`. */
+export type EdgeSettings = z.input<typeof edgeFile>;
 
 type Finding = { path: PropertyKey[]; message: string };
 
 const mostFindings = 20;
-const mostBytes = 1024 * 1024;
-
-/** Reads the settings of an edge. Paths in them start at the folder of the file. @throws EdgeConfigError */
-export function loadEdgeConfig(file: string): EdgeConfig {
-  return readEdgeConfig(readTextFile(file, 'the settings'), file);
-}
 
 /** The text of a file. @throws EdgeConfigError saying what it was for */
 export function readTextFile(file: string, what: string): string {
@@ -31,74 +31,35 @@ export function readTextFile(file: string, what: string): string {
   }
 }
 
-/** Reads the text of a file of settings. @throws EdgeConfigError that names each line that is wrong */
-export function readEdgeConfig(text: string, file: string): EdgeConfig {
-  if (text.length > mostBytes) throw new EdgeConfigError(`${file} is larger than 1 MiB`);
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const fail = (found: { line: number; message: string }[]): never => {
-    const shown = found.slice(0, mostFindings).map(({ line, message }) => `${basename(file)}:${line}: ${message}`);
-    throw new EdgeConfigError(shown.join('\n'));
-  };
-  const broken = [...document.errors, ...document.warnings];
-  if (broken.length > 0)
-    fail(broken.map(({ pos, message }) => ({ line: lines.linePos(pos[0]).line, message: message.split('\n', 1)[0]! })));
-  const result = edgeFile.safeParse(plainOf(document, file));
+/** Completes settings with their defaults. Paths in them start at `folder`. @throws EdgeConfigError that names everything that is wrong */
+export function readSettings(given: unknown, folder: string, placeOf: PlaceOf): EdgeConfig {
+  const result = edgeFile.safeParse(given);
   const findings = result.success ? contradictions(result.data) : result.error.issues.flatMap(findingsOf);
-  if (!result.success || findings.length > 0)
-    return fail(
-      findings.map(({ path, message }) => ({
-        line: lines.linePos(offsetOf(document, path)).line,
-        message: `${spell(path)}${message}`,
-      })),
-    );
-  return {
-    ...withAbsolutePaths(result.data, dirname(resolve(file))),
-    monitorIsGiven: result.data.monitor !== undefined,
-  };
+  if (!result.success || findings.length > 0) throw new EdgeConfigError(wordsOf(findings, placeOf));
+  return { ...withAbsolutePaths(result.data, folder), monitorIsGiven: result.data.monitor !== undefined, placeOf };
 }
 
-/** @throws EdgeConfigError for an alias without its anchor, or for too many */
-function plainOf(document: Document.Parsed, file: string): unknown {
-  try {
-    return document.toJS({ maxAliasCount: 10 });
-  } catch (error) {
-    throw new EdgeConfigError(`${basename(file)}:1: ${(error as Error).message}`);
-  }
+/** A member as it is written in code, such as `listeners[0].port`. */
+export function spell(path: PropertyKey[]): string {
+  return path
+    .map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`))
+    .join('');
+}
+
+function wordsOf(findings: readonly Finding[], placeOf: PlaceOf): string {
+  const shown = findings.slice(0, mostFindings);
+  return shown.map(({ path, message }) => `${placeOf(path)}: ${message}`).join('\n');
 }
 
 type Issue = { code: string; path: PropertyKey[]; message: string; keys?: string[] };
 
 function findingsOf(issue: Issue): Finding[] {
-  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: wordsOf(issue.message) }];
+  if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: messageOf(issue.message) }];
   return (issue.keys ?? []).map((key) => ({ path: [...issue.path, key], message: 'is not a setting of an edge' }));
 }
 
-function wordsOf(message: string): string {
+function messageOf(message: string): string {
   return /received undefined$/.test(message) ? 'is missing' : message;
-}
-
-function spell(path: PropertyKey[]): string {
-  if (path.length === 0) return '';
-  return `${path.map((part, at) => (typeof part === 'number' ? `[${part}]` : `${at > 0 ? '.' : ''}${String(part)}`)).join('')}: `;
-}
-
-/** Where in the text a member stands; for one that is missing, where its parent does. */
-function offsetOf(document: Document.Parsed, path: PropertyKey[]): number {
-  let node: unknown = document.contents;
-  let offset = isNode(node) ? (node.range?.[0] ?? 0) : 0;
-  for (const part of path) {
-    if (isMap(node)) {
-      const pair = node.items.find((each) => isPair(each) && isScalar(each.key) && each.key.value === part);
-      if (!pair) return offset;
-      offset = (isNode(pair.key) ? pair.key.range?.[0] : undefined) ?? offset;
-      node = pair.value;
-    } else if (isSeq(node)) {
-      node = node.items[Number(part)];
-      offset = (isNode(node) ? node.range?.[0] : undefined) ?? offset;
-    } else return offset;
-  }
-  return offset;
 }
 
 /** What each member allows and all of them together do not. */
@@ -117,9 +78,34 @@ function contradictions(file: EdgeFile): Finding[] {
     const kind = isWeb(listener) ? 'http' : 'mqtt';
     if (!upstream[kind]) say(['upstream'], `has no ${kind}, which the listener ${listener.protocol} needs`);
   });
+  sharedPorts(file).forEach(({ path, message }) => say(path, message));
   if (upstream.mqtt?.passwordFile !== undefined && upstream.mqtt.username === undefined)
     say(['upstream', 'mqtt', 'passwordFile'], 'needs a username: MQTT 3.1.1 sends no password without one');
   return found;
+}
+
+/** Ports that two of the listeners want, or one and the monitor. */
+function sharedPorts({ listeners, monitor }: EdgeFile): Finding[] {
+  const wanted = [
+    ...listeners.map(({ host, port }, index) => ({ host, port, path: ['listeners', index, 'port'] })),
+    ...(monitor ? [{ ...monitor, path: ['monitor', 'port'] }] : []),
+  ];
+  return wanted.flatMap(({ host, port, path }, at) => {
+    const first = wanted
+      .slice(0, at)
+      .find((other) => other.port === port && other.port !== 0 && meets(other.host, host));
+    return first ? [{ path, message: `is the port of ${spell(first.path.slice(0, -1))} too: choose another` }] : [];
+  });
+}
+
+const everyAddress: ReadonlySet<string | undefined> = new Set([undefined, '0.0.0.0', '::']);
+
+const meets = (one: string | undefined, other: string | undefined): boolean =>
+  everyAddress.has(one) || everyAddress.has(other) || one === other;
+
+/** Where the monitor is. */
+export function monitorOf({ monitor }: EdgeConfig): { host: string; port: number } {
+  return monitor ?? { host: '127.0.0.1', port: 9464 };
 }
 
 /** Whether a listener speaks TLS. */

@@ -1,0 +1,101 @@
+import type { Trouble } from '../trouble.js';
+import { ControlPlaneError, type Failure } from '../decider/control-plane.js';
+import type { Tell } from './log.js';
+
+/** What may stop working, and works again later. */
+export type What = Trouble | 'broker' | 'service';
+
+type State = { since: number; attempts: number; failure: string; saidAt: number | undefined };
+
+// What fails again so soon after a line about it is counted, and said later.
+const quietMs = 60_000;
+const againMs = 300_000;
+
+export type Troubles = ReturnType<typeof createTroubles>;
+
+/**
+ * Says once that something stopped working, and once that it works again, with how long that took and how many attempts. While it
+ * lasts, the count is said every five minutes. `now` is in milliseconds, and never goes back.
+ */
+export function createTroubles(tell: Tell, now: () => number) {
+  const states = new Map<What, State>();
+  const lastLines = new Map<What, number>();
+
+  const say = (what: What, state: State, error: Error): void => {
+    const { since, attempts, failure, saidAt } = state;
+    const again = saidAt === undefined ? {} : { attempts, seconds: secondsOf(now() - since) };
+    tell.warn({ ...again, ...reasonOf(error) }, `${saidAt === undefined ? '' : 'still: '}${wordsOf(what, failure)}`);
+    state.saidAt = now();
+    lastLines.set(what, now());
+  };
+
+  return {
+    /** Something failed, and is tried again. */
+    failed(error: Error, of: What): void {
+      const failure = error instanceof ControlPlaneError ? error.failure : '';
+      // What nobody answers is one trouble, whoever asked.
+      const what = failure === 'away' && asking.has(of) ? 'following' : of;
+      const before = states.get(what);
+      const state: State =
+        before?.failure === failure ? before : { since: now(), attempts: 0, failure, saidAt: undefined };
+      states.set(what, state);
+      state.attempts++;
+      const last = lastLines.get(what) ?? -Infinity;
+      const isOther = before !== undefined && before !== state;
+      if (isOther || now() - last >= (state.saidAt === undefined ? quietMs : againMs)) say(what, state, error);
+    },
+
+    /** Something works. */
+    works(what: What): void {
+      const state = states.get(what);
+      if (!state) return;
+      states.delete(what);
+      if (state.saidAt === undefined) return;
+      const { since, attempts } = state;
+      tell.info({ seconds: secondsOf(now() - since), attempts }, sound[what]);
+      lastLines.set(what, now());
+    },
+  };
+}
+
+const asking: ReadonlySet<What> = new Set<What>(['receipts', 'reports', 'questions', 'authorities']);
+
+const secondsOf = (ms: number): number => Math.round(ms / 1000);
+
+/** A sentence is enough for what is expected; a stack is for defects. */
+const reasonOf = (error: Error): object =>
+  error instanceof TypeError || error instanceof RangeError ? { err: error } : { why: error.message };
+
+const following: Readonly<Record<Failure, string>> = {
+  away: 'the control plane is away: decisions continue by what is known',
+  refused: 'the control plane refuses this edge: nobody is let in',
+  'start-anew': 'everything is read again from the control plane',
+  rejected: 'the control plane rejects what this edge asks',
+};
+
+function wordsOf(what: What, failure: string): string {
+  return what === 'following' ? (following[failure as Failure] ?? 'the log cannot be followed') : failing[what];
+}
+
+const failing: Readonly<Record<Exclude<What, 'following'>, string>> = {
+  receipts: 'the control plane refuses the receipts of this edge',
+  reports: 'the control plane refuses the reports of sessions',
+  questions: 'the control plane does not say who holds a certificate',
+  authorities: 'the authorities of the account cannot be read again',
+  state: 'the state cannot be written to stateDir',
+  sessions: 'sessions could not be ended',
+  broker: 'the broker cannot be reached',
+  service: 'the service cannot be reached',
+};
+
+const sound: Readonly<Record<What, string>> = {
+  following: 'the control plane is back',
+  receipts: 'the control plane takes receipts again',
+  reports: 'the control plane takes reports of sessions again',
+  questions: 'the control plane says again who holds a certificate',
+  authorities: 'the authorities of the account were read again',
+  state: 'the state is written to stateDir again',
+  sessions: 'sessions are ended again',
+  broker: 'the broker is back',
+  service: 'the service is back',
+};

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import mqtt, { type IConnackPacket, type MqttClient } from 'mqtt';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createEdgeStage, eventually, type EdgeStage } from '../../support/edge/stage.js';
+import { renew, useKey } from '../../support/fleet.js';
+import { serialOf } from '../../support/pki/crl.js';
+import { describeWith } from '../../support/programs.js';
+
+describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () => {
+  let stage: EdgeStage;
+  let port: number;
+  let broker: string;
+  const clients: MqttClient[] = [];
+
+  beforeAll(async () => {
+    stage = await createEdgeStage();
+    broker = await stage.startBroker();
+    const edge = await stage.startEdge([{ protocol: 'mqtts' }], { upstream: { mqtt: { url: broker } } });
+    port = edge.portOf(0);
+  });
+  afterAll(async () => {
+    clients.forEach((client) => client.end(true));
+    await stage?.stop();
+  });
+
+  const lasting = { clean: false, properties: { sessionExpiryInterval: 3600 }, reconnectPeriod: 0 };
+
+  /** A device whose session the broker keeps. `gone` resolves when its connection is closed. */
+  const join = async (protocolVersion: 4 | 5) => {
+    const device = await stage.addDevice();
+    const client = mqtt.connect(`mqtts://localhost:${port}`, {
+      ...lasting,
+      clientId: device.name,
+      protocolVersion,
+      ca: readFileSync(stage.at('tls.crt')),
+      cert: readFileSync(stage.at(`${device.name}.crt`)),
+      key: readFileSync(stage.at(`${device.name}.key`)),
+    });
+    clients.push(client);
+    client.on('error', () => {});
+    await new Promise((resolve) => client.once('connect', resolve));
+    await client.subscribeAsync(`${device.name}/#`, { qos: 1 });
+    const gone = new Promise<void>((resolve) => client.once('close', () => resolve()));
+    return { device, gone };
+  };
+
+  /** Whether the broker still has the session, which keeps it as it is. */
+  const isKept = async (clientId: string, protocolVersion: 4 | 5): Promise<boolean> => {
+    const client = mqtt.connect(broker, { ...lasting, clientId, protocolVersion });
+    const { sessionPresent } = await new Promise<IConnackPacket>((resolve) => client.once('connect', resolve));
+    await client.endAsync();
+    return sessionPresent;
+  };
+
+  const revoke = async (serial: string, reason: string): Promise<void> => {
+    expect((await stage.server.owner.post(`/v1/certificates/${serial}/revoke`, { reason })).status).toBe(200);
+  };
+
+  it.each([4, 5] as const)('is gone with its only certificate, in MQTT version %i', async (version) => {
+    const { device, gone } = await join(version);
+    await revoke(serialOf(device), 'keyCompromise');
+    await gone;
+    await eventually(
+      () => isKept(device.name, version),
+      (kept) => !kept,
+    );
+  });
+
+  it.each([4, 5] as const)('is gone with its thing, in MQTT version %i', async (version) => {
+    const { device, gone } = await join(version);
+    await stage.server.owner.post(`/v1/things/${device.name}/revoke`, { reason: 'unspecified' });
+    await gone;
+    await eventually(
+      () => isKept(device.name, version),
+      (kept) => !kept,
+    );
+  });
+
+  it.each([4, 5] as const)('stays while it may come back, in MQTT version %i', async (version) => {
+    const { device: held, gone: ofHold } = await join(version);
+    await revoke(serialOf(held), 'certificateHold');
+    await ofHold;
+    const { device: renewed, gone: ofOther } = await join(version);
+    const next = await renew(stage.server, renewed);
+    expect(next.answer.status).toBe(201);
+    await revoke(serialOf(renewed), 'keyCompromise');
+    await ofOther;
+    const { device: replaced, gone: ofOlder } = await join(version);
+    await useKey(stage.server, await renew(stage.server, replaced));
+    await ofOlder;
+    const { device: paused, gone: ofSuspension } = await join(version);
+    await stage.server.owner.post(`/v1/things/${paused.name}/suspend`);
+    await ofSuspension;
+    // Each of them was ended after the one before it: what the edge would tell the broker of the first has been told.
+    for (const { name } of [held, renewed, replaced, paused])
+      expect([name, await isKept(name, version)]).toEqual([name, true]);
+  });
+});
