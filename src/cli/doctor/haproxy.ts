@@ -1,5 +1,6 @@
 import { inOrder, type Finding, type Rules } from './finding.js';
 import { listFindings } from './lists.js';
+import { withoutComment } from './plain-settings.js';
 import { hostOf, isLocal } from './reach.js';
 
 type Line = { words: string[]; line: number };
@@ -16,10 +17,7 @@ export const haproxy: Rules = (text, around) =>
 function sectionsOf(text: string): Section[] {
   const found: Section[] = [{ kind: 'global', lines: [] }];
   text.split('\n').forEach((raw, index) => {
-    const words = raw
-      .replace(/(^|\s)#.*$/, '')
-      .trim()
-      .split(/\s+/);
+    const words = withoutComment(raw).trim().split(/\s+/);
     if (words[0] === '') return;
     if (sections.test(words[0]!) && !/^\s/.test(raw)) found.push({ kind: words[0]!, lines: [] });
     else found.at(-1)!.lines.push({ words, line: index + 1 });

@@ -111,7 +111,7 @@ function questionFindings(location: Directive): Finding[] {
       rule: 'nginx/wrong-question',
       line: pass!.line,
       harm: '/v1/authorize answers 200 with "deny" in it, which is a yes to auth_request: everybody is let in',
-      write: `proxy_pass ${target.replace(/\/v1\/authorize.*$/, '')}/integrations/forward-auth/nginx;`,
+      write: `proxy_pass ${target.slice(0, target.indexOf('/v1/authorize'))}/integrations/forward-auth/nginx;`,
     });
   for (const { words, line } of location.block?.filter(({ words: [name] }) => name === 'proxy_cache_valid') ?? []) {
     const time = words.at(-1)!;

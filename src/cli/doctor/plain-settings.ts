@@ -31,7 +31,8 @@ export function secondsOf(text: string, unit = 1): number {
   return Number(digits) * factor;
 }
 
-function withoutComment(line: string): string {
+/** A line up to its comment. */
+export function withoutComment(line: string): string {
   for (let at = line.indexOf('#'); at >= 0; at = line.indexOf('#', at + 1))
     if (at === 0 || /\s/.test(line[at - 1]!)) return line.slice(0, at);
   return line;
