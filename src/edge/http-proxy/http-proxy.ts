@@ -7,7 +7,9 @@ import { framingFault, hasBody, toClient, toUpstream } from './headers.js';
 import { abandoned, createHttpSessions, type Admitted } from './http-sessions.js';
 import type { Arrival } from '../proxy/listeners.js';
 import { problemOf, problemOfEnding, sendProblem, sendRawProblem, type Problem } from './problems.js';
-import type { Sessions } from '../proxy/sessions.js';
+import type { Segments } from '../proxy/segments.js';
+import type { Sessions, Timers } from '../proxy/sessions.js';
+import { createPace } from './pace.js';
 import { passUpgrade, upgradeFault } from './upgrade.js';
 import type { HttpUpstream } from '../proxy/upstream.js';
 import type { Witness } from '../proxy/witness.js';
@@ -15,6 +17,8 @@ import type { Witness } from '../proxy/witness.js';
 type Deps = {
   gate: Gate;
   sessions: Pick<Sessions, 'add'>;
+  segments: Segments;
+  timers: Timers;
   upstream: HttpUpstream;
   witness: Witness;
   trusted: Addresses | undefined;
@@ -31,7 +35,8 @@ const away: Problem = {
 /** A reverse proxy that judges every request, and forwards the bytes of the path that it judged. */
 export function createHttpProxy(deps: Deps) {
   const { gate, upstream, witness, connectTimeout } = deps;
-  const live = createHttpSessions(gate, deps.sessions);
+  const live = createHttpSessions(deps);
+  const pace = createPace(deps);
   // Nothing that still comes over these may be read as a request (RFC 9112 §11.2).
   const doubtful = new WeakSet<Duplex>();
   const server = createServer({
@@ -69,7 +74,13 @@ export function createHttpProxy(deps: Deps) {
     const verdict = gate.judge(guest, ask);
     witness.decided(guest, ask, verdict);
     arrival.place.authenticated();
-    if (verdict.allowed) return { guest, resource, sourceIp };
+    const { limits } = verdict;
+    // Whoever has its turn later is judged again before anything of it reaches the upstream.
+    if (!(await pace.turn({ guest, limits }))) {
+      witness.refused('quota', { what: 'request', why: 'rate-limit', thing: guest.thingName, sourceIp, resource });
+      return { code: 'too-many-requests', detail: 'the rate limit of the segment is exceeded: send less, later' };
+    }
+    if (verdict.allowed) return { guest, limits, resource, sourceIp };
     const why = verdict.statement?.id ?? verdict.refusal ?? 'cannot-decide';
     witness.refused(verdict.refusal ?? 'statement', {
       what: 'request',
@@ -85,7 +96,8 @@ export function createHttpProxy(deps: Deps) {
     const { socket } = message;
     const headers = toUpstream(message, admitted.guest, admitted.sourceIp, upstream.host);
     const request = upstream.request(message.method!, message.url!, headers);
-    const leave = live.hold(socket, { ...admitted, abort: () => abandoned(request) });
+    const brakes = admitted.limits === undefined ? undefined : pace.brakes(admitted);
+    const leave = live.hold(socket, { admitted, abort: () => abandoned(request) });
     if (typeof leave !== 'function') {
       request.destroy();
       return sendProblem(response, problemOfEnding(leave), true);
@@ -108,18 +120,22 @@ export function createHttpProxy(deps: Deps) {
       answer.once('error', () => response.destroy());
       response.writeHead(answer.statusCode!, toClient(answer));
       response.flushHeaders();
-      answer.pipe(response);
+      if (brakes) answer.pipe(brakes.down).pipe(response);
+      else answer.pipe(response);
     });
     response.once('close', () => {
       leave();
+      brakes?.up.destroy();
+      brakes?.down.destroy();
       if (message.complete && response.writableFinished) return;
       // The rest of a body that nobody waits for would look like the next request.
       request.destroy();
       socket.destroySoon();
     });
     if (deps.isDraining()) response.shouldKeepAlive = false;
-    if (hasBody(message)) message.pipe(request);
-    else request.end();
+    if (!hasBody(message)) request.end();
+    else if (brakes) message.pipe(brakes.up).pipe(request);
+    else message.pipe(request);
   };
 
   const answer = async (message: IncomingMessage, response: ServerResponse, waits: boolean): Promise<void> => {
@@ -144,8 +160,18 @@ export function createHttpProxy(deps: Deps) {
     const admitted = fault === undefined ? await admit(message) : ({ code: 'invalid-request', detail: fault } as const);
     if (socket.destroyed) return;
     if ('code' in admitted) return sendRawProblem(socket, admitted);
-    const hold = (abort: () => Promise<void>) => live.hold(socket, { ...admitted, abort });
-    passUpgrade({ message, socket, head, admitted, upstream, hold, failed: (error) => witness.upstreamFailed('http', error) });
+    const hold = (abort: () => Promise<void>) => live.hold(socket, { admitted, abort });
+    const brakes = pace.brakes(admitted);
+    passUpgrade({
+      message,
+      socket,
+      head,
+      admitted,
+      upstream,
+      brakes,
+      hold,
+      failed: (error) => witness.upstreamFailed('http', error),
+    });
   };
 
   server.on('request', begin(false));

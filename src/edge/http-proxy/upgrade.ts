@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { hasBody, toClient, toUpstream } from './headers.js';
 import { abandoned, destroyed, type Admitted } from './http-sessions.js';
 import { problemOfEnding, sendRawProblem, type Problem } from './problems.js';
+import type { Pace } from './pace.js';
 import type { Ending } from '../proxy/sessions.js';
 import type { HttpUpstream } from '../proxy/upstream.js';
 
@@ -18,12 +19,16 @@ export function upgradeFault(message: IncomingMessage): string | undefined {
   return undefined;
 }
 
+type Brakes = ReturnType<Pace['brakes']>;
+
 type Upgrade = {
   message: IncomingMessage;
   socket: Duplex;
   head: Buffer;
   admitted: Admitted;
   upstream: HttpUpstream;
+  /** What octets go through in each direction. */
+  brakes: Brakes;
   hold(abort: () => Promise<void>): (() => void) | Ending;
   failed(error: Error): void;
 };
@@ -34,7 +39,7 @@ const away: Problem = {
 };
 
 /** Asks the upstream for another protocol, and joins both sides when it agrees. Any other answer is passed on, and ends the connection. */
-export function passUpgrade({ message, socket, head, admitted, upstream, hold, failed }: Upgrade): void {
+export function passUpgrade({ message, socket, head, admitted, upstream, brakes, hold, failed }: Upgrade): void {
   const headers = toUpstream(message, admitted.guest, admitted.sourceIp, upstream.host);
   const upgrade = ['connection', 'Upgrade', 'upgrade', message.headers.upgrade!];
   const request = upstream.request('GET', message.url!, [...headers, ...upgrade], true);
@@ -47,6 +52,8 @@ export function passUpgrade({ message, socket, head, admitted, upstream, hold, f
   socket.once('close', () => {
     request.destroy();
     other?.destroy();
+    brakes.up.destroy();
+    brakes.down.destroy();
     leave();
   });
   request.once('error', (error) => {
@@ -62,18 +69,19 @@ export function passUpgrade({ message, socket, head, admitted, upstream, hold, f
     other = upstreamSocket;
     if (socket.destroyed) return void other.destroy();
     writeHead(socket, answer, 'Upgrade');
-    join(socket, other, head, upstreamHead);
+    join(socket, other, brakes, head, upstreamHead);
   });
   request.end();
 }
 
 /** What comes from one goes to the other, until one of them ends. */
-function join(client: Duplex, upstream: Duplex, head: Buffer, upstreamHead: Buffer): void {
+function join(client: Duplex, upstream: Duplex, { up, down }: Brakes, head: Buffer, upstreamHead: Buffer): void {
   upstream.on('error', () => {});
   upstream.once('close', () => client.destroy());
-  if (upstreamHead.length > 0) client.write(upstreamHead);
-  if (head.length > 0) upstream.write(head);
-  client.pipe(upstream).pipe(client);
+  if (upstreamHead.length > 0) down.write(upstreamHead);
+  if (head.length > 0) up.write(head);
+  client.pipe(up).pipe(upstream);
+  upstream.pipe(down).pipe(client);
 }
 
 function writeHead(socket: Duplex, answer: IncomingMessage, connection: 'close' | 'Upgrade'): void {

@@ -9,6 +9,7 @@ import { createMeters, openMonitor } from './monitor.js';
 import { createMqttFront } from './mqtt-front.js';
 import { createReceiver, type Receiver } from './receivers.js';
 import { createReports, type ReportAnswer } from './reports.js';
+import { createSegments } from './segments.js';
 import { createSessions, systemTimers, type Timers } from './sessions.js';
 import type { Troubles } from './troubles.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
@@ -165,15 +166,15 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const service = upstream.http && createHttpUpstream(upstream.http);
   const broker = upstream.mqtt && createMqttUpstream(upstream.mqtt);
   const failed = (error: unknown): void => tell.error({ err: error }, 'a session failed');
-  const front = broker && createMqttFront({ gate, sessions, upstream: broker, witness, config, timers, hooks, failed });
+  const segments = createSegments(() => performance.now());
+  const shared = { gate, sessions, segments, witness, timers };
+  const front = broker && createMqttFront({ ...shared, upstream: broker, config, hooks, failed });
   return {
-    gate,
+    ...shared,
     refusals,
     reports,
-    sessions,
     admission,
     meters,
-    witness,
     limits,
     service,
     broker,

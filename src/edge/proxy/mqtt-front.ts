@@ -1,13 +1,12 @@
-import { LRUCache } from 'lru-cache';
 import type { Gate } from '../gate.js';
 import { openMqtt } from '../mqtt/connection.js';
 import type { Hooks } from '../mqtt/hooks.js';
-import { createLimiter, type Limiter } from '../mqtt/limits.js';
 import { mqttDefaults, type Denial, type MqttEvents, type Timers as MqttTimers } from '../mqtt/options.js';
 import type { MqttSession } from '../mqtt/options.js';
 import type { EdgeConfig } from '../settings/config.js';
 import type { Arrival } from './listeners.js';
-import type { Ending, Live, Sessions, Timers } from './sessions.js';
+import type { Segments } from './segments.js';
+import type { Live, Sessions, Timers } from './sessions.js';
 import type { MqttUpstream } from './upstream.js';
 import type { Witness } from './witness.js';
 import type { Duplex } from 'node:stream';
@@ -15,6 +14,7 @@ import type { Duplex } from 'node:stream';
 type Deps = {
   gate: Gate;
   sessions: Pick<Sessions, 'add'>;
+  segments: Segments;
   upstream: MqttUpstream;
   witness: Witness;
   config: Pick<EdgeConfig, 'limits' | 'deniedPublish'>;
@@ -26,13 +26,12 @@ type Deps = {
 /** An MQTT connection that arrived, over whatever transport. */
 export type MqttArrival = { client: Duplex; sourceIp: string; arrival: Arrival };
 
-const quotaExceeded = 0x97;
-const mostSegments = 1000;
 // The control plane is asked that long before the broker's side is closed.
 const purgeMs = 300;
 
 /** Serves MQTT connections, and keeps their sessions in the table. */
-export function createMqttFront({ gate, sessions, upstream, witness, config, timers, hooks, failed }: Deps) {
+export function createMqttFront(deps: Deps) {
+  const { gate, sessions, segments, upstream, witness, config, timers, hooks, failed } = deps;
   const { limits, deniedPublish } = config;
   const settings = {
     ...mqttDefaults,
@@ -46,7 +45,6 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
     clearTimeout: timers.clear,
     now: () => performance.now(),
   };
-  const segments = createSegments(mqttTimers.now);
   const newest = new Map<string, MqttSession>();
 
   /** Whether the broker must forget what it keeps for a device: it will not come back. Not for the newer session of a client id. */
@@ -72,10 +70,11 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
     recheck: (change) => session.recheck(change),
     isOver: session.isOver,
     async end(ending) {
+      const wasOver = session.isOver();
       const isGone = isGoneForGood(session);
       const purge = typeof isGone === 'boolean' ? isGone : within(isGone, purgeMs, timers);
       await session.end(ending, { purge });
-      if (session.version < 5 || !(await purge)) void purgeLater(session, isGone);
+      if (wasOver || session.version < 5 || !(await purge)) void purgeLater(session, isGone);
     },
   });
 
@@ -158,44 +157,5 @@ function lineOf({ reason, detail, guest, ask, verdict }: Denial, sourceIp: strin
     sourceIp,
     resource: ask?.resource,
     detail: ask ? undefined : detail,
-  };
-}
-
-/** What the things of a segment share: their rates, and the number of their connections. */
-function createSegments(now: () => number) {
-  const limiters = new LRUCache<string, { trafficPolicy: string; limiter: Limiter }>({ max: mostSegments });
-  const counts = new Map<string, number>();
-  const none = { refused: undefined, leave: () => {} };
-
-  return {
-    /** The rates of a segment, as its traffic policy is now. */
-    limiterOf(segment = '', trafficPolicy: string): Limiter {
-      const known = limiters.get(segment);
-      if (known?.trafficPolicy === trafficPolicy) return known.limiter;
-      const limiter = createLimiter(trafficPolicy, now);
-      limiters.set(segment, { trafficPolicy, limiter });
-      return limiter;
-    },
-
-    /** Counts a connection. `refused` says that the segment has too many. */
-    enter(
-      segment: string | undefined,
-      trafficPolicy: string | undefined,
-    ): { refused: Ending | undefined; leave(): void } {
-      if (segment === undefined || trafficPolicy === undefined) return none;
-      const { connectionLimit } = JSON.parse(trafficPolicy) as { connectionLimit?: number };
-      const count = (counts.get(segment) ?? 0) + 1;
-      counts.set(segment, count);
-      const isFull = connectionLimit !== undefined && count > connectionLimit;
-      const text = `the segment ${segment} has ${connectionLimit} connections here`;
-      return {
-        refused: isFull ? { code: quotaExceeded, text } : undefined,
-        leave() {
-          const left = (counts.get(segment) ?? 1) - 1;
-          if (left > 0) counts.set(segment, left);
-          else counts.delete(segment);
-        },
-      };
-    },
   };
 }

@@ -5,7 +5,8 @@ import { isWeb, type EdgeConfig } from '../settings/config.js';
 import type { Listener } from '../settings/config-shapes.js';
 import type { Arrival } from './listeners.js';
 import type { createMqttFront } from './mqtt-front.js';
-import type { Sessions } from './sessions.js';
+import type { Segments } from './segments.js';
+import type { Sessions, Timers } from './sessions.js';
 import type { HttpUpstream } from './upstream.js';
 import { createWebSockets } from './web-sockets.js';
 import type { Witness } from './witness.js';
@@ -13,6 +14,8 @@ import type { Witness } from './witness.js';
 type Deps = {
   gate: Gate;
   sessions: Sessions;
+  segments: Segments;
+  timers: Timers;
   witness: Witness;
   limits: EdgeConfig['limits'];
   /** The service, where a listener needs it. */

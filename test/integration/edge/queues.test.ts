@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import mqtt, { type IConnackPacket, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startSpy, type Listener } from '../../support/edge/brokers.js';
 import { createEdgeStage, eventually, type EdgeStage } from '../../support/edge/stage.js';
 import { renew, useKey } from '../../support/fleet.js';
 import { serialOf } from '../../support/pki/crl.js';
@@ -10,22 +11,26 @@ describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () =
   let stage: EdgeStage;
   let port: number;
   let broker: string;
+  let spy: Listener & { connections: Buffer[][] };
   const clients: MqttClient[] = [];
 
   beforeAll(async () => {
     stage = await createEdgeStage();
     broker = await stage.startBroker();
-    const edge = await stage.startEdge([{ protocol: 'mqtts' }], { upstream: { mqtt: { url: broker } } });
+    spy = await startSpy(Number(new URL(broker).port));
+    const upstream = { mqtt: { url: `mqtt://127.0.0.1:${spy.port}` } };
+    const edge = await stage.startEdge([{ protocol: 'mqtts' }], { upstream });
     port = edge.portOf(0);
   });
   afterAll(async () => {
     clients.forEach((client) => client.end(true));
     await stage?.stop();
+    await spy?.stop();
   });
 
   const lasting = { clean: false, properties: { sessionExpiryInterval: 3600 }, reconnectPeriod: 0 };
 
-  /** A device whose session the broker keeps. `gone` resolves when its connection is closed. */
+  /** A device whose session the broker keeps. `gone` resolves once the edge has said that both of its connections are closed. */
   const join = async (protocolVersion: 4 | 5) => {
     const device = await stage.addDevice();
     const client = mqtt.connect(`mqtts://localhost:${port}`, {
@@ -40,7 +45,10 @@ describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () =
     client.on('error', () => {});
     await new Promise((resolve) => client.once('connect', resolve));
     await client.subscribeAsync(`${device.name}/#`, { qos: 1 });
-    const gone = new Promise<void>((resolve) => client.once('close', () => resolve()));
+    const sessions = async () =>
+      (await stage.server.owner.get(`/v1/sessions?thing=${device.name}`)).body.items as object[];
+    await eventually(sessions, ({ length }) => length === 1);
+    const gone = async () => void (await eventually(sessions, ({ length }) => length === 0));
     return { device, gone };
   };
 
@@ -52,46 +60,54 @@ describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () =
     return sessionPresent;
   };
 
+  /** What the broker is told in MQTT 5 is in the DISCONNECT; in MQTT 3 a second connection tells it. */
+  const purged = async (protocolVersion: 4 | 5, before: number): Promise<void> => {
+    const octets = () => spy.connections.slice(before).map((parts) => Buffer.concat(parts).toString('hex'));
+    const isTold = ([first = '', second = '']: string[]): boolean =>
+      protocolVersion === 5 ? /e00700051100000000$/.test(first) : second.endsWith('e000');
+    await eventually(octets, isTold);
+    expect(octets()).toHaveLength(protocolVersion === 5 ? 1 : 2);
+  };
+
   const revoke = async (serial: string, reason: string): Promise<void> => {
     expect((await stage.server.owner.post(`/v1/certificates/${serial}/revoke`, { reason })).status).toBe(200);
   };
 
   it.each([4, 5] as const)('is gone with its only certificate, in MQTT version %i', async (version) => {
+    const before = spy.connections.length;
     const { device, gone } = await join(version);
     await revoke(serialOf(device), 'keyCompromise');
-    await gone;
-    await eventually(
-      () => isKept(device.name, version),
-      (kept) => !kept,
-    );
+    await gone();
+    await purged(version, before);
+    expect(await isKept(device.name, version)).toBe(false);
   });
 
   it.each([4, 5] as const)('is gone with its thing, in MQTT version %i', async (version) => {
+    const before = spy.connections.length;
     const { device, gone } = await join(version);
     await stage.server.owner.post(`/v1/things/${device.name}/revoke`, { reason: 'unspecified' });
-    await gone;
-    await eventually(
-      () => isKept(device.name, version),
-      (kept) => !kept,
-    );
+    await gone();
+    await purged(version, before);
+    expect(await isKept(device.name, version)).toBe(false);
   });
 
   it.each([4, 5] as const)('stays while it may come back, in MQTT version %i', async (version) => {
+    const before = spy.connections.length;
     const { device: held, gone: ofHold } = await join(version);
     await revoke(serialOf(held), 'certificateHold');
-    await ofHold;
+    await ofHold();
     const { device: renewed, gone: ofOther } = await join(version);
     const next = await renew(stage.server, renewed);
     expect(next.answer.status).toBe(201);
     await revoke(serialOf(renewed), 'keyCompromise');
-    await ofOther;
+    await ofOther();
     const { device: replaced, gone: ofOlder } = await join(version);
     await useKey(stage.server, await renew(stage.server, replaced));
-    await ofOlder;
+    await ofOlder();
     const { device: paused, gone: ofSuspension } = await join(version);
     await stage.server.owner.post(`/v1/things/${paused.name}/suspend`);
-    await ofSuspension;
-    // Each of them was ended after the one before it: what the edge would tell the broker of the first has been told.
+    await ofSuspension();
+    expect(spy.connections.length - before).toBe(4);
     for (const { name } of [held, renewed, replaced, paused])
       expect([name, await isKept(name, version)]).toEqual([name, true]);
   });

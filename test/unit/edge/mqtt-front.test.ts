@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createSegments } from '../../../src/edge/proxy/segments.js';
 import { createMqttFront } from '../../../src/edge/proxy/mqtt-front.js';
 import type { Arrival } from '../../../src/edge/proxy/listeners.js';
 import { createSessions } from '../../../src/edge/proxy/sessions.js';
@@ -41,6 +42,7 @@ function open() {
   const front = createMqttFront({
     gate,
     sessions,
+    segments: createSegments(() => performance.now()),
     upstream,
     witness,
     timers,
