@@ -1,7 +1,7 @@
 import { systemClock } from '../../clock.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createDecider } from '../decider/decider.js';
-import { readTextFile } from '../settings/config.js';
+import { readSettings, readTextFile, spell, type EdgeSettings, type PlaceOf } from '../settings/config.js';
 import { loadEdgeConfig } from '../settings/config-file.js';
 import { openEdge, type Edge } from './edge.js';
 import type { Tell } from './log.js';
@@ -9,16 +9,17 @@ import { createTroubles } from './troubles.js';
 
 export type { Hooks, HookMessage, HookSession } from '../mqtt/hooks.js';
 export type { Edge } from './edge.js';
+export type { EdgeSettings } from '../settings/config.js';
 
-/** What {@link createEdge} runs. */
-export type EdgeOptions = {
-  /** The file of settings, such as `edge.yaml`. */
-  config: string;
+/** What {@link createEdge} runs: a file of settings, such as `edge.yaml`, or the members of one. Paths among these start at the folder of the process. */
+export type EdgeOptions = ({ config: string } | EdgeSettings) & {
   /** Code that is asked before a device's connect, publish or subscribe is judged, and hears what passed. */
-  hooks?: Hooks;
+  hooks?: Hooks | undefined;
   /** Where lines of the log go; by default nowhere. */
-  tell?: Tell;
+  tell?: Tell | undefined;
 };
+
+const placeInCode: PlaceOf = (path) => (path.length === 0 ? 'the settings' : spell(path));
 
 const silent: Tell = { info: () => {}, warn: () => {}, error: () => {} };
 
@@ -28,8 +29,8 @@ const silent: Tell = { info: () => {}, warn: () => {}, error: () => {} };
  * @example
  * const edge = await createEdge({ config: 'edge.yaml', hooks: { authPublish: (session, { topic }) => topic !== 'secret' } });
  */
-export async function createEdge({ config: file, hooks, tell = silent }: EdgeOptions): Promise<Edge> {
-  const config = loadEdgeConfig(file);
+export async function createEdge({ hooks, tell = silent, ...given }: EdgeOptions): Promise<Edge> {
+  const config = 'config' in given ? loadEdgeConfig(given.config) : readSettings(given, process.cwd(), placeInCode);
   const key = readTextFile(config.keyFile, 'the API key').trim();
   const { server, name, stateDir, offline } = config;
   const troubles = createTroubles(tell, () => performance.now());
