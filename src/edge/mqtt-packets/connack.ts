@@ -30,7 +30,7 @@ const longestTopic = 65_535;
 // With less than this for a packet, aliases are not worth what they take from it.
 const leastPacket = 16_384;
 
-type Asked = { version: Version; keepAlive: number; method: string | undefined };
+type Asked = { version: Version; keepAlive: number; method: string | undefined; maximumPacketSize: number };
 
 /**
  * Reads a CONNACK and lowers what it offers to these limits. A broker's largest packet has to hold a topic that the client
@@ -73,23 +73,38 @@ function lowered(bytes: Buffer, body: number, end: number, asked: Asked, limits:
   const offered = Math.min(short(property.topicAliasMaximum, 0), limits.topicAliases);
   const topicAliases = ofBroker - longestTopic < leastPacket ? 0 : offered;
   const packetBytes = Math.min(limits.packetBytes, topicAliases > 0 ? ofBroker - longestTopic : ofBroker);
-  const block = blockOf([
-    ...withoutProperties(bytes, body + 2, end, [
-      property.receiveMaximum,
-      property.serverKeepAlive,
-      property.topicAliasMaximum,
-      property.maximumPacketSize,
-    ]),
+  const own = [
     ...(receiveMaximum < 65_535 ? [shortProperty(property.receiveMaximum, receiveMaximum)] : []),
     ...(keepAlive === asked.keepAlive ? [] : [shortProperty(property.serverKeepAlive, keepAlive)]),
     ...(topicAliases > 0 ? [shortProperty(property.topicAliasMaximum, topicAliases)] : []),
     longProperty(property.maximumPacketSize, packetBytes),
     ...(asked.method === undefined ? [] : [textProperty(property.method, thingwardMethod)]),
-  ]);
+  ];
+  const writeWithout = (names: readonly number[]): Buffer =>
+    packetOf(packetType.connack, [
+      bytes.subarray(body, body + 2),
+      blockOf([...withoutProperties(bytes, body + 2, end, names), ...own]),
+    ]);
   return {
-    bytes: packetOf(packetType.connack, [bytes.subarray(body, body + 2), block]),
+    bytes: fitting(writeWithout, asked.maximumPacketSize),
     keepAlive,
     topicAliases,
     packetBytes,
   };
+}
+
+const lowering = [
+  property.receiveMaximum,
+  property.serverKeepAlive,
+  property.topicAliasMaximum,
+  property.maximumPacketSize,
+];
+
+/** The packet, without what a server may leave out where the client takes no packet as large as it (MQTT 5.0 §3.2.2.3.9, §3.2.2.3.10). @throws MqttFault */
+function fitting(writeWithout: (names: readonly number[]) => Buffer, most: number): Buffer {
+  const whole = writeWithout(lowering);
+  if (whole.length <= most) return whole;
+  const least = writeWithout([...lowering, property.reasonString, property.userProperty]);
+  if (least.length <= most) return least;
+  throw new MqttFault(reason.tooLarge, 'its answer is larger than the packets that the client takes');
 }

@@ -14,6 +14,7 @@ export const property = {
   receiveMaximum: 0x21,
   topicAliasMaximum: 0x22,
   topicAlias: 0x23,
+  userProperty: 0x26,
   maximumPacketSize: 0x27,
 } as const;
 

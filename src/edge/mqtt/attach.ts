@@ -6,7 +6,7 @@ import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
 import { createDownward } from './downward.js';
 import { cause, createFlow, type Flow } from './flow.js';
 import type { Limiter } from './limits.js';
-import type { Holding, Line } from './line.js';
+import { requireFit, type Holding, type Line } from './line.js';
 import { createOutlet } from './outlet.js';
 import { createPacketIds } from '../mqtt-packets/packet-ids.js';
 
@@ -101,6 +101,7 @@ export function attachBroker(parts: Parts): { isAmid(): boolean; end(): void } {
       if (octets === 0) clientFlow.release(cause.backlog);
     });
     const tell = (packet: Buffer): void => {
+      requireFit(packet, holding.greeting);
       if (frames.isAmid()) {
         told.push(packet);
         octets += packet.length;

@@ -2,7 +2,7 @@ import { readAcknowledgement, type Acknowledgement } from '../mqtt-packets/ackno
 import { readPacketId } from '../mqtt-packets/fields.js';
 import { cause } from './flow.js';
 import type { FrameTaker } from '../mqtt-packets/frames.js';
-import { reportDenied, type Line } from './line.js';
+import { reportDenied, requireFit, type Line } from './line.js';
 import { packetType } from '../mqtt-packets/packet-types.js';
 import { holder, readProperties } from '../mqtt-packets/properties.js';
 import { createPublish, readHead } from '../mqtt-packets/publish.js';
@@ -54,7 +54,9 @@ export function createDownward(line: Line): Required<FrameTaker> {
     if (codes === false) throw new MqttFault(reason.unspecified, 'the broker answered for another number of filters');
     if (!subscriptions.isBusy()) line.clientFlow.release(cause.pending);
     if (!codes || !isSubscribe || codes.length === given!.length) return toClient.pass(bytes, start, end);
-    toClient.send(packetOf(bytes[start]!, [bytes.subarray(body, payload), Buffer.from(codes)]));
+    const answer = packetOf(bytes[start]!, [bytes.subarray(body, payload), Buffer.from(codes)]);
+    requireFit(answer, greeting);
+    toClient.send(answer);
   };
 
   const takePong = (bytes: Buffer, start: number, end: number): void => {

@@ -4,6 +4,7 @@ import type { Flow } from './flow.js';
 import type { HookSession } from './hooks.js';
 import type { Limiter } from './limits.js';
 import type { MqttOptions } from './options.js';
+import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
 import type { Outlet } from './outlet.js';
 import type { createPacketIds } from '../mqtt-packets/packet-ids.js';
 import type { Decided, Rights } from './rights.js';
@@ -51,6 +52,12 @@ export type Line = Holding & {
   /** Runs what takes packets: a fault ends the session. */
   guard(work: () => void): void;
 };
+
+/** What the edge writes itself is held to what the client takes, too. @throws MqttFault */
+export function requireFit(packet: Buffer, { maximumPacketSize }: Greeting): void {
+  if (packet.length > maximumPacketSize)
+    throw new MqttFault(reason.tooLarge, 'an answer is larger than the packets that the client takes');
+}
 
 /** Who hooks are called for. */
 export function hookSessionOf({ options, greeting, rights }: Holding): HookSession {

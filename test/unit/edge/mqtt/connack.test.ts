@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createDesk, hex, settle } from '../../../support/edge/desk.js';
-import { connack, connect, long, octets, properties, publish, short } from '../../../support/edge/packets.js';
+import { connack, connect, long, octets, properties, publish, short, text } from '../../../support/edge/packets.js';
 
 const five = { version: 5 as const };
 
@@ -33,6 +33,20 @@ describe('CONNACK', () => {
     expect(await answered(properties(size(100_000), 0x22, short(2)))).toBe(is(0x22, short(2), size(34_465)));
     // Where little room would remain, there are no aliases.
     expect(await answered(properties(size(70_000), 0x22, short(2)))).toBe(is(size(70_000)));
+  });
+
+  it('is no larger than what the client takes: what may be left out is, and otherwise the connection ends', async () => {
+    const said = octets(0x1f, text('welcome'), 0x26, text('a'), text('b'), 0x12, text('id'));
+    const most = (value: number) => ({ properties: properties(0x27, long(value)) });
+    const whole = await answered(properties(said));
+    expect(whole).toBe(is(said, size(262_144)));
+    const octetsOf = (answer: string): number => answer.length / 2;
+    expect(await answered(properties(said), most(octetsOf(whole)))).toBe(whole);
+    const least = is(0x12, text('id'), size(262_144));
+    expect(await answered(properties(said), most(octetsOf(whole) - 1))).toBe(least);
+    expect(await answered(properties(said), most(octetsOf(least)))).toBe(least);
+    const none = await answered(properties(said), most(octetsOf(least) - 1));
+    expect([none.slice(0, 2), octetsOf(none) < octetsOf(least), none.slice(6, 8)]).toEqual(['20', true, '80']);
   });
 
   it('that refuses passes, and the client does not hear of the credentials of the edge', async () => {
