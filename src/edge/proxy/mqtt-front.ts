@@ -70,10 +70,11 @@ export function createMqttFront(deps: Deps) {
     recheck: (change) => session.recheck(change),
     isOver: session.isOver,
     async end(ending) {
+      const wasOver = session.isOver();
       const isGone = isGoneForGood(session);
       const purge = typeof isGone === 'boolean' ? isGone : within(isGone, purgeMs, timers);
       await session.end(ending, { purge });
-      if (session.version < 5 || !(await purge)) void purgeLater(session, isGone);
+      if (wasOver || session.version < 5 || !(await purge)) void purgeLater(session, isGone);
     },
   });
 

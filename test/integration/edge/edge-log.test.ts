@@ -115,7 +115,7 @@ describeWith(['mosquitto', 'openssl'], 'an edge whose surroundings go away', () 
       sockets.forEach((socket) => socket.destroy());
       await eventually(
         async () => (await fetch(`${edge.monitorUrl}/metrics`)).text(),
-        (text) => text.includes('thingward_edge_trust_spent 1'),
+        (text) => /^thingward_edge_trust_spent 1$/m.test(text),
       );
       expect((await request('a')).status).toBe(503);
       if (then === 'close') {

@@ -13,9 +13,12 @@ describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () =
   let broker: string;
   let spy: Listener & { connections: Buffer[][] };
   const clients: MqttClient[] = [];
+  let beat: NodeJS.Timeout;
 
   beforeAll(async () => {
     stage = await createEdgeStage();
+    // Chores of a server in a test run when they are told to.
+    beat = setInterval(() => void stage.server.services.chores.run('tell-edge-streams-the-head'), 1000);
     broker = await stage.startBroker();
     spy = await startSpy(Number(new URL(broker).port));
     const upstream = { mqtt: { url: `mqtt://127.0.0.1:${spy.port}` } };
@@ -23,6 +26,7 @@ describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () =
     port = edge.portOf(0);
   });
   afterAll(async () => {
+    clearInterval(beat);
     clients.forEach((client) => client.end(true));
     await stage?.stop();
     await spy?.stop();

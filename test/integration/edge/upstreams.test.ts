@@ -164,7 +164,7 @@ describeWith(['mosquitto', 'nginx', 'openssl'], 'an edge whose upstream speaks',
     );
     writeFileSync(
       stage.at('nginx.conf'),
-      `daemon off; pid ${folder}/pid; error_log stderr; user root; worker_processes 1; events {}
+      `daemon off; master_process off; pid ${folder}/pid; error_log stderr; user root; worker_processes 1; events {}
       http { access_log off; ${paths.join(' ')}
         server { listen 127.0.0.1:${port} ssl; ssl_certificate ${stage.at('tls.crt')}; ssl_certificate_key ${stage.at('tls.key')};
           location / { return 200 "$request_method $request_uri $http_x_thingward_thing $ssl_protocol"; } } }\n`,
