@@ -19,11 +19,11 @@ export function createPace({ gate, segments, timers }: Deps) {
   /** Lets octets through, and none for as long as they cost. */
   const createBrake = (cost: (octets: number) => number): Transform => {
     let timer: unknown;
-    return new Transform({
+    const brake: Transform = new Transform({
       transform(octets: Buffer, _encoding, done) {
         const wait = cost(octets.length);
         if (wait === 0) return done(null, octets);
-        this.push(octets);
+        brake.push(octets);
         timer = timers.set(done, wait);
       },
       destroy(error, done) {
@@ -31,6 +31,7 @@ export function createPace({ gate, segments, timers }: Deps) {
         done(error);
       },
     });
+    return brake;
   };
 
   return {
