@@ -2,13 +2,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { systemClock } from '../clock.js';
-import type { Finding } from './doctor/finding.js';
+import { programNames, type Finding, type ProgramName } from './doctor/finding.js';
 
-type Flags = { as?: string; json?: boolean };
-type Examined = { file: string; program: string; findings: Finding[] };
+type Flags = { as?: ProgramName; json?: boolean };
+type Examined = { file: string; program: ProgramName; findings: Finding[] };
 
 const mostOctets = 16 * 1024 * 1024;
-const names = ['mosquitto', 'emqx', 'rabbitmq', 'vernemq', 'nginx', 'haproxy', 'envoy', 'caddy'];
 
 /** The `thingward doctor` command. */
 export function doctorCommand(): Command {
@@ -19,7 +18,9 @@ export function doctorCommand(): Command {
       'mosquitto.conf, emqx.conf, rabbitmq.conf, vernemq.conf, nginx.conf, haproxy.cfg, envoy.yaml, Caddyfile',
     )
     .addOption(
-      new Option('--as <program>', 'whose settings they are, where the name of the file does not tell').choices(names),
+      new Option('--as <program>', 'whose settings they are, where the name of the file does not tell').choices(
+        programNames,
+      ),
     )
     .option('--json', 'print an array of files with their findings')
     .addHelpText(
@@ -35,7 +36,9 @@ async function runDoctor(files: string[], { as, json = false }: Flags): Promise<
     const text = textOf(file);
     const program = as ?? programOf(file, text);
     if (!program)
-      throw new DoctorError(`${file}: it is not clear whose settings these are; say so with --as ${names.join('|')}`);
+      throw new DoctorError(
+        `${file}: it is not clear whose settings these are; say so with --as ${programNames.join('|')}`,
+      );
     try {
       return { file, program, findings: examine(program, text, { read: readBeside(file), now: systemClock() }) };
     } catch (error) {

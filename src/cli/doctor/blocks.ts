@@ -16,7 +16,7 @@ export function readBlocks(text: string, end: 'semicolon' | 'line'): Directive[]
   let current: Directive | undefined;
   for (const token of tokensOf(text, end)) {
     const isMark = !token.isQuoted;
-    if (isMark && token.text === end_) current = undefined;
+    if (isMark && token.text === endMark) current = undefined;
     else if (isMark && token.text === '{') {
       current ??= push(open, { words: [], line: token.line, block: undefined });
       current.block = [];
@@ -52,7 +52,7 @@ export function own(block: readonly Directive[] | undefined, name: string): Dire
 }
 
 // What ends a directive; no word of a file can be it.
-const end_ = '\0;';
+const endMark = '\0;';
 
 function push(open: Directive[][], directive: Directive): Directive {
   open.at(-1)!.push(directive);
@@ -64,13 +64,13 @@ function* tokensOf(text: string, end: 'semicolon' | 'line'): Generator<Token> {
   for (let at = 0; at < text.length;) {
     const character = text[at]!;
     if (character === '\n') {
-      if (end === 'line') yield { text: end_, line, isQuoted: false };
+      if (end === 'line') yield { text: endMark, line, isQuoted: false };
       line++;
       at++;
     } else if (/\s/.test(character)) at++;
     else if (character === '#') at = lineEnd(text, at);
     else if (end === 'semicolon' && character === ';') {
-      yield { text: end_, line, isQuoted: false };
+      yield { text: endMark, line, isQuoted: false };
       at++;
     } else if (quotes.has(character)) {
       const to = closing(text, at, character);

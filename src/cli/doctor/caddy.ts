@@ -1,5 +1,5 @@
 import { find, own, readBlocks, type Directive } from './blocks.js';
-import { inOrder, type Finding, type Rules } from './finding.js';
+import { type Finding, harms, inOrder, type Rules } from './finding.js';
 import { isClear, isLocal } from './reach.js';
 
 /** A Caddyfile. Caddy reads no lists: what asks Thingward is the check of revocation. */
@@ -19,7 +19,7 @@ function siteFindings(site: Directive): Finding[] {
     findings.push({
       rule: 'caddy/plain-listener',
       line: site.line,
-      harm: 'tokens and passwords cross the network in the clear, and no certificate is asked for',
+      harm: harms.plainListener,
       write: clear.replace('http:', 'https:'),
     });
   for (const { directive } of find(site.block!, 'client_auth')) {
@@ -40,9 +40,7 @@ function siteFindings(site: Directive): Finding[] {
     findings.push({
       rule: isJudged ? 'caddy/certificate-optional' : 'caddy/unverified-client',
       line: mode.line,
-      harm: isJudged
-        ? 'a device whose certificate is revoked connects without one'
-        : 'certificates are not judged: one that anybody made for itself is believed',
+      harm: isJudged ? harms.certificateOptional : harms.unverifiedClient,
       write: 'mode require_and_verify',
     });
   }
@@ -68,7 +66,7 @@ function questions(tree: readonly Directive[]): Finding[] {
       findings.push({
         rule: 'caddy/key-in-url',
         line: uri!.line,
-        harm: 'an API key in a URL is in every log that keeps URLs',
+        harm: harms.keyInUrl,
         write: 'header_up Authorization "Bearer twk_..."',
       });
     const isHttps = target.startsWith('https:');

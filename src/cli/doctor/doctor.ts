@@ -2,15 +2,15 @@ import { basename } from 'node:path';
 import { caddy } from './caddy.js';
 import { emqx } from './emqx.js';
 import { envoy } from './envoy.js';
-import type { Around, Finding, Rules } from './finding.js';
+import type { Around, Finding, ProgramName, Rules } from './finding.js';
 import { haproxy } from './haproxy.js';
 import { mosquitto } from './mosquitto.js';
 import { nginx } from './nginx.js';
 import { rabbitmq } from './rabbitmq.js';
 import { vernemq } from './vernemq.js';
 
-/** The programs whose settings can be judged. */
-export const programs: Readonly<Record<string, Rules>> = {
+/** The rules for the settings of each program. */
+export const programs: Readonly<Record<ProgramName, Rules>> = {
   mosquitto,
   emqx,
   rabbitmq,
@@ -21,7 +21,7 @@ export const programs: Readonly<Record<string, Rules>> = {
   caddy,
 };
 
-const byName: readonly [RegExp, string][] = [
+const byName: readonly [RegExp, ProgramName][] = [
   [/caddy/i, 'caddy'],
   [/mosquitto/i, 'mosquitto'],
   [/emqx/i, 'emqx'],
@@ -35,7 +35,7 @@ const byName: readonly [RegExp, string][] = [
 const mostLines = 10_000;
 
 // How a line begins that only one of them writes.
-const byContent: readonly [RegExp, string][] = [
+const byContent: readonly [RegExp, ProgramName][] = [
   [/^(http|stream|server)\s*\{/, 'nginx'],
   [/^(frontend|backend|listen|defaults)\b/, 'haproxy'],
   [/^static_resources:/, 'envoy'],
@@ -47,7 +47,7 @@ const byContent: readonly [RegExp, string][] = [
 ];
 
 /** Which program a file of settings is for, by its name, else by what is in it; undefined where neither tells. */
-export function programOf(path: string, text: string): string | undefined {
+export function programOf(path: string, text: string): ProgramName | undefined {
   const [, named] = byName.find(([pattern]) => pattern.test(basename(path))) ?? [];
   if (named) return named;
   const lines = text.split('\n', mostLines).map((line) => line.trimStart());
@@ -55,6 +55,6 @@ export function programOf(path: string, text: string): string | undefined {
 }
 
 /** The findings of a file, in the order of its lines. @throws Error with the line where the file cannot be read as settings */
-export function examine(program: string, text: string, around: Around): Finding[] {
-  return programs[program]!(text.replaceAll('\r\n', '\n'), around);
+export function examine(program: ProgramName, text: string, around: Around): Finding[] {
+  return programs[program](text.replaceAll('\r\n', '\n'), around);
 }

@@ -1,4 +1,4 @@
-import { inOrder, promisedSeconds, type Finding, type Rules } from './finding.js';
+import { type Finding, harms, inOrder, promisedSeconds, type Rules } from './finding.js';
 import { readHocon, type Entry } from './hocon.js';
 import { secondsOf } from './plain-settings.js';
 import { hostOf, isClear, isLocal } from './reach.js';
@@ -36,7 +36,7 @@ function authorization(get: Get): Finding[] {
     findings.push({
       rule: 'emqx/cache-time',
       line: (ttl ?? cache ?? get('authorization.cache') ?? get('authorization'))?.line ?? 1,
-      harm: `a yes is used for longer than the ${promisedSeconds} seconds that Thingward stands by`,
+      harm: harms.cacheTime,
       write: `authorization.cache { enable = true, ttl = ${promisedSeconds}s }`,
     });
   return findings;
@@ -67,7 +67,7 @@ function backends(entries: readonly Entry[]): Finding[] {
       findings.push({
         rule: 'emqx/key-in-url',
         line,
-        harm: 'an API key in a URL is in every log that keeps URLs',
+        harm: harms.keyInUrl,
         write: 'headers { authorization = "Bearer twk_..." }',
       });
     const base = path.slice(0, path.lastIndexOf('.'));
@@ -128,21 +128,14 @@ function certificates(name: string, kind: string, line: number, get: Get): Findi
           said(
             'unverified-client',
             verify,
-            'certificates are not judged: one that anybody made for itself is believed',
+            harms.unverifiedClient,
             ' { verify = verify_peer, fail_if_no_peer_cert = true, enable_crl_check = true }',
           ),
         ];
   const findings: Finding[] = [];
   const required = of('fail_if_no_peer_cert');
   if (required?.value !== 'true' && !asks)
-    findings.push(
-      said(
-        'certificate-optional',
-        required,
-        'a device whose certificate is revoked connects without one',
-        '.fail_if_no_peer_cert = true',
-      ),
-    );
+    findings.push(said('certificate-optional', required, harms.certificateOptional, '.fail_if_no_peer_cert = true'));
   const check = of('enable_crl_check');
   const where = kind === 'wss' ? ' here, even where the other listeners read one' : '';
   if (check?.value !== 'true')

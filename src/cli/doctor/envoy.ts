@@ -1,5 +1,5 @@
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Node, type YAMLMap } from 'yaml';
-import { inOrder, type Finding, type Rules } from './finding.js';
+import { type Finding, harms, inOrder, type Rules } from './finding.js';
 import { isLocal } from './reach.js';
 
 /** A value with the maps around it, the nearest last. */
@@ -37,7 +37,7 @@ const unlessRequired: Rule = ({ around, value }) => {
     return undefined;
   return {
     rule: 'envoy/certificate-optional',
-    harm: 'a device whose certificate is revoked connects without one',
+    harm: harms.certificateOptional,
     write: 'require_client_certificate: true',
   };
 };
@@ -86,7 +86,7 @@ const rules: Record<string, Rule[] | undefined> = {
       /[?&]key=|twk_/.test(textOf(value))
         ? {
             rule: 'envoy/key-in-url',
-            harm: 'an API key in a URL is in every log that keeps URLs',
+            harm: harms.keyInUrl,
             write: 'authorization_request: { headers_to_add: [{ key: authorization, value: "Bearer twk_..." }] }',
           }
         : undefined,
@@ -96,7 +96,7 @@ const rules: Record<string, Rule[] | undefined> = {
       textOf(value) === 'ACCEPT_UNTRUSTED'
         ? {
             rule: 'envoy/unverified-client',
-            harm: 'certificates are not judged: one that anybody made for itself is believed',
+            harm: harms.unverifiedClient,
             write: 'trust_chain_verification: VERIFY_TRUST_CHAIN',
           }
         : undefined,
@@ -121,7 +121,7 @@ const rules: Record<string, Rule[] | undefined> = {
       if (!isPlain || host === '' || isLocal(host)) return undefined;
       return {
         rule: 'envoy/plain-listener',
-        harm: 'tokens and passwords cross the network in the clear, and no certificate is asked for',
+        harm: harms.plainListener,
         write: 'transport_socket: { name: envoy.transport_sockets.tls, ... } in each filter chain',
       };
     },

@@ -1,4 +1,4 @@
-import { inOrder, type Finding, type Rules } from './finding.js';
+import { type Finding, harms, inOrder, type Rules } from './finding.js';
 import { listFindings } from './lists.js';
 import { withoutComment } from './plain-settings.js';
 import { hostOf, isLocal } from './reach.js';
@@ -47,7 +47,7 @@ function lineFindings(section: Section, { words, line }: Line, around: Parameter
     findings.push({
       rule: 'haproxy/key-in-url',
       line,
-      harm: 'an API key in a URL is in every log that keeps URLs',
+      harm: harms.keyInUrl,
       write: 'a header: authorization: Bearer twk_...',
     });
   return findings;
@@ -62,7 +62,7 @@ function bindFindings(section: Section, { words, line }: Line, around: Parameter
           {
             rule: 'haproxy/plain-listener',
             line,
-            harm: 'tokens and passwords cross the network in the clear, and no certificate is asked for',
+            harm: harms.plainListener,
             write: `${text} ssl crt /etc/haproxy/edge.pem`,
           },
         ];
@@ -94,7 +94,7 @@ function bindFindings(section: Section, { words, line }: Line, around: Parameter
     findings.push({
       rule: 'haproxy/no-list',
       line,
-      harm: 'no list of revoked certificates is read: a revoked device is let in until its certificate ends',
+      harm: harms.noList,
       write: `${text} crl-file /etc/haproxy/bundle.pem`,
     });
   return findings;

@@ -14,7 +14,7 @@ export function readHocon(text: string): Entry[] {
 
   const readValue = (path: string, depth: number): void => {
     if (depth > mostDepth) throw new Error(`line ${reader.line()}: too many blocks in one another`);
-    const { line } = reader.mark();
+    const line = reader.line();
     if (reader.take('{')) readMembers(path, depth);
     else if (reader.take('[')) readList(path, depth);
     else entries.push({ path, value: reader.plain(), line });
@@ -22,14 +22,14 @@ export function readHocon(text: string): Entry[] {
 
   const readMembers = (path: string, depth: number): void => {
     entries.push({ path, value: '{', line: reader.line() });
-    for (reader.skip(); !reader.take('}'); reader.skip()) readMember(path, depth);
+    for (reader.toNext(); !reader.take('}'); reader.toNext()) readMember(path, depth);
   };
 
   const readList = (path: string, depth: number): void => {
-    reader.skip();
+    reader.toNext();
     for (let index = 0; !reader.take(']'); index++) {
       readValue(`${path}.${index}`, depth + 1);
-      reader.skip();
+      reader.toNext();
     }
   };
 
@@ -43,7 +43,7 @@ export function readHocon(text: string): Entry[] {
     readValue(path, depth + 1);
   };
 
-  for (reader.skip(); !reader.isOver(); reader.skip()) readMember('', 0);
+  for (reader.toNext(); !reader.isOver(); reader.toNext()) readMember('', 0);
   return entries;
 }
 
@@ -83,7 +83,6 @@ function createReader(text: string) {
 
   return {
     line: () => line,
-    mark: () => ({ line }),
     isOver: () => at >= text.length,
     sees: (character: string) => text[at] === character,
     blanks,
@@ -93,7 +92,7 @@ function createReader(text: string) {
       return true;
     },
     /** What may stand between members. */
-    skip(): void {
+    toNext(): void {
       for (blanks(); at < text.length && (text[at] === ',' || isComment()); blanks())
         if (isComment()) toLineEnd();
         else step();

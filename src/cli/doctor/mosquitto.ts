@@ -1,4 +1,4 @@
-import { inOrder, promisedSeconds, type Finding, type Rules } from './finding.js';
+import { type Finding, harms, inOrder, promisedSeconds, type Rules } from './finding.js';
 import { listFindings } from './lists.js';
 import { isOn, lastOf, readSettings, secondsOf, type Setting } from './plain-settings.js';
 import { isLocal } from './reach.js';
@@ -68,7 +68,7 @@ function plainListener({ line, port }: Listener): Finding {
   return {
     rule: 'mosquitto/plain-listener',
     line,
-    harm: 'tokens and passwords cross the network in the clear, and no certificate is asked for',
+    harm: harms.plainListener,
     write: `listener ${port} 127.0.0.1`,
   };
 }
@@ -80,7 +80,7 @@ function clientCertificates(listener: Listener, all: readonly Setting[]): Findin
       {
         rule: 'mosquitto/certificate-optional',
         line: required?.line ?? listener.line,
-        harm: 'a device whose certificate is revoked connects without one',
+        harm: harms.certificateOptional,
         write: 'require_certificate true',
       },
     ];
@@ -89,7 +89,7 @@ function clientCertificates(listener: Listener, all: readonly Setting[]): Findin
     findings.push({
       rule: 'mosquitto/no-list',
       line: required!.line,
-      harm: 'no list of revoked certificates is read: a revoked device is let in until its certificate ends',
+      harm: harms.noList,
       write: 'crlfile /etc/mosquitto/bundle.pem',
     });
   return findings;
@@ -131,7 +131,7 @@ function goAuth(settings: readonly Setting[]): Finding[] {
     ...long.map(({ line, name }): Finding => ({
       rule: 'mosquitto/cache-time',
       line,
-      harm: `a yes is used for longer than the ${promisedSeconds} seconds that Thingward stands by`,
+      harm: harms.cacheTime,
       write: name.endsWith('cache_refresh')
         ? 'auth_opt_cache_refresh false'
         : `auth_opt_auth_cache_seconds ${promisedSeconds}\nauth_opt_acl_cache_seconds ${promisedSeconds}`,

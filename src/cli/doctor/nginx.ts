@@ -1,5 +1,5 @@
 import { find, own, readBlocks, type Directive } from './blocks.js';
-import { inOrder, promisedSeconds, type Around, type Finding, type Rules } from './finding.js';
+import { type Around, type Finding, harms, inOrder, promisedSeconds, type Rules } from './finding.js';
 import { listFindings } from './lists.js';
 import { secondsOf } from './plain-settings.js';
 import { hostOf, isLocal } from './reach.js';
@@ -52,7 +52,7 @@ function crl(of: (name: string) => Directive | undefined, line: number, asks: bo
     {
       rule: 'nginx/no-list',
       line,
-      harm: 'no list of revoked certificates is read: a revoked device is let in until its certificate ends',
+      harm: harms.noList,
       write: 'ssl_crl /etc/nginx/bundle.pem;',
     },
   ];
@@ -69,7 +69,7 @@ function listens({ block }: Directive, outer: readonly Directive[]): Finding[] {
     .map(({ words, line }) => ({
       rule: 'nginx/plain-listener',
       line,
-      harm: 'tokens and passwords cross the network in the clear, and no certificate is asked for',
+      harm: harms.plainListener,
       write: `listen ${words[1]} ssl;`,
     }));
 }
@@ -119,7 +119,7 @@ function questionFindings(location: Directive): Finding[] {
     findings.push({
       rule: 'nginx/cache-time',
       line,
-      harm: `a yes is used for longer than the ${promisedSeconds} seconds that Thingward stands by`,
+      harm: harms.cacheTime,
       write: `proxy_cache_valid 204 ${promisedSeconds}s;`,
     });
   }
@@ -140,7 +140,7 @@ function keysInUrls(tree: readonly Directive[]): Finding[] {
     .map(({ directive }) => ({
       rule: 'nginx/key-in-url',
       line: directive.line,
-      harm: 'an API key in a URL is in every log that keeps URLs',
+      harm: harms.keyInUrl,
       write: 'proxy_set_header Authorization "Bearer twk_...";',
     }));
 }

@@ -1,4 +1,4 @@
-import { inOrder, promisedSeconds, type Finding, type Rules } from './finding.js';
+import { type Finding, harms, inOrder, promisedSeconds, type Rules } from './finding.js';
 import { isOn, lastOf, readSettings, secondsOf, type Setting } from './plain-settings.js';
 import { hostOf, isClear, isLocal } from './reach.js';
 
@@ -38,7 +38,7 @@ function plain(settings: readonly Setting[]): Finding[] {
   return open.map(({ name, value, line }) => ({
     rule: 'rabbitmq/plain-listener',
     line,
-    harm: 'tokens and passwords cross the network in the clear, and no certificate is asked for',
+    harm: harms.plainListener,
     write: `${name} = 127.0.0.1:${value.slice(value.lastIndexOf(':') + 1)}`,
   }));
 }
@@ -52,14 +52,14 @@ function certificates(settings: readonly Setting[]): Finding[] {
     findings.push({
       rule: 'rabbitmq/unverified-client',
       line: verify?.line ?? line,
-      harm: 'certificates are not judged: one that anybody made for itself is believed',
+      harm: harms.unverifiedClient,
       write: 'ssl_options.verify = verify_peer',
     });
   if (!isOn(required))
     findings.push({
       rule: 'rabbitmq/certificate-optional',
       line: required?.line ?? line,
-      harm: 'a device whose certificate is revoked connects without one',
+      harm: harms.certificateOptional,
       write: 'ssl_options.fail_if_no_peer_cert = true',
     });
   return [...findings, ...revocation(settings, line)];
@@ -133,7 +133,7 @@ function cache(settings: readonly Setting[]): Finding[] {
     {
       rule: 'rabbitmq/cache-time',
       line: ttl?.line ?? used.line,
-      harm: `a yes is used for longer than the ${promisedSeconds} seconds that Thingward stands by`,
+      harm: harms.cacheTime,
       write: `auth_cache.cache_ttl = ${promisedSeconds * 1000}`,
     },
   ];

@@ -1,4 +1,4 @@
-import { inOrder, type Finding, type Rules } from './finding.js';
+import { type Finding, harms, inOrder, type Rules } from './finding.js';
 import { listFindings } from './lists.js';
 import { isOn, lastOf, readSettings, type Setting } from './plain-settings.js';
 import { hostOf, isClear, isLocal } from './reach.js';
@@ -29,7 +29,7 @@ export const vernemq: Rules = (text, around) => {
       findings.push({
         rule: 'vernemq/plain-listener',
         line,
-        harm: 'tokens and passwords cross the network in the clear, and no certificate is asked for',
+        harm: harms.plainListener,
         write: `${name} = 127.0.0.1:${value.slice(value.lastIndexOf(':') + 1)}`,
       });
     else if (/^vmq_webhooks\.[^.]+\.endpoint$/.test(name) && isClear(value))
@@ -58,7 +58,7 @@ function certificates({ name, line }: Setting, settings: readonly Setting[], aro
           {
             rule: 'vernemq/certificate-optional',
             line: required?.line ?? line,
-            harm: 'a device whose certificate is revoked connects without one',
+            harm: harms.certificateOptional,
             write: `${name}.require_certificate = on`,
           },
         ];

@@ -3,6 +3,7 @@ import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { examine } from '../../../src/cli/doctor/doctor.js';
+import type { ProgramName } from '../../../src/cli/doctor/finding.js';
 import { documentedForm, mqttConnect } from '../../support/pki/tls-forms.js';
 import { issuerOf } from '../../support/pki/crl.js';
 import { createStage, type Stage } from '../../support/judges/consumers.js';
@@ -219,7 +220,7 @@ describeWith(['nginx', 'haproxy', 'mosquitto', 'openssl'], 'what the doctor find
   it.each(['tls-nginx', 'tls-nginx-ocsp', 'tls-haproxy', 'tls-mosquitto'])(
     'finds nothing in the documented %s',
     (name) => {
-      const [, program] = name.split('-') as [string, string];
+      const [, program] = name.split('-') as [string, ProgramName];
       expect(examine(program, documentedForm(name), { read: () => undefined, now: new Date(0) })).toEqual([]);
     },
   );

@@ -1,7 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { examine, programOf, programs } from '../../../src/cli/doctor/doctor.js';
+import { examine, programOf } from '../../../src/cli/doctor/doctor.js';
+import { programNames, type ProgramName } from '../../../src/cli/doctor/finding.js';
 import { brokerCases } from '../../support/doctor/brokers.js';
 import { proxyCases } from '../../support/doctor/proxies.js';
 
@@ -70,7 +71,7 @@ describe('what the settings of a program would let in', () => {
 });
 
 describe('settings that are none', () => {
-  it.each([
+  it.each<[ProgramName, string, string]>([
     ['nginx', 'http {', 'no end'],
     ['nginx', '}', 'line 1: a block ends'],
     ['caddy', 'a {\n b {\n}', 'no end'],
@@ -110,7 +111,7 @@ describe('settings that are none', () => {
     );
     const text = fc.array(parts, { maxLength: 300 }).map((words) => words.join(''));
     fc.assert(
-      fc.property(text, fc.constantFrom(...Object.keys(programs)), (settings, program) => {
+      fc.property(text, fc.constantFrom(...programNames), (settings, program) => {
         try {
           expect(Array.isArray(examine(program, settings, nothing))).toBe(true);
         } catch (error) {
