@@ -68,7 +68,9 @@ function readBeside(file: string): (path: string) => Buffer | undefined {
   return (path) => {
     try {
       const place = resolve(dirname(file), path);
-      return statSync(place).size > mostOctets ? undefined : readFileSync(place);
+      const found = statSync(place);
+      // HAZARD: a device or a pipe that settings name has no end.
+      return found.isFile() && found.size <= mostOctets ? readFileSync(place) : undefined;
     } catch {
       return undefined;
     }

@@ -234,6 +234,11 @@ describeWith(['nginx', 'haproxy', 'mosquitto', 'openssl'], 'what the doctor find
     );
     const clean = await runThingward(['doctor', stage.file('haproxy.cfg', 'defaults\n')], {});
     expect(clean).toMatchObject({ code: 0, output: expect.stringContaining('No findings.') });
+    const endless = await runThingward(
+      ['doctor', stage.file('nginx.conf', nginx(listed).replace('bundle.pem', '/dev/zero'))],
+      {},
+    );
+    expect(endless).toMatchObject({ code: 0, output: expect.stringContaining('No findings.') });
     const unknown = await runThingward(['doctor', stage.file('some.conf', 'hello')], {});
     expect(unknown.code).toBe(1);
     expect(unknown.output).toMatch(
