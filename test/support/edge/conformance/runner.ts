@@ -1,0 +1,202 @@
+import { connect as dial, type Socket } from 'node:net';
+import { connect, octets, packet, short } from '../packets.js';
+import { readPacket, splitPackets, type Read } from './reader.js';
+import { own, type Case, type Step } from './steps.js';
+
+/** A server to run cases against. */
+export type Target = {
+  port: number;
+  /** The first letter of what makes client ids and topics of this run its own. */
+  letter: string;
+  /** What devices show as password. */
+  password: string;
+  /** How long a server that does its work side by side may still send what was published. 0 for one that does it in order. */
+  settleMs: number;
+};
+
+/** What came of a case: lines for each connection, in order within each type of packet. */
+export type Result = { name: string; lines: string[] };
+
+type Connection = {
+  socket: Socket;
+  isFive: boolean;
+  packets: Read[];
+  /** How many of each type were waited for. */
+  seen: Map<string, number>;
+  isJoined: boolean;
+  isClosed: boolean;
+  isCut: boolean;
+  changed: Set<() => void>;
+};
+
+const patienceMs = 15_000;
+const graceMs = 400;
+const pingRequest = packet(0xc0);
+
+const later = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
+
+/** Waits until something holds of a connection. False when it never did. */
+async function until(connection: Connection, ms: number, holds: () => boolean): Promise<boolean> {
+  if (holds()) return true;
+  return new Promise((resolve) => {
+    const done = (value: boolean): void => {
+      clearTimeout(timer);
+      connection.changed.delete(check);
+      resolve(value);
+    };
+    const check = (): void => void (holds() && done(true));
+    const timer = setTimeout(() => done(false), ms);
+    connection.changed.add(check);
+  });
+}
+
+function replaced(bytes: Buffer, by: string): Buffer {
+  const copy = Buffer.from(bytes);
+  for (let at = copy.indexOf(own); at >= 0; at = copy.indexOf(own, at + own.length)) copy.write(by, at);
+  return copy;
+}
+
+/** Runs one case. It never throws for what a server does: whatever that is becomes lines. */
+export async function runCase(each: Case, number: number, target: Target): Promise<Result> {
+  const name = `${target.letter}${String(number).padStart(4, '0')}`;
+  const connections = new Map<string, Connection[]>();
+  const unmet: string[] = [];
+
+  const latest = (who: string): Connection => {
+    const found = connections.get(who)?.at(-1);
+    if (!found) throw new Error(`${each.name}: nobody is called ${who}`);
+    return found;
+  };
+
+  const open = async (who: string, isFive: boolean, bytes: Buffer): Promise<void> => {
+    const socket = dial({ port: target.port, host: '127.0.0.1', noDelay: true });
+    const connection: Connection = {
+      socket,
+      isFive,
+      packets: [],
+      seen: new Map(),
+      isJoined: false,
+      isClosed: false,
+      isCut: false,
+      changed: new Set(),
+    };
+    connections.set(who, [...(connections.get(who) ?? []), connection]);
+    let rest: Buffer = Buffer.alloc(0);
+    const tell = (): void => [...connection.changed].forEach((check) => check());
+    socket.on('data', (more: Buffer) => {
+      rest = splitPackets(octets(rest, more), (whole, body) => {
+        const read = readPacket(whole, body, isFive);
+        connection.packets.push(read);
+        connection.isJoined ||= read.type === 'CONNACK' && read.text.includes('0x00');
+      });
+      tell();
+    });
+    const close = (): void => {
+      connection.isClosed = true;
+      socket.destroy();
+      tell();
+    };
+    for (const event of ['end', 'close', 'error']) socket.on(event, close);
+    socket.write(bytes);
+  };
+
+  const countOf = ({ packets }: Connection, type: string): number =>
+    packets.filter((packet) => packet.type === type).length;
+
+  const quiet = async (connection: Connection): Promise<boolean> => {
+    const wanted = countOf(connection, 'PINGRESP') + 1;
+    if (connection.isClosed) return false;
+    connection.socket.write(pingRequest);
+    return until(connection, patienceMs, () => connection.isClosed || countOf(connection, 'PINGRESP') >= wanted);
+  };
+
+  const ended = async (connection: Connection): Promise<void> => {
+    if (await until(connection, graceMs, () => connection.isClosed)) return;
+    // A server that does not end it answers; one that is slow to end it does not.
+    if (connection.isJoined) await quiet(connection);
+    else await until(connection, patienceMs, () => connection.isClosed);
+  };
+
+  const acknowledge = (connection: Connection, by: string, code: number | undefined): void => {
+    const [type, qos, first] = { PUBACK: ['PUBLISH', 1, 0x40], PUBREC: ['PUBLISH', 2, 0x50], PUBCOMP: ['PUBREL', 0, 0x70] }[
+      by
+    ] as [string, number, number];
+    const answered = connection.seen.get(by) ?? 0;
+    connection.seen.set(by, answered + 1);
+    const asked = connection.packets.filter((packet) => packet.type === type && (type === 'PUBREL' || packet.qos === qos));
+    const found = asked[answered];
+    if (!found) unmet.push(`nothing to answer with ${by}`);
+    else connection.socket.write(packet(first, short(found.id), code === undefined ? [] : code));
+  };
+
+  const see = async (who: string, type: string, count: number): Promise<void> => {
+    const connection = latest(who);
+    const wanted = (connection.seen.get(type) ?? 0) + count;
+    connection.seen.set(type, wanted);
+    const holds = (): boolean => countOf(connection, type) >= wanted;
+    await until(connection, patienceMs, () => connection.isClosed || holds());
+    if (!holds()) unmet.push(`${who} waited for ${type}`);
+  };
+
+  const take = async (step: Step): Promise<void> => {
+    switch (step.kind) {
+      case 'open': {
+        const fields = { password: target.password, ...step.fields };
+        return open(step.who, fields.version === 5, replaced(octets(connect(fields), step.more ?? []), name));
+      }
+      case 'raw':
+        return open(step.who, step.version === 5, replaced(step.bytes, name));
+      case 'send':
+        return void latest(step.who).socket.write(replaced(step.bytes, name));
+      case 'see':
+        return see(step.who, step.type, step.count);
+      case 'acknowledge':
+        return acknowledge(latest(step.who), step.with, step.code);
+      case 'quiet':
+        await quiet(latest(step.who));
+        return target.settleMs > 0 ? later(target.settleMs) : undefined;
+      case 'ended':
+        await ended(latest(step.who));
+        if (!latest(step.who).isClosed) unmet.push(`${step.who} is not ended`);
+        return;
+      case 'cut':
+        latest(step.who).isCut = true;
+        return void latest(step.who).socket.destroy();
+      case 'pause':
+        return later(step.ms);
+    }
+  };
+
+  for (const step of each.steps) await take(step);
+
+  const lines: string[] = [];
+  for (const [who, all] of connections)
+    all.forEach(({ packets, isClosed, isCut }, nth) => {
+      const prefix = `${who}${nth > 0 ? nth + 1 : ''}`;
+      for (const { type, text } of packets) if (type !== 'PINGRESP') lines.push(`${prefix} ${text.replaceAll(name, '~')}`);
+      lines.push(`${prefix} ${isCut ? 'cut' : isClosed ? 'closed' : 'open'}`);
+    });
+  for (const all of connections.values()) for (const { socket } of all) socket.destroy();
+  return { name: each.name, lines: [...ordered(lines), ...unmet.map((text) => `unmet: ${text}`)] };
+}
+
+/** In order within each connection and type: how these mix is a matter of time. */
+function ordered(lines: readonly string[]): string[] {
+  const keyOf = (line: string): string => line.split(' ', 2).join(' ');
+  const keys = [...new Set(lines.map(keyOf))].sort();
+  return keys.flatMap((key) => lines.filter((line) => keyOf(line) === key));
+}
+
+/** Runs cases, some at a time. */
+export async function runCases(cases: readonly Case[], target: Target, lanes = 24): Promise<Map<string, Result>> {
+  const results = new Map<string, Result>();
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let number = next++; number < cases.length; number = next++) {
+      const each = cases[number]!;
+      results.set(each.name, await runCase(each, number, target));
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return results;
+}
