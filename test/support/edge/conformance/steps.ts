@@ -24,14 +24,16 @@ export type Edition = '3.1' | '3.1.1' | '5.0';
 /** One normative statement, and packets that show whether a server does as it says. */
 export type Case = { name: string; edition: Edition; statements: readonly string[]; steps: readonly Step[] };
 
-type Steps = readonly (Step | readonly Step[])[];
+type Steps = readonly (Step | Steps)[];
+
+const flat = (steps: Steps): Step[] => steps.flatMap((each) => ('kind' in each ? [each] : flat(each)));
 
 /** A case of statements, which are divided by blanks. */
 export const caseOf = (edition: Edition, statements: string, says: string, steps: Steps): Case => ({
   name: `${edition} ${statements}: ${says}`,
   edition,
   statements: statements.split(' ').map((each) => `${edition} ${each}`),
-  steps: steps.flat(),
+  steps: flat(steps),
 });
 
 /** The same case of MQTT 3.1.1 and of MQTT 5, whose statements have other numbers. */
