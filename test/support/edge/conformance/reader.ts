@@ -94,9 +94,11 @@ function valueOf(cursor: Cursor, kind: Kind): string | number {
   }
 }
 
-/** Where the time since it was published counts, what is left of it is only roughly known. */
-const isAbout = (name: string, value: string | number): string | number =>
-  name === 'expiry' ? Math.ceil(Number(value) / 100) * 100 : value;
+/** A value that can be compared: of what is left of a time, so much as does not depend on when it is asked. */
+function steady(name: string, value: string | number): string | number {
+  if (name === 'expiry') return Math.ceil(Number(value) / 100) * 100;
+  return name === 'assigned' ? '*' : value;
+}
 
 /** What a reason says in words is left out: every program has its own. */
 const unsaid = new Set(['reason']);
@@ -111,7 +113,7 @@ function propertiesOf(cursor: Cursor): string {
     if (!known) throw new RangeError(`the server sent a property ${id}`);
     const [name, kind] = known;
     const value = valueOf(cursor, kind);
-    if (!unsaid.has(name)) said.push(`${name}=${isAbout(name, value)}`);
+    if (!unsaid.has(name)) said.push(`${name}=${steady(name, value)}`);
   }
   // The order counts among properties of one name, and among these alone.
   const name = (each: string): string => each.slice(0, each.indexOf('='));
@@ -136,7 +138,9 @@ export function readPacket(packet: Buffer, body: number, isFive: boolean): Read 
   switch (type) {
     case 'CONNACK': {
       const present = cursor.octet();
-      return { ...read, text: `CONNACK ${hex(cursor.octet())} present=${present}${tail()}` };
+      const code = cursor.octet();
+      // MQTT 3 has return codes in place of reason codes, and no properties.
+      return { ...read, text: `CONNACK ${isFive ? hex(code) : code} present=${present}${tail()}` };
     }
     case 'PUBLISH': {
       const qos = (first >> 1) & 3;
