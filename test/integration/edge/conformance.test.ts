@@ -29,7 +29,10 @@ describeWith(['mosquitto', 'openssl'], 'MQTT through an edge and without it, in 
     const { target } = await stage.startEdge(broker.port, 'e');
     const through = await runCases(cases, target);
     const found = differencesOf(direct, through);
-    writeFileSync('/tmp/econf/diff.json', JSON.stringify({ found, through: [...through.values()], direct: [...direct.values()] }, null, 1));
+    writeFileSync(
+      '/tmp/econf/diff.json',
+      JSON.stringify({ found, through: [...through.values()], direct: [...direct.values()] }, null, 1),
+    );
     expect(found).toEqual({});
   });
 });

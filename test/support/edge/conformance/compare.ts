@@ -15,7 +15,8 @@ export function lowered(line: string): string {
   if (before === undefined) return line;
   const offered = new Map(properties.split(' ').map((each) => each.split('=', 2) as [string, string]));
   const ofBroker = Number(offered.get('packet') ?? Infinity);
-  const aliases = ofBroker - longestTopic < leastPacket ? 0 : Math.min(Number(offered.get('aliases') ?? 0), most.aliases);
+  const aliases =
+    ofBroker - longestTopic < leastPacket ? 0 : Math.min(Number(offered.get('aliases') ?? 0), most.aliases);
   offered.delete('');
   offered.delete('aliases');
   if (aliases > 0) offered.set('aliases', String(aliases));

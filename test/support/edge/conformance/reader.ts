@@ -119,7 +119,9 @@ function propertiesOf(cursor: Cursor): string {
   const name = (each: string): string => each.slice(0, each.indexOf('='));
   const ordered = said
     .map((each, place) => ({ each, place }))
-    .sort((one, other) => (name(one.each) < name(other.each) ? -1 : name(one.each) > name(other.each) ? 1 : one.place - other.place));
+    .sort((one, other) =>
+      name(one.each) < name(other.each) ? -1 : name(one.each) > name(other.each) ? 1 : one.place - other.place,
+    );
   return said.length === 0 ? '' : ` {${ordered.map(({ each }) => each).join(' ')}}`;
 }
 
@@ -163,7 +165,9 @@ export function readPacket(packet: Buffer, body: number, isFive: boolean): Read 
       return { ...read, text: type };
     default: {
       const id = cursor.short();
-      return { ...read, id, text: `${type} ${id} ${cursor.isAtEnd() ? '0x00' : hex(cursor.octet())}${tail()}` };
+      // What a server numbers itself depends on what else it has delivered.
+      const shown = type === 'PUBREL' ? '*' : id;
+      return { ...read, id, text: `${type} ${shown} ${cursor.isAtEnd() ? '0x00' : hex(cursor.octet())}${tail()}` };
     }
   }
 }

@@ -21,7 +21,7 @@ type Connection = {
   socket: Socket;
   isFive: boolean;
   packets: Read[];
-  /** How many of each type were waited for. */
+  /** How many deliveries were answered, by the type of the answer. */
   seen: Map<string, number>;
   isJoined: boolean;
   isClosed: boolean;
@@ -61,12 +61,19 @@ export async function runCase(each: Case, number: number, target: Target): Promi
   const name = `${target.letter}${String(number).padStart(4, '0')}`;
   const connections = new Map<string, Connection[]>();
   const unmet: string[] = [];
+  const waited = new Map<string, number>();
 
   const latest = (who: string): Connection => {
     const found = connections.get(who)?.at(-1);
     if (!found) throw new Error(`${each.name}: nobody is called ${who}`);
     return found;
   };
+
+  /** A name that ends with `*` is all of a group: which of them gets a message is the server's choice. */
+  const allOf = (who: string): Connection[] =>
+    who.endsWith('*')
+      ? [...connections.keys()].filter((name) => name.startsWith(who.slice(0, -1))).map(latest)
+      : [latest(who)];
 
   const open = async (who: string, isFive: boolean, bytes: Buffer): Promise<void> => {
     const socket = dial({ port: target.port, host: '127.0.0.1', noDelay: true });
@@ -81,6 +88,7 @@ export async function runCase(each: Case, number: number, target: Target): Promi
       changed: new Set(),
     };
     connections.set(who, [...(connections.get(who) ?? []), connection]);
+    for (const key of waited.keys()) if (key.startsWith(`${who} `)) waited.delete(key);
     let rest: Buffer = Buffer.alloc(0);
     const tell = (): void => [...connection.changed].forEach((check) => check());
     socket.on('data', (more: Buffer) => {
@@ -117,24 +125,33 @@ export async function runCase(each: Case, number: number, target: Target): Promi
     else await until(connection, patienceMs, () => connection.isClosed);
   };
 
-  const acknowledge = (connection: Connection, by: string, code: number | undefined): void => {
-    const [type, qos, first] = { PUBACK: ['PUBLISH', 1, 0x40], PUBREC: ['PUBLISH', 2, 0x50], PUBCOMP: ['PUBREL', 0, 0x70] }[
-      by
-    ] as [string, number, number];
-    const answered = connection.seen.get(by) ?? 0;
-    connection.seen.set(by, answered + 1);
-    const asked = connection.packets.filter((packet) => packet.type === type && (type === 'PUBREL' || packet.qos === qos));
-    const found = asked[answered];
-    if (!found) unmet.push(`nothing to answer with ${by}`);
-    else connection.socket.write(packet(first, short(found.id), code === undefined ? [] : code));
+  const acknowledge = (who: string, by: string, more: Buffer): void => {
+    const [type, qos, first] = {
+      PUBACK: ['PUBLISH', 1, 0x40],
+      PUBREC: ['PUBLISH', 2, 0x50],
+      PUBCOMP: ['PUBREL', 0, 0x70],
+    }[by] as [string, number, number];
+    for (const connection of allOf(who)) {
+      const answered = connection.seen.get(by) ?? 0;
+      const asked = connection.packets.filter(
+        (packet) => packet.type === type && (type === 'PUBREL' || packet.qos === qos),
+      );
+      const found = asked[answered];
+      if (!found) continue;
+      connection.seen.set(by, answered + 1);
+      return void connection.socket.write(packet(first, short(found.id), more));
+    }
+    unmet.push(`${who} has nothing to answer with ${by}`);
   };
 
   const see = async (who: string, type: string, count: number): Promise<void> => {
-    const connection = latest(who);
-    const wanted = (connection.seen.get(type) ?? 0) + count;
-    connection.seen.set(type, wanted);
-    const holds = (): boolean => countOf(connection, type) >= wanted;
-    await until(connection, patienceMs, () => connection.isClosed || holds());
+    const all = allOf(who);
+    const key = `${who} ${type}`;
+    const wanted = (waited.get(key) ?? 0) + count;
+    waited.set(key, wanted);
+    const holds = (): boolean => all.reduce((sum, one) => sum + countOf(one, type), 0) >= wanted;
+    const isOver = (): boolean => holds() || all.every(({ isClosed }) => isClosed);
+    await Promise.race(all.map((one) => until(one, patienceMs, isOver)));
     if (!holds()) unmet.push(`${who} waited for ${type}`);
   };
 
@@ -151,7 +168,7 @@ export async function runCase(each: Case, number: number, target: Target): Promi
       case 'see':
         return see(step.who, step.type, step.count);
       case 'acknowledge':
-        return acknowledge(latest(step.who), step.with, step.code);
+        return acknowledge(step.who, step.with, step.more);
       case 'quiet':
         await quiet(latest(step.who));
         return target.settleMs > 0 ? later(target.settleMs) : undefined;
@@ -172,8 +189,9 @@ export async function runCase(each: Case, number: number, target: Target): Promi
   const lines: string[] = [];
   for (const [who, all] of connections)
     all.forEach(({ packets, isClosed, isCut }, nth) => {
-      const prefix = `${who}${nth > 0 ? nth + 1 : ''}`;
-      for (const { type, text } of packets) if (type !== 'PINGRESP') lines.push(`${prefix} ${text.replaceAll(name, '~')}`);
+      const prefix = who.startsWith('g') ? 'g' : `${who}${nth > 0 ? nth + 1 : ''}`;
+      for (const { type, text } of packets)
+        if (type !== 'PINGRESP') lines.push(`${prefix} ${text.replaceAll(name, '~')}`);
       lines.push(`${prefix} ${isCut ? 'cut' : isClosed ? 'closed' : 'open'}`);
     });
   for (const all of connections.values()) for (const { socket } of all) socket.destroy();

@@ -13,7 +13,7 @@ export type Step =
   | { kind: 'raw'; who: string; bytes: Buffer; version: 4 | 5 }
   | { kind: 'send'; who: string; bytes: Buffer }
   | { kind: 'see'; who: string; type: string; count: number }
-  | { kind: 'acknowledge'; who: string; with: 'PUBACK' | 'PUBREC' | 'PUBCOMP'; code: number | undefined }
+  | { kind: 'acknowledge'; who: string; with: 'PUBACK' | 'PUBREC' | 'PUBCOMP'; more: Buffer }
   | { kind: 'quiet'; who: string }
   | { kind: 'ended'; who: string }
   | { kind: 'cut'; who: string }
@@ -87,12 +87,12 @@ export const cut = (who: string): Step => ({ kind: 'cut', who });
 /** Lets time pass, where a statement is about time. */
 export const pause = (ms: number): Step => ({ kind: 'pause', ms });
 
-/** Answers the oldest delivery that this is an answer to, by its packet identifier. */
-export const acknowledge = (who: string, by: 'PUBACK' | 'PUBREC' | 'PUBCOMP', code?: number): Step => ({
+/** Answers the oldest delivery that this is an answer to, by its packet identifier. What follows it is a reason code and more. */
+export const acknowledge = (who: string, by: 'PUBACK' | 'PUBREC' | 'PUBCOMP', ...more: (number | Buffer)[]): Step => ({
   kind: 'acknowledge',
   who,
   with: by,
-  code,
+  more: octets(...more),
 });
 
 /** A DISCONNECT, and the end. */

@@ -1,6 +1,7 @@
 import { authCases } from './cases/auth.js';
 import { connectCases } from './cases/connect.js';
 import { flowCases } from './cases/flow.js';
+import { limitCases } from './cases/limits.js';
 import { malformedCases } from './cases/malformed.js';
 import { publishCases } from './cases/publish.js';
 import { retainedCases } from './cases/retained.js';
@@ -21,6 +22,7 @@ export const cases: readonly Case[] = [
   ...retainedCases,
   ...subscribeCases,
   ...sharedCases,
+  ...limitCases,
   ...authCases,
 ].sort((one, other) => pausesOf(other) - pausesOf(one));
 

@@ -31,18 +31,12 @@ const written = (
   version: 4 | 5,
   { name = 'MQTT', level = version as number, flags = 2, keepAlive = 60, block = properties(), rest = [] as Buffer[] },
 ): Buffer =>
-  packet(
-    0x10,
-    text(name),
-    level,
-    flags,
-    short(keepAlive),
-    version === 5 ? block : [],
-    text(`${own}a`),
-    ...rest,
-  );
+  packet(0x10, text(name), level, flags, short(keepAlive), version === 5 ? block : [], text(`${own}a`), ...rest);
 
-const wrong = (version: 4 | 5, fields: Parameters<typeof written>[1]) => [raw('a', version, written(version, fields)), ended('a')];
+const wrong = (version: 4 | 5, fields: Parameters<typeof written>[1]) => [
+  raw('a', version, written(version, fields)),
+  ended('a'),
+];
 
 const badText = (version: 4 | 5, clientId: Buffer) => [
   raw(
@@ -94,7 +88,9 @@ export const connectCases: readonly Case[] = [
   ...both('MQTT-3.1.2-1', 'MQTT-3.1.2-1', 'a protocol name in small letters is refused', (version) =>
     wrong(version, { name: 'mqtt' }),
   ),
-  ...both('MQTT-3.1.2-1', 'MQTT-3.1.2-1', 'an empty protocol name is refused', (version) => wrong(version, { name: '' })),
+  ...both('MQTT-3.1.2-1', 'MQTT-3.1.2-1', 'an empty protocol name is refused', (version) =>
+    wrong(version, { name: '' }),
+  ),
   caseOf('3.1.1', 'MQTT-3.1.2-2', 'level 2 is refused with code 1', [wrong(4, { level: 2 })]),
   caseOf('3.1.1', 'MQTT-3.1.2-2', 'level 0 is refused with code 1', [wrong(4, { level: 0 })]),
   caseOf('5.0', 'MQTT-3.1.2-2', 'level 6 is refused', [wrong(5, { level: 6 })]),
@@ -149,18 +145,24 @@ export const connectCases: readonly Case[] = [
       quiet('a'),
     ]),
   ),
-  caseOf('3.1.1', 'MQTT-3.1.3-6 MQTT-3.1.3-7', 'an empty client id with a clean session', [join('a', 4, { clientId: '' })]),
+  caseOf('3.1.1', 'MQTT-3.1.3-6 MQTT-3.1.3-7', 'an empty client id with a clean session', [
+    join('a', 4, { clientId: '' }),
+  ]),
   caseOf('3.1.1', 'MQTT-3.1.3-8 MQTT-3.1.3-9', 'an empty client id without a clean session is refused with code 2', [
     refused('a', 4, { clientId: '', clean: false }),
   ]),
   caseOf('5.0', 'MQTT-3.1.3-6 MQTT-3.1.3-7 MQTT-3.2.2-16', 'an empty client id with a clean start', [
     join('a', 5, { clientId: '' }),
   ]),
-  caseOf('5.0', 'MQTT-3.1.3-6', 'an empty client id without a clean start', [join('a', 5, { clientId: '', clean: false })]),
-  ...both('MQTT-3.1.4-4 MQTT-3.2.0-1', 'MQTT-3.1.4-5 MQTT-3.2.0-1 MQTT-3.2.0-2', 'CONNACK comes first, and once', (version) => [
-    join('a', version),
-    quiet('a'),
+  caseOf('5.0', 'MQTT-3.1.3-6', 'an empty client id without a clean start', [
+    join('a', 5, { clientId: '', clean: false }),
   ]),
+  ...both(
+    'MQTT-3.1.4-4 MQTT-3.2.0-1',
+    'MQTT-3.1.4-5 MQTT-3.2.0-1 MQTT-3.2.0-2',
+    'CONNACK comes first, and once',
+    (version) => [join('a', version), quiet('a')],
+  ),
   ...both('MQTT-3.2.0-1', 'MQTT-3.2.0-1', 'what follows CONNECT at once is answered after CONNACK', (version) => [
     joinWith('a', version, {}, subscribeOf(version, 1, [[`${own}/a`, 1]]), publishOf(version, `${own}/a`, { qos: 1 })),
     see('a', 'SUBACK'),
@@ -196,7 +198,10 @@ export const connectCases: readonly Case[] = [
     send('a', packet(0xc0), packet(0xc0)),
     see('a', 'PINGRESP', 2),
   ]),
-  ...both('MQTT-3.14.4-1', 'MQTT-3.14.4-2', 'DISCONNECT ends the connection', (version) => [join('a', version), leave('a')]),
+  ...both('MQTT-3.14.4-1', 'MQTT-3.14.4-2', 'DISCONNECT ends the connection', (version) => [
+    join('a', version),
+    leave('a'),
+  ]),
   ...both('MQTT-3.14.4-2', 'MQTT-3.14.4-1', 'what follows DISCONNECT is not dealt with', (version) => [
     join('b', version),
     subscribed('b', version, [[`${own}/#`, 0]]),

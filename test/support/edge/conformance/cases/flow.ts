@@ -123,11 +123,7 @@ export const flowCases: readonly Case[] = [
     published('a', 5, topic, { qos: 0, payload: 'x'.repeat(29) }),
     quiet('b'),
   ]),
-  caseOf('5.0', 'MQTT-3.3.2-8', 'alias 0 is refused', [
-    join('a', 5),
-    send('a', aliased(0, topic, 'x', 1)),
-    ended('a'),
-  ]),
+  caseOf('5.0', 'MQTT-3.3.2-8', 'alias 0 is refused', [join('a', 5), send('a', aliased(0, topic, 'x', 1)), ended('a')]),
   caseOf('5.0', 'MQTT-3.3.2-9', 'an alias above the maximum is refused', [
     join('a', 5),
     send('a', aliased(5000, topic, 'x', 1)),
@@ -158,7 +154,15 @@ export const flowCases: readonly Case[] = [
   caseOf('5.0', 'MQTT-3.3.2-12', 'an alias with QoS 0 and QoS 2', [
     pair(0),
     send('a', publishOf(5, topic, { payload: 'one', properties: properties(property.alias(2)) })),
-    send('a', publishOf(5, '', { qos: 2, id: 4, payload: 'two', properties: properties(property.alias(2), property.user('a', 'b')) })),
+    send(
+      'a',
+      publishOf(5, '', {
+        qos: 2,
+        id: 4,
+        payload: 'two',
+        properties: properties(property.alias(2), property.user('a', 'b')),
+      }),
+    ),
     see('a', 'PUBREC'),
     send('a', packet(0x62, short(4))),
     see('a', 'PUBCOMP'),

@@ -94,17 +94,33 @@ const fives: readonly (readonly [string, string, Buffer])[] = [
   ['MQTT-3.5.2-1', 'PUBREC with a reason that there is not', packet(0x50, short(1), 0x55)],
   ['MQTT-3.6.2-1', 'PUBREL with a reason that there is not', packet(0x62, short(1), 0x55)],
   ['MQTT-3.7.2-1', 'PUBCOMP with a reason that there is not', packet(0x70, short(1), 0x55)],
-  ['MQTT-3.4.2-1', 'PUBACK with a property that does not belong there', packet(0x40, short(1), 0, properties(property.alias(1)))],
+  [
+    'MQTT-3.4.2-1',
+    'PUBACK with a property that does not belong there',
+    packet(0x40, short(1), 0, properties(property.alias(1))),
+  ],
   ['MQTT-3.6.2-1', 'PUBREL with properties that end outside', packet(0x62, short(1), 0, 20, 0x26)],
-  ['MQTT-3.4.2-1', 'PUBACK with two reasons', packet(0x40, short(1), 0, properties(property.reason('a'), property.reason('b')))],
+  [
+    'MQTT-3.4.2-1',
+    'PUBACK with two reasons',
+    packet(0x40, short(1), 0, properties(property.reason('a'), property.reason('b'))),
+  ],
   ['MQTT-3.14.2-1', 'DISCONNECT with a reason of a server', packet(0xe0, 0x8e)],
   ['MQTT-3.14.2-1', 'DISCONNECT with a reason that there is not', packet(0xe0, 0x55)],
-  ['MQTT-3.14.2-1', 'DISCONNECT with a property that does not belong there', packet(0xe0, 0, properties(property.alias(1)))],
+  [
+    'MQTT-3.14.2-1',
+    'DISCONNECT with a property that does not belong there',
+    packet(0xe0, 0, properties(property.alias(1))),
+  ],
   ['MQTT-3.14.2-1', 'DISCONNECT with octets after its properties', packet(0xe0, 0, properties(), 1)],
   ['MQTT-3.8.3-2', 'SUBSCRIBE whose properties end outside', packet(0x82, short(1), 200, text(topic), 0)],
   ['MQTT-2.2.2-1', 'SUBSCRIBE without a length of properties', packet(0x82, short(1))],
   ['MQTT-2.2.2-1', 'PUBLISH without a length of properties', packet(0x30, text(topic))],
-  ['MQTT-1.5.5-1', 'PUBLISH with a length of properties of five octets', packet(0x30, text(topic), 0x80, 0x80, 0x80, 0x80, 1)],
+  [
+    'MQTT-1.5.5-1',
+    'PUBLISH with a length of properties of five octets',
+    packet(0x30, text(topic), 0x80, 0x80, 0x80, 0x80, 1),
+  ],
   ['MQTT-1.5.5-1', 'PUBLISH with a length of properties in a longer form', packet(0x30, text(topic), 0x80, 0x00, 'x')],
   ['MQTT-2.2.2-1', 'PUBLISH with a property that there is not', packet(0x30, text(topic), properties(octets(0x00, 1)))],
   ['MQTT-3.15.1-1', 'AUTH with flags', octets(0xf1, 0)],
@@ -112,10 +128,14 @@ const fives: readonly (readonly [string, string, Buffer])[] = [
 
 export const malformedCases: readonly Case[] = [
   ...flags.flatMap(([old, five, name, bits, bytes]) =>
-    both(old, five, `${name} with flags ${bits} ends the connection`, (version) => wrong(version, flagged(bytes(version), bits))),
+    both(old, five, `${name} with flags ${bits} ends the connection`, (version) =>
+      wrong(version, flagged(bytes(version), bits)),
+    ),
   ),
   ...ofServers.flatMap(([name, bytes]) =>
-    both('MQTT-4.8.0-1', 'MQTT-4.13.1-1', `${name} of a client ends the connection`, (version) => wrong(version, bytes)),
+    both('MQTT-4.8.0-1', 'MQTT-4.13.1-1', `${name} of a client ends the connection`, (version) =>
+      wrong(version, bytes),
+    ),
   ),
   ...topics.flatMap(([old, five, says, name]) =>
     both(old, five, `${says} ends the connection`, (version) => wrong(version, publishOf(version, name, { qos: 1 }))),
@@ -123,7 +143,9 @@ export const malformedCases: readonly Case[] = [
   ...tails.flatMap(([says, bytes]) =>
     both('MQTT-4.8.0-1', 'MQTT-4.13.1-1', `${says} ends the connection`, (version) => wrong(version, bytes(version))),
   ),
-  ...fives.map(([statement, says, bytes]) => caseOf('5.0', statement, `${says} ends the connection`, [wrong(5, bytes)])),
+  ...fives.map(([statement, says, bytes]) =>
+    caseOf('5.0', statement, `${says} ends the connection`, [wrong(5, bytes)]),
+  ),
   ...both('MQTT-4.7.3-1', 'MQTT-4.7.3-1', 'an empty topic ends the connection', (version) =>
     wrong(version, publishOf(version, '', { qos: 0 })),
   ),
@@ -139,7 +161,9 @@ export const malformedCases: readonly Case[] = [
   ...both('MQTT-2.3.1-1', 'MQTT-2.2.1-3', 'PUBLISH of QoS 2 with identifier 0 ends the connection', (version) =>
     wrong(version, publishOf(version, topic, { qos: 2, id: 0 })),
   ),
-  ...both('MQTT-2.2.2-2', 'MQTT-2.1.3-1', 'type 0 ends the connection', (version) => wrong(version, octets(0x00, 0x00))),
+  ...both('MQTT-2.2.2-2', 'MQTT-2.1.3-1', 'type 0 ends the connection', (version) =>
+    wrong(version, octets(0x00, 0x00)),
+  ),
   ...both('MQTT-2.2.3', 'MQTT-1.5.5-1', 'a length of five octets ends the connection', (version) =>
     wrong(version, octets(0x30, 0x80, 0x80, 0x80, 0x80, 0x01)),
   ),
@@ -169,7 +193,9 @@ export const malformedCases: readonly Case[] = [
     subscribed('b', version, [[`q/slow${version}`, 0]]),
     join('a', version),
     // The marker of a case would be cut to pieces.
-    [...publishOf(version, `q/slow${version}`, { qos: 1, payload: 'slow' })].map((octet) => send('a', Buffer.of(octet))),
+    [...publishOf(version, `q/slow${version}`, { qos: 1, payload: 'slow' })].map((octet) =>
+      send('a', Buffer.of(octet)),
+    ),
     see('a', 'PUBACK'),
     see('b', 'PUBLISH'),
   ]),

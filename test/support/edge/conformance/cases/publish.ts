@@ -65,18 +65,28 @@ export const publishCases: readonly Case[] = [
       ),
     ),
   ),
-  ...both('MQTT-4.3.2.2 MQTT-2.3.1-6', 'MQTT-4.3.2-4 MQTT-2.2.1-5', 'PUBACK has the identifier of its PUBLISH', (version) => [
-    join('a', version),
-    published('a', version, topic, { qos: 1, id: 1 }),
-    published('a', version, topic, { qos: 1, id: 0xffff }),
-    published('a', version, topic, { qos: 1, id: 0x0100 }),
-  ]),
-  ...both('MQTT-4.3.2.2', 'MQTT-4.3.2-5', 'after PUBACK the same identifier is a new message, with DUP too', (version) => [
-    pair(version),
-    published('a', version, topic, { qos: 1, id: 5, payload: 'one' }),
-    published('a', version, topic, { qos: 1, id: 5, payload: 'two', duplicate: true }),
-    see('b', 'PUBLISH', 2),
-  ]),
+  ...both(
+    'MQTT-4.3.2.2 MQTT-2.3.1-6',
+    'MQTT-4.3.2-4 MQTT-2.2.1-5',
+    'PUBACK has the identifier of its PUBLISH',
+    (version) => [
+      join('a', version),
+      published('a', version, topic, { qos: 1, id: 1 }),
+      published('a', version, topic, { qos: 1, id: 0xffff }),
+      published('a', version, topic, { qos: 1, id: 0x0100 }),
+    ],
+  ),
+  ...both(
+    'MQTT-4.3.2.2',
+    'MQTT-4.3.2-5',
+    'after PUBACK the same identifier is a new message, with DUP too',
+    (version) => [
+      pair(version),
+      published('a', version, topic, { qos: 1, id: 5, payload: 'one' }),
+      published('a', version, topic, { qos: 1, id: 5, payload: 'two', duplicate: true }),
+      see('b', 'PUBLISH', 2),
+    ],
+  ),
   ...both('MQTT-4.3.3-2', 'MQTT-4.3.3-8 MQTT-4.3.3-10', 'a QoS 2 message that is sent again comes once', (version) => [
     pair(version, 0),
     send('a', publishOf(version, topic, { qos: 2, id: 5 })),
@@ -110,15 +120,23 @@ export const publishCases: readonly Case[] = [
     published('a', version, topic, { qos: 1, duplicate: true }),
     see('b', 'PUBLISH'),
   ]),
-  ...both('MQTT-4.6.0-6', 'MQTT-4.6.0-5 MQTT-4.6.0-6', 'messages come in the order in which they were sent', (version) => [
-    pair(version, 1),
-    send(
-      'a',
-      ...Array.from({ length: 12 }, (_, nth) => publishOf(version, topic, { qos: 1, id: nth + 1, payload: `m${nth}` })),
-    ),
-    see('a', 'PUBACK', 12),
-    see('b', 'PUBLISH', 12),
-  ]),
+  ...both(
+    'MQTT-4.6.0-6',
+    'MQTT-4.6.0-5 MQTT-4.6.0-6',
+    'messages come in the order in which they were sent',
+    (version) => [
+      pair(version, 1),
+      send(
+        'a',
+        ...Array.from({ length: 12 }, (_, nth) =>
+          publishOf(version, topic, { qos: 1, id: nth + 1, payload: `m${nth}` }),
+        ),
+      ),
+      see('a', 'PUBACK', 12),
+      Array.from({ length: 12 }, () => [see('b', 'PUBLISH'), acknowledge('b', 'PUBACK')]),
+      quiet('b'),
+    ],
+  ),
   ...both('MQTT-4.6.0-6', 'MQTT-4.6.0-5', 'QoS 2 messages that overlap come in their order', (version) => [
     pair(version, 0),
     send('a', ...[1, 2, 3].map((id) => publishOf(version, topic, { qos: 2, id, payload: `m${id}` }))),
@@ -200,7 +218,12 @@ export const publishCases: readonly Case[] = [
   refuses('MQTT-3.3.2-6', 'expiry twice is refused', property.expiry(1), property.expiry(1)),
   refuses('MQTT-3.3.2-20', 'content type twice is refused', property.content('a'), property.content('a')),
   refuses('MQTT-3.3.2-15', 'response topic twice is refused', property.response(topic), property.response(topic)),
-  refuses('MQTT-3.3.2-16', 'correlation data twice is refused', property.correlation(Buffer.of(1)), property.correlation(Buffer.of(1))),
+  refuses(
+    'MQTT-3.3.2-16',
+    'correlation data twice is refused',
+    property.correlation(Buffer.of(1)),
+    property.correlation(Buffer.of(1)),
+  ),
   refuses('MQTT-3.3.2-14', 'a response topic with # is refused', property.response(`${own}/#`)),
   refuses('MQTT-3.3.2-14', 'a response topic with + is refused', property.response(`${own}/+/x`)),
   refuses('MQTT-3.3.2-13', 'a response topic that is no UTF-8 is refused', property.response(Buffer.of(0xff))),
@@ -234,7 +257,7 @@ export const publishCases: readonly Case[] = [
     pair(5, 1),
     published('a', 5, topic, { qos: 1 }),
     see('b', 'PUBLISH'),
-    send('b', packet(0x40, short(1), 0x10, properties(property.reason('nobody'), property.user('a', 'b')))),
+    acknowledge('b', 'PUBACK', 0x10, properties(property.reason('nobody'), property.user('a', 'b'))),
     quiet('b'),
   ]),
   caseOf('5.0', 'MQTT-3.5.2-1', 'PUBREC with an error ends the delivery', [

@@ -22,15 +22,19 @@ const kept = (version: 4 | 5, qos = 1, payload = 'kept'): Step[] => [
   ...published('a', version, topic, { qos, retain: true, payload }),
 ];
 
-const late = (version: 4 | 5, options = 1): Step[] => [...join('b', version), ...subscribed('b', version, [[topic, options]])];
+const late = (version: 4 | 5, options = 1): Step[] => [
+  ...join('b', version),
+  ...subscribed('b', version, [[topic, options]]),
+];
 
 export const retainedCases: readonly Case[] = [
   ...([0, 1, 2] as const).flatMap((qos) =>
-    both('MQTT-3.3.1-5 MQTT-3.3.1-6 MQTT-3.3.1-8', 'MQTT-3.3.1-5 MQTT-3.3.1-9', `QoS ${qos} is kept for later`, (version) => [
-      kept(version, qos),
-      late(version, 2),
-      see('b', 'PUBLISH'),
-    ]),
+    both(
+      'MQTT-3.3.1-5 MQTT-3.3.1-6 MQTT-3.3.1-8',
+      'MQTT-3.3.1-5 MQTT-3.3.1-9',
+      `QoS ${qos} is kept for later`,
+      (version) => [kept(version, qos), late(version, 2), see('b', 'PUBLISH')],
+    ),
   ),
   ...both('MQTT-3.3.1-7', 'MQTT-3.3.1-5', 'a newer one takes its place', (version) => [
     kept(version),
@@ -92,7 +96,11 @@ export const retainedCases: readonly Case[] = [
     published('a', 5, topic, { qos: 1 }),
     see('b', 'PUBLISH'),
   ]),
-  caseOf('5.0', 'MQTT-3.3.1-12', 'without Retain As Published RETAIN is cleared', [late(5, 1), kept(5), see('b', 'PUBLISH')]),
+  caseOf('5.0', 'MQTT-3.3.1-12', 'without Retain As Published RETAIN is cleared', [
+    late(5, 1),
+    kept(5),
+    see('b', 'PUBLISH'),
+  ]),
   caseOf('5.0', 'MQTT-3.3.1-10', 'Retain Handling 1 brings it to a new subscription', [
     kept(5),
     late(5, 0x11),
@@ -133,7 +141,10 @@ export const retainedCases: readonly Case[] = [
     join('a', 5),
     send('a', publishOf(5, topic, { qos: 1, properties: properties(property.alias(1)) })),
     see('a', 'PUBACK'),
-    send('a', publishOf(5, '', { qos: 1, id: 2, retain: true, payload: 'kept', properties: properties(property.alias(1)) })),
+    send(
+      'a',
+      publishOf(5, '', { qos: 1, id: 2, retain: true, payload: 'kept', properties: properties(property.alias(1)) }),
+    ),
     see('a', 'PUBACK'),
     late(5),
     see('b', 'PUBLISH'),

@@ -50,7 +50,12 @@ const filters: readonly (readonly [string, string, string, readonly string[]])[]
   ['MQTT-4.7.1-3', 'MQTT-4.7.1-2', `${own}/+/c`, [`${own}/a/c`, `${own}//c`, `${own}/c`, `${own}/a/b/c`]],
   ['MQTT-4.7.1-3', 'MQTT-4.7.1-2', `+/${own}/x`, [`q/${own}/x`, `/${own}/x`, `$q/${own}/x`, `${own}/x`]],
   ['MQTT-4.7.1-3', 'MQTT-4.7.1-2', `+/${own}/+`, [`q/${own}/x`, `/${own}/`, `q/${own}`]],
-  ['MQTT-4.7.3-4', 'MQTT-4.7.3-4', `${own}/a`, [`${own}/a`, `${own}/A`, `/${own}/a`, `${own}/a/`, `${own}//a`, `${own}/ a`]],
+  [
+    'MQTT-4.7.3-4',
+    'MQTT-4.7.3-4',
+    `${own}/a`,
+    [`${own}/a`, `${own}/A`, `/${own}/a`, `${own}/a/`, `${own}//a`, `${own}/ a`],
+  ],
   ['MQTT-4.7.3-4', 'MQTT-4.7.3-4', `${own}/e\u0301`, [`${own}/\u00e9`, `${own}/e\u0301`]],
   ['MQTT-1.5.3-3', 'MQTT-1.5.4-3', `${own}/\ufeffa`, [`${own}/a`, `${own}/\ufeffa`]],
   ['MQTT-4.7.3-1', 'MQTT-4.7.3-1', `${own}//`, [`${own}//`, `${own}/`, `${own}`]],
@@ -75,20 +80,27 @@ export const subscribeCases: readonly Case[] = [
     both(old, five, `${says} is refused`, (version) => wrongFilter(version, filter)),
   ),
   ...([0, 1, 2] as const).flatMap((qos) =>
-    both('MQTT-3.8.4-1 MQTT-3.8.4-2 MQTT-3.8.4-5', 'MQTT-3.8.4-1 MQTT-3.8.4-2 MQTT-3.8.4-7', `SUBACK grants QoS ${qos}`, (version) => [
-      join('a', version),
-      subscribed('a', version, [[`${own}/a`, qos]], undefined, 4000 + qos),
-    ]),
+    both(
+      'MQTT-3.8.4-1 MQTT-3.8.4-2 MQTT-3.8.4-5',
+      'MQTT-3.8.4-1 MQTT-3.8.4-2 MQTT-3.8.4-7',
+      `SUBACK grants QoS ${qos}`,
+      (version) => [join('a', version), subscribed('a', version, [[`${own}/a`, qos]], undefined, 4000 + qos)],
+    ),
   ),
-  ...both('MQTT-3.8.4-4 MQTT-3.9.3-1', 'MQTT-3.8.4-5 MQTT-3.8.4-6 MQTT-3.9.3-1', 'several filters have one answer, in their order', (version) => [
-    join('a', version),
-    subscribed('a', version, [
-      [`${own}/a`, 2],
-      [`${own}/b`, 0],
-      [`${own}/+/c`, 1],
-      [`${own}/a`, 1],
-    ]),
-  ]),
+  ...both(
+    'MQTT-3.8.4-4 MQTT-3.9.3-1',
+    'MQTT-3.8.4-5 MQTT-3.8.4-6 MQTT-3.9.3-1',
+    'several filters have one answer, in their order',
+    (version) => [
+      join('a', version),
+      subscribed('a', version, [
+        [`${own}/a`, 2],
+        [`${own}/b`, 0],
+        [`${own}/+/c`, 1],
+        [`${own}/a`, 1],
+      ]),
+    ],
+  ),
   ...both('MQTT-3.8.4-3', 'MQTT-3.8.4-3', 'the same filter takes the place of the one before', (version) => [
     join('b', version),
     subscribed('b', version, [[`${own}/#`, 2]]),
@@ -123,15 +135,20 @@ export const subscribeCases: readonly Case[] = [
     send('a', unsubscribeOf(version, 0, [`${own}/a`])),
     ended('a'),
   ]),
-  ...both('MQTT-3.10.4-4 MQTT-3.10.4-2', 'MQTT-3.10.4-4 MQTT-3.10.4-2 MQTT-3.11.3-2', 'UNSUBSCRIBE ends a subscription', (version) => [
-    join('b', version),
-    subscribed('b', version, [[`${own}/#`, 1]]),
-    send('b', unsubscribeOf(version, 9, [`${own}/#`])),
-    see('b', 'UNSUBACK'),
-    join('a', version),
-    published('a', version, `${own}/a`, { qos: 1 }),
-    quiet('b'),
-  ]),
+  ...both(
+    'MQTT-3.10.4-4 MQTT-3.10.4-2',
+    'MQTT-3.10.4-4 MQTT-3.10.4-2 MQTT-3.11.3-2',
+    'UNSUBSCRIBE ends a subscription',
+    (version) => [
+      join('b', version),
+      subscribed('b', version, [[`${own}/#`, 1]]),
+      send('b', unsubscribeOf(version, 9, [`${own}/#`])),
+      see('b', 'UNSUBACK'),
+      join('a', version),
+      published('a', version, `${own}/a`, { qos: 1 }),
+      quiet('b'),
+    ],
+  ),
   ...both('MQTT-3.10.4-1', 'MQTT-3.10.4-1', 'UNSUBSCRIBE compares its filter octet for octet', (version) => [
     join('b', version),
     subscribed('b', version, [[`${own}/+`, 0]]),
@@ -146,15 +163,20 @@ export const subscribeCases: readonly Case[] = [
     send('a', unsubscribeOf(version, 9, [`${own}/never`])),
     see('a', 'UNSUBACK'),
   ]),
-  ...both('MQTT-3.10.4-6', 'MQTT-3.10.4-6 MQTT-3.11.3-1', 'several filters of UNSUBSCRIBE have one answer', (version) => [
-    join('a', version),
-    subscribed('a', version, [
-      [`${own}/a`, 0],
-      [`${own}/c`, 0],
-    ]),
-    send('a', unsubscribeOf(version, 9, [`${own}/a`, `${own}/b`, `${own}/c`])),
-    see('a', 'UNSUBACK'),
-  ]),
+  ...both(
+    'MQTT-3.10.4-6',
+    'MQTT-3.10.4-6 MQTT-3.11.3-1',
+    'several filters of UNSUBSCRIBE have one answer',
+    (version) => [
+      join('a', version),
+      subscribed('a', version, [
+        [`${own}/a`, 0],
+        [`${own}/c`, 0],
+      ]),
+      send('a', unsubscribeOf(version, 9, [`${own}/a`, `${own}/b`, `${own}/c`])),
+      see('a', 'UNSUBACK'),
+    ],
+  ),
   ...both('MQTT-3.10.4-3', 'MQTT-3.10.4-3', 'a QoS 2 delivery is completed after UNSUBSCRIBE', (version) => [
     join('b', version),
     subscribed('b', version, [[`${own}/#`, 2]]),
@@ -274,7 +296,12 @@ export const subscribeCases: readonly Case[] = [
     see('a', 'UNSUBACK'),
   ]),
   wrongBlock('MQTT-3.8.4-1', 'a Subscription Identifier of 0 is refused', property.subscription(0)),
-  wrongBlock('MQTT-3.8.4-1', 'two Subscription Identifiers are refused', property.subscription(1), property.subscription(2)),
+  wrongBlock(
+    'MQTT-3.8.4-1',
+    'two Subscription Identifiers are refused',
+    property.subscription(1),
+    property.subscription(2),
+  ),
   wrongBlock('MQTT-3.8.4-1', 'a property that does not belong to SUBSCRIBE is refused', property.alias(1)),
   wrongBlock('MQTT-3.8.4-1', 'a property that there is not is refused', Buffer.of(0x7e, 1)),
 ];

@@ -66,11 +66,12 @@ const passed = (statement: string, says: string, ...pieces: Buffer[]): Case =>
 
 export const willCases: readonly Case[] = [
   ...([0, 1, 2] as const).flatMap((qos) =>
-    both('MQTT-3.1.2-8', 'MQTT-3.1.2-7 MQTT-3.1.2-8', `a will of QoS ${qos} is published when the connection fails`, (version) => [
-      heard(version, willOf({ qos })),
-      cut('a'),
-      see('b', 'PUBLISH'),
-    ]),
+    both(
+      'MQTT-3.1.2-8',
+      'MQTT-3.1.2-7 MQTT-3.1.2-8',
+      `a will of QoS ${qos} is published when the connection fails`,
+      (version) => [heard(version, willOf({ qos })), cut('a'), see('b', 'PUBLISH')],
+    ),
   ),
   ...both('MQTT-3.14.4-3 MQTT-3.1.2-10', 'MQTT-3.14.4-3 MQTT-3.1.2-10', 'DISCONNECT takes the will back', (version) => [
     heard(version, willOf({ qos: 1 })),
@@ -187,7 +188,13 @@ export const willCases: readonly Case[] = [
   passed('MQTT-3.3.2-20', 'the content type of a will is passed on', property.content('text/plain')),
   passed('MQTT-3.3.2-15', 'the response topic of a will is passed on', property.response(`${own}/answer`)),
   passed('MQTT-3.3.2-16', 'the correlation data of a will are passed on', property.correlation(Buffer.of(0, 255))),
-  passed('MQTT-3.3.2-17 MQTT-3.3.2-18', 'the User Properties of a will are passed on', property.user('b', '1'), property.user('a', '2'), property.user('b', '3')),
+  passed(
+    'MQTT-3.3.2-17 MQTT-3.3.2-18',
+    'the User Properties of a will are passed on',
+    property.user('b', '1'),
+    property.user('a', '2'),
+    property.user('b', '3'),
+  ),
   caseOf('5.0', 'MQTT-3.1.4-1', 'Will Delay twice is refused', [
     badWill(5, Buffer.from(topic), properties(property.willDelay(1), property.willDelay(1))),
   ]),
