@@ -30,7 +30,13 @@ const longestTopic = 65_535;
 // With less than this for a packet, aliases are not worth what they take from it.
 const leastPacket = 16_384;
 
-type Asked = { version: Version; keepAlive: number; method: string | undefined };
+type Asked = {
+  version: Version;
+  keepAlive: number;
+  method: string | undefined;
+  /** The largest packet that the client takes. */
+  maximumPacketSize: number;
+};
 
 /**
  * Reads a CONNACK and lowers what it offers to these limits. A broker's largest packet has to hold a topic that the client
@@ -73,7 +79,7 @@ function lowered(bytes: Buffer, body: number, end: number, asked: Asked, limits:
   const offered = Math.min(short(property.topicAliasMaximum, 0), limits.topicAliases);
   const topicAliases = ofBroker - longestTopic < leastPacket ? 0 : offered;
   const packetBytes = Math.min(limits.packetBytes, topicAliases > 0 ? ofBroker - longestTopic : ofBroker);
-  const block = blockOf([
+  const kept = [
     ...withoutProperties(bytes, body + 2, end, [
       property.receiveMaximum,
       property.serverKeepAlive,
@@ -83,13 +89,25 @@ function lowered(bytes: Buffer, body: number, end: number, asked: Asked, limits:
     ...(receiveMaximum < 65_535 ? [shortProperty(property.receiveMaximum, receiveMaximum)] : []),
     ...(keepAlive === asked.keepAlive ? [] : [shortProperty(property.serverKeepAlive, keepAlive)]),
     ...(topicAliases > 0 ? [shortProperty(property.topicAliasMaximum, topicAliases)] : []),
-    longProperty(property.maximumPacketSize, packetBytes),
-    ...(asked.method === undefined ? [] : [textProperty(property.method, thingwardMethod)]),
-  ]);
+  ];
+  const method = asked.method === undefined ? [] : [textProperty(property.method, thingwardMethod)];
+  const size = longProperty(property.maximumPacketSize, packetBytes);
+  const head = bytes.subarray(body, body + 2);
   return {
-    bytes: packetOf(packetType.connack, [bytes.subarray(body, body + 2), block]),
+    bytes: fitting(asked.maximumPacketSize, [
+      [head, blockOf([...kept, size, ...method])],
+      // Larger packets are then refused without having been announced.
+      [head, blockOf([...kept, ...method])],
+    ]),
     keepAlive,
     topicAliases,
     packetBytes,
   };
+}
+
+/** The first CONNACK that is no larger than the client takes (MQTT-3.1.2-24). @throws MqttFault when none is */
+function fitting(most: number, choices: readonly Uint8Array[][]): Buffer {
+  const found = choices.map((parts) => packetOf(packetType.connack, parts)).find(({ length }) => length <= most);
+  if (!found) throw new MqttFault(reason.tooLarge, `CONNACK is larger than the ${most} octets that the client takes`);
+  return found;
 }

@@ -107,6 +107,9 @@ function ownProperties(bytes: Buffer, version: Version) {
 function readWill(bytes: Buffer, at: number, end: number, flags: number, version: Version): Will {
   const properties = { start: at, end: version === 5 ? readProperties(bytes, at, end, holder.will) : at };
   const response = version === 5 ? found[property.responseTopic]! : 0;
+  // MQTT-3.3.2-14
+  if (response !== 0 && !isTopicName(bytes, response + 2, textEnd(bytes, response, end)))
+    throw new MqttFault(reason.topicInvalid, 'the Response Topic of the will is empty, or has a wildcard');
   const topicEnd = textEnd(bytes, properties.end, end);
   if (!isTopicName(bytes, properties.end + 2, topicEnd))
     throw new MqttFault(reason.topicInvalid, 'the topic of the will is empty, or has a wildcard');

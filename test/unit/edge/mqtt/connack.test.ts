@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createDesk, hex, settle } from '../../../support/edge/desk.js';
-import { connack, connect, long, octets, properties, publish, short } from '../../../support/edge/packets.js';
+import { connack, connect, long, octets, properties, publish, short, text } from '../../../support/edge/packets.js';
 
 const five = { version: 5 as const };
 
@@ -33,6 +33,19 @@ describe('CONNACK', () => {
     expect(await answered(properties(size(100_000), 0x22, short(2)))).toBe(is(0x22, short(2), size(34_465)));
     // Where little room would remain, there are no aliases.
     expect(await answered(properties(size(70_000), 0x22, short(2)))).toBe(is(size(70_000)));
+  });
+
+  it('is not larger than the client takes', async () => {
+    const of = (most: number) => ({ properties: properties(size(most)) });
+    const limits = { topicAliases: 5, receiveMaximum: 20 };
+    const broker = properties(0x22, short(30), 0x12, text('pump'));
+    const whole = is(0x12, text('pump'), 0x21, short(20), 0x22, short(5), size(262_144));
+    expect(await answered(broker, of(whole.length / 2), limits)).toBe(whole);
+    // The limit holds, but it is not announced.
+    const without = is(0x12, text('pump'), 0x21, short(20), 0x22, short(5));
+    expect(await answered(broker, of(whole.length / 2 - 1), limits)).toBe(without);
+    expect(await answered(broker, of(without.length / 2), limits)).toBe(without);
+    expect(await answered(broker, of(without.length / 2 - 1), limits)).toMatch(/^20..0080/);
   });
 
   it('that refuses passes, and the client does not hear of the credentials of the edge', async () => {
