@@ -1,5 +1,5 @@
 import { connect as dial, type Socket } from 'node:net';
-import { connect, octets, packet, short } from '../packets.js';
+import { connect, octets, packet, short, type ConnectFields } from '../packets.js';
 import { readPacket, splitPackets, type Read } from './reader.js';
 import { own, type Case, type Step } from './steps.js';
 
@@ -20,6 +20,8 @@ export type Result = { name: string; lines: string[] };
 type Connection = {
   socket: Socket;
   isFive: boolean;
+  /** The Maximum Packet Size of the client. */
+  most: number;
   packets: Read[];
   /** How many deliveries were answered, by the type of the answer. */
   seen: Map<string, number>;
@@ -56,6 +58,11 @@ function replaced(bytes: Buffer, by: string): Buffer {
   return copy;
 }
 
+/** The Maximum Packet Size of a CONNECT whose block begins with it. */
+function mostOf({ properties }: ConnectFields): number | undefined {
+  return properties?.[1] === 0x27 ? properties.readUInt32BE(2) : undefined;
+}
+
 /** Runs one case. It never throws for what a server does: whatever that is becomes lines. */
 export async function runCase(each: Case, number: number, target: Target): Promise<Result> {
   const name = `${target.letter}${String(number).padStart(4, '0')}`;
@@ -75,11 +82,12 @@ export async function runCase(each: Case, number: number, target: Target): Promi
       ? [...connections.keys()].filter((name) => name.startsWith(who.slice(0, -1))).map(latest)
       : [latest(who)];
 
-  const open = async (who: string, isFive: boolean, bytes: Buffer): Promise<void> => {
+  const open = (who: string, isFive: boolean, bytes: Buffer, most = Infinity): void => {
     const socket = dial({ port: target.port, host: '127.0.0.1', noDelay: true });
     const connection: Connection = {
       socket,
       isFive,
+      most,
       packets: [],
       seen: new Map(),
       isJoined: false,
@@ -94,6 +102,7 @@ export async function runCase(each: Case, number: number, target: Target): Promi
     socket.on('data', (more: Buffer) => {
       rest = splitPackets(octets(rest, more), (whole, body) => {
         const read = readPacket(whole, body, isFive);
+        if (whole.length > most) read.text += ' (larger than the client takes)';
         connection.packets.push(read);
         connection.isJoined ||= /^CONNACK (0|0x00) /.test(read.text);
       });
@@ -159,7 +168,8 @@ export async function runCase(each: Case, number: number, target: Target): Promi
     switch (step.kind) {
       case 'open': {
         const fields = { password: target.password, ...step.fields };
-        return open(step.who, fields.version === 5, replaced(octets(connect(fields), step.more ?? []), name));
+        const bytes = replaced(octets(connect(fields), step.more ?? []), name);
+        return open(step.who, fields.version === 5, bytes, mostOf(fields));
       }
       case 'raw':
         return open(step.who, step.version === 5, replaced(step.bytes, name));

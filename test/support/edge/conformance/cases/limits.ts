@@ -62,7 +62,7 @@ export const limitCases: readonly Case[] = [
   ),
   ...both('MQTT-4.7.3-1', 'MQTT-4.7.3-1', 'a topic of empty levels', (version) => carried(version, `${own}///`)),
   ...both('MQTT-4.7.3-4', 'MQTT-4.7.3-4', 'a topic with blanks and signs of all kinds', (version) =>
-    carried(version, `${own}/ä ö/€/\u{1f600}/"'\\%$&/\u007f`),
+    carried(version, `${own}/ä ö/€/\u{1f600}/"'\\%$&/`),
   ),
   ...both('MQTT-3.8.4-4', 'MQTT-3.8.4-5', 'a SUBSCRIBE of 200 filters', (version) => [
     join('a', version),
