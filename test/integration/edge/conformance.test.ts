@@ -2,37 +2,76 @@ import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startMosquitto, type Listener } from '../../support/edge/brokers.js';
 import { differencesOf } from '../../support/edge/conformance/compare.js';
-import { runCases, type Result } from '../../support/edge/conformance/runner.js';
+import { linesOf, readDifferences } from '../../support/edge/conformance/differences.js';
+import { startNoise } from '../../support/edge/conformance/noise.js';
+import { runCases, type Result, type Target } from '../../support/edge/conformance/runner.js';
 import { createConformanceStage, type ConformanceStage } from '../../support/edge/conformance/stage.js';
-import { cases } from '../../support/edge/conformance/table.js';
+import { cases, statements } from '../../support/edge/conformance/table.js';
+import type { Case } from '../../support/edge/conformance/steps.js';
 import { describeWith } from '../../support/programs.js';
+
+const dump = (name: string, value: unknown) => writeFileSync(`/tmp/econf/${name}.json`, JSON.stringify(value, null, 1));
+
+/** A shared subscription must lie inside of what may be received as a whole, so it has no place beside a denial. */
+const isShared = ({ steps }: Case): boolean =>
+  steps.some((step) => step.kind === 'send' && step.bytes.includes('$share/'));
+
+/** What nobody may receive, and what a policy therefore says beside everything else. */
+const secret = { id: 'secret', effect: 'deny', actions: ['receive'], resources: ['topic:+/secret/#'] };
 
 describeWith(['mosquitto', 'openssl'], 'MQTT through an edge and without it, in front of Mosquitto', () => {
   let stage: ConformanceStage;
   let direct: Map<string, Result>;
   const brokers: Listener[] = [];
 
-  beforeAll(async () => {
-    stage = await createConformanceStage(cases);
+  const startBroker = async (): Promise<Listener> => {
     const broker = await startMosquitto();
     brokers.push(broker);
-    direct = await runCases(cases, { port: broker.port, letter: 'd', password: 'x'.repeat(300), settleMs: 0 });
+    return broker;
+  };
+
+  beforeAll(async () => {
+    stage = await createConformanceStage(cases);
+    const { port } = await startBroker();
+    direct = await runCases(cases, { port, letter: 'd', password: 'x'.repeat(300), settleMs: 0 });
   });
   afterAll(async () => {
     await stage.stop();
     for (const broker of brokers) await broker.stop();
   });
 
+  const keep = (isKept: (each: Case) => boolean): Map<string, Result> =>
+    new Map(cases.filter(isKept).map(({ name }) => [name, direct.get(name)!]));
+
+  it('is about each normative statement that a server can be asked about', () => {
+    expect(cases.length).toBeGreaterThan(600);
+    expect(statements.size).toBeGreaterThan(280);
+  });
+
   it('is the same, save for what is stated', async () => {
-    const broker = await startMosquitto();
-    brokers.push(broker);
-    const { target } = await stage.startEdge(broker.port, 'e');
+    const { port } = await startBroker();
+    const { target } = await stage.startEdge(port, 'e');
     const through = await runCases(cases, target);
     const found = differencesOf(direct, through);
-    writeFileSync(
-      '/tmp/econf/diff.json',
-      JSON.stringify({ found, through: [...through.values()], direct: [...direct.values()] }, null, 1),
-    );
-    expect(found).toEqual({});
+    dump('diff', { found, through: [...through.values()] });
+    expect(found).toEqual(linesOf(readDifferences('mosquitto.txt')));
+  });
+
+  it.each([
+    ['5.0', 'refuse', ['PUBACK 60001 0x87', 'PUBREC 60002 0x87', 'SUBACK 60003 [0x87]']],
+    ['3.1', 'drop', ['PUBACK 60001 0x00', 'PUBCOMP 60002 0x00', 'PUBREC 60002 0x00', 'SUBACK 60003 [0x80]']],
+  ])('with MQTT %s is the same amid denials, and with deniedPublish: %s', async (edition, deniedPublish, answers) => {
+    const { port } = await startBroker();
+    const letter = deniedPublish[0]!;
+    const { target } = await stage.startEdge(port, letter, { deniedPublish }, [secret]);
+    const noise = await startNoise(port);
+    const isKept = (each: Case): boolean => each.edition.startsWith(edition) && !isShared(each);
+    const through = await runCases(cases.filter(isKept), { ...target, noise } satisfies Target);
+    await noise.stop();
+    dump(letter, { found: differencesOf(keep(isKept), through), through: [...through.values()] });
+    const stated = linesOf(readDifferences('mosquitto.txt'));
+    const expected = Object.fromEntries(Object.entries(stated).filter(([name]) => keep(isKept).has(name)));
+    expect(differencesOf(keep(isKept), through)).toEqual(expected);
+    expect(noise.answers()).toEqual(answers);
   });
 });

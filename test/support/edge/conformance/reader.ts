@@ -89,7 +89,10 @@ function valueOf(cursor: Cursor, kind: Kind): string | number {
       return `${cursor.text()}=${cursor.text()}`;
     case 'data':
       return cursor.data().toString('hex');
-    default:
+    case 'short':
+    case 'long':
+    case 'varint':
+    case 'text':
       return cursor[kind]();
   }
 }

@@ -1,5 +1,6 @@
 import { connect as dial, type Socket } from 'node:net';
 import { connect, octets, packet, short, type ConnectFields } from '../packets.js';
+import type { Noise } from './noise.js';
 import { readPacket, splitPackets, type Read } from './reader.js';
 import { own, type Case, type Step } from './steps.js';
 
@@ -12,6 +13,7 @@ export type Target = {
   password: string;
   /** How long a server that does its work side by side may still send what was published. 0 for one that does it in order. */
   settleMs: number;
+  noise?: Noise;
 };
 
 /** What came of a case: lines for each connection, in order within each type of packet. */
@@ -19,7 +21,7 @@ export type Result = { name: string; lines: string[] };
 
 type Connection = {
   socket: Socket;
-  isFive: boolean;
+  version: number;
   /** The Maximum Packet Size of the client. */
   most: number;
   packets: Read[];
@@ -64,10 +66,12 @@ function mostOf({ properties }: ConnectFields): number | undefined {
 }
 
 /** Runs one case. It never throws for what a server does: whatever that is becomes lines. */
-export async function runCase(each: Case, number: number, target: Target): Promise<Result> {
-  const name = `${target.letter}${String(number).padStart(4, '0')}`;
+export async function runCase(each: Case, target: Target): Promise<Result> {
+  const name = `${target.letter}${String(each.number).padStart(4, '0')}`;
   const connections = new Map<string, Connection[]>();
+  const { noise } = target;
   const unmet: string[] = [];
+  const noted: string[] = [];
   const waited = new Map<string, number>();
 
   const latest = (who: string): Connection => {
@@ -82,11 +86,11 @@ export async function runCase(each: Case, number: number, target: Target): Promi
       ? [...connections.keys()].filter((name) => name.startsWith(who.slice(0, -1))).map(latest)
       : [latest(who)];
 
-  const open = (who: string, isFive: boolean, bytes: Buffer, most = Infinity): void => {
+  const open = (who: string, version: number, bytes: Buffer, most = Infinity): void => {
     const socket = dial({ port: target.port, host: '127.0.0.1', noDelay: true });
     const connection: Connection = {
       socket,
-      isFive,
+      version,
       most,
       packets: [],
       seen: new Map(),
@@ -101,7 +105,10 @@ export async function runCase(each: Case, number: number, target: Target): Promi
     const tell = (): void => [...connection.changed].forEach((check) => check());
     socket.on('data', (more: Buffer) => {
       rest = splitPackets(octets(rest, more), (whole, body) => {
-        const read = readPacket(whole, body, isFive);
+        const read = readPacket(whole, body, version === 5);
+        const answer = noise?.answerTo(read.text);
+        if (answer) socket.write(answer);
+        if (noise?.isAbout(read.text)) return;
         if (whole.length > most) read.text += ' (larger than the client takes)';
         connection.packets.push(read);
         connection.isJoined ||= /^CONNACK (0|0x00) /.test(read.text);
@@ -120,7 +127,15 @@ export async function runCase(each: Case, number: number, target: Target): Promi
   const countOf = ({ packets }: Connection, type: string): number =>
     packets.filter((packet) => packet.type === type).length;
 
+  const sendOf = ({ socket, version, isJoined }: Connection, bytes: Buffer): void => {
+    // Nothing may come between the octets of a packet.
+    const isWhole = bytes.length > 1;
+    if (noise && isJoined && isWhole) socket.write(noise.requests(version));
+    socket.write(bytes);
+  };
+
   const quiet = async (connection: Connection): Promise<boolean> => {
+    await noise?.deliver(name);
     const wanted = countOf(connection, 'PINGRESP') + 1;
     if (connection.isClosed) return false;
     connection.socket.write(pingRequest);
@@ -154,6 +169,7 @@ export async function runCase(each: Case, number: number, target: Target): Promi
   };
 
   const see = async (who: string, type: string, count: number): Promise<void> => {
+    if (type !== 'CONNACK') await noise?.deliver(name);
     const all = allOf(who);
     const key = `${who} ${type}`;
     const wanted = (waited.get(key) ?? 0) + count;
@@ -169,12 +185,12 @@ export async function runCase(each: Case, number: number, target: Target): Promi
       case 'open': {
         const fields = { password: target.password, ...step.fields };
         const bytes = replaced(octets(connect(fields), step.more ?? []), name);
-        return open(step.who, fields.version === 5, bytes, mostOf(fields));
+        return open(step.who, fields.version ?? 4, bytes, mostOf(fields));
       }
       case 'raw':
-        return open(step.who, step.version === 5, replaced(step.bytes, name));
+        return open(step.who, step.version, replaced(step.bytes, name));
       case 'send':
-        return void latest(step.who).socket.write(replaced(step.bytes, name));
+        return sendOf(latest(step.who), replaced(step.bytes, name));
       case 'see':
         return see(step.who, step.type, step.count);
       case 'acknowledge':
@@ -189,6 +205,8 @@ export async function runCase(each: Case, number: number, target: Target): Promi
       case 'cut':
         latest(step.who).isCut = true;
         return void latest(step.who).socket.destroy();
+      case 'count':
+        return void noted.push(`${step.who} had ${countOf(latest(step.who), step.type)} ${step.type}`);
       case 'pause':
         return later(step.ms);
     }
@@ -196,7 +214,7 @@ export async function runCase(each: Case, number: number, target: Target): Promi
 
   for (const step of each.steps) await take(step);
 
-  const lines: string[] = [];
+  const lines: string[] = [...noted];
   for (const [who, all] of connections)
     all.forEach(({ packets, isClosed, isCut }, nth) => {
       const prefix = who.startsWith('g') ? 'g' : `${who}${nth > 0 ? nth + 1 : ''}`;
@@ -220,9 +238,8 @@ export async function runCases(cases: readonly Case[], target: Target, lanes = 2
   const results = new Map<string, Result>();
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let number = next++; number < cases.length; number = next++) {
-      const each = cases[number]!;
-      results.set(each.name, await runCase(each, number, target));
+    for (let each = cases[next++]; each; each = cases[next++]) {
+      results.set(each.name, await runCase(each, target));
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));

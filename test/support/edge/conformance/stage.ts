@@ -7,12 +7,12 @@ export type ConformanceStage = Awaited<ReturnType<typeof createConformanceStage>
 /** Client ids that cases use, as this run writes them. */
 function clientIdsOf(cases: readonly Case[], letter: string): string[] {
   const found = new Set<string>();
-  cases.forEach(({ steps }, number) => {
+  for (const { steps, number } of cases) {
     const name = `${letter}${String(number).padStart(4, '0')}`;
     for (const step of steps)
       if (step.kind === 'open' && step.fields.clientId) found.add(step.fields.clientId.replaceAll(own, name));
     for (const who of ['a', 'b']) found.add(`${name}${who}`);
-  });
+  }
   return [...found];
 }
 

@@ -17,12 +17,20 @@ export type Step =
   | { kind: 'quiet'; who: string }
   | { kind: 'ended'; who: string }
   | { kind: 'cut'; who: string }
+  | { kind: 'count'; who: string; type: string }
   | { kind: 'pause'; ms: number };
 
 export type Edition = '3.1' | '3.1.1' | '5.0';
 
 /** One normative statement, and packets that show whether a server does as it says. */
-export type Case = { name: string; edition: Edition; statements: readonly string[]; steps: readonly Step[] };
+export type Case = {
+  name: string;
+  /** Its place in the table. */
+  number: number;
+  edition: Edition;
+  statements: readonly string[];
+  steps: readonly Step[];
+};
 
 type Steps = readonly (Step | Steps)[];
 
@@ -31,6 +39,7 @@ const flat = (steps: Steps): Step[] => steps.flatMap((each) => ('kind' in each ?
 /** A case of statements, which are divided by blanks. */
 export const caseOf = (edition: Edition, statements: string, says: string, steps: Steps): Case => ({
   name: `${edition} ${statements}: ${says}`,
+  number: 0,
   edition,
   statements: statements.split(' ').map((each) => `${edition} ${each}`),
   steps: flat(steps),
@@ -83,6 +92,9 @@ export const ended = (who: string): Step => ({ kind: 'ended', who });
 
 /** Destroys the connection, as a network that fails. */
 export const cut = (who: string): Step => ({ kind: 'cut', who });
+
+/** Notes how many packets of a type have come by now. */
+export const count = (who: string, type: string): Step => ({ kind: 'count', who, type });
 
 /** Lets time pass, where a statement is about time. */
 export const pause = (ms: number): Step => ({ kind: 'pause', ms });

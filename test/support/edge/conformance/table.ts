@@ -5,9 +5,11 @@ import { limitCases } from './cases/limits.js';
 import { malformedCases } from './cases/malformed.js';
 import { publishCases } from './cases/publish.js';
 import { retainedCases } from './cases/retained.js';
+import { sessionFiveCases } from './cases/sessions-of-five.js';
 import { sessionCases } from './cases/sessions.js';
 import { sharedCases } from './cases/shared.js';
 import { subscribeCases } from './cases/subscribe.js';
+import { unsubscribeCases } from './cases/unsubscribe.js';
 import { willCases } from './cases/wills.js';
 import type { Case } from './steps.js';
 
@@ -15,16 +17,20 @@ import type { Case } from './steps.js';
 export const cases: readonly Case[] = [
   ...flowCases,
   ...sessionCases,
+  ...sessionFiveCases,
   ...willCases,
   ...connectCases,
   ...malformedCases,
   ...publishCases,
   ...retainedCases,
   ...subscribeCases,
+  ...unsubscribeCases,
   ...sharedCases,
   ...limitCases,
   ...authCases,
-].sort((one, other) => pausesOf(other) - pausesOf(one));
+]
+  .sort((one, other) => pausesOf(other) - pausesOf(one))
+  .map((each, number) => ({ ...each, number }));
 
 function pausesOf({ steps }: Case): number {
   return steps.reduce((sum, step) => sum + (step.kind === 'pause' ? step.ms : 0), 0);

@@ -1,5 +1,4 @@
 import {
-  acknowledge,
   both,
   caseOf,
   ended,
@@ -130,81 +129,6 @@ export const subscribeCases: readonly Case[] = [
     send('a', subscribeOf(version, 0, [[`${own}/a`, 1]])),
     ended('a'),
   ]),
-  ...both('MQTT-2.3.1-1', 'MQTT-2.2.1-3', 'an UNSUBSCRIBE with identifier 0 is refused', (version) => [
-    join('a', version),
-    send('a', unsubscribeOf(version, 0, [`${own}/a`])),
-    ended('a'),
-  ]),
-  ...both(
-    'MQTT-3.10.4-4 MQTT-3.10.4-2',
-    'MQTT-3.10.4-4 MQTT-3.10.4-2 MQTT-3.11.3-2',
-    'UNSUBSCRIBE ends a subscription',
-    (version) => [
-      join('b', version),
-      subscribed('b', version, [[`${own}/#`, 1]]),
-      send('b', unsubscribeOf(version, 9, [`${own}/#`])),
-      see('b', 'UNSUBACK'),
-      join('a', version),
-      published('a', version, `${own}/a`, { qos: 1 }),
-      quiet('b'),
-    ],
-  ),
-  ...both('MQTT-3.10.4-1', 'MQTT-3.10.4-1', 'UNSUBSCRIBE compares its filter octet for octet', (version) => [
-    join('b', version),
-    subscribed('b', version, [[`${own}/+`, 0]]),
-    send('b', unsubscribeOf(version, 9, [`${own}/#`, `${own}/a`])),
-    see('b', 'UNSUBACK'),
-    join('a', version),
-    published('a', version, `${own}/a`, { qos: 1 }),
-    see('b', 'PUBLISH'),
-  ]),
-  ...both('MQTT-3.10.4-5', 'MQTT-3.10.4-5', 'UNSUBSCRIBE of nothing is answered', (version) => [
-    join('a', version),
-    send('a', unsubscribeOf(version, 9, [`${own}/never`])),
-    see('a', 'UNSUBACK'),
-  ]),
-  ...both(
-    'MQTT-3.10.4-6',
-    'MQTT-3.10.4-6 MQTT-3.11.3-1',
-    'several filters of UNSUBSCRIBE have one answer',
-    (version) => [
-      join('a', version),
-      subscribed('a', version, [
-        [`${own}/a`, 0],
-        [`${own}/c`, 0],
-      ]),
-      send('a', unsubscribeOf(version, 9, [`${own}/a`, `${own}/b`, `${own}/c`])),
-      see('a', 'UNSUBACK'),
-    ],
-  ),
-  ...both('MQTT-3.10.4-3', 'MQTT-3.10.4-3', 'a QoS 2 delivery is completed after UNSUBSCRIBE', (version) => [
-    join('b', version),
-    subscribed('b', version, [[`${own}/#`, 2]]),
-    join('a', version),
-    published('a', version, `${own}/a`, { qos: 2 }),
-    see('b', 'PUBLISH'),
-    send('b', unsubscribeOf(version, 9, [`${own}/#`])),
-    see('b', 'UNSUBACK'),
-    acknowledge('b', 'PUBREC'),
-    see('b', 'PUBREL'),
-    acknowledge('b', 'PUBCOMP'),
-    quiet('b'),
-  ]),
-  ...both('MQTT-3.10.3-2', 'MQTT-3.10.3-2', 'an UNSUBSCRIBE without a filter is refused', (version) => [
-    join('a', version),
-    send('a', unsubscribeOf(version, 9, [])),
-    ended('a'),
-  ]),
-  ...both('MQTT-3.10.3-1', 'MQTT-3.10.3-1', 'an UNSUBSCRIBE that is no UTF-8 is refused', (version) => [
-    join('a', version),
-    send('a', packet(0xa2, short(1), version === 5 ? properties() : [], text(Buffer.of(0xff)))),
-    ended('a'),
-  ]),
-  ...both('MQTT-3.10.3-1', 'MQTT-3.10.3-1', 'an UNSUBSCRIBE of a wrong filter is refused', (version) => [
-    join('a', version),
-    send('a', unsubscribeOf(version, 9, [`${own}/#/a`])),
-    ended('a'),
-  ]),
   ...both('MQTT-2.3.1-2', 'MQTT-2.2.1-3', 'requests in one piece are all answered', (version) => [
     join('a', version),
     send(
@@ -288,12 +212,6 @@ export const subscribeCases: readonly Case[] = [
     join('a', 5),
     published('a', 5, `${own}/a`, { qos: 1 }),
     see('b', 'PUBLISH'),
-  ]),
-  caseOf('5.0', 'MQTT-3.8.4-1', 'User Properties of SUBSCRIBE and UNSUBSCRIBE are taken', [
-    join('a', 5),
-    subscribed('a', 5, [[`${own}/a`, 1]], properties(property.user('a', 'b'))),
-    send('a', unsubscribeOf(5, 2, [`${own}/a`], properties(property.user('a', 'b'), property.user('a', 'b')))),
-    see('a', 'UNSUBACK'),
   ]),
   wrongBlock('MQTT-3.8.4-1', 'a Subscription Identifier of 0 is refused', property.subscription(0)),
   wrongBlock(
