@@ -1,5 +1,6 @@
 import mqtt from 'mqtt';
 import { octets, packet, properties, publish, short, subscribe } from '../packets.js';
+import { secretLevels } from './stage.js';
 
 /** What a run is disturbed by: requests that are denied, and deliveries that the device may not receive. */
 export type Noise = {
@@ -22,8 +23,8 @@ const about = new RegExp(` (${first}|${second}|${third}) `);
 /** Neither allowed nor denied by a statement: an allow of `#` does not reach topics that begin with `$`. */
 const forbidden = '$forbidden/x';
 
-/** Noise for the devices of an edge that stands before this broker. A policy has to deny `receive` on `topic:+/secret/#`. */
-export async function startNoise(brokerPort: number): Promise<Noise> {
+/** Noise for the devices of an edge that stands before this broker, and which have the rights {@link exceptSecrets}. Only devices of these versions ask for what is denied: others would be closed. */
+export async function startNoise(brokerPort: number, versions: readonly number[]): Promise<Noise> {
   const publisher = await mqtt.connectAsync({
     host: '127.0.0.1',
     port: brokerPort,
@@ -31,8 +32,18 @@ export async function startNoise(brokerPort: number): Promise<Noise> {
     protocolVersion: 5,
   });
   const seen = new Set<string>();
+  let last: Promise<void> = Promise.resolve();
+
+  const publishSecrets = async (below: string): Promise<void> => {
+    const topic = `${below}${'/secret'.repeat(secretLevels - 1)}`;
+    publisher.publish(topic, 'not for you', { qos: 0 });
+    await publisher.publishAsync(topic, 'nor this', { qos: 1, retain: true });
+    await publisher.publishAsync(topic, 'least of all this', { qos: 2 });
+  };
+
   return {
     requests(version) {
+      if (!versions.includes(version)) return Buffer.alloc(0);
       const block = version === 5 ? { properties: properties() } : {};
       return octets(
         publish(forbidden, { payload: 'zero', ...block }),
@@ -49,11 +60,10 @@ export async function startNoise(brokerPort: number): Promise<Noise> {
       return true;
     },
     answers: () => [...seen].sort(),
-    async deliver(below) {
-      const topic = `${below}/secret/x`;
-      publisher.publish(topic, 'not for you', { qos: 0 });
-      await publisher.publishAsync(topic, 'nor this', { qos: 1, retain: true });
-      await publisher.publishAsync(topic, 'least of all this', { qos: 2 });
+    deliver(below) {
+      // One after another: the broker takes only so many at once.
+      last = last.then(() => publishSecrets(below));
+      return last;
     },
     stop: () => publisher.endAsync(),
   };
