@@ -12,6 +12,8 @@ export type Noise = {
   isAbout(text: string): boolean;
   /** What answered such requests, each text once. */
   answers(): string[];
+  /** What reached the broker of requests that are denied. */
+  heard(): string[];
   /** Publishes, past the edge, what may not be received below a topic. Resolves when the broker has it. */
   deliver(below: string): Promise<void>;
   stop(): Promise<void>;
@@ -32,6 +34,9 @@ export async function startNoise(brokerPort: number, versions: readonly number[]
     protocolVersion: 5,
   });
   const seen = new Set<string>();
+  const heard: string[] = [];
+  publisher.on('message', (topic, payload) => void heard.push(`${topic} ${payload.toString()}`));
+  await publisher.subscribeAsync('$forbidden/#', { qos: 2 });
   let last: Promise<void> = Promise.resolve();
 
   const publishSecrets = async (below: string): Promise<void> => {
@@ -60,6 +65,7 @@ export async function startNoise(brokerPort: number, versions: readonly number[]
       return true;
     },
     answers: () => [...seen].sort(),
+    heard: () => heard,
     deliver(below) {
       // One after another: the broker takes only so many at once.
       last = last.then(() => publishSecrets(below));
