@@ -1,13 +1,15 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMosquitto, type Listener } from '../../support/edge/brokers.js';
 import { differencesOf } from '../../support/edge/conformance/compare.js';
 import { linesOf, readDifferences } from '../../support/edge/conformance/differences.js';
+import { missingForHiveMq, startHiveMq } from '../../support/edge/conformance/hivemq.js';
 import { startNoise } from '../../support/edge/conformance/noise.js';
 import { runCases, type Result, type Target } from '../../support/edge/conformance/runner.js';
 import { createConformanceStage, exceptSecrets, type ConformanceStage } from '../../support/edge/conformance/stage.js';
 import { cases, statements } from '../../support/edge/conformance/table.js';
 import type { Case } from '../../support/edge/conformance/steps.js';
-import { describeWith } from '../../support/programs.js';
+import { describeUnless, describeWith } from '../../support/programs.js';
 
 /** A shared subscription must lie inside of what may be received as a whole, so it has no place beside a denial. */
 const isShared = ({ steps }: Case): boolean =>
@@ -66,3 +68,52 @@ describeWith(['mosquitto', 'openssl'], 'MQTT through an edge and without it, in 
     expect(noise.heard()).toEqual([]);
   });
 });
+
+/** Whether HiveMQ takes these for the message before depends on how soon they come. */
+const decidedByTime = ['after PUBACK the same identifier is a new message, with DUP too'];
+
+const compared = cases.filter(({ name }) => !decidedByTime.some((says) => name.endsWith(says)));
+
+/** What differs through an edge from the same broker alone. */
+async function compare(start: () => Promise<Listener>, letters: readonly [string, string], settleMs: number) {
+  const stage = await createConformanceStage(cases);
+  const broker = await start();
+  try {
+    const { target } = await stage.startEdge(broker.port, letters[1]);
+    const direct = await runCases(compared, { ...target, port: broker.port, letter: letters[0], settleMs });
+    const through = await runCases(compared, { ...target, settleMs });
+    writeFileSync(
+      `/tmp/econf/${letters[0]}.json`,
+      JSON.stringify({ found: differencesOf(direct, through), through: [...through.values()] }, null, 1),
+    );
+    return differencesOf(direct, through);
+  } finally {
+    await stage.stop();
+    await broker.stop();
+  }
+}
+
+/** Mosquitto with limits that the edge has to pass on. */
+const narrow = [
+  'max_inflight_messages 5',
+  'max_keepalive 30',
+  'max_packet_size 150000',
+  'max_qos 1',
+  'max_topic_alias 3',
+  'retain_available false',
+];
+
+if (process.env['CONFORMANCE'] === 'all') {
+  describeUnless(missingForHiveMq(), 'MQTT through an edge and without it, in front of HiveMQ', () => {
+    it('is the same, save for what is stated', async () => {
+      expect(await compare(startHiveMq, ['h', 'i'], 400)).toEqual(linesOf(readDifferences('hivemq.txt')));
+    });
+  });
+
+  describe('MQTT through an edge and without it, in front of a Mosquitto with narrow limits', () => {
+    it('is the same, save for what is stated', async () => {
+      const found = await compare(() => startMosquitto(narrow), ['m', 'n'], 0);
+      expect(found).toEqual(linesOf(readDifferences('mosquitto-narrow.txt')));
+    });
+  });
+}

@@ -53,7 +53,10 @@ const publisher = await open('-pub');
 let subscriber = await open('-sub', { clean: false });
 const publish = (topic, payload, qos, more = {}) => publisher.client.publishAsync(topic, payload, { qos, ...more });
 done.connect = [publisher.present, subscriber.present];
-const granted = await subscriber.client.subscribeAsync({ [`${letter}/a/#`]: { qos: 2 }, [`${letter}/+/q1`]: { qos: 1 } });
+const granted = await subscriber.client.subscribeAsync({
+  [`${letter}/a/#`]: { qos: 2 },
+  [`${letter}/+/q1`]: { qos: 1 },
+});
 done.subscribe = granted.map(({ qos }) => qos);
 for (const qos of [0, 1, 2]) await publish(`${letter}/a/x`, `m${qos}`, qos);
 done.receive = lines(await subscriber.take(3));
