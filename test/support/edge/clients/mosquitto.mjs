@@ -55,7 +55,9 @@ function start(name, args, said = format) {
     subscribed: () => until(() => lines.some((line) => line.startsWith('Subscribed'))),
     end: (signal) => {
       child.kill(signal);
-      return exited;
+      // Its handler of signals takes locks that the program may hold itself: then it never ends.
+      const timer = setTimeout(() => child.kill('SIGKILL'), 5000);
+      return exited.finally(() => clearTimeout(timer));
     },
   };
 }
