@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMosquitto, type Listener } from '../../support/edge/brokers.js';
 import { differencesOf } from '../../support/edge/conformance/compare.js';
@@ -82,10 +81,6 @@ async function compare(start: () => Promise<Listener>, letters: readonly [string
     const { target } = await stage.startEdge(broker.port, letters[1]);
     const direct = await runCases(compared, { ...target, port: broker.port, letter: letters[0], settleMs });
     const through = await runCases(compared, { ...target, settleMs });
-    writeFileSync(
-      `/tmp/econf/${letters[0]}.json`,
-      JSON.stringify({ found: differencesOf(direct, through), through: [...through.values()] }, null, 1),
-    );
     return differencesOf(direct, through);
   } finally {
     await stage.stop();
