@@ -14,6 +14,17 @@ import { describeUnless, describeWith } from '../../support/programs.js';
 const isShared = ({ steps }: Case): boolean =>
   steps.some((step) => step.kind === 'send' && step.bytes.includes('$share/'));
 
+/** What a case waits for and does not get through the edge. Everything else that the standard asks for is there. */
+const unmet = [
+  // Mosquitto answers it with PUBREC 0x97, and goes on.
+  '5.0 MQTT-3.3.4-7: one more QoS 2 message than the server takes',
+  // Mosquitto publishes it after 0x04 alone.
+  '5.0 MQTT-3.1.2-8: DISCONNECT with an error publishes the will',
+  // The limit of the edge.
+  '3.1.1 MQTT-3.3.2-1: a message of more than 256 KiB',
+  '5.0 MQTT-3.2.2-15: a message of more than 256 KiB',
+];
+
 describeWith(['mosquitto', 'openssl'], 'MQTT through an edge and without it, in front of Mosquitto', () => {
   let stage: ConformanceStage;
   let direct: Map<string, Result>;
@@ -46,7 +57,11 @@ describeWith(['mosquitto', 'openssl'], 'MQTT through an edge and without it, in 
   it('is the same, save for what is stated', async () => {
     const { port } = await startBroker();
     const { target } = await stage.startEdge(port, 'e');
-    expect(differencesOf(direct, await runCases(cases, target))).toEqual(linesOf(readDifferences('mosquitto.txt')));
+    const through = await runCases(cases, target);
+    expect(differencesOf(direct, through)).toEqual(linesOf(readDifferences('mosquitto.txt')));
+    const isUnmet = ({ lines }: Result): boolean => lines.some((line) => line.startsWith('unmet'));
+    expect([...through.values()].filter(isUnmet).map(({ name }) => name)).toEqual(expect.arrayContaining(unmet));
+    expect([...through.values()].filter(isUnmet)).toHaveLength(unmet.length);
   });
 
   it.each([
