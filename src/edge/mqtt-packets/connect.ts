@@ -40,6 +40,8 @@ export type Connect = {
   sessionExpiry: number;
   /** The largest packet that the client takes. */
   maximumPacketSize: number;
+  /** Deliveries with QoS 1 and 2 that the client takes at once; without limit before MQTT 5. */
+  receiveMaximum: number;
 };
 
 const flag = { reserved: 1, clean: 2, will: 4, willQos: 24, willRetain: 32, password: 64, username: 128 };
@@ -93,7 +95,8 @@ function checkFlags(flags: number, version: Version): void {
 
 /** What the last block of properties says, which was that of CONNECT. */
 function ownProperties(bytes: Buffer, version: Version) {
-  if (version < 5) return { method: undefined, methodData: undefined, sessionExpiry: 0, maximumPacketSize: Infinity };
+  const none = { method: undefined, methodData: undefined, sessionExpiry: 0 };
+  if (version < 5) return { ...none, maximumPacketSize: Infinity, receiveMaximum: Infinity };
   const at = (id: number): number => found[id]!;
   const long = (id: number, otherwise: number): number => (at(id) === 0 ? otherwise : bytes.readUInt32BE(at(id)));
   const text = (id: number): string | undefined => (at(id) === 0 ? undefined : textAt(bytes, at(id)));
@@ -101,12 +104,22 @@ function ownProperties(bytes: Buffer, version: Version) {
   if (method === undefined && methodData !== undefined)
     throw new MqttFault(reason.protocolError, 'Authentication Data without a method');
   const sessionExpiry = long(property.sessionExpiry, 0);
-  return { method, methodData, sessionExpiry, maximumPacketSize: long(property.maximumPacketSize, Infinity) };
+  const receive = at(property.receiveMaximum);
+  return {
+    method,
+    methodData,
+    sessionExpiry,
+    maximumPacketSize: long(property.maximumPacketSize, Infinity),
+    receiveMaximum: receive === 0 ? Infinity : bytes.readUInt16BE(receive),
+  };
 }
 
 function readWill(bytes: Buffer, at: number, end: number, flags: number, version: Version): Will {
   const properties = { start: at, end: version === 5 ? readProperties(bytes, at, end, holder.will) : at };
   const response = version === 5 ? found[property.responseTopic]! : 0;
+  // MQTT-3.3.2-14
+  if (response !== 0 && !isTopicName(bytes, response + 2, textEnd(bytes, response, end)))
+    throw new MqttFault(reason.topicInvalid, 'the Response Topic of the will is empty, or has a wildcard');
   const topicEnd = textEnd(bytes, properties.end, end);
   if (!isTopicName(bytes, properties.end + 2, topicEnd))
     throw new MqttFault(reason.topicInvalid, 'the topic of the will is empty, or has a wildcard');

@@ -57,8 +57,12 @@ function readFilter(bytes: Buffer, at: number, end: number, version: Version): F
   if (options >= end) throw new MqttFault(reason.malformed, 'a filter has no options');
   const octet = bytes[options]!;
   const qos = octet & 3;
-  if (qos === 3 || (octet & (version === 5 ? 0xc0 : 0xfc)) !== 0 || (octet & 0x30) === 0x30)
+  // MQTT-3.8.3-5; MQTT 3.1.1 has QoS 3 among them (MQTT-3-8.3-4).
+  if ((octet & (version === 5 ? 0xc0 : 0xfc)) !== 0 || (version < 5 && qos === 3))
     throw new MqttFault(reason.malformed, 'the options of a filter have reserved bits');
+  // MQTT 5.0 §3.8.3.1 names both values protocol errors.
+  if (qos === 3 || (octet & 0x30) === 0x30)
+    throw new MqttFault(reason.protocolError, 'the options of a filter have QoS 3, or Retain Handling 3');
   // MQTT-3.8.3-4
   if (version === 5 && (octet & 4) !== 0 && isShare(text))
     throw new MqttFault(reason.protocolError, 'No Local with a shared subscription');

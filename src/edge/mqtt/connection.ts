@@ -235,8 +235,9 @@ function versionAt(bytes: Buffer, body: number, end: number): Version | undefine
 
 /** What remains of a CONNECT: nothing that holds its octets. */
 function greetingOf(connect: Connect): Holding['greeting'] {
-  const { version, clean, keepAlive, clientId, will, method, sessionExpiry, maximumPacketSize } = connect;
-  return { version, clean, keepAlive, clientId, will, method, sessionExpiry, maximumPacketSize };
+  const { version, clean, keepAlive, clientId, will, method } = connect;
+  const { sessionExpiry, maximumPacketSize, receiveMaximum } = connect;
+  return { version, clean, keepAlive, clientId, will, method, sessionExpiry, maximumPacketSize, receiveMaximum };
 }
 
 const isDrain = (code: number): boolean => code === reason.shuttingDown || code === reason.useAnotherServer;

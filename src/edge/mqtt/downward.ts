@@ -10,12 +10,19 @@ import { MqttFault, reason } from '../mqtt-packets/reason-codes.js';
 import type { Decided } from './rights.js';
 import { acknowledgement, packetOf } from '../mqtt-packets/write.js';
 
+/**
+ * Mosquitto 2.0 does not give back its place in the window of deliveries (MQTT 5.0 §4.9) for a message that PUBREC refuses, and sends
+ * nothing more once all places are lost. So few are refused by PUBREC, and the others are completed as if they were taken.
+ */
+const mostRefusedAloud = 4;
+
 /** Takes what the broker sends after CONNACK: a device gets only what it may receive now. */
 export function createDownward(line: Line): Required<FrameTaker> {
   const { greeting, rights, subscriptions, toBroker, toClient } = line;
   const { version } = greeting;
   const publish = createPublish();
   const acknowledged: Acknowledgement = { id: 0, code: 0 };
+  let refusalsLeft = version === 5 ? Math.min(mostRefusedAloud, Math.floor(greeting.receiveMaximum / 2)) : 0;
 
   const judge = (bytes: Buffer, start: number, body: number, end: number): Decided => {
     readHead(bytes, bytes[start]!, body, end, publish);
@@ -30,8 +37,9 @@ export function createDownward(line: Line): Required<FrameTaker> {
     const { qos, id } = publish;
     if (qos === 1) toBroker.send(acknowledgement(packetType.puback, id));
     if (qos !== 2) return;
-    if (version < 5) line.refused.add(id);
-    toBroker.send(acknowledgement(packetType.pubrec, id, version === 5 ? reason.notAuthorized : reason.success));
+    const isAloud = refusalsLeft-- > 0;
+    if (!isAloud) line.refused.add(id);
+    toBroker.send(acknowledgement(packetType.pubrec, id, isAloud ? reason.notAuthorized : reason.success));
   };
 
   const takeAcknowledgement = (bytes: Buffer, start: number, body: number, end: number): void => {

@@ -81,6 +81,16 @@ describe('CONNECT', () => {
       connect({ ...five, will: { topic: 'acme/pump/x', properties: properties(0x08, text('acme/other/x')) } }),
       '870',
     ],
+    [
+      'a will with a wildcard in its Response Topic',
+      connect({ ...five, will: { topic: 'acme/pump/x', properties: properties(0x08, text('acme/pump/#')) } }),
+      '900',
+    ],
+    [
+      'a will with an empty Response Topic',
+      connect({ ...five, will: { topic: 'acme/pump/x', properties: properties(0x08, text('')) } }),
+      '900',
+    ],
     ['a will with a wildcard', connect({ ...five, will: { topic: 'acme/pump/#' } }), '900'],
     ['another method', connect({ ...five, properties: properties(0x15, text('SCRAM-SHA-1')) }), '8c0'],
     ['the reserved flag', packet(0x10, text('MQTT'), 4, 3, short(60), text('pump')), ''],

@@ -55,6 +55,21 @@ describe('a delivery', () => {
     expect([newer.toBroker(), newer.toClient()]).toEqual(['40020003' + '5003000487', '']);
   });
 
+  it('is refused by PUBREC only while the window of the client has other places', async () => {
+    const answersTo = async (fields: object): Promise<string[]> => {
+      const desk = await joined({ ...five, ...fields });
+      await desk.deliver(...[1, 2, 3, 4, 5, 6].map((id) => publish(secret, { qos: 2, id, properties: none })));
+      const answers = desk.toBroker().match(/50(?:02....|03......)/g) ?? [];
+      await desk.deliver(packet(0x62, short(6)));
+      expect([desk.toBroker(), desk.toClient()]).toEqual(['70020006', '']);
+      return answers.map((answer) => answer.slice(8));
+    };
+    const window = (most: number) => ({ properties: properties(0x21, short(most)) });
+    expect(await answersTo({})).toEqual(['87', '87', '87', '87', '', '']);
+    expect(await answersTo(window(5))).toEqual(['87', '87', '', '', '', '']);
+    expect(await answersTo(window(1))).toEqual(['', '', '', '', '', '']);
+  });
+
   it('is judged by the rights of now, and with RETAIN', async () => {
     const desk = await joined();
     await desk.deliver(publish('acme/live', { retain: true }), publish('acme/live'), publish(own));
