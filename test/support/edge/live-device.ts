@@ -13,6 +13,8 @@ export type Arrival = {
   tls?: { cert: string; key: string | Buffer } | undefined;
   /** What it subscribes to. */
   filter: string;
+  /** It never closes its side, so that the edge has to. */
+  stubborn?: boolean | undefined;
 };
 
 /** A device with a session, on a raw socket. */
@@ -31,8 +33,8 @@ export type LiveDevice = {
 
 /** Connects and subscribes. @throws Error with the code of a CONNACK that refuses */
 export async function connectDevice(arrival: Arrival): Promise<LiveDevice> {
-  const { port, tls, clientId, version, password = '', filter } = arrival;
-  const options = { port, host: '127.0.0.1', noDelay: true };
+  const { port, tls, clientId, version, password = '', filter, stubborn = false } = arrival;
+  const options = { port, host: '127.0.0.1', noDelay: true, allowHalfOpen: stubborn };
   const socket: Socket = tls ? connectTls({ ...options, ...tls, rejectUnauthorized: false }) : connectTcp(options);
   let endedAt: number | undefined;
   let reasonCode: number | undefined;
