@@ -14,6 +14,8 @@ export function installPeers(): void {
     const env = { ...process.env, GOBIN: `${process.cwd()}/${folder}/bin` };
     execFileSync('go', ['install', `github.com/open-policy-agent/opa@${opaVersion}`], { stdio: 'inherit', env });
   }
+  if (!existsSync(mgateProgram))
+    execFileSync('go', ['build', '-o', '../bin/mgate', '.'], { stdio: 'inherit', cwd: `${folder}/mgate` });
 }
 
 /** A package among the peers. */
@@ -21,6 +23,7 @@ export function requirePeer<Module>(name: string): Module {
   return createRequire(`${process.cwd()}/${folder}/package.json`)(name) as Module;
 }
 
+export const mgateProgram = `${folder}/bin/mgate`;
 export const opaProgram = `${folder}/bin/opa`;
 export const cerbosProgram = (): string =>
   createRequire(`${process.cwd()}/${folder}/package.json`)

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { benchAws } from './aws.js';
 import { benchCutOff, isFullCutOff } from './edge/cut-off.js';
+import { benchEdge, isFullEdge } from './edge/edge.js';
 import { benchAuthorize } from './authorize.js';
 import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
@@ -34,9 +35,10 @@ const sections: Record<string, () => Promise<string>> = {
   mqtt: async () => table(await benchMqtt()),
   pairs: benchPairs,
   'cut-off': benchCutOff,
+  edge: benchEdge,
 };
 // Run when they are named, small unless the environment says how large; in full they are recorded in RESULTS.md.
-const ofEdges: Record<string, boolean> = { 'cut-off': isFullCutOff };
+const ofEdges: Record<string, boolean> = { 'cut-off': isFullCutOff, edge: isFullEdge };
 const withoutPeers = ['cut-off'];
 
 // All of them, or those that are named: npm run bench -- engine servers

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startEdgeProgram, type EdgeProgram } from '../../support/edge/edge-program.js';
@@ -17,6 +18,7 @@ type Post = {
   file: string;
   port: number;
   brokerPort: number;
+  broker: ChildProcess;
   relay: TruthRelay;
   program: EdgeProgram;
   live: Map<string, LiveDevice>;
@@ -39,6 +41,7 @@ describeWith(
 
     const openPost = async (name: string): Promise<Post> => {
       const url = await stage.startBroker();
+      const broker = stage.children.at(-1)!;
       const relay = await startTruthRelay(Number(new URL(stage.server.url).port));
       const port = await freePort();
       const file = stage.at(`${name}.yaml`);
@@ -53,13 +56,12 @@ describeWith(
       };
       writeFileSync(file, JSON.stringify(settings));
       const program = await startEdgeProgram(file, { listeners: 1 });
-      return { name, file, port, brokerPort: Number(new URL(url).port), relay, program, live: new Map() };
+      return { name, file, port, broker, brokerPort: Number(new URL(url).port), relay, program, live: new Map() };
     };
-    /** One that does not close its side shows whether an edge claims to enforce what it has only begun to end. */
     const comeIn = async ({ port, live }: Post, known: Known): Promise<void> => {
       const { name, token: password } = known;
-      const arrival = { port, clientId: name, password, filter: `${name}/#`, stubborn: known === doomed };
-      live.set(name, await connectDevice({ ...arrival, version: known === doomed ? 5 : 4 }));
+      const will = known === doomed ? `${name}/gone` : undefined;
+      live.set(name, await connectDevice({ port, clientId: name, version: 4, password, filter: `${name}/#`, will }));
     };
 
     beforeAll(async () => {
@@ -126,6 +128,9 @@ describeWith(
       expect(silent.notEnforcedBy.every(({ stale }) => stale)).toBe(true);
 
       posts.forEach(({ relay }) => relay.forget());
+      // The edge takes the will back with a DISCONNECT, and a broker that does not read keeps it waiting for the end: who claims
+      // to enforce while it waits is found out.
+      posts.forEach(({ broker }) => broker.kill('SIGSTOP'));
       const position = await revoke(doomed);
       await eventually(
         () => receipt(position),
@@ -140,7 +145,7 @@ describeWith(
       stalled!.program.child.kill('SIGCONT');
       parted!.relay.heal();
       killed!.program = await startEdgeProgram(killed!.file, { listeners: 1 });
-      await expect(comeIn(killed!, doomed)).rejects.toThrow('CONNACK 135');
+      await expect(comeIn(killed!, doomed)).rejects.toThrow('CONNACK 5');
       await eventually(
         () => receipt(position),
         ({ enforced }) => enforced,
@@ -157,6 +162,7 @@ describeWith(
       for (const device of sockets.values()) await device.ended;
       for (const { name, live } of [well!, stalled!, parted!])
         expect(live.get(staying.name)!.endedAt(), `${name} ended one that may stay`).toBeUndefined();
+      posts.forEach(({ broker }) => broker.kill('SIGCONT'));
       await comeIn(killed!, staying);
     });
   },

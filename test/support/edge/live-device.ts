@@ -13,8 +13,8 @@ export type Arrival = {
   tls?: { cert: string; key: string | Buffer } | undefined;
   /** What it subscribes to. */
   filter: string;
-  /** It never closes its side, so that the edge has to. */
-  stubborn?: boolean | undefined;
+  /** The topic of its will. */
+  will?: string | undefined;
 };
 
 /** A device with a session, on a raw socket. */
@@ -28,13 +28,14 @@ export type LiveDevice = {
   reasonCode(): number | undefined;
   /** Resolves when it ended. */
   ended: Promise<void>;
+  send(octets: Buffer): void;
   close(): void;
 };
 
 /** Connects and subscribes. @throws Error with the code of a CONNACK that refuses */
 export async function connectDevice(arrival: Arrival): Promise<LiveDevice> {
-  const { port, tls, clientId, version, password = '', filter, stubborn = false } = arrival;
-  const options = { port, host: '127.0.0.1', noDelay: true, allowHalfOpen: stubborn };
+  const { port, tls, clientId, version, password = '', filter, will } = arrival;
+  const options = { port, host: '127.0.0.1', noDelay: true };
   const socket: Socket = tls ? connectTls({ ...options, ...tls, rejectUnauthorized: false }) : connectTcp(options);
   let endedAt: number | undefined;
   let reasonCode: number | undefined;
@@ -64,7 +65,9 @@ export async function connectDevice(arrival: Arrival): Promise<LiveDevice> {
       };
     });
 
-  socket.write(connect({ version, clientId, password, keepAlive: 0 }));
+  socket.write(
+    connect({ version, clientId, password, keepAlive: 0, ...(will === undefined ? {} : { will: { topic: will } }) }),
+  );
   try {
     const connack = await answer(0x20);
     if (connack[3] !== 0) throw new Error(`${clientId}: CONNACK ${connack[3]}`);
@@ -83,6 +86,7 @@ export async function connectDevice(arrival: Arrival): Promise<LiveDevice> {
     endedAt: () => endedAt,
     reasonCode: () => reasonCode,
     ended,
+    send: (octets) => void socket.write(octets),
     close: () => void socket.destroy(),
   };
 }
