@@ -46,6 +46,7 @@ const named = process.argv.slice(2);
 const unknown = named.filter((name) => !(name in sections));
 if (unknown.length > 0)
   throw new Error(`there is no section ${unknown.join(', ')}: choose of ${Object.keys(sections).join(', ')}`);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 if (named.length === 0 || named.some((name) => !withoutPeers.includes(name))) installPeers();
 const command = ['npm run bench', ...(named.length > 0 ? ['--', ...named] : [])].join(' ');
 const sizes = Object.entries(process.env).flatMap(([name, value]) =>

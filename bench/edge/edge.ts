@@ -64,7 +64,7 @@ async function openThings(stage: BenchStage): Promise<Known[]> {
 async function checkDenials(stage: BenchStage, { plain }: Contender, [known]: Known[]): Promise<void> {
   const { name } = known!;
   const password = await stage.tokenOf(known!);
-  const device = await connectDevice({ port: plain, clientId: name, version: 4, password, filter: `${name}/#` });
+  const device = await connectDevice({ port: plain, clientId: name, version: 4, password });
   device.send(publish(`${name}/a`));
   device.send(publish('another/a'));
   await device.ended;

@@ -51,6 +51,7 @@ const server = createServer({ noDelay: true }, (socket) => {
 
 /** All packets of a run have the same size. */
 function take(sink, octets) {
+  if (size === 0) return;
   const before = Math.floor(sink.at / size);
   const packets = Math.floor((sink.at + octets.length) / size) - before;
   if (acknowledges) acknowledge(sink, octets, packets);

@@ -61,6 +61,12 @@ export async function openStage() {
     as: (token: string | undefined): Client => createClient(url, token),
     now: () => new Date(),
   };
+  // What was started ends with this process, however it ends.
+  const killAll = (): void => {
+    for (const { child } of edges) child.kill('SIGKILL');
+    for (const child of [...children, program.process]) child.kill('SIGKILL');
+  };
+  process.once('exit', killAll);
   makeListenerCertificate(at);
   const { body } = await owner.post('/v1/api-keys', { role: 'edge', bearer: true });
   writeFileSync(at('edge.key'), `${body.key as string}\n`);
@@ -138,6 +144,7 @@ export async function openStage() {
       await program.kill();
       await postgres.stop();
       rmSync(folder, { recursive: true, force: true });
+      process.off('exit', killAll);
     },
   };
 }

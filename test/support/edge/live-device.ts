@@ -11,8 +11,8 @@ export type Arrival = {
   password?: string | undefined;
   /** A client certificate and its key, PEM. */
   tls?: { cert: string; key: string | Buffer } | undefined;
-  /** What it subscribes to. */
-  filter: string;
+  /** What it subscribes to, if anything. */
+  filter?: string | undefined;
   /** The topic of its will. */
   will?: string | undefined;
 };
@@ -71,9 +71,11 @@ export async function connectDevice(arrival: Arrival): Promise<LiveDevice> {
   try {
     const connack = await answer(0x20);
     if (connack[3] !== 0) throw new Error(`${clientId}: CONNACK ${connack[3]}`);
-    socket.write(subscribe(1, [[filter, 0]], version === 5 ? properties() : undefined));
-    const suback = await answer(0x90);
-    if (suback.at(-1)! > 2) throw new Error(`${clientId}: SUBACK ${suback.at(-1)}`);
+    if (filter !== undefined) {
+      socket.write(subscribe(1, [[filter, 0]], version === 5 ? properties() : undefined));
+      const suback = await answer(0x90);
+      if (suback.at(-1)! > 2) throw new Error(`${clientId}: SUBACK ${suback.at(-1)}`);
+    }
   } catch (error) {
     socket.destroy();
     throw error;
