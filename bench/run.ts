@@ -2,6 +2,7 @@ import { cpus } from 'node:os';
 import { benchAws } from './aws.js';
 import { benchCutOff, isFullCutOff } from './edge/cut-off.js';
 import { benchEdge, isFullEdge } from './edge/edge.js';
+import { benchIdle, isFullIdle } from './edge/idle.js';
 import { benchAuthorize } from './authorize.js';
 import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
@@ -36,10 +37,11 @@ const sections: Record<string, () => Promise<string>> = {
   pairs: benchPairs,
   'cut-off': benchCutOff,
   edge: benchEdge,
+  idle: benchIdle,
 };
 // Run when they are named, small unless the environment says how large; in full they are recorded in RESULTS.md.
-const ofEdges: Record<string, boolean> = { 'cut-off': isFullCutOff, edge: isFullEdge };
-const withoutPeers = ['cut-off'];
+const ofEdges: Record<string, boolean> = { 'cut-off': isFullCutOff, edge: isFullEdge, idle: isFullIdle };
+const withoutPeers = ['cut-off', 'idle'];
 
 // All of them, or those that are named: npm run bench -- engine servers
 const named = process.argv.slice(2);

@@ -22,7 +22,9 @@ export type Generator = {
     port: number;
     tls: boolean;
     ca: string;
-    clients: { clientId: string; password: string }[];
+    clients: { clientId: string; password: string; cert?: string; key?: string }[];
+    /** Each subscribes to its own topics. */
+    subscribes?: boolean;
   }): Promise<void>;
   /** As many messages as pass. */
   flood(run: Run): Promise<{ messages: number; ms: number }>;

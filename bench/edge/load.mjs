@@ -51,7 +51,7 @@ const server = createServer({ noDelay: true }, (socket) => {
 
 /** All packets of a run have the same size. */
 function take(sink, octets) {
-  if (size === 0) return;
+  if (size === 0) return void (octets[0] === 0x82 && sink.socket.write(Buffer.of(0x90, 3, octets[2], octets[3], 0)));
   const before = Math.floor(sink.at / size);
   const packets = Math.floor((sink.at + octets.length) / size) - before;
   if (acknowledges) acknowledge(sink, octets, packets);
@@ -76,13 +76,12 @@ function acknowledge(sink, octets, packets) {
   if (written > 0) sink.socket.write(answers);
 }
 
-async function open({ name, port, tls, clients, ca }) {
+async function open({ name, port, tls, clients, ca, subscribes = false }) {
   const publishers = [];
   let next = 0;
   const worker = async () => {
     while (next < clients.length) {
-      const { clientId, password } = clients[next++];
-      publishers.push(await openOne({ port, tls, ca }, clientId, password));
+      publishers.push(await openOne({ port, tls, ca, subscribes }, clients[next++]));
     }
   };
   await Promise.all(Array.from({ length: Math.min(64, clients.length) }, worker));
@@ -90,16 +89,20 @@ async function open({ name, port, tls, clients, ca }) {
   groups.set(name, publishers);
 }
 
-function openOne({ port, tls, ca }, clientId, password) {
+function openOne({ port, tls, ca, subscribes }, { clientId, password, cert, key }) {
   return new Promise((resolve, reject) => {
     const options = { port, host: '127.0.0.1', noDelay: true };
-    const socket = tls ? connectTls({ ...options, ca, servername: 'localhost' }) : connectTcp(options);
+    const socket = tls ? connectTls({ ...options, ca, cert, key, servername: 'localhost' }) : connectTcp(options);
     const publisher = { clientId, socket, inFlight: 0, next: 0, octets: 0, sent: [], first: 0, isFull: false };
     socket.on('error', reject);
     socket.once('close', () => reject(new Error(`${clientId}: closed`)));
     socket.once(tls ? 'secureConnect' : 'connect', () => socket.write(connectPacket(clientId, password)));
     socket.once('data', (answer) => {
       if (answer[0] !== 0x20 || answer[3] !== 0) return reject(new Error(`${clientId}: ${answer.toString('hex')}`));
+      if (subscribes) {
+        socket.write(packet(0x82, Buffer.concat([Buffer.of(0, 1), text(`${clientId}/#`), Buffer.of(0)])));
+        return void socket.once('data', () => resolve(publisher));
+      }
       socket.on('data', (octets) => settle(publisher, octets));
       socket.on('drain', () => {
         publisher.isFull = false;
