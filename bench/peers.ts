@@ -7,7 +7,7 @@ export const opaVersion = 'v1.10.0';
 
 /** Installs what ours is compared with: npm packages, and OPA as a Go module. Nothing of it is part of the product. */
 export function installPeers(): void {
-  if (!existsSync(`${folder}/node_modules`)) {
+  if (!existsSync(`${folder}/node_modules/@open-policy-agent/opa-wasm`)) {
     execFileSync('npm', ['install', '--no-audit', '--no-fund', '--silent', '--prefix', folder], { stdio: 'inherit' });
   }
   if (!existsSync(`${folder}/bin/opa`)) {

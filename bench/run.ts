@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { benchAws } from './aws.js';
 import { benchCutOff, isFullCutOff } from './edge/cut-off.js';
+import { benchDecider, isFullDecider } from './edge/decider.js';
 import { benchEdge, isFullEdge } from './edge/edge.js';
 import { benchIdle, isFullIdle } from './edge/idle.js';
 import { benchAuthorize } from './authorize.js';
@@ -38,9 +39,15 @@ const sections: Record<string, () => Promise<string>> = {
   'cut-off': benchCutOff,
   edge: benchEdge,
   idle: benchIdle,
+  decider: benchDecider,
 };
 // Run when they are named, small unless the environment says how large; in full they are recorded in RESULTS.md.
-const ofEdges: Record<string, boolean> = { 'cut-off': isFullCutOff, edge: isFullEdge, idle: isFullIdle };
+const ofEdges: Record<string, boolean> = {
+  'cut-off': isFullCutOff,
+  edge: isFullEdge,
+  idle: isFullIdle,
+  decider: isFullDecider,
+};
 const withoutPeers = ['cut-off', 'idle'];
 
 // All of them, or those that are named: npm run bench -- engine servers
