@@ -3,7 +3,7 @@ import { createJudge, type Refusal, type Subject, type Verdict } from '../../aut
 import { presentedFingerprint, type PrincipalForm } from '../../authorize/question.js';
 import { toTokenPrincipal, type KnownPrincipal, type TokenPrincipal } from '../../authorize/rights.js';
 import type { Ask, Barred, Gate, Guest, Shown } from '../gate.js';
-import { askerOf, barredBy, farAway, whyClosed } from './barring.js';
+import { barredBy, createAskers, farAway, whyClosed } from './barring.js';
 import { createConfirmations } from './confirmations.js';
 import { ControlPlaneError } from './control-plane.js';
 import type { Known } from './known.js';
@@ -44,6 +44,7 @@ export type Guests = ReturnType<typeof createGuests>;
 export function createGuests({ known, principals, trust, now, monotonic, keepsLive, refused, settled }: Deps) {
   const { snapshot, cursor } = known;
   const judge = createJudge({ snapshot, cursor, validitySeconds });
+  const askerOf = createAskers(known);
   const tokens = new LRUCache<string, TokenPrincipal>({ max: mostTokens });
   const holders = new WeakMap<Guest, Holder>();
   const confirmations = createConfirmations({ find: principals.findFirst, monotonic, settled });
@@ -62,7 +63,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     found: TokenPrincipal | KnownPrincipal | undefined,
     withoutCertificates: boolean,
   ): Guest | Barred => {
-    const subject = judge.subjectOf(askerOf(known, withoutCertificates), form, found, now());
+    const subject = judge.subjectOf(askerOf(withoutCertificates), form, found, now());
     if (typeof subject === 'string') return barredBy(subject);
     const token = found?.kind === 'token' ? found : undefined;
     const showed = presentedFingerprint(form);
@@ -90,7 +91,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     const holder = holders.get(guest);
     if (!holder) return 'unknown-principal';
     const { token, withoutCertificates, showed } = holder;
-    const asker = askerOf(known, withoutCertificates);
+    const asker = askerOf(withoutCertificates);
     if (token) return judge.subjectOf(asker, { token: '', fingerprint: showed }, token, now());
     const kept = principals.kept(guest.fingerprint);
     if (kept) [holder.last, holder.epoch] = [kept, known.epoch()];
@@ -127,7 +128,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       if (closedToGuests()) return judge.refuseFor('cannot-decide', now());
       const subject = subjectOf(guest);
       if (typeof subject === 'string') return judge.refuseFor(subject, now());
-      const asker = askerOf(known, holders.get(guest)!.withoutCertificates);
+      const asker = askerOf(holders.get(guest)!.withoutCertificates);
       return judge.decideFor(asker, subject, { ...ask, principal: {} }, now());
     },
 
