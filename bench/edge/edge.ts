@@ -87,21 +87,31 @@ async function measureGroup(
     await generator.open({ name, port: isTls ? secure : plain, tls: isTls, clients, ca });
   }
   const lines: string[] = [];
-  for (const qos of [0, 1] as const)
-    for (const payload of [100, 10_000]) {
-      const cell = { tls, connections, qos, payload };
-      const figures: Figures[][] = contenders.map(() => []);
-      for (let round = 0; round <= rounds; round++)
-        for (const [index, contender] of contenders.entries()) {
-          const measured = await measure(generator, contender, cell);
-          // The first time warms up.
-          if (round > 0) figures[index]!.push(measured);
-        }
-      lines.push(lineOf(cell, figures.map(medians)));
-      console.error(lines.at(-1));
-    }
+  for (const [qos, payload] of kinds) {
+    const cell = { tls, connections, qos, payload };
+    lines.push(lineOf(cell, await inTurn(generator, contenders, cell)));
+    console.error(lines.at(-1));
+  }
   for (const { name } of contenders) await generator.close({ name });
   return lines;
+}
+
+const kinds = [
+  [0, 100],
+  [0, 10_000],
+  [1, 100],
+  [1, 10_000],
+] as const;
+
+/** The medians of contenders that take turns. The first turn of each warms up. */
+async function inTurn(generator: Generator, contenders: Contender[], cell: Cell): Promise<Figures[]> {
+  const figures: Figures[][] = contenders.map(() => []);
+  for (let round = 0; round <= rounds; round++)
+    for (const [index, contender] of contenders.entries()) {
+      const measured = await measure(generator, contender, cell);
+      if (round > 0) figures[index]!.push(measured);
+    }
+  return figures.map(medians);
 }
 
 /** One connection sends in pieces of 64 KB, many connections send message by message. */

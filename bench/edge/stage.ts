@@ -139,7 +139,9 @@ export async function openStage() {
     },
 
     async stop(): Promise<void> {
-      for (const edge of edges) await edge.kill('SIGKILL');
+      // A profile is written at an orderly end alone.
+      const how = process.env['EDGE_NODE_ARGS'] === undefined ? 'SIGKILL' : 'SIGTERM';
+      for (const edge of edges) await edge.kill(how);
       for (const child of children) child.kill('SIGKILL');
       await program.kill();
       await postgres.stop();

@@ -30,7 +30,7 @@ export async function startEdgeProgram(
     '--config',
     file,
   ];
-  const child = spawn(program!, args, {
+  const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
   });
