@@ -57,6 +57,34 @@ export async function tokensOf(settings: Record<string, string>, from: number, t
   }
 }
 
+/** Access tokens of things by their names, signed by the server's own key, that end at a moment. */
+export async function signTokens(
+  settings: Record<string, string>,
+  names: string[],
+  at: Date,
+): Promise<Map<string, string>> {
+  const { services, database, close } = await openResources(loadConfig(settings));
+  try {
+    const rows = await database.client.certificate.findMany({
+      where: { thing: { name: { in: names } } },
+      include: { thing: true },
+    });
+    return new Map(
+      rows.map(({ thing, ...certificate }) => {
+        const bound = { ...certificate, notAfter: at };
+        const { accessToken } = services.tokens.first(
+          toRegisteredThing(thing),
+          bound,
+          '00000000-0000-4000-8000-000000000000',
+        );
+        return [thing.name, accessToken];
+      }),
+    );
+  } finally {
+    await close();
+  }
+}
+
 /** Makes the account and the key that asks. */
 export async function prepareAccount(settings: Record<string, string>): Promise<string> {
   const { services, close } = await openResources(loadConfig(settings));

@@ -1,11 +1,16 @@
 import { cpus } from 'node:os';
 import { benchAws } from './aws.js';
+import { benchCutOff, isFullCutOff } from './edge/cut-off.js';
+import { benchDecider, isFullDecider } from './edge/decider.js';
+import { benchEdge, isFullEdge } from './edge/edge.js';
+import { benchIdle, isFullIdle } from './edge/idle.js';
 import { benchAuthorize } from './authorize.js';
 import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
 import { benchMqtt } from './mqtt.js';
 import { benchPairs } from './pairs.js';
 import { installPeers } from './peers.js';
+import { record } from './record.js';
 import { benchPki } from './pki.js';
 import { benchOcsp } from './ocsp.js';
 import { benchProvisioning } from './provisioning.js';
@@ -31,18 +36,37 @@ const sections: Record<string, () => Promise<string>> = {
   sizing: benchSizing,
   mqtt: async () => table(await benchMqtt()),
   pairs: benchPairs,
+  'cut-off': benchCutOff,
+  edge: benchEdge,
+  idle: benchIdle,
+  decider: benchDecider,
 };
+// Run when they are named, small unless the environment says how large; in full they are recorded in RESULTS.md.
+const ofEdges: Record<string, boolean> = {
+  'cut-off': isFullCutOff,
+  edge: isFullEdge,
+  idle: isFullIdle,
+  decider: isFullDecider,
+};
+const withoutPeers = ['cut-off', 'idle'];
 
 // All of them, or those that are named: npm run bench -- engine servers
 const named = process.argv.slice(2);
 const unknown = named.filter((name) => !(name in sections));
 if (unknown.length > 0)
   throw new Error(`there is no section ${unknown.join(', ')}: choose of ${Object.keys(sections).join(', ')}`);
-installPeers();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+if (named.length === 0 || named.some((name) => !withoutPeers.includes(name))) installPeers();
 const command = ['npm run bench', ...(named.length > 0 ? ['--', ...named] : [])].join(' ');
-console.log(
-  `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]!.model}, Node ${process.version}, \`${command}\``,
+const sizes = Object.entries(process.env).flatMap(([name, value]) =>
+  /^(CUT_OFF|EDGE|IDLE|DECIDER)_/.test(name) ? [`${name}=${value} `] : [],
 );
+const origin = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]!.model}, Node ${process.version}, \`${sizes.join('')}${command}\``;
+console.log(origin);
 // The pairs need another checkout.
-const all = Object.keys(sections).filter((name) => name !== 'pairs');
-for (const name of named.length > 0 ? named : all) console.log(`\n${await sections[name]!()}`);
+const all = Object.keys(sections).filter((name) => name !== 'pairs' && !(name in ofEdges));
+for (const name of named.length > 0 ? named : all) {
+  const text = await sections[name]!();
+  console.log(`\n${text}`);
+  if (ofEdges[name]) record(name, origin, text);
+}

@@ -16,7 +16,7 @@ const turns = 3;
 const seconds = 5;
 
 /** A server that decides, and how it is asked. */
-type Peer = {
+export type Peer = {
   name: string;
   child: ChildProcess;
   url: string;
@@ -25,10 +25,10 @@ type Peer = {
   isAllowed(answer: unknown): boolean;
 };
 
-type Question = { thing: string; topic: string; allowed: boolean };
+export type Question = { thing: string; topic: string; allowed: boolean };
 
 /** May a thing publish to its own telemetry topics, and to no other's? Half of the questions are denied. */
-const questions: Question[] = Array.from({ length: 200 }, (_, n) => {
+export const questions: Question[] = Array.from({ length: 200 }, (_, n) => {
   const [thing, other] = [`thing-${((n * 7) % things) + 1}`, `thing-${((n * 11) % things) + 1}-other`];
   return n % 2 === 0
     ? { thing, topic: `default/${thing}/telemetry/temp`, allowed: true }
@@ -81,7 +81,8 @@ async function measure({ name, url, child, headers, body }: Peer): Promise<numbe
   return perCpuSecond;
 }
 
-async function checkAnswers({ name, url, headers, body, isAllowed }: Peer): Promise<void> {
+/** @throws Error for an answer that is wrong */
+export async function checkAnswers({ name, url, headers, body, isAllowed }: Omit<Peer, 'child'>): Promise<void> {
   for (const question of questions) {
     const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body(question)) });
     const answer: unknown = await response.json();
@@ -120,7 +121,8 @@ resourcePolicy:
           expr: R.attr.topic.startsWith(P.attr.account + "/" + P.id + "/telemetry/")
 `;
 
-async function startCerbos(folder: string): Promise<Peer> {
+/** Cerbos, with a policy for these questions. */
+export async function startCerbos(folder: string): Promise<Peer> {
   const [http, grpc] = [await freePort(), await freePort()];
   mkdirSync(join(folder, 'cerbos'));
   writeFileSync(join(folder, 'cerbos', 'topic.yaml'), cerbosPolicy);
@@ -150,12 +152,13 @@ storage: { driver: disk, disk: { directory: "${join(folder, 'cerbos')}", watchFo
   };
 }
 
-const rego = `package thingward
+export const rego = `package thingward
 default allow := false
 allow if { input.action == "publish"; startswith(input.topic, concat("/", [input.account, input.thing, "telemetry", ""])) }
 `;
 
-async function startOpa(folder: string): Promise<Peer> {
+/** OPA, with the same. */
+export async function startOpa(folder: string): Promise<Peer> {
   const port = await freePort();
   writeFileSync(join(folder, 'policy.rego'), rego);
   const child = spawnPinned(opaProgram, [

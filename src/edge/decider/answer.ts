@@ -1,7 +1,7 @@
 import { rfc3339 } from '../../clock.js';
 import { createJudge, type Verdict } from '../../authorize/judge.js';
 import { presentedFingerprint, type Question } from '../../authorize/question.js';
-import { askerOf, farAway } from './barring.js';
+import { createAskers, farAway } from './barring.js';
 import { ControlPlaneError, type ControlPlane } from './control-plane.js';
 import type { Guests } from './guests.js';
 import type { Known } from './known.js';
@@ -40,6 +40,7 @@ const validitySeconds = { others: 5, followers: 60 };
 
 /** Answers questions by what is known here, as the control plane does at the same place in the log. */
 export function createAnswers({ known, principals, guests, controlPlane, now, reach, failed, answered }: Deps) {
+  const askerOf = createAskers(known);
   const judge = createJudge({ snapshot: known.snapshot, cursor: known.cursor, validitySeconds });
 
   const undecided = (detail: string): Answer => answerOf(judge.refuseFor('cannot-decide', now()), detail);
@@ -47,7 +48,7 @@ export function createAnswers({ known, principals, guests, controlPlane, now, re
   const decideBy = (question: Question, found: Parameters<typeof judge.subjectOf>[2]): Answer => {
     const why = guests.closed();
     if (why) return undecided(why.detail);
-    const asker = askerOf(known, true);
+    const asker = askerOf(true);
     const at = now();
     const subject = judge.subjectOf(asker, question.principal, found, at);
     return answerOf(

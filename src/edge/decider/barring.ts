@@ -1,6 +1,6 @@
 import type { Asker, Refusal } from '../../authorize/judge.js';
 import type { Barred, Trust } from '../gate.js';
-import type { Known } from './known.js';
+import type { KeyPromises, Known } from './known.js';
 
 /** Nobody answers, and this is not known here. */
 export const farAway: Barred = {
@@ -8,12 +8,25 @@ export const farAway: Barred = {
   detail: 'the control plane does not answer, and this is not known here',
 };
 
-/** This edge as the control plane judges it. Its key's flag `bearer` counts only where no certificate can come. */
-export function askerOf(known: Pick<Known, 'account' | 'promises'>, withoutCertificates: boolean): Asker {
-  const promises = known.promises();
-  return {
-    account: known.account(),
-    promises: { ...promises, bearer: promises.bearer && withoutCertificates, inUrl: false },
+/**
+ * This edge as the control plane judges it, made once for what is known: it is wanted at every decision. Its key's flag `bearer`
+ * counts only where no certificate can come.
+ */
+export function createAskers(known: Pick<Known, 'account' | 'promises'>) {
+  let promises: KeyPromises | undefined;
+  let account = '';
+  let askers: Record<'bound' | 'bare', Asker>;
+
+  const make = (bearer: boolean): Asker => ({ account, promises: { ...promises!, bearer, inUrl: false } });
+
+  return (withoutCertificates: boolean): Asker => {
+    const present = known.promises();
+    if (present !== promises || account !== known.account()) {
+      promises = present;
+      account = known.account();
+      askers = { bound: make(false), bare: make(present.bearer) };
+    }
+    return withoutCertificates ? askers.bare : askers.bound;
   };
 }
 

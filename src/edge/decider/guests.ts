@@ -4,7 +4,7 @@ import { presentedFingerprint, type PrincipalForm } from '../../authorize/questi
 import { thingKey } from '../../authorize/snapshot.js';
 import { toTokenPrincipal, type KnownPrincipal, type TokenPrincipal } from '../../authorize/rights.js';
 import type { Ask, Barred, Gate, Guest, Shown } from '../gate.js';
-import { askerOf, barredBy, farAway, whyClosed } from './barring.js';
+import { barredBy, createAskers, farAway, whyClosed } from './barring.js';
 import { createConfirmations } from './confirmations.js';
 import { ControlPlaneError } from './control-plane.js';
 import type { Known } from './known.js';
@@ -50,6 +50,7 @@ export type Guests = ReturnType<typeof createGuests>;
 export function createGuests({ known, principals, trust, now, monotonic, keepsLive, refused, settled }: Deps) {
   const { snapshot, cursor } = known;
   const judge = createJudge({ snapshot, cursor, validitySeconds });
+  const askerOf = createAskers(known);
   const tokens = new LRUCache<string, TokenPrincipal>({ max: mostTokens });
   const holders = new WeakMap<Guest, Holder>();
   const confirmations = createConfirmations({ find: principals.findFirst, monotonic, settled });
@@ -68,7 +69,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     found: TokenPrincipal | KnownPrincipal | undefined,
     withoutCertificates: boolean,
   ): Guest | Barred => {
-    const subject = judge.subjectOf(askerOf(known, withoutCertificates), form, found, now());
+    const subject = judge.subjectOf(askerOf(withoutCertificates), form, found, now());
     if (typeof subject === 'string') return barredBy(subject);
     const token = found?.kind === 'token' ? found : undefined;
     const showed = presentedFingerprint(form);
@@ -96,7 +97,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     const holder = holders.get(guest);
     if (!holder) return 'unknown-principal';
     const { token, withoutCertificates, showed, issuer } = holder;
-    const asker = askerOf(known, withoutCertificates);
+    const asker = askerOf(withoutCertificates);
     if (token && issuer !== known.tokenIssuer()) return 'token-invalid';
     if (token) return judge.subjectOf(asker, { token: '', fingerprint: showed }, token, now());
     const kept = principals.kept(guest.fingerprint);
@@ -134,7 +135,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       if (closedToGuests()) return judge.refuseFor('cannot-decide', now());
       const subject = subjectOf(guest);
       if (typeof subject === 'string') return judge.refuseFor(subject, now());
-      const asker = askerOf(known, holders.get(guest)!.withoutCertificates);
+      const asker = askerOf(holders.get(guest)!.withoutCertificates);
       return judge.decideFor(asker, subject, { ...ask, principal: {} }, now());
     },
 

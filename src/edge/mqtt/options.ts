@@ -117,7 +117,7 @@ export type MqttEvents = {
   onClosed(reason: EndReason, session: MqttSession | undefined): void;
   /** Of each thing that was refused, whether the decision was made now or remembered. */
   onDenied(denial: Denial): void;
-  /** Of each decision that was made now. */
+  /** Of each decision about what a device does, and of the one that ends a session that is judged again. */
   onDecided?(ask: Ask, verdict: Verdict): void;
   /** A defect: the session ended by it. */
   onError?(error: unknown): void;

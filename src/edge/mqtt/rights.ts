@@ -32,11 +32,17 @@ export function createRights(
 
   let limits: string | undefined;
 
-  const decide = (ask: Ask): Decided => {
+  const judge = (ask: Ask): Decided => {
     const verdict = gate.judge(guest, ask);
-    events.onDecided?.(ask, verdict);
     return { allowed: verdict.allowed, validUntil: verdict.validUntil, ask, verdict };
   };
+
+  const tell = (decided: Decided): Decided => {
+    events.onDecided?.(decided.ask, decided.verdict);
+    return decided;
+  };
+
+  const decide = (ask: Ask): Decided => tell(judge(ask));
 
   const publications = createTopicMemory((topic, flags) => {
     // MQTT-4.8.2: a shared subscription is no topic to publish to.
@@ -51,23 +57,23 @@ export function createRights(
   );
 
   /** Both must hold for a shared subscription: a delivery that the edge drops would be lost for its group. */
-  const ofSubscription = ({ filter, qos }: Subscription): Decided => {
-    const subscribing = decide({ action: 'subscribe', resource: `topic:${filter}`, context: byQos[qos] });
+  const ofSubscription = ({ filter, qos }: Subscription, by = decide): Decided => {
+    const subscribing = by({ action: 'subscribe', resource: `topic:${filter}`, context: byQos[qos] });
     if (!subscribing.allowed || !isShare(filter)) return subscribing;
     const shared = `topic:${sharedFilter(filter) ?? ''}`;
-    const receiving = decide({ action: 'receive', resource: shared, context: byQos[qos], whole: true });
+    const receiving = by({ action: 'receive', resource: shared, context: byQos[qos], whole: true });
     return { ...receiving, validUntil: Math.min(subscribing.validUntil, receiving.validUntil) };
   };
 
-  const ofWill = ({ topic, qos, retain, responseTopic }: Will): Decided => {
-    const publishing = decide({ action: 'publish', resource: `topic:${topic}`, context: { ...base, qos, retain } });
+  const ofWill = ({ topic, qos, retain, responseTopic }: Will, by = decide): Decided => {
+    const publishing = by({ action: 'publish', resource: `topic:${topic}`, context: { ...base, qos, retain } });
     if (!publishing.allowed || responseTopic === undefined) return publishing;
-    const response = decide({ action: 'subscribe', resource: `topic:${responseTopic}`, context: byQos[0] });
+    const response = by({ action: 'subscribe', resource: `topic:${responseTopic}`, context: byQos[0] });
     return { ...response, validUntil: Math.min(publishing.validUntil, response.validUntil) };
   };
 
-  const toConnect = (): Decided => {
-    const decided = decide(connecting);
+  const toConnect = (by = decide): Decided => {
+    const decided = by(connecting);
     limits = decided.verdict.limits;
     return decided;
   };
@@ -82,9 +88,9 @@ export function createRights(
     deliveries,
     responses,
     forget,
-    toConnect,
-    toSubscribe: ofSubscription,
-    ofWill,
+    toConnect: () => toConnect(),
+    toSubscribe: (subscription: Subscription) => ofSubscription(subscription),
+    ofWill: (will: Will) => ofWill(will),
     /** The traffic policy of the segment, JSON, as the last decision on the connect had it. */
     limits: () => limits,
 
@@ -96,20 +102,21 @@ export function createRights(
 
     /**
      * Judges the session itself again: who it is, its right to connect, its will, and its subscriptions. Returns why it ends, or
-     * until when (milliseconds since 1970, the gate's clock) it may stay if nothing changes.
+     * until when (milliseconds since 1970, the gate's clock) it may stay if nothing changes. The device did nothing: only the
+     * decision that ends the session is reported.
      */
     review(will: Will | undefined, subscriptions: Iterable<Subscription>): EndReason | number {
       const barred = gate.standing(guest);
       if (barred) return reasonOfBarred(barred);
-      const present = toConnect();
-      if (!present.allowed) return reasonOfVerdict(present);
+      const present = toConnect(judge);
+      if (!present.allowed) return reasonOfVerdict(tell(present));
       let until = Math.min(present.validUntil, guest.expiresAt);
-      const speaking = will && ofWill(will);
-      if (speaking?.allowed === false) return reasonOfVerdict(speaking);
+      const speaking = will && ofWill(will, judge);
+      if (speaking?.allowed === false) return reasonOfVerdict(tell(speaking));
       until = Math.min(until, speaking?.validUntil ?? Infinity);
       for (const subscription of subscriptions) {
-        const subscribing = ofSubscription(subscription);
-        if (!subscribing.allowed) return reasonOfVerdict(subscribing);
+        const subscribing = ofSubscription(subscription, judge);
+        if (!subscribing.allowed) return reasonOfVerdict(tell(subscribing));
         until = Math.min(until, subscribing.validUntil);
       }
       return until;

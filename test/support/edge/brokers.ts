@@ -9,7 +9,8 @@ import { freePort } from '../ports.js';
 /** Something that listens on loopback, and how it is stopped. */
 export type Listener = { port: number; stop(): Promise<void> };
 
-const isListening = (port: number): Promise<boolean> =>
+/** Whether somebody listens on a port of this machine. */
+export const isListening = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     socket.once('connect', () => {

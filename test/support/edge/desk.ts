@@ -39,6 +39,7 @@ export function createDesk({
   const client = createWire();
   const brokers: Wire[] = [];
   const denials: Denial[] = [];
+  const decided: string[] = [];
   const errors: unknown[] = [];
   const opened: MqttSession[] = [];
   let ended: EndReason | undefined;
@@ -63,6 +64,7 @@ export function createDesk({
       },
       onClosed: (reason) => void (ended = reason),
       onDenied: (denial) => void denials.push(denial),
+      onDecided: ({ action }, { allowed }) => void decided.push(`${action} ${allowed}`),
       onError: (error) => void errors.push(error),
     },
     ...(hooks ? { hooks } : {}),
@@ -88,6 +90,8 @@ export function createDesk({
     brokers,
     broker,
     denials,
+    /** Decisions that were reported, such as `connect true`. */
+    decided,
     errors,
     opened,
     ended: () => ended,

@@ -10,8 +10,8 @@ import type { Edge } from '../../../src/edge/proxy/edge.js';
 import type { Hooks } from '../../../src/edge/mqtt/hooks.js';
 import { enroll, pemOf, provision, useKey, type Device } from '../fleet.js';
 import { freePort } from '../ports.js';
-import { runProgram } from '../pki/openssl.js';
 import { startServer } from '../server.js';
+import { makeListenerCertificate } from './listener-certificate.js';
 
 export type EdgeStage = Awaited<ReturnType<typeof createEdgeStage>>;
 
@@ -29,13 +29,6 @@ const policy = {
     { id: 'requests', effect: 'allow', actions: ['request'], resources: ['http:* /${thing.name}/#'] },
   ],
 };
-
-/** Makes `tls.crt` and `tls.key` of a listener on this machine, new ones each time. */
-export function makeListenerCertificate(at: (name: string) => string): void {
-  const kind = '-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost'.split(' ');
-  const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  runProgram('openssl', ['req', '-x509', ...kind, ...names, '-keyout', at('tls.key'), '-out', at('tls.crt')]);
-}
 
 /** A real server, a service and perhaps Mosquitto on closed ports, and everything about devices in files. */
 export async function createEdgeStage() {

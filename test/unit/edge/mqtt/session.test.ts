@@ -124,6 +124,17 @@ describe('a session that is judged again', () => {
     return desk;
   };
 
+  it('reports what a device does, and of what is judged again only what ends it', async () => {
+    const desk = await joined({ will });
+    await desk.send(subscribe(1, [['acme/pump/#', 0]]));
+    const before = ['connect true', 'publish true', 'subscribe true'];
+    expect(desk.decided).toEqual(before);
+    expect(desk.opened[0]!.recheck()).toBeUndefined();
+    desk.gate.grant([connects, allow(['publish'], ['topic:acme/${thing.name}/#'])]);
+    expect(desk.opened[0]!.recheck()).toMatchObject({ code: 0x87 });
+    expect(desk.decided).toEqual([...before, 'subscribe false']);
+  });
+
   it('stays where nothing of it changed', async () => {
     const desk = await subscribed('acme/pump/a');
     desk.gate.grant([connects, speaks, allow(['publish'], ['topic:acme/more'])]);
