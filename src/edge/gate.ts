@@ -55,6 +55,8 @@ export type Gate = {
   judge(guest: Guest, ask: Ask): Verdict;
   /** Why a guest may no longer be here at all (revoked, suspended, expired, unconfirmed), or undefined. */
   standing(guest: Guest): Barred | undefined;
+  /** True when the thing of a guest was revoked or deleted: it never comes back, whatever is known of its credentials. */
+  isGone(guest: Guest): boolean;
   /** The segment that a guest is in now, by its name; undefined for one in none, or that is no longer known. */
   segmentOf(guest: Guest): string | undefined;
   /** Whether a client certificate (DER) was signed by one of the account's issuers. The dates are judged by `standing`. */

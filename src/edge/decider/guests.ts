@@ -115,7 +115,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     );
   };
 
-  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'segmentOf'> = {
+  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'isGone' | 'segmentOf'> = {
     identify({ token, fingerprint, withoutCertificates }: Shown) {
       const why = closed();
       if (why) return why;
@@ -137,6 +137,13 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       const subject = subjectOf(guest);
       if (subject !== 'cannot-decide') return typeof subject === 'string' ? barredBy(subject) : undefined;
       return { barred: 'away', detail: 'the control plane did not confirm this session again' };
+    },
+
+    isGone(guest: Guest): boolean {
+      const token = holders.get(guest)?.token;
+      if (!token) return principals.kept(guest.fingerprint)?.known.status === 'revoked';
+      const change = snapshot.changeOf(token.key);
+      return change?.status === 'revoked' || change?.gen === 0;
     },
 
     segmentOf(guest: Guest): string | undefined {

@@ -27,6 +27,7 @@ type Deps = {
 export type MqttArrival = { client: Duplex; sourceIp: string; arrival: Arrival };
 
 const quotaExceeded = 0x97;
+const purgeAfterMs = 1000;
 const mostSegments = 1000;
 
 /** Serves MQTT connections, and keeps their sessions in the table. */
@@ -47,8 +48,15 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
   const segments = createSegments(mqttTimers.now);
   const newest = new Map<string, MqttSession>();
 
-  /** Whether the broker must forget what it keeps for a device: it will not come back. */
-  const isGoneForGood = (session: MqttSession): boolean => gate.standing(session.guest())?.barred === 'thing-revoked';
+  /**
+   * Makes the broker forget what it keeps for a revoked thing. The log says of such a thing first that its certificates are revoked,
+   * which may also be all: so it is looked at once more, a moment after the session ended.
+   */
+  const purgeOnceGone = (session: MqttSession): void => {
+    timers.set(() => {
+      if (gate.isGone(session.guest()) && !newest.has(session.clientId)) session.purge().catch(failed);
+    }, purgeAfterMs);
+  };
 
   const liveOf = (session: MqttSession, arrival: Arrival): Live => ({
     guest: session.guest,
@@ -58,9 +66,11 @@ export function createMqttFront({ gate, sessions, upstream, witness, config, tim
     fingerprint: arrival.fingerprint,
     recheck: (change) => session.recheck(change),
     async end(ending) {
-      const purge = isGoneForGood(session) && newest.get(session.clientId) === session;
+      const isBarred = gate.standing(session.guest()) !== undefined;
+      const purge = gate.isGone(session.guest()) && newest.get(session.clientId) === session;
       await session.end(ending, { purge });
-      if (purge && session.version < 5 && session.isPersistent()) session.purge().catch(failed);
+      // A broker of MQTT 5 was told by the end of the session.
+      if (isBarred && session.isPersistent() && !(purge && session.version === 5)) purgeOnceGone(session);
     },
   });
 
