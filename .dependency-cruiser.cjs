@@ -158,7 +158,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(edge|pki|policy|compact)/|^src/(address|clock|errors|problem-kinds)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
+          '^src/(edge|pki|policy|compact)/|^src/(address|clock|errors|problem-kinds|stopping)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
       },
     },
     {

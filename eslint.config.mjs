@@ -9,7 +9,7 @@ const restricted = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist', 'data', '.ci-tools', 'src/db/generated', 'test/fixtures', '**/*.mjs', '**/*.cjs'] },
+  { ignores: ['dist', 'data', 'edge', '.ci-tools', 'src/db/generated', 'test/fixtures', '**/*.mjs', '**/*.cjs'] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
@@ -77,6 +77,15 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-call': 'off',
       '@typescript-eslint/no-unsafe-return': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',
+    },
+  },
+  {
+    // A page, which no project of TypeScript knows.
+    ...tseslint.configs.disableTypeChecked,
+    files: ['deploy/**/*.js'],
+    languageOptions: {
+      parserOptions: { projectService: false },
+      globals: { document: 'readonly', location: 'readonly', setTimeout: 'readonly' },
     },
   },
 );

@@ -3,6 +3,7 @@ import { programVersion } from './cli/version.js';
 import { exposedSecrets, type Config } from './config.js';
 import { createLogger } from './logging.js';
 import { openServer, type OpenServer } from './server.js';
+import { onStopSignal } from './stopping.js';
 import { followTlsFiles } from './tls-files.js';
 
 const stopMs = 10_000;
@@ -24,21 +25,16 @@ export async function serve(config: Config): Promise<void> {
 }
 
 function stopOnSignal(stop: () => Promise<void>): void {
-  let stopping = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      if (stopping) process.exit(1);
-      stopping = true;
-      setTimeout(() => process.exit(1), stopMs).unref();
-      stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          process.stderr.write(`thingward: stopping failed: ${String(error)}\n`);
-          process.exit(1);
-        },
-      );
-    });
-  }
+  onStopSignal(() => {
+    setTimeout(() => process.exit(1), stopMs).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`thingward: stopping failed: ${String(error)}\n`);
+        process.exit(1);
+      },
+    );
+  });
 }
 
 function greet(config: Config, { database, migrated, ownerKey }: OpenServer): void {

@@ -1,3 +1,4 @@
+import { onStopSignal } from '../../stopping.js';
 import { createEdge } from './create-edge.js';
 import type { Tell } from './log.js';
 
@@ -7,11 +8,7 @@ import type { Tell } from './log.js';
  */
 export async function serveEdge(config: string, tell: Tell): Promise<void> {
   const edge = await createEdge({ config, tell });
-  let isClosing = false;
   const close = (): void => {
-    // A second signal does not wait.
-    if (isClosing) process.exit(1);
-    isClosing = true;
     tell.info({}, 'the edge drains');
     edge.close().then(
       () => process.exit(0),
@@ -21,7 +18,6 @@ export async function serveEdge(config: string, tell: Tell): Promise<void> {
       },
     );
   };
-  process.on('SIGTERM', close);
-  process.on('SIGINT', close);
+  onStopSignal(close);
   process.on('SIGHUP', () => edge.reload());
 }

@@ -118,6 +118,8 @@ describe('starting and stopping', () => {
     });
     expect(second).toMatchObject({ code: 1, output: expect.stringMatching(/is in use by another Thingward process/) });
     expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
+    // As under npm, which passes on what the terminal has sent to the server already.
+    first.process.kill('SIGINT');
     expect(await first.kill('SIGTERM')).toBe(0);
     remove();
   });

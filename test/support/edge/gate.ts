@@ -120,6 +120,7 @@ export function createTestGate(statements: readonly Written[] = everything, now:
       return verdict;
     },
     standing,
+    isGone: ({ thingName }) => holderOf(thingName).status === 'revoked',
     segmentOf: ({ thingName }) => holderOf(thingName).segment ?? undefined,
     isIssued: () => true,
     now,

@@ -38,6 +38,7 @@ export async function createEdgeStage() {
   const children: ChildProcess[] = [];
   const edges: Edge[] = [];
   const lines: string[] = [];
+  let brokerLog = '';
   let names = 0;
 
   makeListenerCertificate(at);
@@ -104,7 +105,8 @@ export async function createEdgeStage() {
   async function startBroker(): Promise<string> {
     const port = await freePort();
     writeFileSync(at('broker.conf'), `listener ${port} 127.0.0.1\nallow_anonymous true\n`);
-    const child = spawn('mosquitto', ['-c', at('broker.conf')], { stdio: 'ignore' });
+    const child = spawn('mosquitto', ['-v', '-c', at('broker.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    child.stderr.on('data', (octets: Buffer) => (brokerLog += octets.toString()));
     children.push(child);
     for (let isOpen = false; !isOpen;) {
       if (child.exitCode !== null) throw new Error('Mosquitto does not start');
@@ -128,6 +130,8 @@ export async function createEdgeStage() {
     addDevice,
     startEdge,
     startBroker,
+    /** What Mosquitto said. */
+    brokerLog: () => brokerLog,
     children,
     async stop(): Promise<void> {
       for (const edge of edges) await edge.close();
