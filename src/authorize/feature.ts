@@ -9,6 +9,7 @@ import { createAwsAuthorizer } from './dialects/aws-authorizer.js';
 import { memorySeconds } from './memory.js';
 import { createPageTokens } from './page-token.js';
 import { createPrincipals } from './principals.js';
+import { rightsRoutes } from './rights-routes.js';
 import { authorizeRoutes } from './routes.js';
 import { createSearch } from './search.js';
 import { createAuthorizeService, type AuthorizeService } from './service.js';
@@ -24,6 +25,7 @@ type Deps = Pick<Shared, 'config' | 'db' | 'clock' | 'reader' | 'sealer'> & {
   decisions: Pick<ServiceDeps, 'seen' | 'decided'>;
   /** Where an account is mirrored in AWS. */
   placeOf: Parameters<typeof createAwsAuthorizer>[0]['placeOf'];
+  requireThing: Parameters<typeof rightsRoutes>[0]['requireThing'];
 };
 
 type Verbs = Pick<AuthorizeService, 'isLive'> & {
@@ -36,7 +38,7 @@ type Verbs = Pick<AuthorizeService, 'isLive'> & {
 
 /** What things may do, asked in the words of Thingward and of others. */
 export function createAuthorize(deps: Deps): Door<Verbs> {
-  const { config, db, clock, verifyToken, decisions, placeOf } = deps;
+  const { config, db, clock, verifyToken, decisions, placeOf, requireThing } = deps;
   const { requireLease, position, cursor, reach } = deps.reader;
   const { cacheSize, validitySeconds, publicUrl } = config;
   const snapshot = createSnapshot();
@@ -65,6 +67,7 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
     },
     routes: [
       authorizeRoutes({ service }),
+      rightsRoutes({ rightsOf: service.rightsOf, requireThing }),
       authzenRoutes({
         evaluations: createEvaluations(service),
         search: createAuthzenSearch(search, createPageTokens(deps.sealer.derive('pages of searches'))),

@@ -82,6 +82,8 @@ const inventory: Record<string, Access | Permission[]> = {
   'DELETE /v1/segments/{name}/things/{thingName}': 'segments:write',
   'POST /v1/authorize': 'authorize:query',
   'POST /v1/authorize/batch': 'authorize:query',
+  'POST /v1/authorize/rights': 'authorize:query',
+  'GET /v1/things/{name}/rights': ['things:read', 'policies:read'],
   'POST /access/v1/evaluation': 'authorize:query',
   'POST /access/v1/evaluations': 'authorize:query',
   'POST /access/v1/search/subject': ['authorize:query', 'things:read'],

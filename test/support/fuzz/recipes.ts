@@ -76,6 +76,10 @@ export const recipes: Record<string, Recipe> = {
   'POST /v1/authorize/batch': (_world, random) => ({
     requests: Array.from({ length: 1 + random.below(4) }, () => asked(random)),
   }),
+  'POST /v1/authorize/rights': (_world, random) => {
+    const { principal, context } = asked(random);
+    return { principal, context };
+  },
   'POST /access/v1/evaluation': () => evaluation,
   'POST /access/v1/evaluations': () => ({
     ...evaluation,
