@@ -66,7 +66,6 @@ export function createServices(foundations: Foundations) {
     decisions: decisions.verbs,
     verifyToken: tokens.verbs.readAccess,
     placeOf: (account) => aws.verbs.placeOf(account),
-    requireThing: (account, name) => things.verbs.get(account, name),
   });
 
   // Refusals: what is revoked, and how the world hears of it.

@@ -18,10 +18,12 @@ export type EffectiveRights = {
   cursor: string;
 };
 
-type Deps = { judge: Judge; snapshot: Pick<Snapshot, 'segment' | 'documents'>; cursor(): string };
+type Deps = { judge: Judge; snapshot: Pick<Snapshot, 'segment' | 'documents' | 'weightOf'>; cursor(): string };
 
 // Windows repeat every week: whatever ends later than this ends for another reason.
 const horizonMs = 8 * 86_400_000;
+/** Of policies with more parts, as in docs/limits.md, no list is made: others would wait for it. */
+const mostListedWeight = 40_000;
 const everything: Right[] = [{ action: '*', resource: '*' }];
 
 /** Makes the lists of rights from what decisions are made from. */
@@ -44,11 +46,12 @@ export function createEffectiveRights({ judge, snapshot, cursor }: Deps) {
     if (segment && isSaid && !segment.holds(context)) return nothing(asker, 'outside-segment', now);
     const documents = snapshot.documents(rights.policies).map(({ document }) => document);
     const known = { context, at: now, horizon: now + horizonMs, within: segment?.condition };
-    const list = rightsOf(documents, rights.principal, known);
+    const isLight = snapshot.weightOf(rights.policies) <= mostListedWeight;
+    const list = isLight ? rightsOf(documents, rights.principal, known) : undefined;
     if (!list)
       throw new DomainError(
         'conflict',
-        `the thing has more than ${mostRights} rights: ask POST /v1/authorize about single ones, or give it smaller policies`,
+        `the thing has more than ${mostRights} rights, or policies of more than ${mostListedWeight} parts: ask POST /v1/authorize about single ones, or give it smaller policies`,
       );
     const validUntil = Math.min(judge.lastingUntil(asker, now), until, list.changesAt);
     const endsAt = Math.min(until, list.changesAt);

@@ -1,11 +1,18 @@
 import { addSeconds } from '../clock.js';
-import type { Door, Shared } from '../door.js';
+import type { Door, Routes, Shared } from '../door.js';
 import type { LoadedLog } from '../log/reader.js';
 import { createEvaluations } from './dialects/authzen-evaluations.js';
 import { authzenRoutes } from './dialects/authzen-routes.js';
 import { createAuthzenSearch } from './dialects/authzen-search.js';
 import { awsAuthorizerRoutes } from './dialects/aws-authorizer-routes.js';
 import { createAwsAuthorizer } from './dialects/aws-authorizer.js';
+import { createEmqx, emqxRoutes } from './dialects/emqx.js';
+import { forwardAuthRoutes } from './dialects/forward-auth.js';
+import { createMgate, mgateRoutes } from './dialects/mgate.js';
+import { createMosquitto, mosquittoRoutes } from './dialects/mosquitto.js';
+import { createRabbitmq, rabbitmqRoutes } from './dialects/rabbitmq.js';
+import { createRabbitmqTrust, rabbitmqTrustRoutes } from './dialects/rabbitmq-trust.js';
+import { createVernemq, vernemqRoutes } from './dialects/vernemq.js';
 import { memorySeconds } from './memory.js';
 import { createPageTokens } from './page-token.js';
 import { createPrincipals } from './principals.js';
@@ -16,6 +23,7 @@ import { createAuthorizeService, type AuthorizeService } from './service.js';
 import { loadSnapshot } from './snapshot-store.js';
 import { createSnapshot, type Snapshot } from './snapshot.js';
 import { createPrincipalStore } from './store.js';
+import { createTrustStore } from './trust-store.js';
 
 type ServiceDeps = Parameters<typeof createAuthorizeService>[0];
 type PrincipalDeps = Parameters<typeof createPrincipals>[0];
@@ -25,7 +33,6 @@ type Deps = Pick<Shared, 'config' | 'db' | 'clock' | 'reader' | 'sealer'> & {
   decisions: Pick<ServiceDeps, 'seen' | 'decided'>;
   /** Where an account is mirrored in AWS. */
   placeOf: Parameters<typeof createAwsAuthorizer>[0]['placeOf'];
-  requireThing: Parameters<typeof rightsRoutes>[0]['requireThing'];
 };
 
 type Verbs = Pick<AuthorizeService, 'isLive'> & {
@@ -36,9 +43,22 @@ type Verbs = Pick<AuthorizeService, 'isLive'> & {
   load(): Promise<LoadedLog>;
 };
 
+/** The words of other people's brokers and proxies. */
+function brokerRoutes(service: AuthorizeService, { db, clock, reader: { requireLease } }: Deps): Routes[] {
+  return [
+    forwardAuthRoutes(service.judgeDevice),
+    emqxRoutes(createEmqx(service)),
+    rabbitmqRoutes(createRabbitmq(service)),
+    rabbitmqTrustRoutes(createRabbitmqTrust({ store: createTrustStore(db), clock, requireLease })),
+    mosquittoRoutes(createMosquitto(service)),
+    vernemqRoutes(createVernemq(service)),
+    mgateRoutes(createMgate(service), clock),
+  ];
+}
+
 /** What things may do, asked in the words of Thingward and of others. */
 export function createAuthorize(deps: Deps): Door<Verbs> {
-  const { config, db, clock, verifyToken, decisions, placeOf, requireThing } = deps;
+  const { config, db, clock, verifyToken, decisions, placeOf } = deps;
   const { requireLease, position, cursor, reach } = deps.reader;
   const { cacheSize, validitySeconds, publicUrl } = config;
   const snapshot = createSnapshot();
@@ -67,13 +87,14 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
     },
     routes: [
       authorizeRoutes({ service }),
-      rightsRoutes({ rightsOf: service.rightsOf, requireThing }),
+      rightsRoutes({ rightsOf: service.rightsOf, hasThing: store.hasThing }),
       authzenRoutes({
         evaluations: createEvaluations(service),
         search: createAuthzenSearch(search, createPageTokens(deps.sealer.derive('pages of searches'))),
         publicUrl,
       }),
       awsAuthorizerRoutes(createAwsAuthorizer({ holderOf: service.holderOf, placeOf })),
+      ...brokerRoutes(service, deps),
     ],
     // The snapshot is read again, not forgotten, when the log is another one.
     follows: [{ apply: snapshot.apply, clear: principals.clear }],

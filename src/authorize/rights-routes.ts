@@ -1,4 +1,5 @@
 import { rfc3339 } from '../clock.js';
+import { DomainError } from '../errors.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import type { EffectiveRights } from './effective-rights.js';
@@ -10,12 +11,11 @@ const questionBytes = 512 * 1024;
 
 type Deps = {
   rightsOf: AuthorizeService['rightsOf'];
-  /** @throws DomainError `not-found` */
-  requireThing(account: string, name: string): Promise<unknown>;
+  hasThing(account: string, name: string): Promise<boolean>;
 };
 
 /** Effective rights: what a principal may do now, in one list. */
-export function rightsRoutes({ rightsOf, requireThing }: Deps) {
+export function rightsRoutes({ rightsOf, hasThing }: Deps) {
   return async (app: App) => {
     app.get(
       '/v1/things/:name/rights',
@@ -31,7 +31,8 @@ export function rightsRoutes({ rightsOf, requireThing }: Deps) {
       async (request) => {
         const caller = grantee(request);
         const { name: thingName } = request.params;
-        await requireThing(caller.account, thingName);
+        if (!(await hasThing(caller.account, thingName)))
+          throw new DomainError('not-found', `no thing ${thingName} exists: GET /v1/things lists those that do`);
         return present(await rightsOf(caller, { form: { thingName } }));
       },
     );

@@ -146,23 +146,28 @@ function createRights() {
 
 function addRights(
   rights: ReturnType<typeof createRights>,
-  { effect, actions, resources }: Statement,
+  statement: Statement,
   principal: Principal,
   { until, open }: { until: number; open: OpenCondition | undefined },
 ): boolean {
   const more = { ...(until < Infinity ? { until } : {}), ...(open ? { condition: open } : {}) };
-  for (const written of resources) {
-    for (const kind of kindsOf(written)) {
-      const resource = rendered(written, effect, principal);
-      if (resource === undefined) continue;
-      for (const action of actionsOn(kind, actions, effect)) {
-        // `*` as an action is any action on endpoints, so its resource has to say that it is one.
-        const named = action === '*' && resource === '*' ? 'endpoint:*' : resource;
-        if (!rights.add({ action, resource: named, ...more })) return false;
-      }
-    }
-  }
+  for (const right of pairsOf(statement, principal)) if (!rights.add({ ...right, ...more })) return false;
   return true;
+}
+
+/** Each action of a statement with each of its resources. */
+function* pairsOf(
+  { effect, actions, resources }: Statement,
+  principal: Principal,
+): Generator<Pick<Right, 'action' | 'resource'>> {
+  for (const written of resources) {
+    const resource = rendered(written, effect, principal);
+    const pairs = kindsOf(written).flatMap((kind) => actionsOn(kind, actions, effect));
+    if (resource === undefined) continue;
+    // `*` as an action is any action on endpoints, so its resource has to say that it is one.
+    for (const action of pairs)
+      yield { action, resource: action === '*' && resource === '*' ? 'endpoint:*' : resource };
+  }
 }
 
 function kindsOf(resource: string): readonly ResourceKind[] {

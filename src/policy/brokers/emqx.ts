@@ -2,7 +2,7 @@ import type { Right, RightsList } from '../rights.js';
 import { isInside, overlap, type Filter } from './filters.js';
 
 /**
- * A rule of EMQX's access lists, version 2. The first that matches decides. A subscription is compared by the text of its
+ * A rule of EMQX's access lists, version 2. The first that matches decides. It compares a subscription by the text of its
  * filter, level by level: `+` in a rule matches any level of it, `#` too.
  */
 export type EmqxRule = {
@@ -18,7 +18,7 @@ const nothingElse: EmqxRule = { permission: 'deny', action: 'all', topic: '#' };
 
 /**
  * What EMQX is told when a session begins. It allows nothing that the list does not: EMQX does not judge what it delivers,
- * so a subscription needs the right to receive all of it as well, and none stays that a deny touches.
+ * so a subscription needs the right to receive everything in it as well, and none stays that a deny touches.
  */
 export function emqxRules({ allow, deny }: Pick<RightsList, 'allow' | 'deny'>): EmqxRule[] {
   const denied = {
