@@ -131,11 +131,21 @@ describe.each(Object.entries(proxies))(
         };
         port = await freePort();
         await start(stage, port, keys);
+        await untilReady();
       });
       afterAll(async () => {
         await stage?.stop();
         await server?.stop();
       });
+
+      /** Traefik listens before it has read what it is to do. */
+      const untilReady = async () => {
+        for (let tries = 0; tries < 240; tries++) {
+          if ((await stage.send(port, { path: own, device: devices.good })).passed) return;
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        }
+        throw new Error(`${name} lets nobody in`);
+      };
 
       const refused = { passed: false };
       const bearer = (device: Device) => ({ authorization: `Bearer ${tokenOf(device)}` });
