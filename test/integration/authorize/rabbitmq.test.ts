@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDialectStage, tokenOf, type DialectStage } from '../../support/brokers/stage.js';
@@ -41,8 +42,10 @@ describeWith([`${folder}/rabbitmq-server`, 'openssl'], 'RabbitMQ that asks Thing
     await stage.start(`${folder}/rabbitmq-server`, [], port, env);
   });
   afterAll(async () => {
+    // The node and its port mapper run apart from the script that started them.
+    const node = Number(readFileSync(stage.at('pid'), 'utf8'));
+    if (node > 1) process.kill(node, 'SIGKILL');
     await stage?.stop();
-    // It runs apart from the node that started it.
     spawnSync('epmd', ['-port', env['ERL_EPMD_PORT']!, '-kill'], { stdio: 'ignore' });
     await server?.stop();
   });
