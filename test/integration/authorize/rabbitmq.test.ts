@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createDialectStage, tokenOf, type DialectStage } from '../../support/brokers/stage.js';
@@ -17,7 +17,7 @@ describeWith([`${folder}/rabbitmq-server`, 'openssl'], 'RabbitMQ that asks Thing
   let stage: ProxyStage;
   let devices: DialectStage;
   let port: number;
-  let env: Record<string, string>;
+  let env: Record<string, string> | undefined;
 
   beforeAll(async () => {
     server = await startServer('embedded');
@@ -43,10 +43,10 @@ describeWith([`${folder}/rabbitmq-server`, 'openssl'], 'RabbitMQ that asks Thing
   });
   afterAll(async () => {
     // The node and its port mapper run apart from the script that started them.
-    const node = Number(readFileSync(stage.at('pid'), 'utf8'));
-    if (node > 1) process.kill(node, 'SIGKILL');
+    const pidFile = env?.['RABBITMQ_PID_FILE'];
+    if (pidFile !== undefined && existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
     await stage?.stop();
-    spawnSync('epmd', ['-port', env['ERL_EPMD_PORT']!, '-kill'], { stdio: 'ignore' });
+    if (env) spawnSync('epmd', ['-port', env['ERL_EPMD_PORT']!, '-kill'], { stdio: 'ignore' });
     await server?.stop();
   });
 
