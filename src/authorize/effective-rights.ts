@@ -1,6 +1,6 @@
 import { DomainError } from '../errors.js';
 import type { Context } from '../policy/condition.js';
-import { mostRights, rightsOf, type Right } from '../policy/rights.js';
+import { mostRights, rightsOf, type Right } from '../policy/rights/rights.js';
 import type { Asker, Judge, Refusal, Subject } from './judge.js';
 import type { Snapshot } from './snapshot.js';
 

@@ -1,4 +1,4 @@
-import type { Right, RightsList } from '../../src/policy/rights.js';
+import type { Right, RightsList } from '../../src/policy/rights/rights.js';
 import type { Statement } from '../../src/policy/document.js';
 import { evaluate, type Asked } from './policy-reference.js';
 

@@ -2,7 +2,7 @@ import formbody from '@fastify/formbody';
 import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
 import type { App } from '../../http/route.js';
-import { type EmqxRule, emqxRules } from '../../policy/brokers/emqx.js';
+import { type EmqxRule, emqxRules } from '../../policy/rights/emqx.js';
 import type { Context } from '../../policy/condition.js';
 import type { AuthorizeService, DeviceQuestion } from '../service.js';
 import { allAllowed, deviceBy, deviceNamed, filled, scalar, text } from './device.js';

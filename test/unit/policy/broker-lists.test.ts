@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { emqxRules, type EmqxRule } from '../../../src/policy/brokers/emqx.js';
+import { emqxRules, type EmqxRule } from '../../../src/policy/rights/emqx.js';
 import { compilePolicies } from '../../../src/policy/compile.js';
 import { decide } from '../../../src/policy/decide.js';
 import { parsePolicy } from '../../../src/policy/policy.js';
-import { rightsOf, type Right } from '../../../src/policy/rights.js';
+import { rightsOf, type Right } from '../../../src/policy/rights/rights.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
 import { randomPolicies, randomQuestion, type Random } from '../../support/policy-cases.js';
 import { universeLevels } from '../../support/policy-reference.js';

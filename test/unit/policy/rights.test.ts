@@ -3,7 +3,7 @@ import { compilePolicies } from '../../../src/policy/compile.js';
 import { decide } from '../../../src/policy/decide.js';
 import type { Condition } from '../../../src/policy/document.js';
 import { parsePolicy } from '../../../src/policy/policy.js';
-import { mostRights, rightsOf, type Known, type RightsList } from '../../../src/policy/rights.js';
+import { mostRights, rightsOf, type Known, type RightsList } from '../../../src/policy/rights/rights.js';
 import { createPrincipal } from '../../../src/policy/variables.js';
 import { randomPolicies, randomQuestion, type Random } from '../../support/policy-cases.js';
 import { universeLevels, type Asked } from '../../support/policy-reference.js';

@@ -1,4 +1,4 @@
-import type { Right, RightsList } from '../rights.js';
+import type { Right, RightsList } from './rights.js';
 import { isInside, overlap, type Filter } from './filters.js';
 
 /**

@@ -1,10 +1,10 @@
-import { intersectRanges } from '../address.js';
-import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from './action.js';
-import { compileCondition, type CompiledCondition, type Context } from './condition.js';
-import type { Condition, PolicyDocument, Statement } from './document.js';
-import { createLevels } from './levels.js';
-import { readQuery } from './resource.js';
-import { fill, parseTemplate, type Principal } from './variables.js';
+import { intersectRanges } from '../../address.js';
+import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from '../action.js';
+import { compileCondition, type CompiledCondition, type Context } from '../condition.js';
+import type { Condition, PolicyDocument, Statement } from '../document.js';
+import { createLevels } from '../levels.js';
+import { readQuery } from '../resource.js';
+import { fill, parseTemplate, type Principal } from '../variables.js';
 
 /** What of a condition a context leaves open. `clientId`: the list must allow `connect` with it. */
 export type OpenCondition = Pick<Condition, 'sourceCidrs' | 'protocols' | 'retain' | 'qos'> & { clientId?: string };
