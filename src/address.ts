@@ -54,6 +54,19 @@ export function isWithinAny(address: string, ranges: readonly string[]): boolean
   return ranges.map(parseRange).some((range) => range && (isWithin(parsed, range) || isWithin(mapped, range)));
 }
 
+/** The ranges that lie in one of each of two lists, as they are written there. Ranges nest or are apart. */
+export function intersectRanges(ones: readonly string[], others: readonly string[]): string[] {
+  const found = ones.flatMap((one) => others.flatMap((other) => narrower(one, other) ?? []));
+  return [...new Set(found)];
+}
+
+function narrower(one: string, other: string): string | undefined {
+  const [a, b] = [parseRange(one), parseRange(other)];
+  if (!a || !b) return undefined;
+  if (a.bits >= b.bits) return isWithin(a.network, b) ? one : undefined;
+  return isWithin(b.network, a) ? other : undefined;
+}
+
 /** A range, its network without host bits, IPv6 in full. */
 export function formatRange({ network, bits }: AddressRange): string {
   const words = network.map((word, index) => {

@@ -1,20 +1,29 @@
 import { addSeconds } from '../clock.js';
-import type { Door, Shared } from '../door.js';
+import type { Door, Routes, Shared } from '../door.js';
 import type { LoadedLog } from '../log/reader.js';
 import { createEvaluations } from './dialects/authzen-evaluations.js';
 import { authzenRoutes } from './dialects/authzen-routes.js';
 import { createAuthzenSearch } from './dialects/authzen-search.js';
 import { awsAuthorizerRoutes } from './dialects/aws-authorizer-routes.js';
 import { createAwsAuthorizer } from './dialects/aws-authorizer.js';
+import { createEmqx, emqxRoutes } from './dialects/emqx.js';
+import { forwardAuthRoutes } from './dialects/forward-auth.js';
+import { createMgate, mgateRoutes } from './dialects/mgate.js';
+import { createMosquitto, mosquittoRoutes } from './dialects/mosquitto.js';
+import { createRabbitmq, rabbitmqRoutes } from './dialects/rabbitmq.js';
+import { createRabbitmqTrust, rabbitmqTrustRoutes } from './dialects/rabbitmq-trust.js';
+import { createVernemq, vernemqRoutes } from './dialects/vernemq.js';
 import { memorySeconds } from './memory.js';
 import { createPageTokens } from './page-token.js';
 import { createPrincipals } from './principals.js';
+import { rightsRoutes } from './rights-routes.js';
 import { authorizeRoutes } from './routes.js';
 import { createSearch } from './search.js';
 import { createAuthorizeService, type AuthorizeService } from './service.js';
 import { loadSnapshot } from './snapshot-store.js';
 import { createSnapshot, type Snapshot } from './snapshot.js';
 import { createPrincipalStore } from './store.js';
+import { createTrustStore } from './trust-store.js';
 
 type ServiceDeps = Parameters<typeof createAuthorizeService>[0];
 type PrincipalDeps = Parameters<typeof createPrincipals>[0];
@@ -33,6 +42,19 @@ type Verbs = Pick<AuthorizeService, 'isLive'> & {
   /** Reads what decisions are made from. */
   load(): Promise<LoadedLog>;
 };
+
+/** The words of other people's brokers and proxies. */
+function brokerRoutes(service: AuthorizeService, { db, clock, reader: { requireLease } }: Deps): Routes[] {
+  return [
+    forwardAuthRoutes(service.judgeDevice),
+    emqxRoutes(createEmqx(service)),
+    rabbitmqRoutes(createRabbitmq(service)),
+    rabbitmqTrustRoutes(createRabbitmqTrust({ store: createTrustStore(db), clock, requireLease })),
+    mosquittoRoutes(createMosquitto(service)),
+    vernemqRoutes(createVernemq(service)),
+    mgateRoutes(createMgate(service), clock),
+  ];
+}
 
 /** What things may do, asked in the words of Thingward and of others. */
 export function createAuthorize(deps: Deps): Door<Verbs> {
@@ -65,12 +87,14 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
     },
     routes: [
       authorizeRoutes({ service }),
+      rightsRoutes({ rightsOf: service.rightsOf, hasThing: store.hasThing }),
       authzenRoutes({
         evaluations: createEvaluations(service),
         search: createAuthzenSearch(search, createPageTokens(deps.sealer.derive('pages of searches'))),
         publicUrl,
       }),
       awsAuthorizerRoutes(createAwsAuthorizer({ holderOf: service.holderOf, placeOf })),
+      ...brokerRoutes(service, deps),
     ],
     // The snapshot is read again, not forgotten, when the log is another one.
     follows: [{ apply: snapshot.apply, clear: principals.clear }],

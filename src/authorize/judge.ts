@@ -131,6 +131,9 @@ export function createJudge({ snapshot, cursor, validitySeconds }: Deps) {
     /** A denial for a reason that no statement gave, valid as long as this asker's answers are. */
     refuse: (asker: Asker, refusal: Refusal, now: number): Verdict => refuse(refusal, capOf(asker, now)),
 
+    /** Until when this asker may keep what it is told now. */
+    lastingUntil: capOf,
+
     /** A denial that is valid for no time at all. */
     refuseFor: refuse,
 

@@ -40,5 +40,33 @@ export const answer = z.object({
   detail: z.string().optional().describe('In a batch, why this one could not be decided'),
 });
 
+const right = z.object({
+  action: z.string().describe('`*` on endpoints: any action'),
+  resource: z.string().describe("With the values of the thing in it; `*`: every resource of the action's kind"),
+  until: timestamp.optional().describe('When its time windows end'),
+  condition: z
+    .object({
+      sourceCidrs: z.array(z.string()).optional(),
+      protocols: z.array(z.string()).optional(),
+      retain: z.boolean().optional(),
+      qos: z.array(z.int()).optional(),
+      clientId: z.string().optional().describe('Holds if the list allows `connect` with it'),
+    })
+    .optional()
+    .describe('What the context leaves open'),
+});
+
+/** What a principal may do: read as a policy, so what is not allowed is denied, and a deny beats every allow. */
+export const rights = z.object({
+  allow: z.array(right),
+  deny: z.array(right),
+  reasons: z.array(z.string()).optional().describe('Why everything is denied, where no policy says it'),
+  validUntil: timestamp,
+  cursor: z.string(),
+});
+
+export const rightsQuestion = z.strictObject({ principal, context: context.optional() });
+export const thingParams = z.strictObject({ name: thingName });
+
 export const batch = z.strictObject({ requests: z.array(question).max(1000) });
 export const batchAnswer = z.object({ decisions: z.array(answer) });

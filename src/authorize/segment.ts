@@ -1,4 +1,5 @@
 import { compileRange, isFrom, protocolOf, type Context } from '../policy/condition.js';
+import { protocols as knownProtocols, type Condition } from '../policy/document.js';
 
 /** A network segment as the log and the database report it. */
 export type Segment = { name: string; cidr: string; allowedProtocols: readonly string[]; trafficPolicy: object };
@@ -10,6 +11,8 @@ export type CompiledSegment = {
   /** True for one of its protocols. */
   speaks(protocol: string): boolean;
   cidr: string;
+  /** The same in the words of a policy. */
+  condition: Condition;
   /** The traffic policy as answers show it, JSON. */
   limits: string;
 };
@@ -26,6 +29,7 @@ export function compileSegment({ cidr, allowedProtocols, trafficPolicy }: Segmen
   const protocols = new Set(allowedProtocols.flatMap((family) => families[family] ?? []));
   return {
     cidr,
+    condition: { sourceCidrs: [cidr], protocols: knownProtocols.filter((name) => protocols.has(name)) },
     speaks: (protocol) => protocols.has(protocol),
     holds: (context) => protocols.has(protocolOf(context) ?? '') && isFrom(ranges, context) === true,
     limits: JSON.stringify(trafficPolicy),

@@ -1,10 +1,12 @@
 import type { Grantee } from '../access/grantee.js';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
+import type { Context } from '../policy/condition.js';
+import { createEffectiveRights, type EffectiveRights } from './effective-rights.js';
 import { createIdentify } from './identify.js';
 import { createJudge, type Holder, type Refusal, type Subject, type Verdict } from './judge.js';
 import type { Principals } from './principals.js';
-import type { Question } from './question.js';
+import type { PrincipalForm, Question } from './question.js';
 import type { KnownPrincipal } from './rights.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -30,11 +32,23 @@ export const fewAtOnce = 8;
 
 export type AuthorizeService = ReturnType<typeof createAuthorizeService>;
 
+type Late<Value> = Value | Promise<Value>;
+
+/** What one device is asked about: everything of a question but who is meant. */
+export type DeviceQuestion = Pick<Question, 'action' | 'resource' | 'context' | 'whole'>;
+
+/** A device as a broker or proxy shows it. `username`: the name that it gives itself, which must be its own. */
+export type PresentedDevice = { form: PrincipalForm; username?: string | undefined };
+
+/** Who a device is, or why it is nobody; and a verdict for each question, in their order. */
+export type DeviceVerdicts = { subject: Subject | Refusal; verdicts: Verdict[]; at: number };
+
 /** "May this device do that now?" Synchronous as soon as the principal is known. */
 export function createAuthorizeService(deps: Deps) {
   const { clock, principals, requireLease, reach, seen, decided } = deps;
   const judge = createJudge(deps);
   const identify = createIdentify(principals);
+  const effectiveRights = createEffectiveRights({ ...deps, judge });
 
   const conclude = (caller: Grantee, subject: Subject | Refusal, question: Question, now: number): Verdict => {
     if (typeof subject === 'string') return judge.refuse(caller, subject, now);
@@ -57,6 +71,27 @@ export function createAuthorizeService(deps: Deps) {
     });
   };
 
+  /** Does something about whoever a form stands for; a promise only when something has to be read. */
+  const withSubject = <Result>(
+    caller: Grantee,
+    { form, username }: PresentedDevice,
+    use: (subject: Subject | Refusal, now: number) => Result,
+  ): Late<Result> => {
+    requireLease();
+    const now = clock().getTime();
+    const found = identify(caller, form);
+    const judged = (known: Awaited<typeof found>): Result => {
+      const subject = judge.subjectOf(caller, form, known, now);
+      const isAnother = typeof subject !== 'string' && username !== undefined && username !== subject.name;
+      return use(isAnother ? 'binding-mismatch' : subject, now);
+    };
+    if (!(found instanceof Promise)) return judged(found);
+    return found.then((late) => {
+      requireLease();
+      return judged(late);
+    });
+  };
+
   /** Whose rights count for an access token, with no certificate beside it. */
   const subjectOfToken = (caller: Grantee, token: string, now: number): Subject | Refusal =>
     judge.subjectOf(caller, { token }, principals.byToken(token), now);
@@ -70,6 +105,24 @@ export function createAuthorizeService(deps: Deps) {
       if (question.atLeast === undefined) return decideNow(caller, question);
       return reach(question.atLeast).then(() => decideNow(caller, question));
     },
+
+    /**
+     * What a device may do of several things, at one instant and by one credential.
+     * @throws DomainError `not-ready`, `invalid-request` for a certificate that cannot be read
+     */
+    judgeDevice: (caller: Grantee, device: PresentedDevice, asked: readonly DeviceQuestion[]): Late<DeviceVerdicts> =>
+      withSubject(caller, device, (subject, at) => ({
+        subject,
+        at,
+        verdicts: asked.map((each) => conclude(caller, subject, { principal: device.form, ...each }, at)),
+      })),
+
+    /**
+     * What a principal may do now, in one list, as far as a context says what decides.
+     * @throws DomainError `not-ready`, `conflict`, `invalid-request` for a certificate that cannot be read
+     */
+    rightsOf: (caller: Grantee, device: PresentedDevice, context: Context = {}): Late<EffectiveRights> =>
+      withSubject(caller, device, (subject, now) => effectiveRights(caller, subject, context, now)),
 
     /** Whether an access token of the caller's account is valid now, whatever certificate came with it. @throws DomainError `not-ready` */
     isLive(caller: Grantee, token: string): boolean {

@@ -36,6 +36,13 @@ export function createPrincipalStore(db: Database) {
       return row;
     },
 
+    /** Whether an account has a thing of this name, with a certificate or without. */
+    async hasThing(account: string, name: string): Promise<boolean> {
+      const rows = await db.$queryRaw<object[]>(sql`
+        SELECT 1 FROM things WHERE account_name = ${account} AND name = ${name} AND former_name IS NULL`);
+      return rows.length > 0;
+    },
+
     /** The things of an account after a name, each with its newest certificate. */
     page: (account: string, after: string, limit: number, at: Date): Promise<ListedPrincipal[]> =>
       db.$queryRaw<ListedPrincipal[]>(sql`

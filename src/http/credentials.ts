@@ -4,13 +4,12 @@ import { DomainError } from '../errors.js';
 /** What a request shows, and whether it stood in the URL. */
 export type Shown = { credential: string; fromUrl: boolean };
 
-/** The credential of a request, from its head. @throws DomainError `missing-credential` */
+/** The credential of a request, from its head. @throws DomainError `missing-credential`, `invalid-credential` */
 export function requireCredential(request: FastifyRequest): Shown {
-  const sent = readHeader(request.headers.authorization);
-  const inUrl = sent === undefined ? keyInUrl(request) : undefined;
-  const credential = sent ?? inUrl;
+  const key = isForBrokers(request) ? keyOfBroker(request) : undefined;
+  const credential = key?.credential ?? readHeader(request.headers.authorization);
   if (credential === undefined) throw missing();
-  return { credential, fromUrl: inUrl !== undefined };
+  return key ?? { credential, fromUrl: false };
 }
 
 /** `client_secret` of a body, as OAuth clients send it (RFC 6749 §2.3.1). @throws DomainError `missing-credential` */
@@ -27,11 +26,28 @@ function missing(): DomainError {
   );
 }
 
-/** `?key=` of the routes that other people's programs call, some of which can set no header. */
-function keyInUrl({ routeOptions, query }: FastifyRequest): string | undefined {
-  if (!routeOptions.url?.startsWith('/integrations/')) return undefined;
+/** Routes that other people's programs call: some can set no header, and some pass on the headers of their clients. */
+const isForBrokers = ({ routeOptions }: FastifyRequest): boolean =>
+  routeOptions.url?.startsWith('/integrations/') ?? false;
+
+const isKey = (text: unknown): text is string => typeof text === 'string' && text.startsWith('twk_');
+
+/**
+ * The one API key that a broker or proxy shows: as Authorization, in X-Thingward-Key, or as `?key=`. Beside the last two,
+ * Authorization may be that of the device. HAZARD: where clients' headers or queries are passed on, a client can add a
+ * key of another account, whose devices it makes itself: several keys are none.
+ * @throws DomainError `invalid-credential`
+ */
+function keyOfBroker({ headers, query }: FastifyRequest): Shown | undefined {
   const { key } = query as { key?: unknown };
-  return typeof key === 'string' && key.startsWith('twk_') ? key : undefined;
+  // RabbitMQ appends its query to the one that stands in its settings.
+  const inUrl = [key].flat().flatMap((each) => (typeof each === 'string' ? each.split('?')[0]! : []));
+  const inHeaders = [readHeader(headers.authorization), ...String(headers['x-thingward-key'] ?? '').split(/, */)];
+  const [fromHeader, fromUrl] = [inHeaders.filter(isKey), inUrl.filter(isKey)];
+  if (new Set([...fromHeader, ...fromUrl]).size > 1)
+    throw new DomainError('invalid-credential', 'the request shows several API keys: a client of the proxy added one');
+  const credential = fromHeader[0] ?? fromUrl[0];
+  return credential === undefined ? undefined : { credential, fromUrl: fromHeader.length === 0 };
 }
 
 /** The bearer token, or the password of Basic for those that cannot send one. */

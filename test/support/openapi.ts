@@ -32,3 +32,18 @@ export async function describeApi(): Promise<string> {
   const options = { version: '1.1', lineWidth: 120, aliasDuplicateObjects: false } as const;
   return stringify(JSON.parse(JSON.stringify(app.swagger())), options);
 }
+
+const samples: Record<string, string> = {
+  '{account}': 'default',
+  '{name}': 'nobody',
+  '{id}': '00000000-0000-4000-8000-000000000000',
+  '{serialNumber}': '01'.repeat(20),
+  '{issuerId}': '0'.repeat(16),
+  '{shard}': '1',
+  '{position}': '1',
+  '{version}': '1',
+  '{thingName}': 'nobody',
+};
+
+/** A path with something in the place of each parameter. */
+export const samplePath = (route: string): string => route.replace(/\{\w+\}/g, (name) => samples[name]!);

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
 import type { Permission } from '../../access/permissions.js';
 import type { DomainError } from '../../errors.js';
-import { readFailure } from '../../http/problems.js';
+import { problemOf, readFailure } from '../../http/problems.js';
 import type { Cost } from '../../http/rate-limiter.js';
 import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
@@ -13,10 +13,18 @@ import type { Load } from '../../http/turns.js';
 /** What goes out. Status 200 unless it says otherwise; an object is JSON, a text is sent as it is. */
 export type Answer = { status?: number; headers?: Record<string, string>; body: unknown };
 
+/** A failure as a problem document, with the status that the asker takes for a no. */
+export function refusalOf(failure: DomainError, request: FastifyRequest, status = 403): Answer {
+  const { body } = problemOf(failure, request);
+  return { status, headers: refusalHeaders, body: { ...body, status } };
+}
+
+const refusalHeaders = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
+
 /** How a broker or proxy asks, and how it reads answers. */
 type Dialect<Body extends z.ZodType, Asked, Decided> = {
   url: string;
-  method?: 'GET' | 'POST' | ('GET' | 'POST')[];
+  method?: string | string[];
   access: Permission;
   needs?: Permission[];
   cost?: Cost;

@@ -20,6 +20,13 @@ const without2xx = new Map([
   ['GET /v1/aws/reconcile/{id}', 'needs AWS'],
   ['POST /v1/aws/retry', 'needs AWS'],
   ['POST /v1/things/{name}/aws/retry', 'needs AWS'],
+  ['GET /integrations/forward-auth/nginx', 'asks by headers'],
+  ['GET /integrations/forward-auth/traefik', 'asks by headers'],
+  ['GET /integrations/forward-auth/caddy', 'asks by headers'],
+  ['GET /integrations/forward-auth/haproxy', 'asks by headers'],
+  ['GET /integrations/envoy/{rest}', 'asks by headers'],
+  ['POST /integrations/mosquitto/user', 'needs a key that is made for tokens alone'],
+  ['POST /integrations/mosquitto/superuser', 'is never a yes'],
 ]);
 
 describe.each(databaseKinds)('every route on %s', (kind) => {

@@ -18,6 +18,8 @@ const evaluation = {
   resource: { type: 'topic', id: 'a' },
 };
 
+const message = { username: 'w-1', clientid: 'w-1', topic: 'default/w-1/telemetry/a', qos: '0', retain: 'false' };
+
 /** Bodies that are right where a schema does not say all that makes one so. */
 export const recipes: Record<string, Recipe> = {
   'POST /v1/accounts': (_world, random) => ({ name: name(random), timeZone: 'UTC' }),
@@ -76,6 +78,10 @@ export const recipes: Record<string, Recipe> = {
   'POST /v1/authorize/batch': (_world, random) => ({
     requests: Array.from({ length: 1 + random.below(4) }, () => asked(random)),
   }),
+  'POST /v1/authorize/rights': (_world, random) => {
+    const { principal, context } = asked(random);
+    return { principal, context };
+  },
   'POST /access/v1/evaluation': () => evaluation,
   'POST /access/v1/evaluations': () => ({
     ...evaluation,
@@ -112,6 +118,30 @@ export const recipes: Record<string, Recipe> = {
   'PUT /v1/aws': () => ({ mode: 'off' }),
   'POST /v1/aws/import': () => ({ dryRun: true }),
   'POST /v1/aws/reconcile': () => ({ dryRun: true }),
+  'POST /integrations/emqx/authn': ({ pools }, random) => ({
+    clientid: random.pick(pools.victims),
+    username: random.pick(pools.victims),
+    password: random.pick(pools.accessTokens),
+    listener: 'ssl:default',
+  }),
+  'POST /integrations/emqx/authz': (_world, random) => ({ ...message, action: random.pick(['publish', 'subscribe']) }),
+  'POST /integrations/mosquitto/acl': (_world, random) => ({ ...message, acc: 1 + random.below(4) }),
+  'POST /integrations/rabbitmq/user': () => ({ username: 'w-1' }),
+  'POST /integrations/rabbitmq/topic': () => ({
+    username: 'w-1',
+    resource: 'topic',
+    name: 'amq.topic',
+    permission: 'write',
+    routing_key: 'default.w-1.telemetry.a',
+    'variable_map.client_id': 'w-1',
+  }),
+  'POST /integrations/vernemq': () => ({ username: 'w-1', client_id: 'w-1', topics: [{ topic: 'a/#', qos: 1 }] }),
+  'POST /integrations/mgate': ({ pools }, random) => ({
+    action: random.pick(['publish', 'subscribe', 'receive', 'connect']),
+    clientId: 'w-1',
+    fingerprint: random.pick(pools.fingerprints),
+    topics: ['default/w-1/telemetry/a'],
+  }),
   'POST /ocsp': () => Buffer.from('300730053003300030', 'hex'),
 };
 
@@ -131,6 +161,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     proxies: path.endsWith('/sessions') ? pools.edges : pools.proxies,
     sessions: pools.sessions,
     revocations: pools.bulk ? [pools.bulk] : [],
+    rabbitmq: pools.fingerprints,
   };
   const others: Record<string, readonly string[]> = {
     thingName: pools.victims,
