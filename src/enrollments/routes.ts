@@ -88,12 +88,13 @@ function requireAllEffects(caller: Grantee, request: schema.NewEnrollment): void
     requirePermissions(caller, ['things:write'], 'an enrollment with attributes');
 }
 
-function present({ segment, thingType, expiresAt, revokedAt, createdAt, ...shown }: ShownEnrollment) {
+function present({ segment, thingType, approval, expiresAt, revokedAt, createdAt, ...shown }: ShownEnrollment) {
   const { account: _, reenrollsThingId: __, reenrollReason: ___, bringsBack: ____, movesKeys: _____, ...rest } = shown;
   return {
     ...rest,
     ...(thingType === null ? {} : { thingType }),
     ...(segment === null ? {} : { segment }),
+    ...(approval === null ? {} : { approval: 'required' as const }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     ...(revokedAt === null ? {} : { revokedAt: rfc3339(revokedAt) }),
     createdAt: rfc3339(createdAt),

@@ -21,6 +21,10 @@ export const newEnrollment = z
     attributes: attributes.optional(),
     deviceAttributes: z.array(attributeName).max(50).optional(),
     segment: segmentName.optional(),
+    approval: z
+      .literal('required')
+      .optional()
+      .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
   })
   .refine(
     ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -41,6 +45,7 @@ export const enrollment = z.object({
   attributes: z.record(z.string(), z.string()),
   deviceAttributes: z.array(z.string()),
   segment: segmentName.optional(),
+  approval: z.literal('required').optional(),
   createdAt: timestamp,
   createdBy: z.string(),
   revokedAt: timestamp.optional(),

@@ -76,6 +76,7 @@ export function createEnrollmentService({
         attributes: request.attributes ?? {},
         deviceAttributes: request.deviceAttributes ?? [],
         segment: request.segment ?? null,
+        approval: request.approval ?? null,
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -192,6 +193,7 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     reenrollReason: null,
     bringsBack: false,
     movesKeys: false,
+    approval: null,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,

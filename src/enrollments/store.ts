@@ -22,6 +22,8 @@ export type StoredEnrollment = {
   bringsBack: boolean;
   /** It may take a key over from a thing that is revoked or deleted. */
   movesKeys: boolean;
+  /** `required`: its devices wait until an operator approves each. */
+  approval: string | null;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
@@ -97,6 +99,6 @@ export function createEnrollmentStore(db: Database) {
 
 type Row = NonNullable<Awaited<ReturnType<Database['enrollment']['findUnique']>>>;
 
-function toStoredEnrollment({ accountName, tokenHash: _, attributes, ...row }: Row): StoredEnrollment {
+function toStoredEnrollment({ accountName, tokenHash: _, approved: __, attributes, ...row }: Row): StoredEnrollment {
   return { ...row, account: accountName, attributes: attributes as Record<string, string> };
 }

@@ -8,7 +8,7 @@ import type { RenewFor } from './asked.js';
 import { keyOfCsr } from './device-key.js';
 import { keyBarred, keyInUse } from './refusals.js';
 import type { Renewal, RenewalRefusal, RenewalStore } from './renewal-store.js';
-import { deviceValidity } from './service.js';
+import { deviceValidity } from './issue.js';
 
 type Deps = {
   store: RenewalStore;

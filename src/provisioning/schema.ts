@@ -52,6 +52,12 @@ export const provisionAnswer = z.object({
   links,
 });
 
+export const waitingAnswer = z.object({
+  status: z.literal('waiting'),
+  id: z.uuid(),
+  retryAfter: z.int().describe('Seconds until the same request should be sent again'),
+});
+
 export const renewRequest = z.strictObject({ csr: z.string().min(1).max(32_768), proof: z.string().min(1).max(8192) });
 export const renewAnswer = z.object({
   thing,
