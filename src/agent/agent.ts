@@ -3,25 +3,28 @@ import { SignJWT } from 'jose';
 import { numericDate, systemClock, type Clock } from '../clock.js';
 import { encodeCsr } from '../pki/csr/encode.js';
 import { readPem } from '../pki/pem.js';
+import { untilDecided, type Patience, type Wait } from './approval.js';
 import { call } from './client.js';
 import type { Trust } from './connection.js';
 import { AgentError } from './errors.js';
 import { openFolder, type AgentState, type AgentTokens, type Folder } from './folder.js';
 
+export type { Patience, Wait } from './approval.js';
 export { AgentError } from './errors.js';
 
 /** Where the agent keeps its files, and whom it trusts. */
 export type AgentOptions = Trust & { out: string; clock?: Clock };
 
 /** What a first boot needs. */
-export type ProvisionOptions = AgentOptions & {
-  server: string;
-  /** The enrollment token, `twe_...`. */
-  enrollment: string;
-  name: string;
-  thingType?: string | undefined;
-  attributes?: Record<string, string> | undefined;
-};
+export type ProvisionOptions = AgentOptions &
+  Patience & {
+    server: string;
+    /** The enrollment token, `twe_...`. */
+    enrollment: string;
+    name: string;
+    thingType?: string | undefined;
+    attributes?: Record<string, string> | undefined;
+  };
 
 /** What a device is after an operation: certificate and key lie in the folder. */
 export type Identity = { thingName: string; account: string; serialNumber: string; notAfter: Date };
@@ -40,7 +43,8 @@ const json = { 'content-type': 'application/json' };
 const tokenMarginSeconds = 60;
 
 /**
- * First boot: makes a key in `out`, has it certified, and writes certificate, chain and tokens beside it.
+ * First boot: makes a key in `out`, has it certified, and writes certificate, chain and tokens beside it. Where the
+ * enrollment needs approval, it waits until an operator has decided.
  * Run again after a kill at any moment it resumes with the same key and gets the same certificate; run
  * again after success it does nothing. @throws AgentError
  * @example
@@ -52,15 +56,13 @@ export async function provision(options: ProvisionOptions): Promise<Identity> {
   if (present) return identityOf(folder.requireIdentity().state, present);
   const csr = encodeCsr(folder.deviceKey());
   const { name: thingName, thingType, attributes } = options;
-  const answer = await call<CertificateAnswer>(
-    new URL('/v1/provision', options.server).href,
-    {
-      method: 'POST',
-      headers: { ...json, authorization: `Bearer ${options.enrollment}` },
-      body: JSON.stringify({ thingName, thingType, csr, attributes }),
-    },
-    options,
-  );
+  const request = {
+    method: 'POST',
+    headers: { ...json, authorization: `Bearer ${options.enrollment}` },
+    body: JSON.stringify({ thingName, thingType, csr, attributes }),
+  } as const;
+  const url = new URL('/v1/provision', options.server).href;
+  const answer = await untilDecided(() => call<CertificateAnswer | Wait>(url, request, options), options);
   const now = (options.clock ?? systemClock)();
   const { name, account } = answer.thing;
   const clockOffset = offsetTo(answer.serverTime, now);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import type { Identity } from './agent.js';
+import type { Identity, Wait } from './agent.js';
 import { AgentError } from './errors.js';
 
 type Folder = { out: string; ca?: string };
@@ -74,7 +74,14 @@ async function provisionNow({ server, name, type, attribute, ...flags }: Provisi
   const { provision } = await agent();
   const enrollment = enrollmentOf(flags);
   const wanted = { server, enrollment, name, thingType: type, attributes: attribute };
-  print(provisionedText(await provision({ ...folderOf(flags), ...wanted }), flags.out));
+  const identity = await provision({ ...folderOf(flags), ...wanted, onWaiting: sayWaiting });
+  print(provisionedText(identity, flags.out));
+}
+
+function sayWaiting({ id }: Wait): void {
+  process.stderr.write(
+    `thingward agent: waiting for an operator to approve this device, as ${id} (POST /v1/waiting/${id}/approve); stop and run again at any time\n`,
+  );
 }
 
 function enrollmentOf({ enrollment, enrollmentFile }: Pick<ProvisionFlags, 'enrollment' | 'enrollmentFile'>): string {

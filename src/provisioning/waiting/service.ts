@@ -123,36 +123,46 @@ async function ask(
   asked: FirstBoot,
   origin: Origin,
 ): Promise<Provisioned | StillWaiting> {
-  const { waiting, store, clock } = deps;
-  const { id: enrollmentId, account } = enrollment;
   if (!('csr' in asked.key))
     throw new DomainError('bad-csr', 'devices of this enrollment wait for approval: send a csr with a key of your own');
   const { csr } = asked.key;
-  const spkiSha256 = hash('sha256', keyOfCsr(csr, { account, name: asked.name }).spki);
-  for (let look = 1; ; look++) {
-    const at = clock();
-    const entry = await waiting.findOf(enrollmentId, spkiSha256, at);
-    if (entry?.status === 'denied') throw denied(entry.reason!);
-    if (entry?.status === 'approved') return collect(deps, entry);
-    if (entry) {
-      const { unusable } = await store.standing(enrollmentId, entry, at);
-      if (unusable) throw unusableEnrollment(unusable);
-      if (await waiting.seen(entry.id, at)) return stillWaiting(entry.id, entry.firstSeenAt, at);
-      continue;
-    }
-    const id = randomUUID();
-    const { name, attributes } = asked;
-    const thing = { account, name, segment: null };
-    const { thingType } = enrollment;
-    const newcomer = { id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, origin };
-    const outcome = await deps.open(newcomer);
-    if (outcome === 'enrollment-full' || outcome === 'address-full') throw noRoom(outcome);
-    // Another request of this key was first: the next look finds its entry.
-    if (outcome === 'known' && look < mostLooks) continue;
-    if (outcome === 'known') throw noRoom('busy');
-    if (outcome.result !== 'created') throw deviceRefusalOf(outcome, name);
-    return stillWaiting(id, at, at);
+  const spkiSha256 = hash('sha256', keyOfCsr(csr, { account: enrollment.account, name: asked.name }).spki);
+  for (let look = 1; look <= mostLooks; look++) {
+    const at = deps.clock();
+    const entry = await deps.waiting.findOf(enrollment.id, spkiSha256, at);
+    // Nothing, when the entry was decided or another request of this key was first: the next look finds that.
+    const answer = entry
+      ? await again(deps, entry, at)
+      : await first(deps, enrollment, { at, asked, csr, spkiSha256, origin });
+    if (answer) return answer;
   }
+  throw noRoom('busy');
+}
+
+async function again(deps: Deps, entry: WaitingDevice, at: Date): Promise<Provisioned | StillWaiting | undefined> {
+  const { waiting, store } = deps;
+  if (entry.status === 'denied') throw denied(entry.reason!);
+  if (entry.status === 'approved') return collect(deps, entry);
+  const { unusable } = await store.standing(entry.enrollmentId, entry, at);
+  if (unusable) throw unusableEnrollment(unusable);
+  return (await waiting.seen(entry.id, at)) ? stillWaiting(entry.id, entry.firstSeenAt, at) : undefined;
+}
+
+type First = { at: Date; asked: FirstBoot; csr: Buffer; spkiSha256: string; origin: Origin };
+
+async function first(
+  { open }: { open: Open },
+  { id: enrollmentId, account, thingType }: StoredEnrollment,
+  { at, asked, csr, spkiSha256, origin }: First,
+): Promise<StillWaiting | undefined> {
+  const id = randomUUID();
+  const { name, attributes } = asked;
+  const thing = { account, name, segment: null };
+  const outcome = await open({ id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, origin });
+  if (outcome === 'known') return undefined;
+  if (typeof outcome === 'string') throw noRoom(outcome);
+  if (outcome.result !== 'created') throw deviceRefusalOf(outcome, name);
+  return stillWaiting(id, at, at);
 }
 
 const secondsBetween = (from: Date, to: Date): number => (to.getTime() - from.getTime()) / 1000;
@@ -221,16 +231,29 @@ function deviceRefusalOf({ result, unusable }: ProvisionOutcome, name: string): 
     case 'name-taken':
     case 'segment-full':
       return thingExists(name);
-    default:
+    case 'revoked':
+    case 'account-suspended':
+    case 'expired':
+    case 'exhausted':
       return unusableEnrollment(result);
   }
 }
 
 /** Why an approval was refused, to the operator. */
 function refusalOf({ result, unusable }: ProvisionOutcome, { name, segment }: RegisteredThing): DomainError {
-  if (result === 'segment-full') return segmentFull(segment!);
   if (unusable) return notUsable(unusable);
-  if (result === 'key-in-use' || result === 'key-barred' || result === 'name-taken')
-    return deviceRefusalOf({ result }, name);
-  return result === 'created' ? thingExists(name) : notUsable(result);
+  switch (result) {
+    case 'segment-full':
+      return segmentFull(segment!);
+    case 'revoked':
+    case 'account-suspended':
+    case 'expired':
+    case 'exhausted':
+      return notUsable(result);
+    case 'created':
+    case 'name-taken':
+    case 'key-in-use':
+    case 'key-barred':
+      return deviceRefusalOf({ result }, name);
+  }
 }
