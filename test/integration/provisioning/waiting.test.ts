@@ -1,6 +1,6 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { csrPem, newKey } from '../../support/pki/csr.js';
+import { csrPem } from '../../support/pki/csr.js';
 import { problemOf, type Client } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision, useKey, type Device } from '../../support/fleet.js';
