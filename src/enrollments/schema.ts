@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { parseRange } from '../address.js';
-import { attributeName, attributes, instant, page, policyName, segmentName, thingType, timestamp } from '../shapes.js';
+import {
+  attributeName,
+  attributes,
+  instant,
+  page,
+  policyName,
+  renewGraceSeconds,
+  segmentName,
+  thingType,
+  timestamp,
+} from '../shapes.js';
 
 const thingNamePattern = z
   .string()
@@ -25,6 +35,7 @@ export const newEnrollment = z
       .literal('required')
       .optional()
       .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
+    renewGraceSeconds: renewGraceSeconds.optional(),
   })
   .refine(
     ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -46,12 +57,15 @@ export const enrollment = z.object({
   deviceAttributes: z.array(z.string()),
   segment: segmentName.optional(),
   approval: z.literal('required').optional(),
+  renewGraceSeconds: renewGraceSeconds.optional(),
   createdAt: timestamp,
   createdBy: z.string(),
   revokedAt: timestamp.optional(),
 });
 export const enrollmentPage = page(enrollment);
 export const enrollmentParams = z.strictObject({ id: z.uuid() });
+/** What may change of an enrollment; null takes it away, so that the account's counts. */
+export const enrollmentPatch = z.strictObject({ renewGraceSeconds: renewGraceSeconds.nullable() });
 /** With `andThings`, everything that the enrollment made is revoked too. */
 export const revokeEnrollment = z.strictObject({ andThings: z.boolean().optional() }).nullish();
 

@@ -77,6 +77,7 @@ export function createEnrollmentService({
         deviceAttributes: request.deviceAttributes ?? [],
         segment: request.segment ?? null,
         approval: request.approval ?? null,
+        renewGraceSeconds: request.renewGraceSeconds ?? null,
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -107,6 +108,8 @@ export function createEnrollmentService({
         thingType: thing.thingType,
         expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
         reenrollsThingId: thing.id,
+        // A thing that comes back belongs to this enrollment.
+        renewGraceSeconds: await store.graceOf(tx, thing.id),
         ...rights,
       };
       const { token, hash } = createCredential('twe');
@@ -135,6 +138,18 @@ export function createEnrollmentService({
     /** The enrollments of an account, from the one after `after`. */
     async list(account: string, after: string | undefined, limit: number): Promise<ShownEnrollment[]> {
       return (await store.list(account, after, limit)).map(show);
+    },
+
+    /** Changes how long its things can renew after their certificates expired. @throws DomainError `not-found` */
+    async setGrace(account: string, id: string, seconds: number | null, origin: Origin): Promise<ShownEnrollment> {
+      const enrollment = await get(account, id);
+      await store.transaction(async (tx) => {
+        await store.setGrace(tx, account, id, seconds);
+        const at = clock();
+        const detail = { before: enrollment.renewGraceSeconds, after: seconds };
+        await audit(tx, { ...auditOf('enrollment.set-renew-grace', enrollment, origin, at), detail });
+      });
+      return show(await get(account, id));
     },
 
     /**
@@ -194,6 +209,7 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     bringsBack: false,
     movesKeys: false,
     approval: null,
+    renewGraceSeconds: null,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,
