@@ -22,10 +22,6 @@ describe.each(databaseKinds)('enrollments with approval on %s', (kind) => {
   beforeAll(async () => {
     server = await startServer(kind);
     owner = server.owner;
-    const statements = [
-      { id: 'up', effect: 'allow', actions: ['publish'], resources: ['topic:${account}/${thing}/up'] },
-    ];
-    await owner.post('/v1/policies', { name: 'gateway', statements });
   });
   afterAll(() => server.stop());
 
@@ -128,18 +124,18 @@ describe.each(databaseKinds)('enrollments with approval on %s', (kind) => {
     it('changes name, attributes and policies within the enrollment, and not beyond', async () => {
       const limits = {
         thingNamePattern: 'w*',
-        policies: ['sensor', 'gateway'],
+        policies: ['sensor', 'actuator'],
         attributes: { site: 'a' },
         deviceAttributes: ['rack'],
       };
       const { token, device, waiting } = await wait(limits, { attributes: { rack: '1' } });
       for (const body of [{ name: 'other' }, { attributes: { site: 'b' } }, { policies: ['sensor', 'root'] }])
         expect(problemOf(await approve(waiting, body))).toBe('outside-enrollment');
-      const body = { name: `w-renamed-${kind}`, attributes: { rack: '2' }, policies: ['gateway'] };
+      const body = { name: `w-renamed-${kind}`, attributes: { rack: '2' }, policies: ['actuator'] };
       expect((await approve(waiting, body)).status).toBe(200);
       const answer = await ask(server, token, device);
       expect(answer.body.thing).toMatchObject({ name: body.name, attributes: { site: 'a', rack: '2' } });
-      expect((await owner.get(`/v1/things/${body.name}`)).body.policies).toEqual(['gateway']);
+      expect((await owner.get(`/v1/things/${body.name}`)).body.policies).toEqual(['actuator']);
     });
 
     it('is told to a denied device, whose key stays denied', async () => {
