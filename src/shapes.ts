@@ -110,6 +110,11 @@ export const renderedPolicy = z.object({
 
 export const links = z.object({ crl: z.url(), ocsp: z.url(), jwks: z.url(), token: z.url(), renew: z.url() });
 
+/** What devices keep, so that another certificate of the server strands none of them. */
+export const trust = z
+  .string()
+  .describe('PEM certificates to believe the server by from now on, in place of those that were given before');
+
 /** What a question to the policies says besides principal, action and resource. */
 export const context = z.strictObject({
   sourceIp: z.string().max(256).optional(),

@@ -37,10 +37,11 @@ type Deps = Ledger &
     render: PresenterDeps['render'];
     markUsed: RenewalDeps['markUsed'];
     inAws: PresenterDeps['inAws'];
+    trust: PresenterDeps['trust'];
   };
 
 /** First boot and renewal. */
-export function createProvisioning(deps: Deps): Door<{ identity: ReturnType<typeof createPresenter>['identity'] }> {
+export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeof createPresenter>['present'] }> {
   const { config, db, commit, audit, log, enrollments, tokens, lockRoom, failures } = deps;
   const { assertions, recognises, newFamily, first: firstTokens } = tokens;
   const store = createProvisioningStore(db, lockRoom);
@@ -74,14 +75,14 @@ export function createProvisioning(deps: Deps): Door<{ identity: ReturnType<type
     registers: [],
   });
   return {
-    verbs: { identity: presenter.identity },
+    verbs: { present: presenter.present },
     routes: [
       provisioningRoutes({
         provision: provisioning.provision,
         present: presenter.provisioned,
         async renew(request, origin) {
           const { created, thing, certificate } = await renewByProof(request, origin);
-          return { created, answer: await presenter.identity(thing, certificate) };
+          return { created, answer: await presenter.present(thing, certificate) };
         },
         failures,
         isRemembered: enrollments.isRemembered,

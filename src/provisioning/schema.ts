@@ -11,6 +11,7 @@ import {
   thingName,
   thingType,
   timestamp,
+  trust,
 } from '../shapes.js';
 
 export const provisionRequest = z
@@ -65,6 +66,7 @@ export const renewAnswer = z.object({
   policies: z.array(renderedPolicy),
   serverTime: timestamp,
   links,
+  trust: trust.optional(),
 });
 
 export type ProvisionRequest = z.output<typeof provisionRequest>;

@@ -15,6 +15,7 @@ import {
   thingName,
   thingType,
   timestamp,
+  trust,
 } from '../shapes.js';
 
 export const fullThing = thing.extend({
@@ -74,4 +75,5 @@ export const self = z.object({
   policies: z.array(renderedPolicy),
   serverTime: timestamp,
   links,
+  trust: trust.optional(),
 });

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
-import { secretSettings, settings } from '../../src/config.js';
+import { secretSettings, settings } from '../../src/settings.js';
 import { problems } from '../../src/http/problems.js';
 import { describeApi, openRooms } from '../support/openapi.js';
 
