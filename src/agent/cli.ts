@@ -16,6 +16,7 @@ type ProvisionFlags = Folder & {
 };
 
 const checkMs = 60_000;
+const checksOfLookUp = 60;
 
 // The agent itself is loaded when a command runs: help needs none of it.
 const agent = () => import('./agent.js');
@@ -110,14 +111,15 @@ async function renewNow({ force = false, ...flags }: Folder & { force?: boolean 
 }
 
 async function stay(flags: Folder): Promise<void> {
-  const { accessToken, renew } = await agent();
+  const { accessToken, lookUp, renew } = await agent();
   const folder = folderOf(flags);
   print('keeping certificate and token fresh; stop with Ctrl-C\n');
-  for (;;) {
+  for (let round = 0; ; round++) {
     try {
       const { renewed, serialNumber } = await renew(folder);
       if (renewed) print(`renewed: certificate ${serialNumber}\n`);
       await accessToken(folder);
+      if (round % checksOfLookUp === 0) await lookUp(folder);
     } catch (error) {
       process.stderr.write(`thingward agent: ${(error as Error).message}; trying again in a minute\n`);
     }
