@@ -26,7 +26,10 @@ export const newEnrollment = z
     thingNamePattern,
     thingType: thingType.optional(),
     maxUses: z.int().min(1).max(10_000_000),
-    expiresAt: instant.optional(),
+    expiresAt: z
+      .union([instant, z.literal('never')])
+      .optional()
+      .describe('In 30 days when absent; never is the way to none'),
     sourceCidrs: z.array(cidr).min(1).max(100).optional(),
     attributes: attributes.optional(),
     deviceAttributes: z.array(attributeName).max(50).optional(),

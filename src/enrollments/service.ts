@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AppendAudit } from '../audit/store.js';
-import type { Clock } from '../clock.js';
+import { addSeconds, type Clock } from '../clock.js';
 import { createCredential } from '../credentials.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
@@ -30,6 +30,7 @@ type Deps = {
 type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: StoredEnrollment };
 
 const reenrollSeconds = 24 * 3600;
+const lifeSeconds = 30 * 86_400;
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
@@ -71,7 +72,7 @@ export function createEnrollmentService({
         thingNamePattern: request.thingNamePattern,
         thingType: request.thingType ?? null,
         maxUses: request.maxUses,
-        expiresAt: request.expiresAt === undefined ? null : new Date(request.expiresAt),
+        expiresAt: expiryOf(request, clock()),
         sourceCidrs: request.sourceCidrs ?? [],
         attributes: request.attributes ?? {},
         deviceAttributes: request.deviceAttributes ?? [],
@@ -190,6 +191,12 @@ export function createEnrollmentService({
     /** Reads the enrollment again the next time: it was refused. */
     forget: (tokenHash: Buffer): void => void covers.delete(tokenHash.toString('base64')),
   };
+}
+
+/** A token that lies around does no harm for ever. */
+function expiryOf({ expiresAt }: NewEnrollment, at: Date): Date | null {
+  if (expiresAt === 'never') return null;
+  return expiresAt === undefined ? addSeconds(at, lifeSeconds) : new Date(expiresAt);
 }
 
 function newEnrollment(account: string, origin: Origin, createdAt: Date) {

@@ -11,7 +11,12 @@ export async function enroll(
   server: Pick<TestServer, 'owner'>,
   request: object = {},
 ): Promise<{ id: string; token: string }> {
-  const answer = await server.owner.post('/v1/enrollments', { thingNamePattern: '*', maxUses: 1000, ...request });
+  const answer = await server.owner.post('/v1/enrollments', {
+    thingNamePattern: '*',
+    maxUses: 1000,
+    expiresAt: 'never',
+    ...request,
+  });
   if (answer.status !== 201) throw new Error(answer.text);
   return answer.body as { id: string; token: string };
 }
