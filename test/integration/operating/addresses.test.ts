@@ -131,6 +131,7 @@ describeWith(['openssl'], 'devices of a server whose TLS changes', () => {
     expect((await selfOf(other)).body.trust).toBe(read('ca1.pem') + read('ca2.pem'));
 
     terminator.setSecureContext({ key: read('tls2.key'), cert: read('tls2.pem') });
+    terminator.closeAllConnections();
     for (const out of [one, other]) expect((await renew({ out, force: true })).renewed).toBe(true);
     // Who was told nothing is refused, as it must be.
     await expect(
