@@ -19,7 +19,7 @@ export type Config = {
   tokenAlgorithm: KeyAlgorithm;
   tokenAudience: string;
   tls: { certFile: string; keyFile: string } | undefined;
-  /** What devices believe the server by; undefined where that is not ours to say. */
+  /** What devices believe the server by; undefined where no setting says it. */
   tlsCaFile: string | undefined;
   trustedProxies: string[];
   metricsToken: string | undefined;

@@ -1,5 +1,4 @@
 import type { AppResources, buildApp } from './app.js';
-import type { App } from './http/route.js';
 import { systemClock } from './clock.js';
 import { ConfigError, type Config } from './config.js';
 import { DomainError } from './errors.js';
@@ -52,7 +51,11 @@ export async function openServer(
   return { app, services, database, migrated, ownerKey, stop };
 }
 
-async function listen(app: App, { host, port }: { host: string; port: number }, settings: string): Promise<void> {
+async function listen(
+  app: OpenServer['app'],
+  { host, port }: { host: string; port: number },
+  settings: string,
+): Promise<void> {
   await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
     throw new ConfigError(
       `cannot listen on ${host} port ${port} (${error.code}): set ${settings} to an address that is free`,

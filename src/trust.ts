@@ -9,7 +9,7 @@ import { encodeCertificate, readPem } from './pki/pem.js';
 export type Trust = () => Promise<string | undefined>;
 
 /**
- * Returns the function that reads the certificates of a file, each time anew: a CA that is added counts at once. A file
+ * Returns the function that reads the certificates of a file, every time: a CA that is added counts at once. A file
  * that cannot be used meanwhile is logged, and what it said before stays. @throws ConfigError when it cannot be used now
  */
 export function createTrust(file: string | undefined, tell: Tell): Trust {

@@ -14,7 +14,7 @@ export function trustOf({ ca }: Trust, folder: Folder): Trust {
   return folder.state()?.pinned ? { ca: stored } : { ca: stored, orSystem: true };
 }
 
-/** Keeps where the server is and by what it is to be believed, as it says now. What is no certificate is left alone. */
+/** Keeps where the server is and by what to believe it, as it says now. What is no certificate is left alone. */
 export function learn(folder: Folder, { links: { token, renew }, trust }: Told): void {
   const { state } = folder.requireIdentity();
   if (state.links.token !== token || state.links.renew !== renew)

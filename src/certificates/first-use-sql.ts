@@ -5,7 +5,7 @@ import { revokedEntry, tokenFamilyEntry, type LoggedCertificate } from '../log/b
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
-import { canComeBack } from '../renewal-grace.js';
+import { canComeBack } from '../renewal-grace-sql.js';
 
 /** Notes that the key of a certificate signed something for Thingward. */
 export type MarkUsed = (certificate: HeldCertificate, origin: Origin, at: Date) => Promise<void>;

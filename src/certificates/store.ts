@@ -1,5 +1,5 @@
 import type { Database } from '../db/client.js';
-import { readGrace } from '../renewal-grace.js';
+import { readGrace } from '../renewal-grace-sql.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
 import type { CertificateStatus } from './status.js';
 

@@ -193,7 +193,7 @@ export function createEnrollmentService({
   };
 }
 
-/** A token that lies around does no harm for ever. */
+/** A forgotten token does no harm after a month. */
 function expiryOf({ expiresAt }: NewEnrollment, at: Date): Date | null {
   if (expiresAt === 'never') return null;
   return expiresAt === undefined ? addSeconds(at, lifeSeconds) : new Date(expiresAt);

@@ -5,7 +5,7 @@ import type { Origin } from '../origin.js';
 import { holdKey } from './key-sql.js';
 import type { IssuedCertificate } from '../issuers/service.js';
 import type { HeldCertificate } from '../registry.js';
-import { isNewest, readGrace } from '../renewal-grace.js';
+import { isNewest, readGrace } from '../renewal-grace-sql.js';
 
 type RenewalRecord = {
   at: Date;

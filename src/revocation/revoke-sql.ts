@@ -2,7 +2,7 @@ import { sql, type Transaction } from '../db/client.js';
 import { thingEntry, tokenFamilyEntry } from '../log/builders.js';
 import type { NewLogEntry } from '../log/entries.js';
 import type { RevocationReason } from '../pki/crl.js';
-import { graceOfThing, whereCanComeBack } from '../renewal-grace.js';
+import { graceOfThing, whereCanComeBack } from '../renewal-grace-sql.js';
 
 /** A thing, locked. */
 export type LockedThing = { id: string; name: string; status: string; gen: number };

@@ -1,6 +1,6 @@
 import { addSeconds } from '../clock.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
-import { graceOfThing } from '../renewal-grace.js';
+import { graceOfThing } from '../renewal-grace-sql.js';
 import { toRegisteredThing, type RegisteredThing, type ThingStatus } from '../registry.js';
 
 /** A thing, with what lists show beside it. */

@@ -7,32 +7,34 @@ const day = 86_400;
 
 /** What a device without Thingward software can do, each in its folder. Rejects with what it printed. */
 export type LonelyDevice = {
-  /** Gets its first certificate; `again` after its key was lost. */
-  provision(enrollment: string, again?: boolean): Promise<unknown>;
+  /** Gets its first certificate. `signal` cuts its power. */
+  provision(enrollment: string, signal?: AbortSignal): Promise<unknown>;
+  /** The same after its key was lost. */
+  startAnew(enrollment: string): Promise<unknown>;
   /** An access token. */
   token(): Promise<string>;
   /** Renews if that is due, or the certificate has expired. */
   daily(): Promise<unknown>;
 };
 
-/**
- * Runs a program with the clock of a test's server, which passes so many times as fast: what it sleeps is shorter. Resolves with what it printed on stdout, and
- * rejects with all of it when it fails.
- */
+/** Runs a program with the clock of a test's server. Resolves with what it printed on stdout, and rejects with all of it when it fails. */
 export function runAt(
   server: Pick<TestServer, 'now'>,
   cwd: string,
   command: string[],
   env: Record<string, string>,
-  speed = 1,
+  signal?: AbortSignal,
 ): Promise<string> {
-  const at = `@${server.now().toISOString().slice(0, 19).replace('T', ' ')} x${speed}`;
+  const at = `@${server.now().toISOString().slice(0, 19).replace('T', ' ')}`;
   return new Promise((resolve, reject) => {
     const child = spawn('faketime', ['-f', at, ...command], {
       cwd,
       env: { PATH: process.env['PATH']!, TZ: 'UTC', FAKETIME_DONT_FAKE_MONOTONIC: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
     });
+    // With everything that it started, such as a sleep.
+    signal?.addEventListener('abort', () => process.kill(-child.pid!, 'SIGKILL'));
     let [output, all] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => ((output += chunk.toString()), (all += chunk.toString())));
     child.stderr.on('data', (chunk: Buffer) => (all += chunk.toString()));
@@ -66,7 +68,13 @@ export async function liveThrough(server: TestServer, name: string, device: Lone
   const statusOf = async (serial: string) => (await owner.get(`/v1/certificates/${serial}`)).body.status as string;
 
   const { id, token } = await enroll(server, { approval: 'required' });
-  await Promise.all([device.provision(token), approveWaiting(server)]);
+  // Its power is cut while it waits.
+  const power = new AbortController();
+  const cut = expect(device.provision(token, power.signal)).rejects.toThrow();
+  await approveWaiting(server);
+  power.abort();
+  await cut;
+  await device.provision(token);
   const first = await serialNow();
   await device.provision(token);
   await device.daily();
@@ -92,7 +100,7 @@ export async function liveThrough(server: TestServer, name: string, device: Lone
 
   // Its key is lost.
   const reenrollment = (await owner.post(`/v1/things/${name}/reenroll`)).body as { token: string };
-  await device.provision(reenrollment.token, true);
+  await device.startAnew(reenrollment.token);
   const fresh = await serialNow();
   expect([fresh === late, await statusOf(late)]).toEqual([false, 'revoked']);
   server.advance(-380 * day);

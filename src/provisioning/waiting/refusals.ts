@@ -1,8 +1,8 @@
 import { DomainError } from '../../errors.js';
 import { unusableEnrollment } from '../refusals.js';
 import type { Unusable } from '../store.js';
-import { mostWaiting, type WaitingDevice } from './entries.js';
-import type { NoRoom } from './opening.js';
+import { mostWaiting, type WaitingDevice } from './entries-sql.js';
+import type { NoRoom } from './opening-sql.js';
 
 /** A device whose key an operator denied. */
 export function denied(reason: string): DomainError {
@@ -24,7 +24,7 @@ export function noRoom(why: Exclude<NoRoom, 'known'> | 'busy'): DomainError {
   return new DomainError('too-many-requests', said[why], { retryAfter: 300 });
 }
 
-/** An entry that is not there, or not any more. */
+/** An entry that does not exist, or no longer. */
 export function unknownWaiting(id: string): DomainError {
   return new DomainError(
     'not-found',

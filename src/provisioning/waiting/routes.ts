@@ -4,7 +4,6 @@ import type { App } from '../../http/route.js';
 import { pageOf, readCursor, uuidForm } from '../../shapes.js';
 import * as schema from './schema.js';
 import type { WaitingService } from './service.js';
-import type { WaitingDevice } from './entries.js';
 
 const tags = ['enrollments'];
 
@@ -81,6 +80,8 @@ export function waitingRoutes(service: Pick<WaitingService, 'list' | 'get' | 'ap
     );
   };
 }
+
+type WaitingDevice = Awaited<ReturnType<WaitingService['get']>>;
 
 function present(entry: WaitingDevice) {
   const { id, status, enrollmentId, name, thingType, attributes, spkiSha256, sourceIp, timesSeen } = entry;

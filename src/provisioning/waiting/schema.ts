@@ -38,7 +38,7 @@ export const waitingPage = page(waiting);
 export const waitingParams = z.strictObject({ id: z.uuid() });
 export const waitingQuery = pageQuery.extend({ enrollment: z.uuid().optional(), status: status.optional() });
 
-/** What an operator changes of what the device asked for; all of it within the enrollment. */
+/** What an operator changes of what the device asked for, within the enrollment. */
 export const approval = z
   .strictObject({
     name: thingName.optional(),

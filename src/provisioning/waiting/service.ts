@@ -15,9 +15,9 @@ import { keyBarred, keyInUse, segmentFull, thingExists, unusableEnrollment } fro
 import { repeat, repeatSeconds } from '../repeat.js';
 import type { ProvisionOutcome, ProvisioningStore } from '../store.js';
 import { alreadyDecided, denied, noRoom, notUsable, tooManyDenied, unknownWaiting } from './refusals.js';
-import type { Approval, ApprovalOutcome } from './approving.js';
-import { mostDenied, type WaitingDevice } from './entries.js';
-import type { Newcomer, OpeningOutcome } from './opening.js';
+import type { Approval, ApprovalOutcome } from './approving-sql.js';
+import { mostDenied, type WaitingDevice } from './entries-sql.js';
+import type { Newcomer, OpeningOutcome } from './opening-sql.js';
 import type { WaitingFilter, WaitingStore } from './store.js';
 
 /** What an operator changes of what a device asked for. */
@@ -124,7 +124,10 @@ async function ask(
   origin: Origin,
 ): Promise<Provisioned | StillWaiting> {
   if (!('csr' in asked.key))
-    throw new DomainError('bad-csr', 'devices of this enrollment wait for approval: send a csr with a key of your own');
+    throw new DomainError(
+      'bad-csr',
+      'devices of this enrollment wait for approval: send a csr for a key that the device made',
+    );
   const { csr } = asked.key;
   const spkiSha256 = hash('sha256', keyOfCsr(csr, { account: enrollment.account, name: asked.name }).spki);
   for (let look = 1; look <= mostLooks; look++) {

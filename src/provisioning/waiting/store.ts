@@ -4,7 +4,7 @@ import { sql, type Database } from '../../db/client.js';
 import { isDataConflict } from '../../db/errors.js';
 import type { Origin } from '../../origin.js';
 import type { LockRoom } from '../store.js';
-import { approveBatch, type Approval } from './approving.js';
+import { approveBatch, type Approval } from './approving-sql.js';
 import {
   auditOf,
   current,
@@ -14,8 +14,8 @@ import {
   waitSeconds,
   type WaitingDevice,
   type WaitingStatus,
-} from './entries.js';
-import { openBatch, type Newcomer } from './opening.js';
+} from './entries-sql.js';
+import { openBatch, type Newcomer } from './opening-sql.js';
 
 /** Which entries a list shows. */
 export type WaitingFilter = { enrollment?: string | undefined; status?: WaitingStatus | undefined };
@@ -59,7 +59,7 @@ export function createWaitingStore(db: Database, audit: AppendAudit, lockRoom: L
       return rows.map(toWaitingDevice);
     },
 
-    /** Notes that a waiting device asked again. False when it does not wait any more. */
+    /** Notes that a waiting device asked again. False when it no longer waits. */
     async seen(id: string, at: Date): Promise<boolean> {
       const count = await db.$executeRaw(sql`
         UPDATE waiting_devices SET times_seen = LEAST(times_seen + 1, ${mostTimes}), last_seen_at = ${at}
@@ -104,7 +104,7 @@ export function createWaitingStore(db: Database, audit: AppendAudit, lockRoom: L
     },
 
     /**
-     * Forgets what no request can ask about any more: entries that expired, approved ones that were fetched long ago or
+     * Forgets what no request can ask about: entries that expired, approved ones that were fetched long ago or
      * whose certificate has expired, and everything of enrollments that are revoked or have expired.
      */
     async sweep(at: Date): Promise<void> {

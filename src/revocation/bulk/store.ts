@@ -2,7 +2,7 @@ import { sql, type Commit, type Database, type Transaction } from '../../db/clie
 import type { LoggedCertificate } from '../../log/builders.js';
 import type { Origin } from '../../origin.js';
 import type { RevocationReason } from '../../pki/crl.js';
-import { canComeBack } from '../../renewal-grace.js';
+import { canComeBack } from '../../renewal-grace-sql.js';
 import type { BulkFilter } from './schema.js';
 
 /** A revocation of many certificates, and how far it has come. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -14,20 +14,21 @@ const blocks = new Map(
   ),
 );
 
-// A device that waits for approval sleeps for half a minute at a time.
-const speedOfFirstBoot = 100;
-
 /** The commands of the paper, in a folder. */
 function inShell(server: TestServer, folder: string, name: string): LonelyDevice {
   let enrollment = '';
   const env = () => ({ THINGWARD_URL: server.url, NAME: name, ENROLLMENT: enrollment });
-  const run = (block: string, speed = 1) =>
-    runAt(server, folder, ['bash', '-euo', 'pipefail', '-c', blocks.get(block)!], env(), speed);
+  const run = (block: string, signal?: AbortSignal) =>
+    runAt(server, folder, ['bash', '-euo', 'pipefail', '-c', blocks.get(block)!], env(), signal);
   return {
-    async provision(token, again = false) {
+    async provision(token, signal) {
       enrollment = token;
       await run('functions');
-      return again ? run('re-enrollment') : run('first-boot', speedOfFirstBoot);
+      return run('first-boot', signal);
+    },
+    startAnew(token) {
+      enrollment = token;
+      return run('re-enrollment');
     },
     token: () => runAt(server, folder, ['bash', '-euc', '. ./device.sh; token'], env()),
     daily: () => run('renewal'),
@@ -36,14 +37,15 @@ function inShell(server: TestServer, folder: string, name: string): LonelyDevice
 
 /** A program of examples/ with the commands `provision`, `token` and `daily`. */
 function program(server: TestServer, folder: string, name: string, command: string[]): LonelyDevice {
-  const run = (verb: string, enrollment = '', speed = 1) => {
+  const run = (verb: string, enrollment = '', signal?: AbortSignal) => {
     const env = { THINGWARD_URL: server.url, NAME: name, ENROLLMENT: enrollment };
-    return runAt(server, folder, [...command, verb], env, speed);
+    return runAt(server, folder, [...command, verb], env, signal);
   };
   return {
-    provision(token, again = false) {
-      if (again) for (const file of ['device.key', 'device.crt']) rmSync(join(folder, file));
-      return run('provision', token, speedOfFirstBoot);
+    provision: (token, signal) => run('provision', token, signal),
+    startAnew(token) {
+      for (const file of ['device.key', 'device.crt']) rmSync(join(folder, file));
+      return run('provision', token);
     },
     token: () => run('token'),
     daily: () => run('daily'),
@@ -102,7 +104,6 @@ describeWith(['cc', '/usr/include/mbedtls/ssl.h', 'faketime'], 'examples/mbedtls
       },
     );
     expect(made.status, made.stderr).toBe(0);
-    writeFileSync(join(folder, 'note'), '');
     await liveThrough(server, 'life-c', program(server, folder, 'life-c', [join(folder, 'device')]));
     rmSync(folder, { recursive: true });
   });

@@ -4,7 +4,7 @@ import { addSeconds } from '../../clock.js';
 import { sql, type Database, type Transaction } from '../../db/client.js';
 import type { Origin } from '../../origin.js';
 import { readState, settle, type Asking, type ProvisionOutcome } from '../store.js';
-import { auditOf, findOf, lockEnrollments, mostWaiting, waitSeconds } from './entries.js';
+import { auditOf, findOf, lockEnrollments, mostWaiting, waitSeconds } from './entries-sql.js';
 
 /** A device that asks for the first time. */
 export type Newcomer = Asking & {

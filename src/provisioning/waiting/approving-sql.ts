@@ -2,7 +2,7 @@ import type { AppendAudit } from '../../audit/store.js';
 import { sql, type Database, type Transaction } from '../../db/client.js';
 import { insertRecords, type ProvisionRecord } from '../record-sql.js';
 import { readState, segmentsOf, settle, type LockRoom, type ProvisionOutcome } from '../store.js';
-import { auditOf, lockEnrollments } from './entries.js';
+import { auditOf, lockEnrollments } from './entries-sql.js';
 
 /** What became of an approval: `decided` when somebody was first, `gone` when the entry has expired. */
 export type ApprovalOutcome = ProvisionOutcome | 'decided' | 'gone';
