@@ -23,7 +23,9 @@ export const fullThing = thing.extend({
   deletedAt: timestamp.optional(),
   nameFreeAt: timestamp
     .optional()
-    .describe('Of a deleted thing: when its last certificate expires; from then on its name can be provisioned again'),
+    .describe(
+      'Of a deleted thing: when its last certificate has expired and can be renewed no more; from then on its name can be provisioned again',
+    ),
   policies: z.array(policyName),
   enrollment: z.uuid(),
   segment: segmentName.optional(),
