@@ -77,6 +77,22 @@ export function formatRange({ network, bits }: AddressRange): string {
   return `${words.flatMap((word) => [word >>> 16, word & 0xffff].map((group) => group.toString(16))).join(':')}/${bits}`;
 }
 
+/** What one customer is given, and what is counted together: an IPv4 address as it is, also when written as IPv6; of IPv6 the first 64 bits. */
+export function networkOf(address: string): string {
+  const plain = address.split('%')[0]!.toLowerCase();
+  if (!plain.includes(':') || !parseAddress(plain)) return address;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain);
+  if (mapped) return mapped[1]!;
+  const [head, tail] = plain.split('::') as [string, string | undefined];
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  // An IPv4 address at the end stands for two groups.
+  const length = before.length + after.length + ((after.at(-1) ?? before.at(-1) ?? '').includes('.') ? 1 : 0);
+  const groups = [...before, ...Array.from({ length: Math.max(0, 8 - length) }, () => '0'), ...after];
+  const network = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${network.join(':')}::/64`;
+}
+
 const ipv4 =
   /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$/;
 

@@ -32,11 +32,26 @@ const bodyLimit = 64 * 1024;
 const maxParamLength = 512;
 
 /** The HTTP server with every feature mounted, not yet listening. */
-export async function buildApp({ config, services, clock, logger }: AppResources): Promise<App> {
+export async function buildApp(resources: AppResources): Promise<App> {
+  const { services, config } = resources;
+  const app = createApp(resources, config.tls);
+  await installDocs(app, programVersion());
+  for (const routes of services.routes) await app.register(routes);
+  await app.register(docsRoutes());
+  return app;
+}
+
+/** A server without TLS, for what relying parties fetch: they could not check its certificate without what they fetch. */
+export async function buildPkiApp(resources: AppResources): Promise<App> {
+  const app = createApp(resources, undefined);
+  for (const routes of resources.services.pkiRoutes) await app.register(routes);
+  return app;
+}
+
+/** What every request passes, without routes. */
+function createApp({ config, services, clock, logger }: AppResources, tls: Config['tls']): App {
   const app: App = fastify({
-    ...(config.tls
-      ? { https: { cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) } }
-      : {}),
+    ...(tls ? { https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } } : {}),
     ...(logger ? { loggerInstance: logger } : {}),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
@@ -64,9 +79,6 @@ export async function buildApp({ config, services, clock, logger }: AppResources
     rates: createRateLimiter(config.requestsPerSecond, clock),
     turns: createTurns(),
   });
-  await installDocs(app, programVersion());
-  for (const routes of services.routes) await app.register(routes);
-  await app.register(docsRoutes());
   return app;
 }
 

@@ -1,128 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { parseAddress, parseRange } from './address.js';
-
-const boundedInt = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
-const httpUrl = z.url({ protocol: /^https?$/ }).transform(withoutSlashes);
-const plainHttpUrl = z.url({ protocol: /^http$/, error: 'must be an http: URL' }).transform(withoutSlashes);
-const addresses = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((item) => item.trim())
-      .filter(Boolean),
-  )
-  .refine((items) => items.every(isAddressOrRange), 'must be addresses or CIDRs, comma-separated');
-
-/** Every setting of the server: its shape, its default, and what it does. `.env.example` lists the same. */
-export const settings = {
-  THINGWARD_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
-  THINGWARD_PORT: boundedInt(1, 65_535).default(8080).describe('Port to listen on.'),
-  THINGWARD_PUBLIC_URL: httpUrl
-    .optional()
-    .describe('How agents reach this server: links in answers, and the issuer of tokens.'),
-  THINGWARD_PKI_URL: plainHttpUrl
-    .optional()
-    .describe('The http: URL written into certificates for lists and OCSP. Required in production.'),
-  THINGWARD_DATA_DIR: z.string().default('./data').describe('Folder of the embedded PostgreSQL.'),
-  // No URL parser takes every form that PostgreSQL does: a socket's has a user and no host.
-  DATABASE_URL: z
-    .string()
-    .regex(
-      /^postgres(ql)?:\/\/\S+$/,
-      'must be postgresql://… , or postgresql:///name?host=/var/run/postgresql for a socket',
-    )
-    .optional()
-    .describe('A PostgreSQL to use instead of the embedded one.'),
-  DATABASE_POOL_SIZE: boundedInt(1, 200).default(10).describe('Connections to PostgreSQL that one instance opens.'),
-  THINGWARD_KEY: z
-    .string()
-    .optional()
-    .describe('32 bytes, base64 or hex, that seal the CA and token keys: openssl rand -base64 32'),
-  THINGWARD_OWNER_KEY: z
-    .string()
-    .regex(/^twk_[\x21-\x7e]{16,200}$/, 'must be twk_ and at least 16 random characters')
-    .refine(looksRandom, 'is not random: `echo twk_$(openssl rand -hex 32)` makes one')
-    .optional()
-    .describe('An owner key to install on the first start; otherwise one is made and printed once.'),
-  THINGWARD_CA_KEY_TYPE: z
-    .enum(['ec-p256', 'ec-p384', 'ed25519', 'rsa-2048', 'rsa-3072'])
-    .default('ec-p256')
-    .describe('Key type of certificate authorities made from now on.'),
-  THINGWARD_TOKEN_ALGORITHM: z
-    .enum(['ES256', 'RS256', 'EdDSA'])
-    .default('ES256')
-    .describe('Signature of access tokens.'),
-  THINGWARD_TOKEN_AUDIENCE: z
-    .string()
-    .optional()
-    .describe('Audience of access tokens; {account} is filled in. Default thingward:{account}'),
-  THINGWARD_TLS_CERT_FILE: z
-    .string()
-    .optional()
-    .describe('PEM certificate chain; with the key, the server speaks HTTPS.'),
-  THINGWARD_TLS_KEY_FILE: z.string().optional().describe('PEM private key of that certificate.'),
-  THINGWARD_TRUSTED_PROXIES: addresses
-    .optional()
-    .describe('Addresses or CIDRs whose X-Forwarded-For is believed, comma-separated.'),
-  THINGWARD_METRICS_TOKEN: z
-    .string()
-    .regex(/^[\x21-\x7e]{16,200}$/, 'must have 16 to 200 characters without spaces')
-    .refine(looksRandom, 'is not random: `openssl rand -hex 32` makes one')
-    .optional()
-    .describe('Bearer token that opens /metrics to other machines; without it only this machine may read them.'),
-  THINGWARD_FAILED_CREDENTIALS_PER_MINUTE: boundedInt(1, 1_000_000)
-    .default(600)
-    .describe('Wrong credentials that one address may send in a minute before it gets 429.'),
-  THINGWARD_READS_PER_SECOND: boundedInt(1, 1_000_000)
-    .default(5000)
-    .describe('Reads that one account may ask of an instance in a second; a key half of it.'),
-  THINGWARD_WRITES_PER_SECOND: boundedInt(1, 1_000_000).default(1000).describe('The same for what changes something.'),
-  THINGWARD_HEAVY_PER_SECOND: boundedInt(1, 1_000_000)
-    .default(400)
-    .describe('The same for what costs much: previews, lint, bulk revocations, accounts, imports and comparisons.'),
-  THINGWARD_ANONYMOUS_PER_SECOND: boundedInt(1, 1_000_000)
-    .default(5000)
-    .describe('Requests without an API key that one address may send to an instance in a second: lists, OCSP, tokens.'),
-  THINGWARD_VALIDITY_SECONDS: boundedInt(1, 3600)
-    .default(5)
-    .describe('How long proxies may keep an answer of authorize, at most.'),
-  THINGWARD_FOLLOWER_VALIDITY_SECONDS: boundedInt(1, 3600)
-    .default(60)
-    .describe('The same for keys made followsFeed, who drop what an entry of the feed names.'),
-  THINGWARD_INTROSPECTION_SECONDS: boundedInt(1, 900)
-    .default(30)
-    .describe('How far away the exp of an introspection is, at most: OAuth clients keep the answer until then.'),
-  THINGWARD_TOKEN_CACHE: boundedInt(100, 10_000_000)
-    .default(50_000)
-    .describe('Verified access tokens to remember, about 1 KB each.'),
-  THINGWARD_THING_CACHE: boundedInt(100, 10_000_000)
-    .default(50_000)
-    .describe('Things asked about by certificate or name to remember, about 1 KB each.'),
-  THINGWARD_STREAMS_PER_KEY: boundedInt(1, 100_000)
-    .default(200)
-    .describe('Streams of the feed that one API key may hold open on an instance.'),
-  THINGWARD_STREAMS_PER_ACCOUNT: boundedInt(1, 1_000_000)
-    .default(12_000)
-    .describe('The same for all keys of an account together.'),
-  LOG_LEVEL: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .default('info')
-    .describe('How much is logged.'),
-  NODE_ENV: z.string().optional().describe('With "production", risky defaults are refused.'),
-} as const;
-
-/** Settings that may come from a file named by `NAME_FILE`, so that they need not stand in the environment. */
-export const secretSettings = [
-  'DATABASE_URL',
-  'THINGWARD_KEY',
-  'THINGWARD_OWNER_KEY',
-  'THINGWARD_METRICS_TOKEN',
-] as const;
-
-/** The JWS algorithm (RFC 7518 §3.1, RFC 8037) of new token keys. */
-export type KeyAlgorithm = z.infer<typeof settings.THINGWARD_TOKEN_ALGORITHM>;
+import { secretSettings, settings, type KeyAlgorithm } from './settings.js';
 
 /** What the program runs with: validated once, complete. */
 export type Config = {
@@ -130,6 +8,8 @@ export type Config = {
   port: number;
   publicUrl: string;
   pkiUrl: string;
+  /** Where lists and OCSP are served without TLS too. */
+  pki: { host: string; port: number } | undefined;
   dataDir: string;
   databaseUrl: string | undefined;
   databasePoolSize: number;
@@ -139,6 +19,8 @@ export type Config = {
   tokenAlgorithm: KeyAlgorithm;
   tokenAudience: string;
   tls: { certFile: string; keyFile: string } | undefined;
+  /** What devices believe the server by; undefined where no setting says it. */
+  tlsCaFile: string | undefined;
   trustedProxies: string[];
   metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
@@ -158,12 +40,18 @@ export class ConfigError extends Error {
 
 /** Reads the settings from an environment. @throws ConfigError */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  if (env['THINGWARD_PORT']?.startsWith('tcp://'))
+    throw new ConfigError(
+      'THINGWARD_PORT is what Kubernetes sets for a Service named thingward, and no port: set enableServiceLinks: false for the pod, or name the Service otherwise',
+    );
   const result = z.object(settings).safeParse(withFiles(env));
   if (!result.success) {
     const lines = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new ConfigError(`these settings are wrong:\n  ${lines.join('\n  ')}`);
   }
   const raw = result.data;
+  if (raw.THINGWARD_PKI_PORT === raw.THINGWARD_PORT)
+    throw new ConfigError('THINGWARD_PKI_PORT must be another port than THINGWARD_PORT');
   if (!raw.THINGWARD_TLS_CERT_FILE !== !raw.THINGWARD_TLS_KEY_FILE) {
     throw new ConfigError('set both THINGWARD_TLS_CERT_FILE and THINGWARD_TLS_KEY_FILE, or neither');
   }
@@ -190,7 +78,11 @@ function complete(raw: Raw): Config {
     host: raw.THINGWARD_HOST,
     port: raw.THINGWARD_PORT,
     publicUrl,
-    pkiUrl: raw.THINGWARD_PKI_URL ?? publicUrl.replace(/^https:/, 'http:'),
+    pkiUrl: raw.THINGWARD_PKI_URL ?? pkiUrlBeside(publicUrl, raw.THINGWARD_PKI_PORT),
+    pki:
+      raw.THINGWARD_PKI_PORT === undefined
+        ? undefined
+        : { host: raw.THINGWARD_PKI_HOST ?? raw.THINGWARD_HOST, port: raw.THINGWARD_PKI_PORT },
     dataDir: raw.THINGWARD_DATA_DIR,
     databaseUrl: raw.DATABASE_URL,
     databasePoolSize: raw.DATABASE_POOL_SIZE,
@@ -200,6 +92,7 @@ function complete(raw: Raw): Config {
     tokenAlgorithm: raw.THINGWARD_TOKEN_ALGORITHM,
     tokenAudience: raw.THINGWARD_TOKEN_AUDIENCE ?? 'thingward:{account}',
     tls: tls ? { certFile: raw.THINGWARD_TLS_CERT_FILE!, keyFile: raw.THINGWARD_TLS_KEY_FILE! } : undefined,
+    tlsCaFile: raw.THINGWARD_TLS_CA_FILE,
     trustedProxies: raw.THINGWARD_TRUSTED_PROXIES ?? [],
     metricsToken: raw.THINGWARD_METRICS_TOKEN,
     failedCredentialsPerMinute: raw.THINGWARD_FAILED_CREDENTIALS_PER_MINUTE,
@@ -220,6 +113,13 @@ function complete(raw: Raw): Config {
   };
 }
 
+/** Where lists are when no setting says it: on their own port, or on that of everything. */
+function pkiUrlBeside(publicUrl: string, port: number | undefined): string {
+  const url = new URL(publicUrl.replace(/^https:/, 'http:'));
+  if (port !== undefined) return `http://${url.hostname}:${port}`;
+  return publicUrl.replace(/^https:/, 'http:');
+}
+
 /** 32 bytes from base64, base64url or hex. @throws ConfigError for anything else, and for a key of one repeated byte. */
 export function parseSealingKey(text: string): Buffer {
   const trimmed = text.trim();
@@ -228,27 +128,6 @@ export function parseSealingKey(text: string): Buffer {
     throw new ConfigError('THINGWARD_KEY must be 32 bytes in base64 or hex: `openssl rand -base64 32`');
   if (new Set(key).size < 8) throw new ConfigError('THINGWARD_KEY is not random: `openssl rand -base64 32`');
   return key;
-}
-
-/** A URL without the slashes at its end. */
-export function withoutSlashes(url: string): string {
-  let end = url.length;
-  while (url[end - 1] === '/') end--;
-  return url.slice(0, end);
-}
-
-/** False for what people type for want of something better: few characters, a short text repeated, runs such as 123456. */
-function looksRandom(text: string): boolean {
-  const secret = text.replace(/^twk_/, '');
-  if (new Set(secret).size < 7) return false;
-  const repeats = (period: number) => secret.startsWith(secret.slice(period)) && period * 2 <= secret.length;
-  if ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12].some(repeats)) return false;
-  const steps = [...secret].slice(1).map((char, index) => char.charCodeAt(0) - secret.charCodeAt(index));
-  return steps.filter((step) => Math.abs(step) <= 1).length * 2 < steps.length;
-}
-
-function isAddressOrRange(text: string): boolean {
-  return (parseAddress(text) ?? parseRange(text)) !== undefined;
 }
 
 function withFiles(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
@@ -288,4 +167,37 @@ function readSecret(name: string, file: string): string {
 function urlHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
+}
+
+// What others read: the command line of operators, and the examples of the papers.
+const elsewhere = ['THINGWARD_URL', 'THINGWARD_API_KEY'];
+// What Kubernetes sets for a Service named thingward.
+const ofService = /^THINGWARD_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))/;
+const longestName = 128;
+
+/** A line for each variable that is named like a setting and is none, with the nearest setting. */
+export function unknownSettings(env: NodeJS.ProcessEnv = process.env): string[] {
+  const known = [...Object.keys(settings), ...secretSettings.map((name) => `${name}_FILE`), ...elsewhere];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('THINGWARD_') && !known.includes(name) && !ofService.test(name))
+    .map((name) => `${name} is no setting and changes nothing: did you mean ${nearest(name, known)}?`);
+}
+
+function nearest(name: string, known: string[]): string {
+  const distances = known.map((each) => ({ each, distance: editDistance(name.slice(0, longestName), each) }));
+  return distances.reduce((best, next) => (next.distance < best.distance ? next : best)).each;
+}
+
+/** How many letters to change, insert or leave out (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, n) => n);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const change = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
 }

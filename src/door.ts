@@ -29,6 +29,8 @@ export type Door<Verbs> = {
   /** What other rooms and programs may call. */
   verbs: Verbs;
   routes: Routes[];
+  /** Those of them that the plain listener for lists and OCSP serves too. */
+  pkiRoutes?: Routes[];
   follows?: Follower[];
   chores?: Chore[];
   /** Made with `registers: []`: every server has its own registry. */

@@ -2,6 +2,7 @@
 export type ErrorCode =
   | 'account-exists'
   | 'account-suspended'
+  | 'approval-denied'
   | 'bad-csr'
   | 'bad-key'
   | 'certificate-revoked'
@@ -46,6 +47,7 @@ export type ErrorExtras = {
   error?: string;
   errors?: object[];
   count?: number;
+  reason?: string;
   links?: Record<string, string>;
 };
 

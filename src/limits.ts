@@ -14,6 +14,9 @@ export const mostOfAccount = {
 /** How many sessions one edge may report. */
 export const mostSessionsOfProxy = 50_000;
 
+/** The longest time after its expiry for which a certificate can be renewed. */
+export const mostGraceSeconds = 2 * 365 * 86_400;
+
 /** A proxy that has been silent for so long is not counted on. */
 export const proxyStaleSeconds = 15;
 

@@ -1,7 +1,8 @@
 import type { Server } from 'node:https';
 import { programVersion } from './cli/version.js';
-import { exposedSecrets, type Config } from './config.js';
+import { exposedSecrets, unknownSettings, type Config } from './config.js';
 import { createLogger } from './logging.js';
+import { doubtfulAddresses } from './doubtful-addresses.js';
 import { openServer, type OpenServer } from './server.js';
 import { onStopSignal } from './stopping.js';
 import { followTlsFiles } from './tls-files.js';
@@ -19,7 +20,7 @@ export async function serve(config: Config): Promise<void> {
   const readTls = config.tls ? followTlsFiles(config.tls, server.app.server as Server, logger) : () => {};
   // It means "read your files again" to whoever sends it; by default it would end the process.
   process.on('SIGHUP', readTls);
-  for (const line of exposedSecrets()) logger.warn(line);
+  for (const line of [...exposedSecrets(), ...unknownSettings(), ...doubtfulAddresses(config)]) logger.warn(line);
   greet(config, server);
   stopOnSignal(server.stop);
 }
@@ -40,6 +41,7 @@ function stopOnSignal(stop: () => Promise<void>): void {
 function greet(config: Config, { database, migrated, ownerKey }: OpenServer): void {
   const where = database.kind === 'embedded' ? `the embedded PostgreSQL in ${config.dataDir}` : 'PostgreSQL';
   const lines = [`Thingward ${programVersion()} listens on ${config.publicUrl} and keeps its data in ${where}.`];
+  if (config.pki) lines.push(`Lists and OCSP are without TLS at ${config.pkiUrl} (port ${config.pki.port}).`);
   if (migrated.length > 0) lines.push(`Migrations applied: ${migrated.join(', ')}`);
   if (ownerKey !== undefined) lines.push('', ...firstSteps(config.publicUrl, ownerKey));
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -29,7 +29,7 @@ export async function openServer(
   { logger, chores = 'timed', clock = systemClock, ...surroundings }: Options,
 ): Promise<OpenServer> {
   // The program is read while the database opens.
-  const [resources, { buildApp }] = await Promise.all([
+  const [resources, { buildApp, buildPkiApp }] = await Promise.all([
     openResources(config, { ...surroundings, clock }),
     import('./app.js'),
   ]);
@@ -38,16 +38,29 @@ export async function openServer(
   const app = await buildApp({ config, services, clock, logger });
   if (chores === 'timed') services.chores.start();
   app.server.maxConnections = mostConnections;
-  await app.listen({ host: config.host, port: config.port }).catch((error: NodeJS.ErrnoException) => {
-    throw new ConfigError(
-      `cannot listen on ${config.host} port ${config.port} (${error.code}): set THINGWARD_HOST and THINGWARD_PORT to an address that is free`,
-    );
-  });
+  await listen(app, config, 'THINGWARD_HOST and THINGWARD_PORT');
+  const pki = config.pki && (await buildPkiApp({ config, services, clock, logger }));
+  if (pki && config.pki) {
+    pki.server.maxConnections = mostConnections;
+    await listen(pki, config.pki, 'THINGWARD_PKI_HOST and THINGWARD_PKI_PORT');
+  }
   const stop = async (): Promise<void> => {
-    await app.close();
+    await Promise.all([app.close(), pki?.close()]);
     await resources.close();
   };
   return { app, services, database, migrated, ownerKey, stop };
+}
+
+async function listen(
+  app: OpenServer['app'],
+  { host, port }: { host: string; port: number },
+  settings: string,
+): Promise<void> {
+  await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+    throw new ConfigError(
+      `cannot listen on ${host} port ${port} (${error.code}): set ${settings} to an address that is free`,
+    );
+  });
 }
 
 /** Makes the account `default` on the first start. Returns its owner key to the instance that made it. */

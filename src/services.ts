@@ -24,6 +24,7 @@ import { createSegments } from './segments/feature.js';
 import { createSessions } from './sessions/feature.js';
 import { createThings } from './things/feature.js';
 import { createTokens } from './tokens/feature.js';
+import { createTrust } from './trust.js';
 
 export type Services = ReturnType<typeof createServices>;
 
@@ -111,6 +112,7 @@ export function createServices(foundations: Foundations) {
     lockRoom: segments.verbs.lockRoom,
     render: policies.verbs.render,
     inAws: aws.verbs.ofProvisioned,
+    trust: createTrust(config.tlsCaFile, tell),
   });
   const things = createThings({
     ...shared,
@@ -118,7 +120,7 @@ export function createServices(foundations: Foundations) {
     createReenroll: enrollments.verbs.createReenroll,
     inAws: aws.verbs.statusesOf,
     sessionsOf: sessions.verbs.ofThing,
-    identity: provisioning.verbs.identity,
+    identity: provisioning.verbs.present,
   });
   const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];

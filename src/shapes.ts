@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DomainError } from './errors.js';
 import { permissions, roles } from './access/permissions.js';
 import { cursorForm } from './log/cursor.js';
+import { mostGraceSeconds } from './limits.js';
 import { serialDigits } from './pki/serial-number.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
@@ -25,6 +26,12 @@ export const anySerialNumber = z
   .max(64)
   .regex(/^([0-9A-Fa-f]:?){1,40}$/, 'must be at most 40 hex digits')
   .transform((text) => serialDigits(text.replaceAll(':', '')));
+/** Of enrollments and accounts. */
+export const renewGraceSeconds = z
+  .int()
+  .min(0)
+  .max(mostGraceSeconds)
+  .describe('How long a device can renew after its certificate expired, in seconds; 0 is off');
 /** The most that a column of whole numbers holds. */
 export const mostInt = 2 ** 31 - 1;
 export const permission = z.enum(permissions);
@@ -102,6 +109,11 @@ export const renderedPolicy = z.object({
 });
 
 export const links = z.object({ crl: z.url(), ocsp: z.url(), jwks: z.url(), token: z.url(), renew: z.url() });
+
+/** What devices keep, so that another certificate of the server strands none of them. */
+export const trust = z
+  .string()
+  .describe('PEM certificates to believe the server by from now on, in place of those that were given before');
 
 /** What a question to the policies says besides principal, action and resource. */
 export const context = z.strictObject({

@@ -39,6 +39,24 @@ export function accountRoutes(service: AccountService) {
       },
     );
 
+    app.patch(
+      '/v1/accounts/:name',
+      {
+        config: { access: 'accounts:write' },
+        schema: {
+          summary: 'Change how long devices of an account can renew after their certificates expired',
+          tags: ['accounts'],
+          params: schema.accountParams,
+          body: schema.accountPatch,
+          response: { 200: schema.account },
+        },
+      },
+      async (request) => {
+        const { renewGraceSeconds } = request.body;
+        return toAccount(await service.setGrace(request.params.name, renewGraceSeconds, originOf(request)));
+      },
+    );
+
     for (const [verb, status] of [
       ['suspend', 'suspended'],
       ['resume', 'active'],
@@ -62,6 +80,13 @@ export function accountRoutes(service: AccountService) {
 
 type AccountRow = Awaited<ReturnType<AccountService['setStatus']>>;
 
-function toAccount({ name, status, timeZone, clientIdForm, createdAt }: AccountRow) {
-  return { name, status: status as 'active' | 'suspended', timeZone, clientIdForm, createdAt: rfc3339(createdAt) };
+function toAccount({ name, status, timeZone, clientIdForm, renewGraceSeconds, createdAt }: AccountRow) {
+  return {
+    name,
+    status: status as 'active' | 'suspended',
+    timeZone,
+    clientIdForm,
+    renewGraceSeconds,
+    createdAt: rfc3339(createdAt),
+  };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accountName, page, timestamp } from '../shapes.js';
+import { accountName, page, renewGraceSeconds, timestamp } from '../shapes.js';
 
 const timeZone = z.string().max(64).refine(isTimeZone, 'must be an IANA time zone');
 
@@ -7,13 +7,17 @@ export const newAccount = z.strictObject({
   name: accountName,
   timeZone: timeZone.optional(),
   clientIdForm: z.enum(['thing', 'account:thing']).optional(),
+  renewGraceSeconds: renewGraceSeconds.optional(),
 });
+/** What may change of an account. */
+export const accountPatch = z.strictObject({ renewGraceSeconds });
 export const createdAccount = z.object({ name: accountName, ownerKey: z.string() });
 export const account = z.object({
   name: accountName,
   status: z.enum(['active', 'suspended']),
   timeZone: z.string(),
   clientIdForm: z.string(),
+  renewGraceSeconds,
   createdAt: timestamp,
 });
 export const accountPage = page(account);

@@ -32,7 +32,7 @@ export function createAccountService(deps: Deps) {
   return {
     /** Makes an account with its authorities, its built-in policies and its first owner key. @throws DomainError `account-exists` */
     async create(
-      { name, timeZone = 'UTC', clientIdForm = 'thing' }: NewAccount,
+      { name, timeZone = 'UTC', clientIdForm = 'thing', renewGraceSeconds = 0 }: NewAccount,
       origin: Origin,
       ownerKey?: string,
     ): Promise<{ name: string; ownerKey: string }> {
@@ -43,7 +43,8 @@ export function createAccountService(deps: Deps) {
         ownerKey === undefined ? createCredential('twk') : { token: ownerKey, hash: hashCredential(ownerKey) };
       const at = clock();
       await commitAddition(async (tx) => {
-        if (!(await store.insert(tx, { name, ...settings, createdAt: at }))) throw accountExists(name);
+        if (!(await store.insert(tx, { name, ...settings, renewGraceSeconds, createdAt: at })))
+          throw accountExists(name);
         const entries = await insertFoundations(tx);
         await audit(tx, { at, account: name, origin, action: 'account.create', target: `account:${name}` });
         await insertOwnerKey(tx, name, origin, hash);
@@ -55,6 +56,19 @@ export function createAccountService(deps: Deps) {
     exists: async (name: string): Promise<boolean> => (await store.find(name)) !== null,
 
     list: store.list,
+
+    /** Changes how long its things can renew after their certificates expired, where their enrollments do not say. @throws DomainError `not-found` */
+    async setGrace(name: string, seconds: number, origin: Origin) {
+      const account = await store.find(name);
+      if (!account) throw new DomainError('not-found', `there is no account ${name}`);
+      await commit(async (tx) => {
+        await store.setGrace(tx, name, seconds);
+        const detail = { before: account.renewGraceSeconds, after: seconds };
+        const target = `account:${name}`;
+        await audit(tx, { at: clock(), account: name, origin, action: 'account.set-renew-grace', target, detail });
+      });
+      return { ...account, renewGraceSeconds: seconds };
+    },
 
     /** Suspends or resumes an account; repeating it changes nothing. @throws DomainError `not-found`, `conflict` for `default` */
     async setStatus(name: string, status: 'active' | 'suspended', origin: Origin) {

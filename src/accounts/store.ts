@@ -8,7 +8,7 @@ export function createAccountStore(db: Database) {
     /** False when the name is or was taken. */
     async insert(
       tx: Transaction,
-      account: { name: string; timeZone: string; clientIdForm: string; createdAt: Date },
+      account: { name: string; timeZone: string; clientIdForm: string; renewGraceSeconds: number; createdAt: Date },
     ): Promise<boolean> {
       const { count } = await tx.account.createMany({ data: [account], skipDuplicates: true });
       return count === 1;
@@ -22,6 +22,10 @@ export function createAccountStore(db: Database) {
         orderBy: { name: 'asc' },
         take: limit,
       }),
+
+    async setGrace(tx: Transaction, name: string, renewGraceSeconds: number): Promise<void> {
+      await tx.account.update({ where: { name }, data: { renewGraceSeconds } });
+    },
 
     /** The account as it is now; undefined when nothing changed. */
     async setStatus(tx: Transaction, name: string, status: 'active' | 'suspended') {

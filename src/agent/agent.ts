@@ -3,25 +3,29 @@ import { SignJWT } from 'jose';
 import { numericDate, systemClock, type Clock } from '../clock.js';
 import { encodeCsr } from '../pki/csr/encode.js';
 import { readPem } from '../pki/pem.js';
-import { call } from './client.js';
+import { untilDecided, type Patience, type Wait } from './approval.js';
+import { call, isPassing } from './client.js';
 import type { Trust } from './connection.js';
 import { AgentError } from './errors.js';
+import { learn, trustOf, type Told } from './trust.js';
 import { openFolder, type AgentState, type AgentTokens, type Folder } from './folder.js';
 
+export type { Patience, Wait } from './approval.js';
 export { AgentError } from './errors.js';
 
 /** Where the agent keeps its files, and whom it trusts. */
 export type AgentOptions = Trust & { out: string; clock?: Clock };
 
 /** What a first boot needs. */
-export type ProvisionOptions = AgentOptions & {
-  server: string;
-  /** The enrollment token, `twe_...`. */
-  enrollment: string;
-  name: string;
-  thingType?: string | undefined;
-  attributes?: Record<string, string> | undefined;
-};
+export type ProvisionOptions = AgentOptions &
+  Patience & {
+    server: string;
+    /** The enrollment token, `twe_...`. */
+    enrollment: string;
+    name: string;
+    thingType?: string | undefined;
+    attributes?: Record<string, string> | undefined;
+  };
 
 /** What a device is after an operation: certificate and key lie in the folder. */
 export type Identity = { thingName: string; account: string; serialNumber: string; notAfter: Date };
@@ -32,6 +36,7 @@ type CertificateAnswer = {
   token?: { accessToken: string; expiresIn: number; refreshToken: string };
   serverTime: string;
   links: { token: string; renew: string };
+  trust?: string;
 };
 
 type TokenAnswer = { access_token: string; expires_in: number; refresh_token?: string };
@@ -40,35 +45,56 @@ const json = { 'content-type': 'application/json' };
 const tokenMarginSeconds = 60;
 
 /**
- * First boot: makes a key in `out`, has it certified, and writes certificate, chain and tokens beside it.
+ * First boot: makes a key in `out`, has it certified, and writes certificate, chain and tokens beside it. Where the
+ * enrollment needs approval, it waits until an operator has decided.
  * Run again after a kill at any moment it resumes with the same key and gets the same certificate; run
- * again after success it does nothing. @throws AgentError
+ * again after success it does nothing, until the certificate has expired: then it renews or provisions again. @throws AgentError
  * @example
  * const { serialNumber } = await provision({ server: 'https://things.example.com', enrollment, name: 'pump-7', out: 'device' });
  */
 export async function provision(options: ProvisionOptions): Promise<Identity> {
   const folder = openFolder(options.out, { create: true });
   const present = folder.certificate();
-  if (present) return identityOf(folder.requireIdentity().state, present);
+  if (!present) return firstBoot(options, folder);
+  const { state } = folder.requireIdentity();
+  if (!isExpired(present, serverSeconds(options, state))) return identityOf(state, present);
+  return renew(options).catch(async (error: unknown) => {
+    if (isPassing(error)) throw error;
+    const expired = `the certificate in ${options.out} expired at ${new Date(present.validTo).toISOString()}`;
+    return firstBoot(options, folder).catch((again: unknown) => {
+      const reasons = `renewing: ${(error as Error).message}; provisioning again: ${(again as Error).message}`;
+      throw new AgentError(`${expired}. ${reasons}`, again instanceof AgentError ? again.code : undefined);
+    });
+  });
+}
+
+async function firstBoot(options: ProvisionOptions, folder: Folder): Promise<Identity> {
   const csr = encodeCsr(folder.deviceKey());
-  const { name: thingName, thingType, attributes } = options;
-  const answer = await call<CertificateAnswer>(
-    new URL('/v1/provision', options.server).href,
-    {
-      method: 'POST',
-      headers: { ...json, authorization: `Bearer ${options.enrollment}` },
-      body: JSON.stringify({ thingName, thingType, csr, attributes }),
-    },
-    options,
-  );
+  const { name: thingName, thingType, attributes, ca } = options;
+  const request = {
+    method: 'POST',
+    headers: { ...json, authorization: `Bearer ${options.enrollment}` },
+    body: JSON.stringify({ thingName, thingType, csr, attributes }),
+  } as const;
+  const url = new URL('/v1/provision', options.server).href;
+  const trust = trustOf(options, folder);
+  const answer = await untilDecided(() => call<CertificateAnswer | Wait>(url, request, trust), options);
   const now = (options.clock ?? systemClock)();
   const { name, account } = answer.thing;
   const clockOffset = offsetTo(answer.serverTime, now);
-  const state: AgentState = { server: options.server, thing: { name, account }, links: answer.links, clockOffset };
+  const { token: tokenUrl, renew: renewUrl } = answer.links;
+  const state: AgentState = {
+    server: options.server,
+    thing: { name, account },
+    links: { token: tokenUrl, renew: renewUrl },
+    clockOffset,
+    ...(ca === undefined ? {} : { pinned: true }),
+  };
   const tokens = answer.token && {
     ...tokensOf(answer.token.accessToken, answer.token.expiresIn, now, clockOffset),
     refreshToken: answer.token.refreshToken,
   };
+  if (ca !== undefined && folder.trust() === undefined) folder.writeTrust(ca);
   folder.writeIdentity(state, tokens, answer.certificate.pem, answer.certificate.chainPem);
   return identityOf(state, folder.certificate()!);
 }
@@ -80,9 +106,14 @@ export async function provision(options: ProvisionOptions): Promise<Identity> {
  */
 export async function accessToken(options: AgentOptions): Promise<string> {
   const folder = openFolder(options.out);
-  const { state } = folder.requireIdentity();
+  const { state, certificate } = folder.requireIdentity();
   const known = folder.tokens();
   if (known && isFresh(known, serverSeconds(options, state))) return known.accessToken;
+  // Renewing asks for a token with the new key.
+  if (isExpired(certificate, serverSeconds(options, state))) {
+    await renew(options);
+    return folder.tokens()!.accessToken;
+  }
   const refreshed = known?.refreshToken === undefined ? undefined : await refresh(options, folder, known.refreshToken);
   return (refreshed ?? (await clientCredentials(options, folder))).accessToken;
 }
@@ -104,13 +135,32 @@ export async function renew(options: AgentOptions & { force?: boolean }): Promis
     call<CertificateAnswer>(
       state.links.renew,
       { method: 'POST', headers: json, body: JSON.stringify({ csr, proof }) },
-      options,
+      trustOf(options, folder),
     ),
   );
   folder.replaceIdentity(answer.certificate.pem, answer.certificate.chainPem);
+  learn(folder, answer);
   // The first word signed with the new key ends the old certificate.
   await clientCredentials(options, folder);
   return { ...identityOf(state, folder.certificate()!), renewed: true };
+}
+
+/**
+ * Asks the server what it knows of this device, and keeps where the server is and whom to trust from now on. @throws AgentError
+ * @example
+ * await lookUp({ out: 'device' });
+ */
+export async function lookUp(options: AgentOptions): Promise<void> {
+  const token = await accessToken(options);
+  const folder = openFolder(options.out);
+  const url = folder.requireIdentity().state.links.token.replace(/\/v1\/token$/, '/v1/self');
+  const headers = { authorization: `Bearer ${token}` };
+  learn(folder, await call<Told>(url, { method: 'GET', headers }, trustOf(options, folder)));
+}
+
+/** Whether a certificate has expired at an instant of the server's clock (seconds since 1970). */
+export function isExpired({ validTo }: X509Certificate, at: number): boolean {
+  return at >= Date.parse(validTo) / 1000;
 }
 
 /** Whether two thirds of a certificate's life are over at an instant of the server's clock (seconds since 1970). */
@@ -153,7 +203,7 @@ async function requestToken(
     return call<TokenAnswer>(
       state.links.token,
       { method: 'POST', headers: json, body: JSON.stringify({ ...grant, ...client }) },
-      options,
+      trustOf(options, folder),
     );
   });
   const now = (options.clock ?? systemClock)();

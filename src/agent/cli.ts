@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import type { Identity } from './agent.js';
+import type { Identity, Wait } from './agent.js';
 import { AgentError } from './errors.js';
 
 type Folder = { out: string; ca?: string };
@@ -16,6 +16,7 @@ type ProvisionFlags = Folder & {
 };
 
 const checkMs = 60_000;
+const checksOfLookUp = 60;
 
 // The agent itself is loaded when a command runs: help needs none of it.
 const agent = () => import('./agent.js');
@@ -74,7 +75,14 @@ async function provisionNow({ server, name, type, attribute, ...flags }: Provisi
   const { provision } = await agent();
   const enrollment = enrollmentOf(flags);
   const wanted = { server, enrollment, name, thingType: type, attributes: attribute };
-  print(provisionedText(await provision({ ...folderOf(flags), ...wanted }), flags.out));
+  const identity = await provision({ ...folderOf(flags), ...wanted, onWaiting: sayWaiting });
+  print(provisionedText(identity, flags.out));
+}
+
+function sayWaiting({ id }: Wait): void {
+  process.stderr.write(
+    `thingward agent: waiting for an operator to approve this device, as ${id} (POST /v1/waiting/${id}/approve); stop and run again at any time\n`,
+  );
 }
 
 function enrollmentOf({ enrollment, enrollmentFile }: Pick<ProvisionFlags, 'enrollment' | 'enrollmentFile'>): string {
@@ -103,14 +111,15 @@ async function renewNow({ force = false, ...flags }: Folder & { force?: boolean 
 }
 
 async function stay(flags: Folder): Promise<void> {
-  const { accessToken, renew } = await agent();
+  const { accessToken, lookUp, renew } = await agent();
   const folder = folderOf(flags);
   print('keeping certificate and token fresh; stop with Ctrl-C\n');
-  for (;;) {
+  for (let round = 0; ; round++) {
     try {
       const { renewed, serialNumber } = await renew(folder);
       if (renewed) print(`renewed: certificate ${serialNumber}\n`);
       await accessToken(folder);
+      if (round % checksOfLookUp === 0) await lookUp(folder);
     } catch (error) {
       process.stderr.write(`thingward agent: ${(error as Error).message}; trying again in a minute\n`);
     }

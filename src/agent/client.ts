@@ -30,7 +30,8 @@ const passingErrors = new Set([
 
 class ServerBusy extends AgentError {}
 
-function isPassing(error: unknown): boolean {
+/** Whether a failure is of the network or the server, and may be over later. */
+export function isPassing(error: unknown): boolean {
   return error instanceof ServerBusy || passingErrors.has((error as NodeJS.ErrnoException).code ?? '');
 }
 

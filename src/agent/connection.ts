@@ -13,14 +13,26 @@ export type Request = { method: 'GET' | 'POST'; headers?: Record<string, string>
 export type Response = { status: number; body: string };
 
 /** PEM certificates to trust instead of the system's; with them a wrong clock does not matter. */
-export type Trust = { ca?: string | undefined };
+export type Trust = {
+  ca?: string | undefined;
+  /** The system's certificates will do too. */
+  orSystem?: boolean;
+};
 
 const timeoutMs = 30_000;
 const dateErrors = new Set(['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED']);
+const distrustErrors = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_SIGNATURE_FAILURE',
+]);
 const serverAuth = '1.3.6.1.5.5.7.3.1';
 
 /** Sends one request. Plain http only to this machine; https by the pinned CA, or the system's. @throws AgentError */
-export async function send(url: URL, request: Request, { ca }: Trust): Promise<Response> {
+export async function send(url: URL, request: Request, { ca, orSystem = false }: Trust): Promise<Response> {
   if (url.protocol === 'http:') {
     if (!isLoopback(url.hostname))
       throw new AgentError(`${url.origin} is not this machine: use https, or the secrets would travel unencrypted`);
@@ -32,6 +44,8 @@ export async function send(url: URL, request: Request, { ca }: Trust): Promise<R
       request.body,
     );
   } catch (error) {
+    // The handshake failed: nothing was sent yet.
+    if (orSystem && distrustErrors.has((error as NodeJS.ErrnoException).code ?? '')) return send(url, request, {});
     if (!dateErrors.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
     if (ca === undefined)
       throw new AgentError(

@@ -21,6 +21,8 @@ export type AgentState = {
   links: { token: string; renew: string };
   /** What to add to this machine's clock to get the server's, in seconds. */
   clockOffset: number;
+  /** It was told at its first boot whom to trust: the system's certificates do not count. */
+  pinned?: true;
 };
 
 /** Tokens; `expiresAt` is by the server's clock, in seconds since 1970, `expiresIn` their whole life. */
@@ -30,7 +32,7 @@ export type Folder = ReturnType<typeof openFolder>;
 
 /**
  * The agent's files. Each is replaced as a whole and reaches the disk before the next step, so that a
- * kill at any moment leaves the old or the new: `device.key`, `device.crt`, `chain.pem`, `agent.json`,
+ * kill at any moment leaves the old or the new: `device.key`, `device.crt`, `chain.pem`, `trust.pem`, `agent.json`,
  * `token.json`, and `next.key`, `next.crt` during a renewal. The folder is made only with `create`.
  */
 export function openFolder(path: string, { create = false } = {}) {
@@ -99,6 +101,10 @@ export function openFolder(path: string, { create = false } = {}) {
     tokens: () => readJson<AgentTokens>('token.json'),
     writeState,
     writeTokens,
+
+    /** The certificates by which the server is believed, as it said last. */
+    trust: () => read('trust.pem'),
+    writeTrust: (pem: string) => write('trust.pem', pem),
 
     /** Writes a first identity; the certificate last, because its presence says that everything exists. */
     writeIdentity(next: AgentState, tokens: AgentTokens | undefined, certificatePem: string, chainPem: string): void {

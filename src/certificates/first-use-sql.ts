@@ -5,6 +5,7 @@ import { revokedEntry, tokenFamilyEntry, type LoggedCertificate } from '../log/b
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
 import type { HeldCertificate } from '../registry.js';
+import { canComeBack } from '../renewal-grace-sql.js';
 
 type Deps = { commit: Commit; audit: AppendAudit; log: AppendLog };
 
@@ -75,7 +76,7 @@ function older(tx: Transaction, { serialNumber, thing, createdAt }: HeldCertific
   return tx.$queryRaw<Ending['certificates']>(sql`
     SELECT ${ended} FROM certificates c LEFT JOIN enrollments e ON e.id = c.enrollment_id
     WHERE c.thing_id = ${thing.id}::uuid AND c.serial_number <> ${serialNumber} AND c.created_at <= ${createdAt}
-      AND c.revoked_at IS NULL AND c.not_after > ${at}
+      AND c.revoked_at IS NULL AND ${canComeBack(at)}
       AND NOT (c.first_used_at IS NULL AND c.renews IS NULL AND e.reenrolls_thing_id IS NOT NULL)
     ORDER BY c.created_at, c.serial_number`);
 }
@@ -97,7 +98,7 @@ function unrelated(
       SELECT ${serialNumber}::text AS serial_number
       UNION SELECT r.serial_number FROM certificates r JOIN own ON r.renews = own.serial_number)
     SELECT ${ended} FROM certificates c LEFT JOIN enrollments e ON e.id = c.enrollment_id
-    WHERE c.thing_id = ${thing.id}::uuid AND c.not_after > ${at}
+    WHERE c.thing_id = ${thing.id}::uuid AND ${canComeBack(at)}
       AND c.serial_number NOT IN (SELECT serial_number FROM own)
       AND NOT (c.renews IS NULL AND e.reenrolls_thing_id IS NOT NULL AND e.created_at > ${openedAt})
       AND (c.revoked_at IS NULL OR c.reason IN ('certificateHold', 'superseded') OR (${reason} = 'keyCompromise' AND c.reason <> 'keyCompromise'))

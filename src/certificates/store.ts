@@ -1,4 +1,5 @@
 import type { Database } from '../db/client.js';
+import { readGrace } from '../renewal-grace-sql.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
 import type { CertificateStatus } from './status.js';
 
@@ -25,6 +26,9 @@ export function createCertificateStore(db: Database) {
       const row = await db.certificate.findUnique({ where: { serialNumber, accountName: account }, include: holder });
       return row ? toHeldCertificate(row) : undefined;
     },
+
+    /** How long a certificate can be renewed after it expired, in seconds. */
+    graceOf: (serialNumber: string): Promise<number> => readGrace(db, serialNumber),
 
     /** The certificates of a thing that are valid now, newest first. */
     async findLiveOf(account: string, thingName: string, at: Date, limit: number): Promise<HeldCertificate[]> {

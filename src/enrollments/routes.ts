@@ -58,6 +58,25 @@ export function enrollmentRoutes(service: EnrollmentService) {
       async (request) => present(await service.get(grantee(request).account, request.params.id)),
     );
 
+    app.patch(
+      '/v1/enrollments/:id',
+      {
+        config: { access: 'enrollments:write' },
+        schema: {
+          summary: 'Change how long its devices can renew after their certificates expired',
+          tags,
+          params: schema.enrollmentParams,
+          body: schema.enrollmentPatch,
+          response: { 200: schema.enrollment },
+        },
+      },
+      async (request) => {
+        const { account } = grantee(request);
+        const { renewGraceSeconds } = request.body;
+        return present(await service.setGrace(account, request.params.id, renewGraceSeconds, originOf(request)));
+      },
+    );
+
     app.post(
       '/v1/enrollments/:id/revoke',
       {
@@ -88,12 +107,23 @@ function requireAllEffects(caller: Grantee, request: schema.NewEnrollment): void
     requirePermissions(caller, ['things:write'], 'an enrollment with attributes');
 }
 
-function present({ segment, thingType, expiresAt, revokedAt, createdAt, ...shown }: ShownEnrollment) {
+function present({
+  segment,
+  thingType,
+  approval,
+  renewGraceSeconds,
+  expiresAt,
+  revokedAt,
+  createdAt,
+  ...shown
+}: ShownEnrollment) {
   const { account: _, reenrollsThingId: __, reenrollReason: ___, bringsBack: ____, movesKeys: _____, ...rest } = shown;
   return {
     ...rest,
     ...(thingType === null ? {} : { thingType }),
     ...(segment === null ? {} : { segment }),
+    ...(renewGraceSeconds === null ? {} : { renewGraceSeconds }),
+    ...(approval === null ? {} : { approval: 'required' as const }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     ...(revokedAt === null ? {} : { revokedAt: rfc3339(revokedAt) }),
     createdAt: rfc3339(createdAt),

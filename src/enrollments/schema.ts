@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { parseRange } from '../address.js';
-import { attributeName, attributes, instant, page, policyName, segmentName, thingType, timestamp } from '../shapes.js';
+import {
+  attributeName,
+  attributes,
+  instant,
+  page,
+  policyName,
+  renewGraceSeconds,
+  segmentName,
+  thingType,
+  timestamp,
+} from '../shapes.js';
 
 const thingNamePattern = z
   .string()
@@ -16,11 +26,19 @@ export const newEnrollment = z
     thingNamePattern,
     thingType: thingType.optional(),
     maxUses: z.int().min(1).max(10_000_000),
-    expiresAt: instant.optional(),
+    expiresAt: z
+      .union([instant, z.literal('never')])
+      .optional()
+      .describe('In 30 days when absent; never is the way to none'),
     sourceCidrs: z.array(cidr).min(1).max(100).optional(),
     attributes: attributes.optional(),
     deviceAttributes: z.array(attributeName).max(50).optional(),
     segment: segmentName.optional(),
+    approval: z
+      .literal('required')
+      .optional()
+      .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
+    renewGraceSeconds: renewGraceSeconds.optional(),
   })
   .refine(
     ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -41,12 +59,16 @@ export const enrollment = z.object({
   attributes: z.record(z.string(), z.string()),
   deviceAttributes: z.array(z.string()),
   segment: segmentName.optional(),
+  approval: z.literal('required').optional(),
+  renewGraceSeconds: renewGraceSeconds.optional(),
   createdAt: timestamp,
   createdBy: z.string(),
   revokedAt: timestamp.optional(),
 });
 export const enrollmentPage = page(enrollment);
 export const enrollmentParams = z.strictObject({ id: z.uuid() });
+/** What may change of an enrollment; null takes it away, so that the account's counts. */
+export const enrollmentPatch = z.strictObject({ renewGraceSeconds: renewGraceSeconds.nullable() });
 /** With `andThings`, everything that the enrollment made is revoked too. */
 export const revokeEnrollment = z.strictObject({ andThings: z.boolean().optional() }).nullish();
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AppendAudit } from '../audit/store.js';
-import type { Clock } from '../clock.js';
+import { addSeconds, type Clock } from '../clock.js';
 import { createCredential } from '../access/credentials.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
@@ -30,6 +30,7 @@ type Deps = {
 type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: StoredEnrollment };
 
 const reenrollSeconds = 24 * 3600;
+const lifeSeconds = 30 * 86_400;
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
@@ -71,11 +72,13 @@ export function createEnrollmentService({
         thingNamePattern: request.thingNamePattern,
         thingType: request.thingType ?? null,
         maxUses: request.maxUses,
-        expiresAt: request.expiresAt === undefined ? null : new Date(request.expiresAt),
+        expiresAt: expiryOf(request, clock()),
         sourceCidrs: request.sourceCidrs ?? [],
         attributes: request.attributes ?? {},
         deviceAttributes: request.deviceAttributes ?? [],
         segment: request.segment ?? null,
+        approval: request.approval ?? null,
+        renewGraceSeconds: request.renewGraceSeconds ?? null,
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -106,6 +109,8 @@ export function createEnrollmentService({
         thingType: thing.thingType,
         expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
         reenrollsThingId: thing.id,
+        // A thing that comes back belongs to this enrollment.
+        renewGraceSeconds: await store.graceOf(tx, thing.id),
         ...rights,
       };
       const { token, hash } = createCredential('twe');
@@ -134,6 +139,18 @@ export function createEnrollmentService({
     /** The enrollments of an account, from the one after `after`. */
     async list(account: string, after: string | undefined, limit: number): Promise<ShownEnrollment[]> {
       return (await store.list(account, after, limit)).map(show);
+    },
+
+    /** Changes how long its things can renew after their certificates expired. @throws DomainError `not-found` */
+    async setGrace(account: string, id: string, seconds: number | null, origin: Origin): Promise<ShownEnrollment> {
+      const enrollment = await get(account, id);
+      await store.transaction(async (tx) => {
+        await store.setGrace(tx, account, id, seconds);
+        const at = clock();
+        const detail = { before: enrollment.renewGraceSeconds, after: seconds };
+        await audit(tx, { ...auditOf('enrollment.set-renew-grace', enrollment, origin, at), detail });
+      });
+      return show(await get(account, id));
     },
 
     /**
@@ -176,6 +193,12 @@ export function createEnrollmentService({
   };
 }
 
+/** A forgotten token does no harm after a month. */
+function expiryOf({ expiresAt }: NewEnrollment, at: Date): Date | null {
+  if (expiresAt === 'never') return null;
+  return expiresAt === undefined ? addSeconds(at, lifeSeconds) : new Date(expiresAt);
+}
+
 function newEnrollment(account: string, origin: Origin, createdAt: Date) {
   return {
     id: randomUUID(),
@@ -192,6 +215,8 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     reenrollReason: null,
     bringsBack: false,
     movesKeys: false,
+    approval: null,
+    renewGraceSeconds: null,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,

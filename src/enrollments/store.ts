@@ -22,6 +22,10 @@ export type StoredEnrollment = {
   bringsBack: boolean;
   /** It may take a key over from a thing that is revoked or deleted. */
   movesKeys: boolean;
+  /** `required`: its devices wait until an operator approves each. */
+  approval: string | null;
+  /** How long its things can renew after their certificates expired, in seconds; null means as long as the account says. */
+  renewGraceSeconds: number | null;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
@@ -62,6 +66,20 @@ export function createEnrollmentStore(db: Database) {
       return rows.map(toStoredEnrollment);
     },
 
+    /** What the enrollment of a thing says about renewal after expiry. */
+    async graceOf(tx: Transaction, thingId: string): Promise<number | null> {
+      const [row] = await tx.$queryRaw<{ seconds: number | null }[]>(sql`
+        SELECT e.renew_grace_seconds AS seconds FROM things t JOIN enrollments e ON e.id = t.enrollment_id WHERE t.id = ${thingId}::uuid`);
+      return row?.seconds ?? null;
+    },
+
+    /** False when there is no such enrollment. */
+    async setGrace(tx: Transaction, account: string, id: string, seconds: number | null): Promise<boolean> {
+      const where = { id, accountName: account };
+      const { count } = await tx.enrollment.updateMany({ where, data: { renewGraceSeconds: seconds } });
+      return count === 1;
+    },
+
     /** The names of the things that an enrollment made and that are not revoked yet. */
     async thingsOf(id: string): Promise<string[]> {
       const rows = await db.thing.findMany({
@@ -97,6 +115,6 @@ export function createEnrollmentStore(db: Database) {
 
 type Row = NonNullable<Awaited<ReturnType<Database['enrollment']['findUnique']>>>;
 
-function toStoredEnrollment({ accountName, tokenHash: _, attributes, ...row }: Row): StoredEnrollment {
+function toStoredEnrollment({ accountName, tokenHash: _, approved: __, attributes, ...row }: Row): StoredEnrollment {
   return { ...row, account: accountName, attributes: attributes as Record<string, string> };
 }

@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import { isIPv6 } from 'node:net';
+import { networkOf } from '../address.js';
 import type { Clock } from '../clock.js';
 import { DomainError, type ErrorCode } from '../errors.js';
 
@@ -88,20 +88,4 @@ export function createFailureLimiter(perMinute: number, clock: Clock): FailureLi
       }
     },
   };
-}
-
-/** What failures of an address are counted under: an IPv4 address as it is, also when written as IPv6; of IPv6 the first 64 bits. */
-export function networkOf(address: string): string {
-  if (!isIPv6(address)) return address;
-  const plain = address.split('%')[0]!.toLowerCase();
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain);
-  if (mapped) return mapped[1]!;
-  const [head, tail] = plain.split('::') as [string, string | undefined];
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  // An IPv4 address at the end stands for two groups.
-  const length = before.length + after.length + ((after.at(-1) ?? before.at(-1) ?? '').includes('.') ? 1 : 0);
-  const groups = [...before, ...Array.from({ length: Math.max(0, 8 - length) }, () => '0'), ...after];
-  const network = groups.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
-  return `${network.join(':')}::/64`;
 }

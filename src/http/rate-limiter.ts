@@ -1,9 +1,9 @@
+import { networkOf } from '../address.js';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { burstSeconds } from '../limits.js';
 import { isLoopback } from './client-address.js';
-import { networkOf } from './failure-limiter.js';
 
 /** What a request costs the server: `free` is what proxies ask and follow, which is never held back. */
 export type Cost = 'free' | 'read' | 'write' | 'heavy';

@@ -78,9 +78,11 @@ export function createLists(deps: Deps): Door<Verbs> {
     statusUrl: (issuerId) => `${publicUrl}/status/${issuerId}`,
   });
   const { chainPem } = issuers;
+  const pki = pkiRoutes({ ...publisher, clock, chainPem, encodePem: createListPem() });
   return {
     verbs: { lists, publisher, compact, open: store.open, openShards: store.shards, findSerials: store.findSerials },
-    routes: [compactRoutes(compact), pkiRoutes({ ...publisher, clock, chainPem, encodePem: createListPem() })],
+    routes: [compactRoutes(compact), pki],
+    pkiRoutes: [pki],
     follows: [lists],
     chores: [
       // Of two that sign the same list, the database takes the first: a list replaces the one whose number it follows.

@@ -21,5 +21,6 @@ export function createOcsp({ clock, reader, findSerials, issuers }: Deps): Door<
   const { requireLease } = reader;
   const authorities = createAuthorities<StoredIssuer>({ clock, all, inAccount });
   const responder = createResponder<StoredIssuer>({ clock, authorities, requireLease, findSerials, open });
-  return { verbs: responder, routes: [ocspRoutes(responder)], follows: [authorities, responder] };
+  const routes = [ocspRoutes(responder)];
+  return { verbs: responder, routes, pkiRoutes: routes, follows: [authorities, responder] };
 }

@@ -30,3 +30,6 @@ export type Provisioned = {
   privateKey?: KeyObject;
   family?: FamilyToken;
 };
+
+/** A device that waits until an operator approves it: under which id, and when to ask again. */
+export type StillWaiting = { waiting: { id: string; retryAfter: number } };

@@ -9,11 +9,15 @@ import { createRenewalStore } from './renewal-store.js';
 import { provisioningRoutes } from './routes.js';
 import { createProvisioningService } from './service.js';
 import { createProvisioningStore, type LockRoom } from './store.js';
+import { waitingRoutes } from './waiting/routes.js';
+import { createWaitingService } from './waiting/service.js';
+import { createWaitingStore } from './waiting/store.js';
 
 type PresenterDeps = Parameters<typeof createPresenter>[0];
 type ProvisioningDeps = Parameters<typeof createProvisioningService>[0];
 type RenewalDeps = Parameters<typeof createRenewFor>[0];
 type ProofDeps = Parameters<typeof createRenewalByProof>[0];
+type WaitingDeps = Parameters<typeof createWaitingService>[0];
 type RouteDeps = Parameters<typeof provisioningRoutes>[0];
 
 type Proof = Parameters<ProofDeps['useUp']>[0];
@@ -21,7 +25,7 @@ type Proof = Parameters<ProofDeps['useUp']>[0];
 type Deps = Ledger &
   Pick<Shared, 'failures'> & {
     config: Pick<Config, 'publicUrl'>;
-    enrollments: ProvisioningDeps['enrollments'] & Pick<RouteDeps, 'isRemembered'>;
+    enrollments: ProvisioningDeps['enrollments'] & WaitingDeps['enrollments'] & Pick<RouteDeps, 'isRemembered'>;
     signing: PresenterDeps['signing'] & ProvisioningDeps['signing'] & RenewalDeps['signing'];
     tokens: {
       assertions: { verify(proof: string, type: 'renew+jwt'): Promise<Proof>; useUp(proof: Proof): Promise<void> };
@@ -33,16 +37,25 @@ type Deps = Ledger &
     render: PresenterDeps['render'];
     markUsed: RenewalDeps['markUsed'];
     inAws: PresenterDeps['inAws'];
+    trust: PresenterDeps['trust'];
   };
 
 /** First boot and renewal. */
-export function createProvisioning(deps: Deps): Door<{ identity: ReturnType<typeof createPresenter>['identity'] }> {
+export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeof createPresenter>['present'] }> {
   const { config, db, commit, audit, log, enrollments, tokens, lockRoom, failures } = deps;
   const { assertions, recognises, newFamily, first: firstTokens } = tokens;
+  const store = createProvisioningStore(db, lockRoom);
+  const waiting = createWaitingService({
+    ...deps,
+    newFamily,
+    store,
+    waiting: createWaitingStore(db, audit, lockRoom),
+  });
   const provisioning = createProvisioningService({
     ...deps,
     newFamily,
-    store: createProvisioningStore(db, lockRoom),
+    store,
+    askApproval: waiting.ask,
     reenrollments: createReenrollStore({ commit, audit, log, lockRoom }),
   });
   const renewByProof = createRenewalByProof({
@@ -62,21 +75,23 @@ export function createProvisioning(deps: Deps): Door<{ identity: ReturnType<type
     registers: [],
   });
   return {
-    verbs: { identity: presenter.identity },
+    verbs: { present: presenter.present },
     routes: [
       provisioningRoutes({
         provision: provisioning.provision,
         present: presenter.provisioned,
         async renew(request, origin) {
           const { created, thing, certificate } = await renewByProof(request, origin);
-          return { created, answer: await presenter.identity(thing, certificate) };
+          return { created, answer: await presenter.present(thing, certificate) };
         },
         failures,
         isRemembered: enrollments.isRemembered,
         recognises,
         count: (result) => provisions.inc({ result }),
       }),
+      waitingRoutes(waiting),
     ],
+    chores: [{ name: 'sweep-waiting', everyMs: 3_600_000, instances: 'any', run: waiting.sweep }],
     metrics: [provisions],
   };
 }

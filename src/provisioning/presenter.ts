@@ -22,14 +22,16 @@ type Deps = {
     family: string,
     counter: number,
   ): NonNullable<ProvisionAnswer['token']>;
+  /** By what the device is to believe the server. */
+  trust(): Promise<string | undefined>;
   /** How a thing stands in AWS; undefined while there is no mirror. */
   inAws(provisioned: Provisioned): Promise<ProvisionAnswer['aws']>;
 };
 
 /** Builds what devices learn about themselves. */
 export function createPresenter(deps: Deps) {
-  const { clock, publicUrl, signing, render, firstTokens, inAws } = deps;
-  const identity = async (thing: RegisteredThing, certificate: HandedOut): Promise<RenewAnswer> => {
+  const { clock, publicUrl, signing, render, firstTokens, trust, inAws } = deps;
+  const identity = async (thing: RegisteredThing, certificate: HandedOut): Promise<Omit<RenewAnswer, 'trust'>> => {
     const authority = await signing(thing.account);
     const { urls } = authority;
     // Of what others issued, neither the chain nor a list is known here.
@@ -58,7 +60,11 @@ export function createPresenter(deps: Deps) {
   };
 
   return {
-    identity,
+    /** What a device learns that renews, or asks about itself: also by what to believe the server from now on. */
+    async present(thing: RegisteredThing, certificate: HandedOut): Promise<RenewAnswer> {
+      const believed = await trust();
+      return { ...(await identity(thing, certificate)), ...(believed === undefined ? {} : { trust: believed }) };
+    },
 
     /** The answer to a first boot: the identity, with tokens and private key where they belong to it. */
     async provisioned(result: Provisioned, form: PrivateKeyForm): Promise<ProvisionAnswer> {

@@ -1,9 +1,11 @@
 import type { AppendAudit } from '../audit/store.js';
+import { addSeconds } from '../clock.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { Origin } from '../origin.js';
 import { holdKey } from './key-sql.js';
 import type { IssuedCertificate } from '../issuers/service.js';
 import type { HeldCertificate } from '../registry.js';
+import { isNewest, readGrace } from '../renewal-grace-sql.js';
 
 type RenewalRecord = {
   at: Date;
@@ -21,7 +23,8 @@ export type Renewal = {
 };
 
 /** Why a renewal was not written. */
-export type RenewalRefusal = 'key-in-use' | 'key-barred' | 'too-many' | 'revoked' | 're-enrolling';
+export type RenewalRefusal =
+  'key-in-use' | 'key-barred' | 'too-many' | 'revoked' | 're-enrolling' | 'expired' | 'not-newest';
 
 export type RenewalStore = ReturnType<typeof createRenewalStore>;
 
@@ -39,6 +42,10 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
       });
       return row ? { created: false, certificate: { ...row, der: Buffer.from(row.der) } } : undefined;
     },
+
+    /** What keeps a certificate that has expired from being renewed; undefined when nothing does, or it has not expired. */
+    lateRefusal: (certificate: HeldCertificate, at: Date): Promise<RenewalRefusal | undefined> =>
+      lateRefusal(db, certificate, at),
 
     /** Whether a thing waits for another certificate than this one, or that one for its first use: then nothing older renews. */
     isReenrolling: ({ thing, serialNumber }: HeldCertificate, at: Date): Promise<boolean> =>
@@ -69,6 +76,8 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
           orderBy: { createdAt: 'asc' },
         });
         if (same) return { created: false, certificate: { ...same, der: Buffer.from(same.der) } };
+        const late = await lateRefusal(tx, renews, at);
+        if (late) return late;
         const unused = await tx.certificate.count({
           where: { thingId: thing.id, firstUsedAt: null, revokedAt: null, notAfter: { gt: at } },
         });
@@ -104,6 +113,16 @@ export function createRenewalStore(db: Database, audit: AppendAudit) {
         return { created: true, certificate };
       }),
   };
+}
+
+async function lateRefusal(
+  tx: Transaction,
+  { serialNumber, notAfter }: HeldCertificate,
+  at: Date,
+): Promise<RenewalRefusal | undefined> {
+  if (notAfter > at) return undefined;
+  if (addSeconds(notAfter, await readGrace(tx, serialNumber)) <= at) return 'expired';
+  return (await isNewest(tx, serialNumber)) ? undefined : 'not-newest';
 }
 
 async function isReenrolling(tx: Transaction, thingId: string, renews: string, at: Date): Promise<boolean> {

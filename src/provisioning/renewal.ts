@@ -8,7 +8,7 @@ import type { RenewFor } from './asked.js';
 import { keyOfCsr } from './device-key.js';
 import { keyBarred, keyInUse } from './refusals.js';
 import type { Renewal, RenewalRefusal, RenewalStore } from './renewal-store.js';
-import { deviceValidity } from './service.js';
+import { deviceValidity } from './issue.js';
 
 type Deps = {
   store: RenewalStore;
@@ -22,7 +22,8 @@ export type Renewed = Renewal & { thing: RegisteredThing };
 
 /**
  * Returns the function that gives a certificate for a new key to the holder of one. The same old key and the same CSR
- * give the same bytes; the old certificate stays good until the new one is first used. While a re-enrollment is open
+ * give the same bytes; the old certificate stays good until the new one is first used. Once it has expired, only the
+ * newest of its thing renews, for as long as the enrollment or account allows. While a re-enrollment is open
  * or its certificate unused, nothing older renews.
  */
 export function createRenewFor({ store, clock, signing, markUsed }: Deps) {
@@ -36,6 +37,8 @@ export function createRenewFor({ store, clock, signing, markUsed }: Deps) {
     if (await store.isReenrolling(holder, clock())) throw refusal('re-enrolling');
     const earlier = await store.find(holder.serialNumber, spkiSha256);
     if (earlier) return { ...earlier, thing };
+    const late = await store.lateRefusal(holder, clock());
+    if (late) throw refusal(late);
     await spend();
     await markUsed(holder, actor, clock());
     const { issuerId, issue, nextIndex } = await signing(account);
@@ -63,6 +66,17 @@ function refusal(why: RenewalRefusal): DomainError {
       return new DomainError(
         'certificate-revoked',
         'the certificate was revoked meanwhile: ask an operator to re-enroll the thing',
+      );
+    case 'expired':
+      return new DomainError(
+        'invalid-client',
+        'the certificate has expired, and can be renewed no more: ask an operator to re-enroll the thing',
+        { error: 'invalid_client' },
+      );
+    case 'not-newest':
+      return new DomainError(
+        'conflict',
+        'the certificate has expired, and the thing has a newer one: renew with that, or send the csr that you got it for; if its key is lost, ask an operator to re-enroll the thing',
       );
     case 'too-many':
       return new DomainError('conflict', 'too many renewals of this thing were never used: use the last one');

@@ -15,14 +15,15 @@ export function sameAs({ enrollmentId, thing, spkiSha256 }: ProvisionRecord): Re
 
 /**
  * The answer that an equal request got before, with the next token of its family while none was ever used; undefined
- * when there was none. @throws DomainError `thing-not-active`, `certificate-revoked`
+ * when there was none after `since`, a day ago by default. @throws DomainError `thing-not-active`, `certificate-revoked`
  */
 export async function repeat(
   { store, clock }: { store: ProvisioningStore; clock: Clock },
   of: RepeatOf,
+  since = addSeconds(clock(), -repeatSeconds),
 ): Promise<Provisioned | undefined> {
   const at = clock();
-  const found = await store.findRepeat(of, addSeconds(at, -repeatSeconds));
+  const found = await store.findRepeat(of, since);
   if (!found) return undefined;
   const { thing, certificate } = found;
   if (thing.status !== 'active') throw notActive(thing);

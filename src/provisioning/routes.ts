@@ -3,8 +3,7 @@ import { enrollmentCaller, originOf } from '../http/request.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';
-import type { FirstBoot } from './asked.js';
-import type { Provisioned } from './asked.js';
+import type { FirstBoot, Provisioned, StillWaiting } from './asked.js';
 import type { Origin } from '../origin.js';
 
 /** The answer to a first boot. */
@@ -17,7 +16,7 @@ export type RenewAnswer = z.output<typeof schema.renewAnswer>;
 export type PrivateKeyForm = Pick<schema.ProvisionRequest, 'format' | 'password'>;
 
 type Deps = {
-  provision(tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Provisioned>;
+  provision(tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Provisioned | StillWaiting>;
   present(provisioned: Provisioned, form: PrivateKeyForm): Promise<ProvisionAnswer>;
   renew(request: schema.RenewRequest, origin: Origin): Promise<{ created: boolean; answer: RenewAnswer }>;
   failures: FailureLimiter;
@@ -26,7 +25,7 @@ type Deps = {
   /** Whether a JWT names a certificate that signed something recently. */
   recognises(proof: string): boolean;
   /** Notes how a first boot ended. */
-  count(result: 'created' | 'repeated'): void;
+  count(result: 'created' | 'repeated' | 'waiting'): void;
 };
 
 const tags = ['agents'];
@@ -42,7 +41,7 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
           summary: 'First boot: a thing, a certificate and a token in one call that is safe to repeat',
           tags,
           body: schema.provisionRequest,
-          response: { 200: schema.provisionAnswer, 201: schema.provisionAnswer },
+          response: { 200: schema.provisionAnswer, 201: schema.provisionAnswer, 202: schema.waitingAnswer },
         },
       },
       async (request, reply) => {
@@ -50,17 +49,20 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
         // would cost as much as a signature. A test holds every answer against the schema.
         void reply.type('application/json; charset=utf-8').serializer(JSON.stringify);
         const { tokenHash } = enrollmentCaller(request);
-        const provisioned = await failures.counting(
+        const result = await failures.counting(
           request.ip,
           () => isRemembered(tokenHash),
           () => provision(tokenHash, () => schema.toFirstBoot(request.body), originOf(request)),
         );
-        const answer = await present(provisioned, request.body);
-        count(provisioned.created ? 'created' : 'repeated');
-        return reply
-          .code(provisioned.created ? 201 : 200)
-          .header('cache-control', 'no-store')
-          .send(answer);
+        void reply.header('cache-control', 'no-store');
+        if ('waiting' in result) {
+          count('waiting');
+          const { id, retryAfter } = result.waiting;
+          return reply.code(202).header('retry-after', retryAfter).send({ status: 'waiting', id, retryAfter });
+        }
+        const answer = await present(result, request.body);
+        count(result.created ? 'created' : 'repeated');
+        return reply.code(result.created ? 201 : 200).send(answer);
       },
     );
 

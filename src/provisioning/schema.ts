@@ -11,6 +11,7 @@ import {
   thingName,
   thingType,
   timestamp,
+  trust,
 } from '../shapes.js';
 
 export const provisionRequest = z
@@ -52,6 +53,12 @@ export const provisionAnswer = z.object({
   links,
 });
 
+export const waitingAnswer = z.object({
+  status: z.literal('waiting'),
+  id: z.uuid(),
+  retryAfter: z.int().describe('Seconds until the same request should be sent again'),
+});
+
 export const renewRequest = z.strictObject({ csr: z.string().min(1).max(32_768), proof: z.string().min(1).max(8192) });
 export const renewAnswer = z.object({
   thing,
@@ -59,6 +66,7 @@ export const renewAnswer = z.object({
   policies: z.array(renderedPolicy),
   serverTime: timestamp,
   links,
+  trust: trust.optional(),
 });
 
 export type ProvisionRequest = z.output<typeof provisionRequest>;

@@ -1,30 +1,29 @@
-import { hash, randomUUID } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
+import { addSeconds, type Clock } from '../clock.js';
 import type { EnrollmentService } from '../enrollments/service.js';
 import type { StoredEnrollment } from '../enrollments/store.js';
 import { DomainError } from '../errors.js';
-import type { SigningAuthority } from '../issuers/service.js';
 import type { Origin } from '../origin.js';
 import type { PublicKey } from '../pki/public-key.js';
-import type { RegisteredThing } from '../registry.js';
-import type { FirstBoot, Provisioned } from './asked.js';
+import type { FirstBoot, Provisioned, StillWaiting } from './asked.js';
 import { keyOfCsr, makeKey, type DeviceKey } from './device-key.js';
 import { createGroupCommit, type GroupCommit } from './group-commit.js';
+import { prepare, type IssueDeps } from './issue.js';
 import { keyBarred, keyInUse, notActive, segmentFull, thingExists, unusableEnrollment } from './refusals.js';
 import type { ReenrollRights, ReenrollStore } from './reenroll-store.js';
 import { repeat, repeatSeconds, sameAs } from './repeat.js';
-import type { ProvisionRecord, RefreshFamily } from './record-sql.js';
+import type { ProvisionRecord } from './record-sql.js';
 import type { ProvisionOutcome, ProvisioningStore } from './store.js';
 import { createTurns } from './turns.js';
 
-type Deps = {
+type Deps = IssueDeps & {
   store: ProvisioningStore;
   reenrollments: ReenrollStore;
   clock: Clock;
   enrollments: Pick<EnrollmentService, 'covering' | 'forget' | 'requireCovered'>;
-  signing(account: string): Promise<Pick<SigningAuthority, 'issuerId' | 'issue' | 'nextIndex'>>;
-  newFamily(notAfter: Date): RefreshFamily;
+  /** Of an enrollment whose devices wait for approval. */
+  askApproval(enrollment: StoredEnrollment, asked: FirstBoot, origin: Origin): Promise<Provisioned | StillWaiting>;
 };
 
 type Core = Deps & {
@@ -34,12 +33,6 @@ type Core = Deps & {
   /** Requests that were answered: a repetition of one needs no signature. A hint, no more. */
   answered: LRUCache<string, true>;
 };
-
-/** The validity of a certificate that is issued now: 90 days, and an hour back for devices whose clock is slow. */
-export const deviceValidity = (at: Date) => ({
-  notBefore: addSeconds(at, -3600),
-  notAfter: addSeconds(at, 90 * 86_400),
-});
 
 const mostAnswered = 10_000;
 
@@ -61,10 +54,21 @@ export function createProvisioningService(deps: Deps) {
  * First boot by the token of an enrollment. What is asked for is read once the enrollment is known to be good.
  * @throws DomainError `invalid-credential`, and those of {@link boot}
  */
-async function provision(core: Core, tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Provisioned> {
+async function provision(
+  core: Core,
+  tokenHash: Buffer,
+  ask: () => FirstBoot,
+  origin: Origin,
+): Promise<Provisioned | StillWaiting> {
   try {
     const enrollment = await core.enrollments.covering(tokenHash);
     if (!enrollment || enrollment.revokedAt) throw unusableEnrollment('revoked');
+    // Who was approved in time may fetch the certificate later.
+    if (enrollment.approval) {
+      const asked = ask();
+      core.enrollments.requireCovered(enrollment, asked, origin.sourceIp);
+      return await core.askApproval(enrollment, asked, origin);
+    }
     // Until then an equal request may be repeated.
     if (enrollment.expiresAt && addSeconds(enrollment.expiresAt, repeatSeconds) <= core.clock())
       throw unusableEnrollment('expired');
@@ -115,50 +119,6 @@ async function certify(
   const { reenrollsThingId } = enrollment;
   if (reenrollsThingId === null) return firstBoot(core, record);
   return reenroll(core, record, { ...enrollment, reenrollsThingId });
-}
-
-/** Signs in memory: nobody holds what is made here until it was recorded. */
-async function prepare(
-  { signing, clock, newFamily }: Core,
-  enrollment: StoredEnrollment,
-  asked: FirstBoot,
-  publicKey: PublicKey,
-  origin: Origin,
-): Promise<ProvisionRecord> {
-  const { account } = enrollment;
-  const { issue, issuerId, nextIndex } = await signing(account);
-  const at = clock();
-  const index = await nextIndex();
-  const validity = deviceValidity(wholeSeconds(at));
-  const certificate = issue({ account, thingName: asked.name, publicKey, validity, index });
-  return {
-    at,
-    origin,
-    enrollmentId: enrollment.id,
-    thing: newThing(enrollment, asked, at),
-    certificate,
-    issuerId,
-    spkiSha256: hash('sha256', publicKey.spki),
-    family: newFamily(certificate.notAfter),
-  };
-}
-
-function newThing(enrollment: StoredEnrollment, asked: FirstBoot, createdAt: Date): RegisteredThing {
-  const { account, thingType, policies, segment } = enrollment;
-  return {
-    id: randomUUID(),
-    account,
-    name: asked.name,
-    thingType,
-    // The enrollment's attributes win over the device's: they decide rights.
-    attributes: { ...asked.attributes, ...enrollment.attributes },
-    policies,
-    segment,
-    status: 'active',
-    gen: 1,
-    minGen: 1,
-    createdAt,
-  };
 }
 
 async function firstBoot(core: Core, record: ProvisionRecord): Promise<Provisioned> {

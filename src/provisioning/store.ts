@@ -112,8 +112,13 @@ export function createProvisioningStore(db: Database, lockRoom: LockRoom) {
   };
 }
 
+/** What is needed of a record to tell whether it may be written. */
+export type Asking = Pick<ProvisionRecord, 'at' | 'enrollmentId' | 'spkiSha256'> & {
+  thing: Pick<RegisteredThing, 'account' | 'name' | 'segment'>;
+};
+
 /** Locks the enrollments, then tells what they have left and which names and keys are taken. */
-export async function readState(tx: Transaction, records: ProvisionRecord[]): Promise<BatchState> {
+export async function readState(tx: Transaction, records: Asking[]): Promise<BatchState> {
   const asked = records.map(({ thing, spkiSha256 }, n) => ({
     n,
     account: thing.account,
@@ -140,7 +145,8 @@ export async function readState(tx: Transaction, records: ProvisionRecord[]): Pr
   return state!;
 }
 
-function segmentsOf(records: ProvisionRecord[]): { account: string; name: string }[] {
+/** The segments that records go into. */
+export function segmentsOf(records: Asking[]): { account: string; name: string }[] {
   const segments = new Map<string, { account: string; name: string }>();
   for (const { thing } of records) {
     if (thing.segment !== null) segments.set(segmentOf(thing), { account: thing.account, name: thing.segment });
@@ -148,10 +154,11 @@ function segmentsOf(records: ProvisionRecord[]): { account: string; name: string
   return [...segments.values()];
 }
 
-const segmentOf = ({ account, segment }: RegisteredThing): string => `${account}/${segment}`;
+const segmentOf = ({ account, segment }: Asking['thing']): string => `${account}/${segment}`;
 
-function settle(
-  records: ProvisionRecord[],
+/** What becomes of records that want to be written together, in their order. */
+export function settle(
+  records: Asking[],
   { enrollments, taken }: BatchState,
   room: Map<string, number>,
 ): ProvisionOutcome[] {

@@ -2,6 +2,7 @@ import { sql, type Transaction } from '../db/client.js';
 import { thingEntry, tokenFamilyEntry } from '../log/builders.js';
 import type { NewLogEntry } from '../log/entries.js';
 import type { RevocationReason } from '../pki/crl.js';
+import { graceOfThing, whereCanComeBack } from '../renewal-grace-sql.js';
 
 /** A thing, locked. */
 export type LockedThing = { id: string; name: string; status: string; gen: number };
@@ -78,7 +79,10 @@ export async function holderOf(tx: Transaction, account: string, serialNumber: s
   return row?.thingId;
 }
 
-/** The certificates of a locked thing that have not expired, oldest first; or the one with a serial number, expired or not. */
+/**
+ * The certificates of a locked thing that have not expired or could still be renewed, oldest first; or the one with a serial
+ * number, whatever it is.
+ */
 export function certificatesOf(
   tx: Transaction,
   thingId: string,
@@ -86,7 +90,7 @@ export function certificatesOf(
   serialNumber?: string,
 ): Promise<LockedCertificate[]> {
   return tx.certificate.findMany({
-    where: { thingId, ...(serialNumber === undefined ? { notAfter: { gt: at } } : { serialNumber }) },
+    where: { thingId, ...(serialNumber === undefined ? whereCanComeBack(at) : { serialNumber }) },
     orderBy: [{ createdAt: 'asc' }, { serialNumber: 'asc' }],
   });
 }
@@ -138,12 +142,12 @@ export async function markDeleted(tx: Transaction, { id }: LockedThing, at: Date
   await tx.thing.updateMany({ where: { id, deletedAt: null }, data: { deletedAt: at } });
 }
 
-/** Takes the names of deleted things back whose certificates have all expired. Returns the entries for the log. */
+/** Takes the names of deleted things back whose certificates have all expired, and can be renewed no more. Returns the entries for the log. */
 export async function freeNames(tx: Transaction, at: Date): Promise<NewLogEntry[]> {
   const rows = await tx.$queryRaw<{ id: string; account: string; former: string }[]>(sql`
     UPDATE things t SET former_name = name, name = '#' || id::text
     WHERE deleted_at IS NOT NULL AND former_name IS NULL
-      AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.thing_id = t.id AND c.not_after > ${at})
+      AND NOT EXISTS (SELECT 1 FROM certificates c WHERE c.thing_id = t.id AND c.not_after + ${graceOfThing} * interval '1 second' > ${at})
     RETURNING id, account_name AS account, former_name AS former`);
   // A generation below every thing's: what was said of the old thing is not said of the next of its name.
   const free = { status: 'active', gen: 0, minGen: 0 };

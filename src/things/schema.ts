@@ -15,6 +15,7 @@ import {
   thingName,
   thingType,
   timestamp,
+  trust,
 } from '../shapes.js';
 
 export const fullThing = thing.extend({
@@ -22,7 +23,9 @@ export const fullThing = thing.extend({
   deletedAt: timestamp.optional(),
   nameFreeAt: timestamp
     .optional()
-    .describe('Of a deleted thing: when its last certificate expires; from then on its name can be provisioned again'),
+    .describe(
+      'Of a deleted thing: when its last certificate has expired and can be renewed no more; from then on its name can be provisioned again',
+    ),
   policies: z.array(policyName),
   enrollment: z.uuid(),
   segment: segmentName.optional(),
@@ -74,4 +77,5 @@ export const self = z.object({
   policies: z.array(renderedPolicy),
   serverTime: timestamp,
   links,
+  trust: trust.optional(),
 });

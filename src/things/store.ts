@@ -1,4 +1,6 @@
+import { addSeconds } from '../clock.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
+import { graceOfThing } from '../renewal-grace-sql.js';
 import { toRegisteredThing, type RegisteredThing, type ThingStatus } from '../registry.js';
 
 /** A thing, with what lists show beside it. */
@@ -31,7 +33,7 @@ export function createThingStore(db: Database, commit: Commit) {
     async find(account: string, name: string): Promise<ListedThing | undefined> {
       const where = { accountName_name: { accountName: account, name } };
       const row = await db.thing.findUnique({ where, include: activity });
-      return row ? toListedThing(row) : undefined;
+      return row ? (await listed(db, [row]))[0] : undefined;
     },
 
     /** The thing, locked until the transaction ends, so that what is decided about it stays true. */
@@ -39,7 +41,7 @@ export function createThingStore(db: Database, commit: Commit) {
       await tx.$queryRaw(sql`SELECT 1 FROM things WHERE account_name = ${account} AND name = ${name} FOR UPDATE`);
       const where = { accountName_name: { accountName: account, name } };
       const row = await tx.thing.findUnique({ where, include: activity });
-      return row ? toListedThing(row) : undefined;
+      return row ? (await listed(tx, [row]))[0] : undefined;
     },
 
     async list(account: string, filter: ThingFilter, after: string | undefined, limit: number): Promise<ListedThing[]> {
@@ -58,7 +60,7 @@ export function createThingStore(db: Database, commit: Commit) {
         take: limit,
         include: activity,
       });
-      return rows.map(toListedThing);
+      return listed(db, rows);
     },
 
     /** When the last unexpired certificate of a name expires, whichever of its things holds it. */
@@ -92,9 +94,20 @@ type Row = Parameters<typeof toRegisteredThing>[0] & {
   certificates: { notAfter: Date }[];
 };
 
-function toListedThing(row: Row): ListedThing {
+/** Things as they are shown. The name of a deleted one is free when its last certificate can be renewed no more. */
+async function listed(tx: Transaction, rows: Row[]): Promise<ListedThing[]> {
+  const deleted = rows.filter(({ deletedAt }) => deletedAt !== null).map(({ id }) => id);
+  if (deleted.length === 0) return rows.map((row) => toListedThing(row, 0));
+  const graces = await tx.$queryRaw<{ id: string; seconds: number }[]>(sql`
+    SELECT t.id, ${graceOfThing} AS seconds FROM things t WHERE t.id = ANY(${deleted}::uuid[])`);
+  const byId = new Map(graces.map(({ id, seconds }) => [id, seconds]));
+  return rows.map((row) => toListedThing(row, byId.get(row.id) ?? 0));
+}
+
+function toListedThing(row: Row, graceSeconds: number): ListedThing {
   const { enrollmentId, deletedAt, activity, certificates } = row;
   const lastSeenAt = activity?.lastSeenAt ?? null;
-  const nameFreeAt = deletedAt && (certificates[0]?.notAfter ?? deletedAt);
+  const last = certificates[0]?.notAfter;
+  const nameFreeAt = deletedAt && (last ? addSeconds(last, graceSeconds) : deletedAt);
   return { ...toRegisteredThing(row), enrollmentId, lastSeenAt, deletedAt, nameFreeAt };
 }

@@ -13,6 +13,8 @@ type Deps = {
   findCertificate(fingerprint: string): Promise<HeldCertificate | undefined>;
   /** The newest live certificates of a thing, at most as many as asked for. */
   findLiveOf(account: string, thingName: string, at: Date, limit: number): Promise<HeldCertificate[]>;
+  /** How long a certificate can be renewed after it expired, in seconds. */
+  graceOf(serialNumber: string): Promise<number>;
   /** False when this was used before. */
   useOnce(hash: Buffer, expiresAt: Date): Promise<boolean>;
 };
@@ -34,7 +36,7 @@ const subjectForm = /^([a-z0-9][a-z0-9-]{0,62})\/([A-Za-z0-9:_-]{1,128})$/;
 export type AssertionVerifier = ReturnType<typeof createAssertionVerifier>;
 
 /** Judges JWTs that devices sign with the key of one of their certificates (RFC 7523 §3). */
-export function createAssertionVerifier({ clock, issuer, findCertificate, findLiveOf, useOnce }: Deps) {
+export function createAssertionVerifier({ clock, issuer, findCertificate, findLiveOf, graceOf, useOnce }: Deps) {
   const lately = new LRUCache<string, true>({ max: 20_000 });
   const refuse = (why: string) =>
     new DomainError('invalid-client', `the assertion was refused: ${why}`, {
@@ -52,12 +54,20 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
 
   const requireGood = (certificate: HeldCertificate, typ: AssertionType, claims: Record<string, unknown>): void => {
     const { thing, revokedAt } = certificate;
-    if (certificate.notAfter <= clock())
-      throw refuse('the certificate that it names has expired: ask an operator to re-enroll the thing');
     if (!certificate.accountActive) throw refuse('the account is suspended');
     if (typ === 'revoke+jwt' && mayStillRevoke(certificate, claims, clock())) return;
     if (revokedAt) throw refuse('the certificate that it names was revoked or superseded');
     if (thing.status !== 'active') throw refuse(`the thing is ${thing.status}`);
+  };
+
+  /** An expired certificate still renews within its grace, and revokes itself. */
+  const requireInTime = async ({ notAfter, serialNumber }: HeldCertificate, typ: AssertionType): Promise<void> => {
+    if (notAfter > clock()) return;
+    const seconds = await graceOf(serialNumber);
+    const end = addSeconds(notAfter, seconds);
+    const isInGrace = end > clock();
+    if (isInGrace && typ !== 'client-authentication+jwt') return;
+    throw refuse(`the certificate that it names expired at ${rfc3339(notAfter)}, ${nextStep(seconds, end, isInGrace)}`);
   };
 
   /** The certificates one of whose keys must have signed. */
@@ -122,6 +132,7 @@ export function createAssertionVerifier({ clock, issuer, findCertificate, findLi
       const claims = checkClaims(parts, typ, certificate);
       const until = new Date(endOf(claims, typ) * 1000);
       requireGood(certificate, typ, claims);
+      await requireInTime(certificate, typ);
       lately.set(certificate.fingerprint, true);
       lately.set(claims['sub'] as string, true);
       return { certificate, claims, until };
@@ -153,6 +164,14 @@ function mayStillRevoke(
   if (revokedAt === null || reason === 'certificateHold') return thing.status !== 'revoked';
   if (reason === 'superseded') return addSeconds(revokedAt, supersededSeconds) >= at;
   return thing.status === 'revoked' && reason === claims['reason'];
+}
+
+/** What a device does whose certificate has expired. */
+function nextStep(seconds: number, end: Date, isInGrace: boolean): string {
+  if (isInGrace) return `and can be renewed until ${rfc3339(end)}: POST /v1/renew first`;
+  const operator = 'ask an operator to re-enroll the thing';
+  if (seconds > 0) return `and could be renewed until ${rfc3339(end)}: ${operator}`;
+  return `and nothing allows to renew it after that: ${operator}, or to set renewGraceSeconds of its enrollment`;
 }
 
 async function firstSigner(jwt: string, candidates: HeldCertificate[]): Promise<HeldCertificate | undefined> {

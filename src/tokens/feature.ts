@@ -15,6 +15,7 @@ type Deps = Shared & {
   certificates: {
     findByFingerprint: ServiceDeps['findCertificate'];
     findLiveOf: Parameters<typeof createAssertionVerifier>[0]['findLiveOf'];
+    graceOf: Parameters<typeof createAssertionVerifier>[0]['graceOf'];
     markUsed: ServiceDeps['markUsed'];
   };
   isLive: Parameters<typeof tokenRoutes>[0]['isLive'];
@@ -31,11 +32,11 @@ export type Tokens = Pick<TokenService, 'readAccess' | 'findBearer' | 'recognise
 export function createTokens(deps: Deps): Door<Tokens> {
   const { config, db, commit, clock, audit, log, sealer, failures, isLive } = deps;
   const { publicUrl: issuer, tokenAudience: audience, tokenAlgorithm: algorithm } = config;
-  const { findByFingerprint: findCertificate, findLiveOf, markUsed } = deps.certificates;
+  const { findByFingerprint: findCertificate, findLiveOf, graceOf, markUsed } = deps.certificates;
   const store = createTokenStore({ db, commit, audit, log });
   const keys = createTokenKeys({ store: createTokenKeyStore(db), sealer, clock, algorithm });
   const { useOnce } = store;
-  const assertions = createAssertionVerifier({ clock, issuer, findCertificate, findLiveOf, useOnce });
+  const assertions = createAssertionVerifier({ clock, issuer, findCertificate, findLiveOf, graceOf, useOnce });
   const service = createTokenService({
     store,
     keys,

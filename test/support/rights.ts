@@ -13,6 +13,7 @@ export type State = {
   policies: Record<string, string>;
   segments: Record<string, string>;
   issuers: Record<string, string>;
+  waiting: Record<string, string>;
   mirrors: Record<string, string>;
   accounts: Record<string, string>;
 };
@@ -132,6 +133,7 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...plain('policies', 'policies:write'),
     ...plain('segments', 'segments:write'),
     ...plain('issuers', 'issuers:write'),
+    ...plain('waiting', 'enrollments:write'),
     ...plain('mirrors', 'aws:write'),
     ...plain('accounts', 'accounts:write'),
   ];
@@ -159,6 +161,7 @@ export async function readState(db: Database, account: string, unseen: string): 
         WHERE v.account_name = p.account_name AND v.name = p.name))) FROM policies p WHERE p.account_name = ${account}),
       'segments', (SELECT COALESCE(jsonb_object_agg(name, to_jsonb(s)::text), '{}') FROM segments s WHERE account_name = ${account}),
       'issuers', (SELECT jsonb_object_agg(id, concat(list_superseded, shards, delta_list, list_max_age)) FROM issuers WHERE account_name = ${account}),
+      'waiting', (SELECT COALESCE(jsonb_object_agg(id, status), '{}') FROM waiting_devices WHERE account_name = ${account}),
       'mirrors', (SELECT COALESCE(jsonb_object_agg(account_name, mode), '{}') FROM aws_mirrors WHERE account_name = ${account}),
       'accounts', (SELECT jsonb_object_agg(name, status) FROM accounts WHERE name <> 'default')) AS state`;
   return row!.state;

@@ -1,7 +1,10 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
-import { secretSettings, settings } from '../../src/config.js';
+import { secretSettings, settings } from '../../src/settings.js';
 import { problems } from '../../src/problem-kinds.js';
 import { describeApi, openRooms } from '../support/openapi.js';
 
@@ -68,6 +71,35 @@ describe('the documents', () => {
       expect(Object.keys(compose.services)).toContain(host);
     expect(nginx.match(/server thingward-\d:8080/g)).toHaveLength(2);
     expect(compose.services['nginx']!.ports).toEqual(['127.0.0.1:8080:8080']);
+  });
+
+  it('git ignores the keys and tokens that the papers have one make', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'thingward-ignore-'));
+    const made = [
+      'device.key',
+      'next.key',
+      'rsa.key',
+      'tls.key',
+      'device.csr',
+      'device.crt',
+      'chain.pem',
+      'token.txt',
+      'device.p12',
+    ];
+    const ofAgent = ['pump-17/device.key', 'pump-17/next.key', 'pump-17/token.json', 'pump-17/agent.json', 'data/key'];
+    const files = [...made, ...ofAgent, 'examples/device.key'];
+    const run = (...args: string[]) =>
+      spawnSync('git', args, { cwd: folder, encoding: 'utf8', input: files.join('\n') });
+    run('init', '-q');
+    copyFileSync('.gitignore', join(folder, '.gitignore'));
+    expect(run('check-ignore', '--stdin').stdout.trim().split('\n')).toEqual(files);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('NGINX ends what takes too long', () => {
+    const nginx = text('deploy/nginx.conf');
+    for (const of of ['client_header', 'client_body', 'send', 'keepalive', 'proxy_connect', 'proxy_send', 'proxy_read'])
+      expect(nginx, of).toMatch(new RegExp(`^ *${of}_timeout \\d+s;`, 'm'));
   });
 
   it('README names no setting and no file that is not there', () => {

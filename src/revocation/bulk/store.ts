@@ -2,6 +2,7 @@ import { sql, type Commit, type Database, type Transaction } from '../../db/clie
 import type { LoggedCertificate } from '../../log/builders.js';
 import type { Origin } from '../../origin.js';
 import type { RevocationReason } from '../../pki/crl.js';
+import { canComeBack } from '../../renewal-grace-sql.js';
 import type { BulkFilter } from './schema.js';
 
 /** A revocation of many certificates, and how far it has come. */
@@ -39,7 +40,7 @@ const countedBy = (at: Date) => sql`
 
 // Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
 const matching = ({ account, filter, reason, at }: Wanted) => sql`
-  c.account_name = ${account} AND c.not_after > ${at}
+  c.account_name = ${account} AND ${canComeBack(at)}
   AND (c.revoked_at IS NULL OR (c.reason <> ${reason} AND (c.reason = 'certificateHold' OR ${reason} = 'keyCompromise')))
   AND (${filter.thingNames ?? null}::text[] IS NULL OR COALESCE(t.former_name, t.name) = ANY(${filter.thingNames ?? null}::text[]))
   AND (${filter.group ?? null}::text IS NULL OR t.attributes->>'group' = ${filter.group ?? null})

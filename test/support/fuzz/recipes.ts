@@ -35,6 +35,9 @@ export const recipes: Record<string, Recipe> = {
     sourceCidrs: ['10.0.0.0/8'],
   }),
   'POST /v1/enrollments/{id}/revoke': (_world, random) => ({ andThings: random.chance(0.5) }),
+  'PATCH /v1/enrollments/{id}': (_world, random) => ({ renewGraceSeconds: random.pick([0, 60, null]) }),
+  'POST /v1/waiting/{id}/approve': () => ({}),
+  'POST /v1/waiting/{id}/deny': () => ({ reason: 'not ours' }),
   'POST /v1/provision': ({ pools }, random) =>
     random.chance(0.97)
       ? { thingName: name(random), csr: random.pick(pools.csrs), attributes: { site: 'x' } }
@@ -157,6 +160,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
   const byId: Record<string, readonly string[]> = {
     'api-keys': pools.apiKeys,
     enrollments: pools.enrollments,
+    waiting: pools.waiting,
     issuers: [pools.issuing],
     proxies: path.endsWith('/sessions') ? pools.edges : pools.proxies,
     sessions: pools.sessions,

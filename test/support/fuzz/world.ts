@@ -86,6 +86,7 @@ export async function createWorld(server: TestServer) {
     fingerprints: [] as string[],
     segments: [] as string[],
     enrollments: [] as string[],
+    waiting: [] as string[],
     apiKeys: [] as string[],
     renewals: [] as object[],
     grants: [] as object[],
@@ -111,6 +112,12 @@ export async function createWorld(server: TestServer) {
     pools.segments = [`s-${round}-0`, `s-${round}-1`];
     for (const name of pools.segments) await made('/v1/segments', { name, cidr: '10.0.0.0/8' });
     pools.enrollments = [];
+    // Those that nobody decided about make room.
+    for (const id of pools.waiting) await owner.post(`/v1/waiting/${id}/deny`, { reason: 'late' });
+    pools.waiting = [];
+    const approving = await enroll(server, { approval: 'required' });
+    for (let index = 0; index < 4; index++)
+      pools.waiting.push((await provision(server, approving.token, `a-${round}-${index}`)).answer.body.id as string);
     pools.apiKeys = [];
     for (let index = 0; index < 2; index++) {
       pools.enrollments.push((await enroll(server)).id);

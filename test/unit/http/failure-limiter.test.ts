@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DomainError } from '../../../src/errors.js';
-import { createFailureLimiter, networkOf } from '../../../src/http/failure-limiter.js';
+import { networkOf } from '../../../src/address.js';
+import { createFailureLimiter } from '../../../src/http/failure-limiter.js';
 
 const isFull = (limiter: ReturnType<typeof createFailureLimiter>, address: string): boolean => {
   try {
