@@ -1,14 +1,15 @@
 import type { FastifyRequest } from 'fastify';
 import { DomainError } from '../errors.js';
+import { readCookie } from './people/cookies.js';
 
 /** What a request shows, and whether it stood in the URL. */
 export type Shown = { credential: string; fromUrl: boolean };
 
 /** The credential of a request, from its head. @throws DomainError `missing-credential` */
 export function requireCredential(request: FastifyRequest): Shown {
-  const sent = readHeader(request.headers.authorization);
+  const sent = notOfCookie(readHeader(request.headers.authorization));
   const inUrl = sent === undefined ? keyInUrl(request) : undefined;
-  const credential = sent ?? inUrl;
+  const credential = sent ?? inUrl ?? sessionOf(request);
   if (credential === undefined) throw missing();
   return { credential, fromUrl: inUrl !== undefined };
 }
@@ -17,7 +18,21 @@ export function requireCredential(request: FastifyRequest): Shown {
 export function requireSecret({ body }: FastifyRequest): Shown {
   const { client_secret: secret } = (body ?? {}) as { client_secret?: unknown };
   if (typeof secret !== 'string') throw missing();
-  return { credential: secret, fromUrl: false };
+  return { credential: notOfCookie(secret)!, fromUrl: false };
+}
+
+const ofSession = 'tws_';
+
+/** The session of a person, when the request names no other credential. */
+function sessionOf(request: FastifyRequest): string | undefined {
+  const value = readCookie(request, 'session');
+  return value?.startsWith(ofSession) ? value : undefined;
+}
+
+/** What a cookie holds comes as a cookie alone, or the rules for requests of people would not meet it. @throws DomainError `invalid-credential` */
+function notOfCookie(credential: string | undefined): string | undefined {
+  if (!credential?.startsWith(ofSession)) return credential;
+  throw new DomainError('invalid-credential', 'a session is shown by its cookie alone: programs use an API key');
 }
 
 function missing(): DomainError {

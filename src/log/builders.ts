@@ -136,3 +136,8 @@ export function accountEntry(
 export function sessionEntry(account: string, { id, thingName }: Payload<'session'>): NewLogEntry {
   return { account, type: 'session', payload: { id, thingName } };
 }
+
+/** A person, their role or their ways in changed; with `session`, that session alone ended or has another id. */
+export function personEntry(account: string, id: string, session?: string): NewLogEntry {
+  return { account, type: 'person', payload: { id, ...(session === undefined ? {} : { session }) } };
+}
