@@ -10,6 +10,7 @@ import type { Config } from './config.js';
 import { noteMethods } from './http/allowed-methods.js';
 import { readBodies } from './http/bodies.js';
 import { installCallers } from './http/callers.js';
+import { guardPeople } from './http/people/guard.js';
 import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
@@ -64,6 +65,7 @@ export async function buildApp({ config, services, clock, logger }: AppResources
     rates: createRateLimiter(config.requestsPerSecond, clock),
     turns: createTurns(),
   });
+  guardPeople(app, services.site, clock);
   await installDocs(app, programVersion());
   for (const routes of services.routes) await app.register(routes);
   await app.register(docsRoutes());

@@ -1,4 +1,4 @@
-import cookie from '@fastify/cookie';
+import { fastifyCookie } from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** `session` holds what a person signed in with; `signin` what they have shown so far, for ten minutes. */
@@ -16,7 +16,7 @@ export function cookieName(kind: CookieKind, secure: boolean): string {
 export function readCookie({ headers, server }: FastifyRequest, kind: CookieKind): string | undefined {
   const { cookie: sent } = headers;
   if (!sent || sent.length > longestHeader) return undefined;
-  return cookie.parse(sent)[cookieName(kind, server.site?.secure ?? true)] || undefined;
+  return fastifyCookie.parse(sent)[cookieName(kind, server.site?.secure ?? true)] || undefined;
 }
 
 /**
@@ -30,6 +30,6 @@ export function setCookie(
 ): void {
   const secure = reply.server.site?.secure ?? true;
   const sameSite = kind === 'session' ? 'strict' : 'lax';
-  const text = cookie.serialize(cookieName(kind, secure), value, { path: '/', httpOnly: true, secure, sameSite, maxAge });
+  const text = fastifyCookie.serialize(cookieName(kind, secure), value, { path: '/', httpOnly: true, secure, sameSite, maxAge });
   void reply.header('set-cookie', text);
 }
