@@ -1,3 +1,4 @@
+import cookies from '@fastify/cookie';
 import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
@@ -61,6 +62,7 @@ export async function buildApp({ config, services, clock, logger }: AppResources
   endUnusedConnections(app);
   installProblems(app, noteMethods(app, maxParamLength));
   services.observe(app);
+  await app.register(cookies, { hook: false });
   installCallers(app, createWays(services), services.failures, {
     rates: createRateLimiter(config.requestsPerSecond, clock),
     turns: createTurns(),

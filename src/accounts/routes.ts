@@ -11,7 +11,7 @@ export function accountRoutes(service: AccountService) {
     app.post(
       '/v1/accounts',
       {
-        config: { access: 'accounts:write', cost: 'heavy' },
+        config: { access: 'accounts:write', cost: 'heavy', stepUp: true },
         schema: {
           summary: 'Create an account',
           tags: ['accounts'],
@@ -46,7 +46,7 @@ export function accountRoutes(service: AccountService) {
       app.post(
         `/v1/accounts/:name/${verb}`,
         {
-          config: { access: 'accounts:write' },
+          config: { access: 'accounts:write', stepUp: true },
           schema: {
             summary: `${verb} an account`,
             tags: ['accounts'],

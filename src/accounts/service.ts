@@ -54,6 +54,11 @@ export function createAccountService(deps: Deps) {
 
     exists: async (name: string): Promise<boolean> => (await store.find(name)) !== null,
 
+    /** @throws DomainError `not-found` */
+    async requireThere(name: string): Promise<void> {
+      if (!(await store.find(name))) throw new DomainError('not-found', `there is no account ${name}`);
+    },
+
     list: store.list,
 
     /** Suspends or resumes an account; repeating it changes nothing. @throws DomainError `not-found`, `conflict` for `default` */

@@ -1,4 +1,4 @@
-import { fastifyCookie } from '@fastify/cookie';
+import type {} from '@fastify/cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** `session` holds what a person signed in with; `signin` what they have shown so far, for ten minutes. */
@@ -15,8 +15,8 @@ export function cookieName(kind: CookieKind, secure: boolean): string {
 /** What a browser sent as this cookie. Over TLS only the name counts that no other host and no plain answer can set. */
 export function readCookie({ headers, server }: FastifyRequest, kind: CookieKind): string | undefined {
   const { cookie: sent } = headers;
-  if (!sent || sent.length > longestHeader) return undefined;
-  return fastifyCookie.parse(sent)[cookieName(kind, server.site?.secure ?? true)] || undefined;
+  if (!sent || sent.length > longestHeader || !server.site) return undefined;
+  return server.parseCookie(sent)[cookieName(kind, server.site.secure)] || undefined;
 }
 
 /**
@@ -30,6 +30,5 @@ export function setCookie(
 ): void {
   const secure = reply.server.site?.secure ?? true;
   const sameSite = kind === 'session' ? 'strict' : 'lax';
-  const text = fastifyCookie.serialize(cookieName(kind, secure), value, { path: '/', httpOnly: true, secure, sameSite, maxAge });
-  void reply.header('set-cookie', text);
+  void reply.setCookie(cookieName(kind, secure), value, { path: '/', httpOnly: true, secure, sameSite, maxAge });
 }
