@@ -66,6 +66,9 @@ export const settings = {
   THINGWARD_TRUSTED_PROXIES: addresses
     .optional()
     .describe('Addresses or CIDRs whose X-Forwarded-For is believed, comma-separated.'),
+  THINGWARD_OUTBOUND_ALLOW: addresses
+    .optional()
+    .describe('Private addresses or CIDRs that URLs of tenants may reach all the same, comma-separated.'),
   THINGWARD_METRICS_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{16,200}$/, 'must have 16 to 200 characters without spaces')
@@ -140,6 +143,8 @@ export type Config = {
   tokenAudience: string;
   tls: { certFile: string; keyFile: string } | undefined;
   trustedProxies: string[];
+  /** Private addresses that URLs which tenants give may lead to. */
+  outboundAllow: string[];
   metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
   /** Of one account, by what a request costs, and of one address without an API key. */
@@ -201,6 +206,7 @@ function complete(raw: Raw): Config {
     tokenAudience: raw.THINGWARD_TOKEN_AUDIENCE ?? 'thingward:{account}',
     tls: tls ? { certFile: raw.THINGWARD_TLS_CERT_FILE!, keyFile: raw.THINGWARD_TLS_KEY_FILE! } : undefined,
     trustedProxies: raw.THINGWARD_TRUSTED_PROXIES ?? [],
+    outboundAllow: raw.THINGWARD_OUTBOUND_ALLOW ?? [],
     metricsToken: raw.THINGWARD_METRICS_TOKEN,
     failedCredentialsPerMinute: raw.THINGWARD_FAILED_CREDENTIALS_PER_MINUTE,
     requestsPerSecond: {

@@ -1,7 +1,7 @@
 import type { Grantee } from '../access/grantee.js';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import type { EntryOf, LogEntry } from '../log/entries.js';
+import { everybody, type EntryOf, type LogEntry } from '../log/entries.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
 export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
@@ -168,7 +168,7 @@ function isAbout({ payload }: EntryOf<'key'>, { follower: { id, account } }: Lis
 
 /** Whether the session of a listener is judged again: its page comes back with what the session may do now. */
 function isOfSession(entry: LogEntry, { session }: Follower): boolean {
-  if (entry.type !== 'person' || entry.payload.id !== session?.person) return false;
+  if (!session || entry.type !== 'person' || ![session.person, everybody].includes(entry.payload.id)) return false;
   return entry.payload.session === undefined || entry.payload.session === session.id;
 }
 

@@ -2,6 +2,7 @@ import { createAccounts } from '../accounts/feature.js';
 import { createApiKeys } from '../api-keys/feature.js';
 import type { Shared } from '../door.js';
 import { siteOf } from '../http/people/site.js';
+import { createGuardedFetch } from '../outbound/fetch.js';
 import { createPeople } from '../people/feature.js';
 import { createSigningIn } from '../sign-in/feature.js';
 
@@ -14,7 +15,8 @@ export function openCallers(deps: Deps) {
   const accounts = createAccounts({ ...deps, insertOwnerKey: apiKeys.verbs.insertOwnerKey });
   // The token stands where browsers send it to nobody.
   const people = createPeople({ ...deps, linkOf: (token) => `${site.origin}/console/welcome#${token}` });
-  const signIn = createSigningIn({ ...deps, site, people: people.verbs.store });
+  const fetch = createGuardedFetch({ listed: deps.config.outboundAllow });
+  const signIn = createSigningIn({ ...deps, site, fetch, people: people.verbs.store });
   const { requireLive } = apiKeys.verbs;
 
   return {

@@ -249,6 +249,9 @@ const shownOfCertificate = [
   'serialNumber',
 ] as const;
 
+/** Stands in an entry `person` for all people of its account. */
+export const everybody = '*';
+
 /** What an operator sets about the lists of an issuer. */
 export const settingsOfIssuer = ['shards', 'deltaList', 'listMaxAge', 'listSuperseded', 'distributionPoint'] as const;
 

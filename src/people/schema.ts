@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import { accountName, page, permission, role, timestamp } from '../shapes.js';
-
-/** How people are named: they type it to sign in. */
-export const personName = z
-  .string()
-  .trim()
-  .regex(/^[ -~\u00a0-\uffff]{1,128}$/, 'must be 1 to 128 characters, none of them a control character');
+import { page, permission, person, personName, role, timestamp } from '../shapes.js';
 
 const email = z.string().max(254).regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address');
 
@@ -24,19 +18,7 @@ export const personChange = z
   })
   .refine((change) => change.role === undefined || change.permissions === undefined, 'name a role or permissions, not both');
 
-export const person = z.object({
-  id: z.uuid(),
-  account: accountName,
-  name: z.string(),
-  email: z.string().optional(),
-  role: role.optional(),
-  permissions: z.array(permission),
-  status: z.enum(['invited', 'active', 'suspended']),
-  methods: z.array(z.enum(['passkey', 'password', 'sso'])).describe('The ways in that the person has set up'),
-  lastSignInAt: timestamp.optional(),
-  createdAt: timestamp,
-  createdBy: z.string(),
-});
+export { person };
 export const link = {
   link: z.string().describe('Opens the console once, within 24 hours: give it to nobody but the person'),
   expiresAt: timestamp,

@@ -8,11 +8,11 @@ import type { AppendLog } from '../log/append.js';
 import { personEntry } from '../log/builders.js';
 import type { PersonStore, StoredPerson } from '../people/store.js';
 import type { FoundLink } from './attempt-store.js';
-import type { Setup } from './setup.js';
+import type { Setup } from './methods/setup.js';
 import { passwordsOff, requireWelcome, type Requester, type SignInDeps } from './service.js';
-import type { OpenedSession } from './sessions.js';
-import type { Vouched } from './session-store.js';
-import { newTotpSecret, totpUri } from './totp.js';
+import type { OpenedSession } from './sessions/sessions.js';
+import type { Vouched } from './sessions/session-store.js';
+import { newTotpSecret, totpUri } from './methods/totp.js';
 
 type Deps = Pick<SignInDeps, 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'commitAddition' | 'clock'> & {
   people: Pick<PersonStore, 'findById' | 'insert' | 'lock' | 'update' | 'endSessions'>;
@@ -28,7 +28,14 @@ type SetUp = (tx: Transaction, personId: string) => Promise<string[]>;
 export type Accepted = OpenedSession & { recoveryCodes: string[] };
 
 /** How somebody came in through a link. */
-type How = { name: string | undefined; methods: string[]; requester: Requester; vouched?: Vouched };
+type How = {
+  name: string | undefined;
+  methods: string[];
+  requester: Requester;
+  vouched?: Vouched;
+  /** The account that the way in belongs to, where it belongs to one. */
+  account?: string;
+};
 
 export type Acceptance = ReturnType<typeof createAcceptance>;
 
@@ -70,7 +77,7 @@ export function createAcceptance(deps: Deps) {
     const commit = before?.status === 'active' ? deps.commit : deps.commitAddition;
     return commit(async (tx) => {
       const taken = await attempts.takeLink(tx, hash, clock());
-      if (!taken) throw usedUp();
+      if (!taken || (how.account !== undefined && how.account !== taken.account)) throw usedUp();
       const person = await receive(tx, taken, how);
       await methods.clear(tx, person.id);
       await people.endSessions(tx, person.id);

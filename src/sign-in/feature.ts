@@ -1,26 +1,28 @@
 import type { Door, Shared } from '../door.js';
 import type { Site } from '../http/people/site.js';
+import type { GuardedFetch } from '../outbound/fetch.js';
 import type { PersonStore } from '../people/store.js';
 import { createAcceptance } from './acceptance.js';
 import { createAttemptStore } from './attempt-store.js';
-import { createGuesses } from './guesses.js';
+import { createGuesses } from './methods/guesses.js';
 import { linkRoutes } from './link-routes.js';
 import { meRoutes } from './me-routes.js';
 import { createMe } from './me.js';
-import { createMethodStore } from './method-store.js';
-import { createOwnMethods } from './own-methods.js';
-import { createPasskeys } from './passkeys.js';
-import { createPasswords } from './password.js';
+import { createMethodStore } from './methods/method-store.js';
+import { createOwnMethods } from './methods/own-methods.js';
+import { createPasskeys } from './methods/passkeys.js';
+import { createPasswords } from './methods/password.js';
+import { openOidc } from './oidc/open.js';
 import { signInRoutes } from './routes.js';
 import { createSignIn } from './service.js';
-import { createSessionCache } from './session-cache.js';
-import { createSessionStore } from './session-store.js';
-import { createSessions, type Sessions } from './sessions.js';
+import { createSessionCache } from './sessions/session-cache.js';
+import { createSessionStore } from './sessions/session-store.js';
+import { createSessions, type Sessions } from './sessions/sessions.js';
 import { createSettings } from './settings.js';
-import { createSetup } from './setup.js';
+import { createSetup } from './methods/setup.js';
 import { createTransactions } from './transaction.js';
 
-type Deps = Shared & { site: Site; people: PersonStore };
+type Deps = Shared & { site: Site; people: PersonStore; fetch: GuardedFetch };
 
 /** How people sign in, and their sessions. */
 export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
@@ -62,7 +64,9 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
   };
   const signIn = createSignIn(parts);
   const me = createMe({ people, methods, sessions: store });
-  const providersOf = async () => [];
+  const acceptance = createAcceptance(parts);
+  const { arrivals, chores, routes } = openOidc({ ...parts, sessionStore: store, acceptance });
+  const providersOf = arrivals.listed;
   const sweep = async (): Promise<void> => {
     await sessions.sweep();
     await attempts.sweep(clock());
@@ -71,11 +75,12 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
     verbs: { sessions },
     routes: [
       signInRoutes({ signIn, me, passkeys, settings: createSettings(parts), providersOf, failures }),
-      linkRoutes({ acceptance: createAcceptance(parts), me, providersOf, failures }),
+      linkRoutes({ acceptance, me, providersOf, failures }),
       meRoutes({ me, signIn, sessions, ownMethods: createOwnMethods(parts), failures }),
+      ...routes,
     ],
     follows: [cache],
-    chores: [{ name: 'sweep-sign-ins', everyMs: 600_000, instances: 'any', run: sweep }],
+    chores: [{ name: 'sweep-sign-ins', everyMs: 600_000, instances: 'any', run: sweep }, ...chores],
     metrics: passwords.metrics,
   };
 }

@@ -6,11 +6,11 @@ import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { presentPasskeySetup } from './link-routes.js';
 import type { Me } from './me.js';
-import type { OwnMethods } from './own-methods.js';
+import type { OwnMethods } from './methods/own-methods.js';
 import { presentSession } from './presenter.js';
 import * as schema from './schema.js';
 import type { SignIn } from './service.js';
-import type { Sessions } from './sessions.js';
+import type { Sessions } from './sessions/sessions.js';
 
 const tags = ['me'];
 const empty = z.null();

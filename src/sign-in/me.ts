@@ -2,9 +2,9 @@ import type { Session } from '../access/grantee.js';
 import { hashCredential } from '../credentials.js';
 import { DomainError } from '../errors.js';
 import type { PersonStore } from '../people/store.js';
-import type { MethodStore } from './method-store.js';
+import type { MethodStore } from './methods/method-store.js';
 import { presentMe } from './presenter.js';
-import type { SessionStore, StoredSession } from './session-store.js';
+import type { SessionStore, StoredSession } from './sessions/session-store.js';
 
 type Deps = {
   people: Pick<PersonStore, 'findById'>;

@@ -2,9 +2,9 @@ import { steppedUpUntil } from '../access/grantee.js';
 import { rfc3339 } from '../clock.js';
 import type { StoredPerson } from '../people/store.js';
 import { presentPerson } from '../representations.js';
-import type { ListedPasskey } from './method-store.js';
-import { sessionLife } from './session-cache.js';
-import type { StoredSession } from './session-store.js';
+import type { ListedPasskey } from './methods/method-store.js';
+import { sessionLife } from './sessions/session-cache.js';
+import type { StoredSession } from './sessions/session-store.js';
 
 /** A session as its person sees it. */
 export function presentSession({ id, methods, createdAt, lastSeenAt, expiresAt, sourceIp, userAgent }: StoredSession) {

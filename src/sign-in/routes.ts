@@ -4,7 +4,7 @@ import { readCookie } from '../http/people/cookies.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import type { Me } from './me.js';
-import type { Passkeys } from './passkeys.js';
+import type { Passkeys } from './methods/passkeys.js';
 import * as schema from './schema.js';
 import type { SignIn } from './service.js';
 import type { Settings } from './settings.js';

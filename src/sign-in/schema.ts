@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { person, personName } from '../people/schema.js';
-import { accountName, timestamp } from '../shapes.js';
+import { accountName, person, personName, timestamp } from '../shapes.js';
 
 const password = z.string().min(12, 'must have at least 12 characters').max(256);
 const typedPassword = z.string().min(1).max(256);

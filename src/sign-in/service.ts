@@ -5,15 +5,15 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { PersonStore, StoredPerson } from '../people/store.js';
 import type { AttemptStore } from './attempt-store.js';
-import type { Guesses } from './guesses.js';
-import type { MethodStore } from './method-store.js';
-import type { KnownPasskey, PasskeyAnswer, Passkeys } from './passkeys.js';
-import type { Passwords } from './password.js';
-import { recoveryHash } from './recovery.js';
-import type { OpenedSession, Sessions } from './sessions.js';
-import type { Vouched } from './session-store.js';
+import type { Guesses } from './methods/guesses.js';
+import type { MethodStore } from './methods/method-store.js';
+import type { KnownPasskey, PasskeyAnswer, Passkeys } from './methods/passkeys.js';
+import type { Passwords } from './methods/password.js';
+import { recoveryHash } from './methods/recovery.js';
+import type { OpenedSession, Sessions } from './sessions/sessions.js';
+import type { Vouched } from './sessions/session-store.js';
 import { startAgain, type Shown, type OpenTransaction, type Transactions } from './transaction.js';
-import { totpStepOf } from './totp.js';
+import { totpStepOf } from './methods/totp.js';
 
 /** Who asks: where from, and with which browser. */
 export type Requester = { origin: Origin; userAgent: string | undefined };

@@ -60,9 +60,13 @@ export function createTransactions(sealer: Pick<Sealer, 'seal' | 'open'>, clock:
 
     /** The link that is being opened, if any. */
     linkIn(sealed: string | undefined): string | undefined {
-      if (sealed === undefined) return undefined;
-      const { shown, expiresAt } = read(sealer, sealed);
-      return shown.kind === 'link' && new Date(expiresAt) > clock() ? shown.link : undefined;
+      try {
+        const { shown, expiresAt } = read(sealer, sealed);
+        return shown.kind === 'link' && new Date(expiresAt) > clock() ? shown.link : undefined;
+      } catch {
+        // A browser keeps whatever it was given.
+        return undefined;
+      }
     },
   };
 }

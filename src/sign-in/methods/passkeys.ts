@@ -7,8 +7,7 @@ import {
   type RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { decodeAttestationObject } from '@simplewebauthn/server/helpers';
-import { DomainError } from '../errors.js';
-import type { Site } from '../http/people/site.js';
+import { DomainError } from '../../errors.js';
 
 /** A passkey that was made and proved. */
 export type NewPasskey = { credentialId: string; publicKey: Buffer; counter: number; transports: string[] };
@@ -19,10 +18,13 @@ export type KnownPasskey = NewPasskey & { id: string; personId: string };
 /** What a browser answers; its form is for the library to judge. */
 export type PasskeyAnswer = Record<string, unknown>;
 
+/** The pages that passkeys are used on, and the host that they belong to; without one there are none. */
+export type PasskeySite = { origin: string; passkeyHost: string | undefined };
+
 export type Passkeys = ReturnType<typeof createPasskeys>;
 
 /** Passkeys (WebAuthn level 3), always with user verification: having the device and unlocking it are two factors. */
-export function createPasskeys({ origin, passkeyHost }: Pick<Site, 'origin' | 'passkeyHost'>) {
+export function createPasskeys({ origin, passkeyHost }: PasskeySite) {
   const requireHost = (): string => {
     const why = whyOff();
     if (why === undefined) return passkeyHost!;

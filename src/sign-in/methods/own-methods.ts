@@ -1,15 +1,15 @@
-import type { Grantee } from '../access/grantee.js';
-import type { AppendAudit } from '../audit/store.js';
-import type { Transaction } from '../db/client.js';
-import { DomainError } from '../errors.js';
-import { mostOfPerson, tooMany } from '../limits.js';
-import type { AppendLog } from '../log/append.js';
-import { personEntry } from '../log/builders.js';
-import type { Origin } from '../origin.js';
-import type { StoredPerson } from '../people/store.js';
+import type { Grantee } from '../../access/grantee.js';
+import type { AppendAudit } from '../../audit/store.js';
+import type { Transaction } from '../../db/client.js';
+import { DomainError } from '../../errors.js';
+import { mostOfPerson, tooMany } from '../../limits.js';
+import type { AppendLog } from '../../log/append.js';
+import { personEntry } from '../../log/builders.js';
+import type { Origin } from '../../origin.js';
+import type { StoredPerson } from '../../people/store.js';
 import type { Setup } from './setup.js';
-import { passwordsOff, type SignInDeps } from './service.js';
-import type { OpenTransaction } from './transaction.js';
+import { passwordsOff, type SignInDeps } from '../service.js';
+import type { OpenTransaction } from '../transaction.js';
 import { newTotpSecret, totpUri } from './totp.js';
 
 type Deps = Pick<SignInDeps, 'people' | 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'clock'> & {

@@ -1,6 +1,6 @@
-import type { Clock } from '../clock.js';
-import type { Transaction } from '../db/client.js';
-import { DomainError } from '../errors.js';
+import type { Clock } from '../../clock.js';
+import type { Transaction } from '../../db/client.js';
+import { DomainError } from '../../errors.js';
 import type { MethodStore } from './method-store.js';
 import type { NewPasskey, PasskeyAnswer, Passkeys } from './passkeys.js';
 import { requireFitPassword, type Passwords } from './password.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { sql, type Database, type Transaction } from '../db/client.js';
-import { isUniqueViolation } from '../db/errors.js';
+import { sql, type Database, type Transaction } from '../../db/client.js';
+import { isUniqueViolation } from '../../db/errors.js';
 import type { KnownPasskey, NewPasskey } from './passkeys.js';
 
 /** What a person types: a password, and the secret of their authenticator app, sealed. */

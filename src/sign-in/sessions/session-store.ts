@@ -1,4 +1,4 @@
-import { sql, type Database, type Transaction } from '../db/client.js';
+import { sql, type Database, type Transaction } from '../../db/client.js';
 
 /** The session of a person, as stored. */
 export type StoredSession = {

@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { Counter } from 'prom-client';
-import { DomainError } from '../errors.js';
+import { DomainError } from '../../errors.js';
 
 // 128 MiB for each: one at a time, and few wait.
 const cost = { N: 2 ** 17, r: 8, p: 1, maxmem: 192 * 1024 * 1024 };

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
-import type { Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
-import type { Sealer } from '../sealing.js';
-import type { AttemptStore, Slowing } from './attempt-store.js';
+import type { Clock } from '../../clock.js';
+import { DomainError } from '../../errors.js';
+import type { Sealer } from '../../sealing.js';
+import type { AttemptStore, Slowing } from '../attempt-store.js';
 
 // Names share this many places: two of them meet once in a million, and then one is slowed down with the other.
 const buckets = 2 ** 20;

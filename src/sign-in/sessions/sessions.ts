@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { Grantee, Session } from '../access/grantee.js';
-import type { AppendAudit } from '../audit/store.js';
-import type { Clock } from '../clock.js';
-import { createCredential, hashCredential } from '../credentials.js';
-import type { Commit, Transaction } from '../db/client.js';
-import { DomainError } from '../errors.js';
-import { mostOfPerson } from '../limits.js';
-import type { AppendLog } from '../log/append.js';
-import { personEntry } from '../log/builders.js';
-import type { Origin } from '../origin.js';
-import type { StoredPerson } from '../people/store.js';
+import type { Grantee, Session } from '../../access/grantee.js';
+import type { AppendAudit } from '../../audit/store.js';
+import type { Clock } from '../../clock.js';
+import { createCredential, hashCredential } from '../../credentials.js';
+import type { Commit, Transaction } from '../../db/client.js';
+import { DomainError } from '../../errors.js';
+import { mostOfPerson } from '../../limits.js';
+import type { AppendLog } from '../../log/append.js';
+import { personEntry } from '../../log/builders.js';
+import type { Origin } from '../../origin.js';
+import type { StoredPerson } from '../../people/store.js';
 import { sessionLife, type CachedSession, type SessionCache } from './session-cache.js';
 import type { SessionStore, StoredSession, Vouched } from './session-store.js';
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import { eachPromise, type Grantee, type Session } from '../access/grantee.js';
-import type { LogEntry } from '../log/entries.js';
-import type { StoredPerson } from '../people/store.js';
+import { eachPromise, type Grantee, type Session } from '../../access/grantee.js';
+import { everybody, type LogEntry } from '../../log/entries.js';
+import type { StoredPerson } from '../../people/store.js';
 import type { StoredSession } from './session-store.js';
 
 /** How long a session lives without its person, and at most. */
@@ -57,10 +57,14 @@ export function createSessionCache({ load, mayRemember, saveSeen }: Deps) {
 
     /** Forgets the sessions of a person, or of an account, that an entry is about. */
     apply({ type, account, payload }: LogEntry): void {
-      if (type === 'person') drop(({ person }) => person.id === payload.id);
+      if (type === 'person') drop(({ person }) => isAbout(person, account, payload.id));
       else if (type === 'key' && payload.status !== 'deleted') drop(({ person }) => person.account === account);
     },
   };
+}
+
+function isAbout(person: StoredPerson, account: string, id: string): boolean {
+  return person.id === id || (id === everybody && person.account === account);
 }
 
 function toGrantee(stored: StoredSession, person: StoredPerson, saveSeen: Deps['saveSeen']): CachedSession['grantee'] {
