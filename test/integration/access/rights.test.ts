@@ -41,6 +41,8 @@ type World = {
   issuers: string[];
   keys: string[];
   proxies: string[];
+  people: string[];
+  providers: string[];
   prints: string[];
 };
 type Call = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; body?: object };
@@ -68,8 +70,15 @@ async function createWorld(server: TestServer, name: string): Promise<World> {
     keys.push((await owner.post('/v1/api-keys', { permissions: [permission] })).body.id);
   const proxy = (await owner.post('/v1/proxies', { name: 'gate' })).body.id;
   await holdSessions(owner, 'door', [...things, hidden]);
+  const people: string[] = [];
+  for (const role of ['admin', 'operator', 'auditor'])
+    people.push((await owner.post('/v1/people', { name: role, role })).body.person.id);
+  const made = { issuer: 'https://idp.example', clientId: 'c', clientSecret: 's' };
+  const providers: string[] = [];
+  for (const defaultRole of ['auditor', 'proxy'])
+    providers.push((await owner.post('/v1/sign-in/providers', { ...made, name: defaultRole, defaultRole })).body.id);
   const issuers = (await owner.get('/v1/issuers')).body.items.map((issuer: { id: string }) => issuer.id);
-  return { account: name, serials, enrollment: id, issuers, keys, proxies: [proxy], prints };
+  return { account: name, serials, enrollment: id, issuers, keys, proxies: [proxy], people, providers, prints };
 }
 
 /** Puts the things of an account back to where they began: suspended, held, revoked and active ones. */
@@ -95,6 +104,9 @@ const grants = (): object => {
     : { permissions: [pick(permissions)] };
   return { ...held, ...Object.fromEntries(chosen) };
 };
+
+const grantsOfPerson = (): object =>
+  chance(0.3) ? { role: pick(['owner', 'auditor', 'proxy', 'edge']) } : { permissions: [pick(permissions)] };
 
 const gifts = (): object => ({
   thingNamePattern: '*',
@@ -153,6 +165,25 @@ const calls: [Permission, (world: World) => Call][] = [
   ],
   ['segments:write', () => ({ method: pick(['PUT', 'DELETE']), path: `/v1/segments/dock/things/${pick(things)}` })],
   ['segments:write', () => ({ method: 'PATCH', path: '/v1/segments/dock', body: { deviceLimit: pick([10, 100]) } })],
+  ['people:write', () => post('/v1/people', { ...grantsOfPerson(), name: `n-${Math.floor(next() * 1e9)}` })],
+  [
+    'people:write',
+    ({ people }) => ({
+      method: 'PATCH',
+      path: `/v1/people/${pick(people)}`,
+      body: pick([grantsOfPerson(), { status: 'suspended' }, { name: `n-${Math.floor(next() * 1e9)}` }]),
+    }),
+  ],
+  ['people:write', ({ people }) => ({ method: 'DELETE', path: `/v1/people/${pick(people)}` })],
+  ['people:write', ({ people }) => post(`/v1/people/${pick(people)}/link`)],
+  [
+    'people:write',
+    ({ providers }) => ({
+      method: pick(['PATCH', 'PATCH', 'DELETE']),
+      path: `/v1/sign-in/providers/${pick(providers)}`,
+      body: pick([{ defaultRole: pick(['owner', 'auditor', 'proxy']) }, { issuer: 'https://other.example' }]),
+    }),
+  ],
   ['keys:write', () => post('/v1/api-keys', grants())],
   ['keys:write', ({ keys }) => ({ method: 'DELETE', path: `/v1/api-keys/${pick(keys)}` })],
   ['proxies:write', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],

@@ -9,10 +9,14 @@ import { permissions, permissionsOfRole, roles, type Permission } from '../../..
 import { problemOf } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
+import { acceptByPasskey } from '../../support/people/browser.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
+/** Besides what routes ask of callers: a page of this site, and what a provider gave the browser. */
+type Asked = Access | Permission[] | 'page' | 'browser that was sent';
+
 /** Every route and what it asks of its callers, written down a second time; a list is all of it. */
-const inventory: Record<string, Access | Permission[]> = {
+const inventory: Record<string, Asked> = {
   'POST /v1/provision': 'enrollment',
   'POST /v1/renew': 'public',
   'POST /v1/token': 'public',
@@ -129,12 +133,48 @@ const inventory: Record<string, Access | Permission[]> = {
   'GET /v1/edge/stream': 'edge:follow',
   'POST /v1/edge/principals': 'edge:follow',
   'POST /v1/self/revoke': 'public',
+  'POST /v1/people': 'people:write',
+  'GET /v1/people': 'people:read',
+  'GET /v1/people/{id}': 'people:read',
+  'PATCH /v1/people/{id}': 'people:write',
+  'DELETE /v1/people/{id}': 'people:write',
+  'POST /v1/people/{id}/link': 'people:write',
+  'GET /v1/sign-in': 'public',
+  'POST /v1/sign-in/password': 'page',
+  'POST /v1/sign-in/totp': 'page',
+  'POST /v1/sign-in/recovery': 'page',
+  'POST /v1/sign-in/passkey/options': 'page',
+  'POST /v1/sign-in/passkey': 'page',
+  'POST /v1/sign-in/link': 'page',
+  'POST /v1/sign-in/link/passkey': 'page',
+  'POST /v1/sign-in/link/password': 'page',
+  'GET /v1/sign-in/settings': 'people:read',
+  'PATCH /v1/sign-in/settings': 'people:write',
+  'POST /v1/sign-in/providers': 'people:write',
+  'GET /v1/sign-in/providers': 'people:read',
+  'GET /v1/sign-in/providers/{id}': 'people:read',
+  'PATCH /v1/sign-in/providers/{id}': 'people:write',
+  'DELETE /v1/sign-in/providers/{id}': 'people:write',
+  'GET /v1/sign-in/oidc/{provider}': 'public',
+  'GET /v1/sign-in/oidc/{provider}/callback': 'browser that was sent',
+  'POST /v1/sign-in/oidc/{provider}/backchannel-logout': 'public',
+  'GET /v1/me': 'person',
+  'GET /v1/me/sessions': 'person',
+  'DELETE /v1/me/sessions/{id}': 'person',
+  'POST /v1/me/step-up': 'person',
+  'POST /v1/me/setup': 'person',
+  'POST /v1/me/passkeys': 'person',
+  'DELETE /v1/me/passkeys/{id}': 'person',
+  'PUT /v1/me/password': 'person',
+  'DELETE /v1/me/password': 'person',
+  'POST /v1/me/recovery-codes': 'person',
 };
 
 const samples: Record<string, string> = {
   '{account}': 'default',
   '{name}': 'nobody',
   '{id}': '00000000-0000-4000-8000-000000000000',
+  '{provider}': '00000000-0000-4000-8000-000000000000',
   '{serialNumber}': '01'.repeat(20),
   '{issuerId}': '0'.repeat(16),
   '{shard}': '1',
@@ -143,13 +183,24 @@ const samples: Record<string, string> = {
   '{thingName}': 'nobody',
 };
 
+/** What is said of an admitted request. */
+const afterwards = new Set<string | undefined>(['invalid-client', 'step-up-required']);
+
 const pathOf = (route: string) => route.replace(/\{\w+\}/g, (name) => samples[name]!);
 
-type Kind = { token: string | undefined; holds: ReadonlySet<string>; wrong?: [status: number, problem: string] };
+type Kind = {
+  token: string | undefined;
+  holds: ReadonlySet<string>;
+  wrong?: [status: number, problem: string];
+  /** Of a browser. */
+  headers?: Record<string, string>;
+};
 
 /** What a caller of a kind must get from a route: a refusal, or anything but one. */
-function expected(access: Access | Permission[], { holds, wrong }: Kind): [number, string] | 'admitted' {
+function expected(access: Asked, { holds, wrong, headers }: Kind): [number, string] | 'admitted' {
   if (access === 'public') return 'admitted';
+  if (access === 'browser that was sent') return [401, 'invalid-credential'];
+  if (access === 'page') return headers ? 'admitted' : [403, 'cross-site'];
   if (wrong) return wrong;
   return [access].flat().every((each) => holds.has(each)) ? 'admitted' : [403, 'forbidden'];
 }
@@ -174,6 +225,13 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
     kinds["a device's access token"] = { token: device.answer.body.token.accessToken, holds: new Set(['thing']) };
     for (const role of roles) {
       const { key } = (await server.owner.post('/v1/api-keys', { role })).body;
+      const { link } = (await server.owner.post('/v1/people', { name: role, role })).body;
+      const { browser } = await acceptByPasskey(server, link);
+      kinds[`a person with the role ${role}`] = {
+        token: undefined,
+        headers: { 'sec-fetch-site': 'same-origin', cookie: `thingward=${browser.cookies.get('thingward')}` },
+        holds: new Set(['person', ...permissionsOfRole(role, 'default')]),
+      };
       kinds[`the role ${role}`] = { token: key, holds: new Set(permissionsOfRole(role, 'default')) };
     }
     for (const permission of permissions) {
@@ -211,7 +269,8 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
         const want = expected(access, caller);
         if (route.endsWith('/stream') && want === 'admitted') {
           // It never ends: its head is the answer.
-          const opened = await fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${caller.token}` } });
+          const headers = caller.headers ?? { authorization: `Bearer ${caller.token}` };
+          const opened = await fetch(`${server.url}${path}`, { headers });
           expect([opened.status, opened.headers.get('content-type')], name).toEqual([200, 'text/event-stream']);
           await opened.body?.cancel();
           checked++;
@@ -219,9 +278,9 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
         }
         const answer = await server
           .direct(caller.token)
-          .send(method, pathOf(path), method === 'GET' || method === 'DELETE' ? undefined : {});
+          .send(method, pathOf(path), method === 'GET' || method === 'DELETE' ? undefined : {}, caller.headers);
         const got = [answer.status, problemOf(answer)];
-        const isRefused = [401, 403].includes(answer.status) && problemOf(answer) !== 'invalid-client';
+        const isRefused = [401, 403].includes(answer.status) && !afterwards.has(problemOf(answer));
         if (want === 'admitted') expect(isRefused, `${route} as ${name}: ${got.join(' ')}`).toBe(false);
         else expect(got, `${route} as ${name}`).toEqual(want);
         checked++;

@@ -60,10 +60,10 @@ describe.each(databaseKinds)('ways in on %s', (kind) => {
       { rpId: 'evil.example' },
       { unverified: true },
       { challenge: 'YWJj' },
-      { repeatCounter: true },
     ] as Flaw[])
       expect(problemOf(await attempt(flaw)), JSON.stringify(flaw)).toBe('invalid-credential');
     expect((await attempt({})).status).toBe(200);
+    expect(problemOf(await attempt({ repeatCounter: true }))).toBe('invalid-credential');
     // What was shown once is shown again.
     const { body: options } = await browser.post('/v1/sign-in/passkey/options', {});
     const response = authenticator.get(options);
