@@ -61,12 +61,16 @@ export type Session = {
 const steppedUpMs = 5 * 60_000;
 
 /** Until when a session counts as stepped up. */
-export const steppedUpUntil = ({ authenticatedAt }: Pick<Session, 'authenticatedAt'>): Date => new Date(authenticatedAt.getTime() + steppedUpMs);
+export const steppedUpUntil = ({ authenticatedAt }: Pick<Session, 'authenticatedAt'>): Date =>
+  new Date(authenticatedAt.getTime() + steppedUpMs);
 
 /** Refuses a person who showed no factor within the last five minutes. Keys are never asked. @throws DomainError `step-up-required` */
 export function requireStepUp({ session }: Grantee, at: Date): void {
   if (!session || at < steppedUpUntil(session)) return;
-  throw new DomainError('step-up-required', 'show a factor again: POST /v1/me/step-up, then repeat this within 5 minutes');
+  throw new DomainError(
+    'step-up-required',
+    'show a factor again: POST /v1/me/step-up, then repeat this within 5 minutes',
+  );
 }
 
 /**
@@ -77,6 +81,8 @@ export function requirePermissions(grantee: Grantee, wanted: Permission[], why?:
   const lacking = wanted.filter((permission) => !grantee.permissions.has(permission));
   if (lacking.length === 0) return;
   const reason = why === undefined ? '' : `, which ${why} needs`;
-  const [who, next] = grantee.session ? ['you lack', 'ask somebody who has it'] : ['the API key lacks', 'use a key that has it'];
+  const [who, next] = grantee.session
+    ? ['you lack', 'ask somebody who has it']
+    : ['the API key lacks', 'use a key that has it'];
   throw new DomainError('forbidden', `${who} ${lacking.join(', ')}${reason}: ${next}`);
 }

@@ -38,8 +38,14 @@ const resolveAll = (host: string): Promise<Found[]> => lookUp(host, { all: true,
  * connection goes to an address that was checked: what the name says a moment later changes nothing. Redirects are answers like others,
  * and followed by nobody. Over plain http only listed addresses are reached.
  */
-export function createGuardedFetch({ listed, resolve = resolveAll, mostMs = 10_000, mostOctets = 262_144 }: Deps): GuardedFetch {
-  const isAllowed = (address: string, secure: boolean): boolean => isListed(address, listed) || (secure && isPublic(address));
+export function createGuardedFetch({
+  listed,
+  resolve = resolveAll,
+  mostMs = 10_000,
+  mostOctets = 262_144,
+}: Deps): GuardedFetch {
+  const isAllowed = (address: string, secure: boolean): boolean =>
+    isListed(address, listed) || (secure && isPublic(address));
 
   const addressesOf = async (url: URL): Promise<Found[]> => {
     const host = url.hostname.replace(/^\[|\]$/g, '');
@@ -49,7 +55,9 @@ export function createGuardedFetch({ listed, resolve = resolveAll, mostMs = 10_0
     const forbidden = found.some(({ address }) => !isAllowed(address, url.protocol === 'https:'));
     if (!forbidden) return found;
     const why = 'leads to a private address, or is not https';
-    throw new OutboundRefusal(`${url.host} ${why}: use a public https URL, or have the operator list it in THINGWARD_OUTBOUND_ALLOW`);
+    throw new OutboundRefusal(
+      `${url.host} ${why}: use a public https URL, or have the operator list it in THINGWARD_OUTBOUND_ALLOW`,
+    );
   };
 
   return async (text, { method = 'GET', headers = {}, body, signal } = {}) => {
@@ -59,7 +67,13 @@ export function createGuardedFetch({ listed, resolve = resolveAll, mostMs = 10_0
     const limit = AbortSignal.timeout(mostMs);
     const ends = signal ? AbortSignal.any([signal, limit]) : limit;
     const found = await addressesOf(url);
-    const options = { method, headers: { ...headers, ...lengthOf(body) }, signal: ends, agent: false, lookup: fixed(found) };
+    const options = {
+      method,
+      headers: { ...headers, ...lengthOf(body) },
+      signal: ends,
+      agent: false,
+      lookup: fixed(found),
+    };
     return ask(url, options as RequestOptions, body, mostOctets);
   };
 }
@@ -82,7 +96,8 @@ function ask(url: URL, options: RequestOptions, body: Outgoing['body'], mostOcte
     const take = (answer: IncomingMessage): void => {
       read(answer, mostOctets).then((bytes) => resolve(toResponse(answer, bytes)), reject);
     };
-    const sent: ClientRequest = url.protocol === 'https:' ? requestTls(url, options, take) : requestPlain(url, options, take);
+    const sent: ClientRequest =
+      url.protocol === 'https:' ? requestTls(url, options, take) : requestPlain(url, options, take);
     sent.once('error', reject);
     sent.end(body);
   });

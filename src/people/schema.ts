@@ -1,13 +1,19 @@
 import { z } from 'zod';
 import { page, permission, person, personName, role, timestamp } from '../shapes.js';
 
-const email = z.string().max(254).regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address');
+const email = z
+  .string()
+  .max(254)
+  .regex(/^[^\s@]+@[^\s@]+$/, 'must be an e-mail address');
 
 const grants = { role: role.optional(), permissions: z.array(permission).min(1).max(50).optional() };
 
 export const newPerson = z
   .strictObject({ name: personName, email: email.optional(), ...grants })
-  .refine((person) => (person.role === undefined) !== (person.permissions === undefined), 'name a role or permissions, not both');
+  .refine(
+    (person) => (person.role === undefined) !== (person.permissions === undefined),
+    'name a role or permissions, not both',
+  );
 
 export const personChange = z
   .strictObject({
@@ -16,7 +22,10 @@ export const personChange = z
     ...grants,
     status: z.enum(['active', 'suspended']).optional(),
   })
-  .refine((change) => change.role === undefined || change.permissions === undefined, 'name a role or permissions, not both');
+  .refine(
+    (change) => change.role === undefined || change.permissions === undefined,
+    'name a role or permissions, not both',
+  );
 
 export { person };
 export const link = {

@@ -168,5 +168,8 @@ function nameTaken(name: string): DomainError {
 }
 
 function notAcceptedYet(): DomainError {
-  return new DomainError('conflict', 'this person has not opened their link yet: POST /v1/people/{id}/link makes another');
+  return new DomainError(
+    'conflict',
+    'this person has not opened their link yet: POST /v1/people/{id}/link makes another',
+  );
 }

@@ -1,4 +1,10 @@
-import { permissions as knownPermissions, permissionsOfRole, roles, type Permission, type Role } from '../access/permissions.js';
+import {
+  permissions as knownPermissions,
+  permissionsOfRole,
+  roles,
+  type Permission,
+  type Role,
+} from '../access/permissions.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import { isUniqueViolation } from '../db/errors.js';
 

@@ -14,7 +14,10 @@ import type { OpenedSession } from './sessions/sessions.js';
 import type { Vouched } from './sessions/session-store.js';
 import { newTotpSecret, totpUri } from './methods/totp.js';
 
-type Deps = Pick<SignInDeps, 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'commitAddition' | 'clock'> & {
+type Deps = Pick<
+  SignInDeps,
+  'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'commitAddition' | 'clock'
+> & {
   people: Pick<PersonStore, 'findById' | 'insert' | 'lock' | 'update' | 'endSessions'>;
   setup: Setup;
   audit: AppendAudit;
@@ -54,9 +57,18 @@ export function createAcceptance(deps: Deps) {
     const id = personId ?? randomUUID();
     const at = clock();
     if (personId === null) {
-      if (how.name === undefined) throw new DomainError('invalid-request', 'name: choose the name that you sign in with');
+      if (how.name === undefined)
+        throw new DomainError('invalid-request', 'name: choose the name that you sign in with');
       const granted = { role: 'owner' as const, permissions: permissionsOfRole('owner', account), email: null };
-      const made = { id, account, name: how.name, ...granted, status: 'active' as const, providerId: null, createdAt: at };
+      const made = {
+        id,
+        account,
+        name: how.name,
+        ...granted,
+        status: 'active' as const,
+        providerId: null,
+        createdAt: at,
+      };
       if (!(await people.insert(tx, { ...made, createdBy: 'owner-link' })))
         throw new DomainError('person-exists', `the account has a person ${how.name}: choose another name`);
     }
@@ -87,7 +99,14 @@ export function createAcceptance(deps: Deps) {
       const { requester, vouched } = how;
       const origin = { ...requester.origin, actor: `person:${person.id}` };
       const { account } = person;
-      await audit(tx, { at, account, origin, action: 'person.accept', target: origin.actor, detail: { methods: how.methods } });
+      await audit(tx, {
+        at,
+        account,
+        origin,
+        action: 'person.accept',
+        target: origin.actor,
+        detail: { methods: how.methods },
+      });
       const more = vouched ? { vouched } : {};
       const session = await sessions.open(tx, { person, methods: how.methods, ...requester, ...more });
       await log(tx, at, [personEntry(account, person.id)]);
@@ -153,5 +172,8 @@ export function createAcceptance(deps: Deps) {
 }
 
 function usedUp(): DomainError {
-  return new DomainError('invalid-credential', 'the link was used, replaced by a newer one, or is older than 24 hours: ask for another');
+  return new DomainError(
+    'invalid-credential',
+    'the link was used, replaced by a newer one, or is older than 24 hours: ask for another',
+  );
 }

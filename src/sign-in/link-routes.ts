@@ -34,7 +34,8 @@ export function linkRoutes({ acceptance, me, providersOf, failures }: Deps) {
         config,
         schema: {
           summary: 'Open a link for one use: whom it is for, and what a way in needs',
-          description: 'Opening uses nothing up. The answer sets a cookie for ten minutes, in which one way in may be set up.',
+          description:
+            'Opening uses nothing up. The answer sets a cookie for ten minutes, in which one way in may be set up.',
           tags,
           body: schema.linkToOpen,
           response: { 200: schema.openedLink },
@@ -79,7 +80,8 @@ export function linkRoutes({ acceptance, me, providersOf, failures }: Deps) {
       {
         config,
         schema: {
-          summary: 'Accept a link with a password and an authenticator app, which signs in; recovery codes are shown once',
+          summary:
+            'Accept a link with a password and an authenticator app, which signs in; recovery codes are shown once',
           tags,
           body: schema.linkByPassword,
           response: { 200: schema.signedIn },

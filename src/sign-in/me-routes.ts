@@ -116,7 +116,12 @@ function methodRoutes(app: App, { ownMethods }: Deps): void {
     '/v1/me/passkeys',
     {
       config,
-      schema: { summary: 'Add a passkey; your other sessions end', tags, body: schema.newPasskey, response: { 204: empty } },
+      schema: {
+        summary: 'Add a passkey; your other sessions end',
+        tags,
+        body: schema.newPasskey,
+        response: { 204: empty },
+      },
     },
     async (request, reply) => {
       await ownMethods.addPasskey(grantee(request), readCookie(request, 'signin'), request.body, originOf(request));

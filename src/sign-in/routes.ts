@@ -56,7 +56,8 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
         config: publicly,
         schema: {
           summary: 'First half of signing in with a password',
-          description: 'The answer sets a cookie for ten minutes. The second half is a code of the app, or a recovery code.',
+          description:
+            'The answer sets a cookie for ten minutes. The second half is a code of the app, or a recovery code.',
           tags,
           body: schema.passwordLogin,
           response: { 200: schema.next },

@@ -96,13 +96,17 @@ export function createSignIn(deps: SignInDeps) {
      */
     async password(account: string, name: string, password: string): Promise<string> {
       if (!(await attempts.takesPasswords(account))) throw passwordsOff();
-      const person = await guesses.judging('password', `${account} ${name.normalize('NFKC').trim().toLowerCase()}`, async () => {
-        const found = await people.findByName(account, name);
-        const { passwordHash } = await methods.typed(found?.id ?? nobody);
-        const isRight = await passwords.isRight(password, found?.status === 'active' ? passwordHash : null);
-        if (!found || !isRight) throw new DomainError('invalid-credential', 'account, name or password is wrong');
-        return found;
-      });
+      const person = await guesses.judging(
+        'password',
+        `${account} ${name.normalize('NFKC').trim().toLowerCase()}`,
+        async () => {
+          const found = await people.findByName(account, name);
+          const { passwordHash } = await methods.typed(found?.id ?? nobody);
+          const isRight = await passwords.isRight(password, found?.status === 'active' ? passwordHash : null);
+          if (!found || !isRight) throw new DomainError('invalid-credential', 'account, name or password is wrong');
+          return found;
+        },
+      );
       return transactions.begin({ kind: 'second', person: person.id });
     },
 

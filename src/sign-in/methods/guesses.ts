@@ -20,7 +20,8 @@ export type Guesses = ReturnType<typeof createGuesses>;
  */
 export function createGuesses(store: AttemptStore, sealer: Pick<Sealer, 'derive'>, clock: Clock) {
   const secret = sealer.derive('names that are guessed at');
-  const bucketOf = (what: string): number => createHmac('sha256', secret).update(what).digest().readUInt32BE() % buckets;
+  const bucketOf = (what: string): number =>
+    createHmac('sha256', secret).update(what).digest().readUInt32BE() % buckets;
 
   return {
     /**

@@ -15,8 +15,14 @@ export type MethodStore = ReturnType<typeof createMethodStore>;
 export function createMethodStore(db: Database) {
   return {
     async typed(personId: string): Promise<TypedSecrets> {
-      const row = await db.person.findUnique({ where: { id: personId }, select: { passwordHash: true, totpSealed: true } });
-      return { passwordHash: row?.passwordHash ?? null, totpSealed: row?.totpSealed ? Buffer.from(row.totpSealed) : null };
+      const row = await db.person.findUnique({
+        where: { id: personId },
+        select: { passwordHash: true, totpSealed: true },
+      });
+      return {
+        passwordHash: row?.passwordHash ?? null,
+        totpSealed: row?.totpSealed ? Buffer.from(row.totpSealed) : null,
+      };
     },
 
     async setPassword(
@@ -72,7 +78,14 @@ export function createMethodStore(db: Database) {
       const row = await db.passkey.findUnique({ where: { credentialId } });
       if (!row) return undefined;
       const { id, personId, transports } = row;
-      return { id, personId, credentialId, transports, publicKey: Buffer.from(row.publicKey), counter: Number(row.counter) };
+      return {
+        id,
+        personId,
+        credentialId,
+        transports,
+        publicKey: Buffer.from(row.publicKey),
+        counter: Number(row.counter),
+      };
     },
 
     passkeysOf: (personId: string): Promise<(ListedPasskey & { credentialId: string })[]> =>

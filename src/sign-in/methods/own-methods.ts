@@ -12,7 +12,10 @@ import { passwordsOff, type SignInDeps } from '../service.js';
 import type { OpenTransaction } from '../transaction.js';
 import { newTotpSecret, totpUri } from './totp.js';
 
-type Deps = Pick<SignInDeps, 'people' | 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'clock'> & {
+type Deps = Pick<
+  SignInDeps,
+  'people' | 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'clock'
+> & {
   setup: Setup;
   audit: AppendAudit;
   log: AppendLog;

@@ -116,5 +116,10 @@ async function judged<Result extends { verified: boolean }>(work: () => Promise<
 }
 
 function refused(cause?: unknown): DomainError {
-  return new DomainError('invalid-credential', 'the passkey was not accepted: try again, or use another way in', {}, { cause });
+  return new DomainError(
+    'invalid-credential',
+    'the passkey was not accepted: try again, or use another way in',
+    {},
+    { cause },
+  );
 }

@@ -56,7 +56,9 @@ const noted = (): void => {};
 
 function hash(password: string, salt: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    scrypt(password.normalize('NFC'), salt, bytes, cost, (error, derived) => (error ? reject(error) : resolve(derived)));
+    scrypt(password.normalize('NFC'), salt, bytes, cost, (error, derived) =>
+      error ? reject(error) : resolve(derived),
+    );
   });
 }
 
@@ -65,7 +67,10 @@ export function requireFitPassword(password: string, name: string): void {
   const text = password.normalize('NFC').toLowerCase();
   const isPlain = new Set(text).size < 6 || (name.length > 3 && text.replaceAll(name.toLowerCase(), '').length < 8);
   if (isPlain || isRun(text))
-    throw new DomainError('invalid-request', 'password: is one of the first that would be guessed; take some unrelated words');
+    throw new DomainError(
+      'invalid-request',
+      'password: is one of the first that would be guessed; take some unrelated words',
+    );
 }
 
 /** Mostly characters that follow each other, as in 123456789012 or abcdefghijkl. */

@@ -57,7 +57,11 @@ export function createSetup({ methods, passkeys, passwords, sealTotp, clock }: D
     },
 
     /** Returns the recovery codes that go with it, to be shown once. */
-    async storePassword(tx: Transaction, personId: string, { passwordHash, totp, step }: NewPassword): Promise<string[]> {
+    async storePassword(
+      tx: Transaction,
+      personId: string,
+      { passwordHash, totp, step }: NewPassword,
+    ): Promise<string[]> {
       await methods.setPassword(tx, personId, { passwordHash, totpSealed: sealTotp(personId, totp), step });
       return storeRecoveryCodes(tx, personId);
     },

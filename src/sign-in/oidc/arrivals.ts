@@ -61,14 +61,24 @@ export function createArrivals(deps: Deps) {
     };
   };
 
-  const addIdentity = async (tx: Transaction, { account, issuer }: StoredProvider, subject: string, personId: string) => {
+  const addIdentity = async (
+    tx: Transaction,
+    { account, issuer }: StoredProvider,
+    subject: string,
+    personId: string,
+  ) => {
     const identity = { id: randomUUID(), account, issuer, subject, personId, createdAt: clock() };
     if (await store.addIdentity(tx, identity)) return;
     throw new DomainError('sign-in-refused', 'somebody else here is signed in by this identity: use another one');
   };
 
   /** Makes whoever comes for the first time. */
-  const create = async (tx: Transaction, provider: StoredProvider, claims: Claims, role: Role): Promise<StoredPerson> => {
+  const create = async (
+    tx: Transaction,
+    provider: StoredProvider,
+    claims: Claims,
+    role: Role,
+  ): Promise<StoredPerson> => {
     const { account } = provider;
     const most = mostOfAccount.people;
     if ((await people.count(tx, account, most)) >= most) throw tooMany('people', most, 'delete those who left');
@@ -81,18 +91,37 @@ export function createArrivals(deps: Deps) {
     if (!(await people.insert(tx, { ...made, createdBy }))) throw startAgain();
     await addIdentity(tx, provider, claims.sub, id);
     const origin = { actor: createdBy };
-    await deps.audit(tx, { at, account, origin, action: 'person.create', target: `person:${id}`, detail: { name, role } });
+    await deps.audit(tx, {
+      at,
+      account,
+      origin,
+      action: 'person.create',
+      target: `person:${id}`,
+      detail: { name, role },
+    });
     return (await people.lock(tx, account, id))!;
   };
 
   /** The role of whom a provider made is what it says; but the last owner stays one. Says whether it changed. */
-  const followRole = async (tx: Transaction, person: StoredPerson, provider: StoredProvider, role: Role): Promise<boolean> => {
+  const followRole = async (
+    tx: Transaction,
+    person: StoredPerson,
+    provider: StoredProvider,
+    role: Role,
+  ): Promise<boolean> => {
     const { id, account } = person;
     if (person.providerId !== provider.id || person.role === role) return false;
     if (person.role === 'owner' && (await people.countOtherOwners(tx, account, id)) === 0) return false;
     await people.update(tx, account, id, { role, permissions: permissionsOfRole(role, account) });
     const origin = { actor: `provider:${provider.id}` };
-    await deps.audit(tx, { at: clock(), account, origin, action: 'person.update', target: `person:${id}`, detail: { role } });
+    await deps.audit(tx, {
+      at: clock(),
+      account,
+      origin,
+      action: 'person.update',
+      target: `person:${id}`,
+      detail: { role },
+    });
     return true;
   };
 
@@ -161,7 +190,12 @@ export function createArrivals(deps: Deps) {
      * Redeems what a browser brought back. Returns the secret of the session that it gets.
      * @throws DomainError `invalid-credential`, `sign-in-refused`, `provider-away`, `account-suspended`
      */
-    async finish(providerId: string, url: URL, sealed: string | undefined, requester: Requester): Promise<{ token: string }> {
+    async finish(
+      providerId: string,
+      url: URL,
+      sealed: string | undefined,
+      requester: Requester,
+    ): Promise<{ token: string }> {
       const transaction = transactions.open(sealed, 'oidc');
       const { shown } = transaction;
       if (shown.provider !== providerId) throw startAgain();
@@ -172,7 +206,13 @@ export function createArrivals(deps: Deps) {
       if (shown.link === undefined) return signIn(provider, arrived, transaction, requester);
       // Who was invited has the role that they were invited with; the rest is as the provider's settings want it.
       requireRole(arrived.claims, { ...provider.settings, defaultRole: 'auditor' });
-      const how = { name: nameOf(arrived.claims), methods: ['sso'], requester, vouched: vouchedBy(provider, arrived), account: provider.account };
+      const how = {
+        name: nameOf(arrived.claims),
+        methods: ['sso'],
+        requester,
+        vouched: vouchedBy(provider, arrived),
+        account: provider.account,
+      };
       return acceptance.accept(shown.link, how, async (tx, personId) => {
         if (!(await attempts.spend(tx, transaction.hash, transaction.expiresAt))) throw startAgain();
         await addIdentity(tx, provider, arrived.claims.sub, personId);

@@ -13,14 +13,18 @@ export function requireRole(claims: Claims, settings: ProviderSettings): Role {
   const mapped = Object.entries(settings.roleMapping).find(([value]) => values.includes(value))?.[1];
   const role = mapped ?? settings.defaultRole;
   if (role === undefined)
-    throw refused(`no value of ${settings.roleClaim} gives you a role: ask whoever manages people here, or your directory`);
+    throw refused(
+      `no value of ${settings.roleClaim} gives you a role: ask whoever manages people here, or your directory`,
+    );
   return role;
 }
 
 /** How somebody was authenticated (OpenID Connect Core §2): what is absent was not promised. */
 function requireContext({ acr, amr }: Claims, { requiredAcr, requiredAmr }: ProviderSettings): void {
   if (requiredAcr.length > 0 && !requiredAcr.some((each) => each === acr))
-    throw refused(`the provider did not promise acr ${requiredAcr.join(' or ')}: sign in there with the factors that it asks for`);
+    throw refused(
+      `the provider did not promise acr ${requiredAcr.join(' or ')}: sign in there with the factors that it asks for`,
+    );
   const shown = textsOf(amr);
   if (!requiredAmr.every((each) => shown.includes(each)))
     throw refused(`the provider did not promise amr ${requiredAmr.join(' and ')}: sign in there with these factors`);
@@ -44,7 +48,8 @@ export function emailOf({ email, email_verified: verified }: Claims): string | n
   return verified === true && typeof email === 'string' && email.length <= 254 ? email : null;
 }
 
-const isName = (text: string): boolean => text.length <= 100 && /^[ -~\u00a0-\uffff]+$/.test(text) && text.trim() !== '';
+const isName = (text: string): boolean =>
+  text.length <= 100 && /^[ -~\u00a0-\uffff]+$/.test(text) && text.trim() !== '';
 
 function textsOf(value: unknown): string[] {
   return [value].flat().filter((each) => typeof each === 'string');

@@ -137,7 +137,11 @@ async function completeClaims(
   { access_token: token }: Tokens,
   claims: Claims,
 ): Promise<Claims> {
-  const wanted = [settings.roleClaim, ...(settings.allowedDomains.length > 0 ? ['email', 'email_verified'] : []), 'name'];
+  const wanted = [
+    settings.roleClaim,
+    ...(settings.allowedDomains.length > 0 ? ['email', 'email_verified'] : []),
+    'name',
+  ];
   const lacks = wanted.some((name) => claims[name] === undefined);
   if (!lacks || config.serverMetadata().userinfo_endpoint === undefined) return claims;
   return { ...(await oidc.fetchUserInfo(config, token, claims.sub)), ...claims };
@@ -158,7 +162,12 @@ async function asked<Result>(work: () => Promise<Result>): Promise<Result> {
     if (error instanceof DomainError) throw error;
     if (isAnswer(error)) throw refusedAs(error);
     const why = error instanceof OutboundRefusal ? error.message : 'it did not answer as it should';
-    throw new DomainError('provider-away', `the provider cannot be asked: ${why}; try again, or use another way in`, { retryAfter: 30 }, { cause: error });
+    throw new DomainError(
+      'provider-away',
+      `the provider cannot be asked: ${why}; try again, or use another way in`,
+      { retryAfter: 30 },
+      { cause: error },
+    );
   }
 }
 
@@ -168,7 +177,9 @@ type Answered = Error & { code?: string; error?: string };
 function isAnswer(error: unknown): error is Answered {
   if (error instanceof oidc.AuthorizationResponseError || error instanceof oidc.ResponseBodyError) return true;
   if (!(error instanceof oidc.ClientError)) return false;
-  return !['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_PARSE_ERROR'].includes(error.code ?? '');
+  return !['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_PARSE_ERROR'].includes(
+    error.code ?? '',
+  );
 }
 
 function refusedAs(error: Answered): DomainError {

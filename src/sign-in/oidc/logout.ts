@@ -25,7 +25,19 @@ export type Logouts = ReturnType<typeof createLogouts>;
 
 const event = 'http://schemas.openid.net/event/backchannel-logout';
 const typ = 'logout+jwt';
-const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
+const algorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+];
 const [tokenSeconds, toleranceSeconds] = [300, 30];
 
 /** Providers say that somebody has left (OpenID Connect Back-Channel Logout 1.0). */
@@ -73,7 +85,11 @@ export function createLogouts({ store, clients, attempts, commit, clock, audit, 
         const entry = { at, account, origin: actor, action: 'person.sign-out', target: `person:${personId}`, detail };
         await audit(tx, entry);
       }
-      await log(tx, at, ended.map(({ id, personId }) => personEntry(account, personId, id)));
+      await log(
+        tx,
+        at,
+        ended.map(({ id, personId }) => personEntry(account, personId, id)),
+      );
     });
   };
 
@@ -109,7 +125,8 @@ function readUnverified(token: string, { issuer, clientId }: StoredProvider, at:
     const { iss, aud, iat = 0, exp = Infinity } = payload;
     const seconds = at.getTime() / 1000;
     const isFresh = Math.abs(seconds - iat) <= tokenSeconds + toleranceSeconds && seconds < exp + toleranceSeconds;
-    if (header.typ !== typ || iss !== issuer || ![aud].flat().includes(clientId) || !isFresh) throw refused('it is not for here');
+    if (header.typ !== typ || iss !== issuer || ![aud].flat().includes(clientId) || !isFresh)
+      throw refused('it is not for here');
     requireLogout(payload);
     return payload;
   } catch (error) {

@@ -3,7 +3,9 @@ import { accountName, role, timestamp } from '../../shapes.js';
 
 const httpUrl = z.url({ protocol: /^https?$/ }).max(2048);
 const word = z.string().regex(/^[!-~]{1,256}$/, 'must be 1 to 256 printable characters without spaces');
-const shown = z.string().regex(/^[ -~\u00a0-\uffff]{1,64}$/, 'must be 1 to 64 characters, none of them a control character');
+const shown = z
+  .string()
+  .regex(/^[ -~\u00a0-\uffff]{1,64}$/, 'must be 1 to 64 characters, none of them a control character');
 const domain = z.string().regex(/^[a-z0-9.-]{1,253}$/, 'must be a domain in lower case');
 
 const settings = {

@@ -45,7 +45,17 @@ export function createProviders({ store, sealer, commit, clock, audit, log }: De
       const { name, issuer, clientId, clientSecret, ...settings } = request;
       requireMapped(caller, settings);
       const [id, at] = [randomUUID(), clock()];
-      const made = { id, account, name, issuer, clientId, settings, jwks: null, createdAt: at, createdBy: origin.actor };
+      const made = {
+        id,
+        account,
+        name,
+        issuer,
+        clientId,
+        settings,
+        jwks: null,
+        createdAt: at,
+        createdBy: origin.actor,
+      };
       const provider = { ...made, secretSealed: seal(id, clientSecret) };
       await commit(async (tx) => {
         const most = mostOfAccount.providers;

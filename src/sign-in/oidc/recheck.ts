@@ -47,7 +47,10 @@ export function createRecheck({ store, sessionStore, clients, sealer, commit, cl
     try {
       const refreshToken = sealer.open(session.refreshSealed, context).toString('utf8');
       const { claims, refreshToken: next } = await clients.again(provider, refreshToken, session.subject);
-      requireRole({ acr: provider.settings.requiredAcr[0], amr: provider.settings.requiredAmr, ...claims }, provider.settings);
+      requireRole(
+        { acr: provider.settings.requiredAcr[0], amr: provider.settings.requiredAmr, ...claims },
+        provider.settings,
+      );
       const at = clock();
       await store.vouch(session.id, {
         refreshSealed: sealer.seal(Buffer.from(next!), context),
@@ -62,7 +65,7 @@ export function createRecheck({ store, sessionStore, clients, sealer, commit, cl
 
   return async (): Promise<void> => {
     const at = clock();
-    for (let claimed = atOnce; claimed === atOnce; ) {
+    for (let claimed = atOnce; claimed === atOnce;) {
       const sessions = await store.claim(at, addSeconds(at, retrySeconds), atOnce);
       claimed = sessions.length;
       for (const session of sessions) await check(session);

@@ -39,7 +39,13 @@ describe.each(databaseKinds)('people on %s', (kind) => {
 
   it('an invited person is shown, accepts, is changed and is deleted, and the audit says by whom', async () => {
     const { person, link, expiresAt } = await invited({ name: 'Grace', email: 'grace@example.com', role: 'operator' });
-    expect(person).toMatchObject({ account: 'default', name: 'Grace', status: 'invited', methods: [], role: 'operator' });
+    expect(person).toMatchObject({
+      account: 'default',
+      name: 'Grace',
+      status: 'invited',
+      methods: [],
+      role: 'operator',
+    });
     const hours = (Date.parse(expiresAt) - server.now().getTime()) / 3_600_000;
     expect(hours).toBeGreaterThan(23);
     expect(hours).toBeLessThanOrEqual(24);
@@ -97,7 +103,9 @@ describe.each(databaseKinds)('people on %s', (kind) => {
     const admin = await key({ role: 'admin' });
     const manager = await key({ permissions: ['people:read', 'people:write', 'things:read'] });
     expect(problemOf(await invite({ name: 'more', role: 'owner' }, admin))).toBe('forbidden');
-    expect((await invite({ name: 'more', permissions: ['issuers:write'] }, admin)).body.detail).toContain('issuers:write');
+    expect((await invite({ name: 'more', permissions: ['issuers:write'] }, admin)).body.detail).toContain(
+      'issuers:write',
+    );
     const { body } = await invite({ name: 'less', permissions: ['things:read'] }, manager);
     expect(body.person.permissions).toEqual(['things:read']);
     const path = `/v1/people/${body.person.id}`;
@@ -131,7 +139,11 @@ describe.each(databaseKinds)('people on %s', (kind) => {
         expect((await acme.send('PATCH', `/v1/people/${id}`, { role: 'owner', status: 'active' })).status).toBe(200);
     }
     expect((await acme.send('DELETE', `/v1/people/${first.id}`)).status).toBe(204);
-    for (const [method, body] of [['DELETE'], ['PATCH', { role: 'auditor' }], ['PATCH', { status: 'suspended' }]] as const)
+    for (const [method, body] of [
+      ['DELETE'],
+      ['PATCH', { role: 'auditor' }],
+      ['PATCH', { status: 'suspended' }],
+    ] as const)
       expect(problemOf(await acme.send(method, `/v1/people/${second.id}`, body)), method).toBe('conflict');
     // One who never came in is nobody to rely on.
     await acme.post('/v1/people', { name: 'invited', role: 'owner' });

@@ -2,12 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, problemOf } from '../../support/client.js';
 import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
-import {
-  acceptByPasskey,
-  signInByPasskey,
-  stepUpByPasskey,
-  type Browser,
-} from '../../support/people/browser.js';
+import { acceptByPasskey, signInByPasskey, stepUpByPasskey, type Browser } from '../../support/people/browser.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const minute = 60;
@@ -44,9 +39,9 @@ describe.each(databaseKinds)('sessions of people on %s', (kind) => {
     const rows = await server.database.client.personSession.findMany();
     const hash = createHash('sha256').update(token).digest();
     expect(rows.filter((row) => hash.equals(row.hash))).toHaveLength(1);
-    expect(JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))).not.toContain(
-      token.slice(4),
-    );
+    expect(
+      JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+    ).not.toContain(token.slice(4));
   });
 
   it('ends after half an hour without its person, whom polling does not replace', async () => {
@@ -139,7 +134,9 @@ describe.each(databaseKinds)('sessions of people on %s', (kind) => {
     expect(problemOf(await server.as(token).get('/v1/things'))).toBe('invalid-credential');
     const inBody = await server.as(undefined).post('/v1/introspect', { token: 'x', client_secret: token });
     expect(inBody.status).toBe(401);
-    const keyed = await server.as(undefined).send('GET', '/v1/things', undefined, { cookie: `thingward=${server.ownerKey}` });
+    const keyed = await server
+      .as(undefined)
+      .send('GET', '/v1/things', undefined, { cookie: `thingward=${server.ownerKey}` });
     expect(problemOf(keyed)).toBe('missing-credential');
     expect(problemOf(await server.owner.get('/v1/me'))).toBe('forbidden');
   });

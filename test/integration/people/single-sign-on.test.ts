@@ -59,7 +59,10 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
     return visitProvider(response.headers.get('location')!, (url) => url.startsWith(provider.redirectUri));
   };
   const comeBack = async (browser: Browser, url: string) => {
-    const response = await fetch(`${server.url}${local(url)}`, { redirect: 'manual', headers: { cookie: cookieOf(browser) } });
+    const response = await fetch(`${server.url}${local(url)}`, {
+      redirect: 'manual',
+      headers: { cookie: cookieOf(browser) },
+    });
     for (const set of response.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(set)!;
       browser.cookies.set(name!, value!);
@@ -84,14 +87,31 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
   const admin = (sub: string) => ({ sub, claims: { groups: ['admins'], preferred_username: `user ${sub}` } });
 
   it('who comes for the first time is made, by the role that the mapping gives; the secret is shown to nobody', async () => {
-    idp.expect({ sub: 'ada', claims: { groups: ['other', 'readers'], preferred_username: 'Ada', email: 'a@works.example', email_verified: true } });
+    idp.expect({
+      sub: 'ada',
+      claims: {
+        groups: ['other', 'readers'],
+        preferred_username: 'Ada',
+        email: 'a@works.example',
+        email_verified: true,
+      },
+    });
     const browser = await signedIn();
     const { body } = await browser.get('/v1/me');
-    expect(body).toMatchObject({ name: 'Ada', role: 'auditor', email: 'a@works.example', methods: ['sso'], session: { methods: ['sso'] } });
+    expect(body).toMatchObject({
+      name: 'Ada',
+      role: 'auditor',
+      email: 'a@works.example',
+      methods: ['sso'],
+      session: { methods: ['sso'] },
+    });
     const again = (await (await signedIn()).get('/v1/me')).body;
     expect(again.id).toBe(body.id);
     // The same address at the same provider under another subject is somebody else.
-    idp.expect({ sub: 'ada-2', claims: { groups: ['readers'], preferred_username: 'Ada', email: 'a@works.example', email_verified: true } });
+    idp.expect({
+      sub: 'ada-2',
+      claims: { groups: ['readers'], preferred_username: 'Ada', email: 'a@works.example', email_verified: true },
+    });
     const other = (await (await signedIn()).get('/v1/me')).body;
     expect(other.id).not.toBe(body.id);
     expect(other.name).toMatch(/^Ada \(/);
@@ -203,7 +223,11 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
   it('required acr, amr and domains are promised by the provider, or nobody is let in', async () => {
     const refusedFor = async (word: string) => {
       const { answer } = await signIn();
-      expect([answer.status, problemOf(answer as never), answer.body.detail]).toEqual([403, 'sign-in-refused', expect.stringContaining(word)]);
+      expect([answer.status, problemOf(answer as never), answer.body.detail]).toEqual([
+        403,
+        'sign-in-refused',
+        expect.stringContaining(word),
+      ]);
     };
     await configure({ requiredAcr: ['urn:two-factors'] });
     idp.expect(admin('acr'));
@@ -243,7 +267,11 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
     const url = await goThere(waiting);
     await idp.away();
     const away = await comeBack(waiting, url);
-    expect([away.status, problemOf(away as never), away.headers.get('retry-after')]).toEqual([503, 'provider-away', '30']);
+    expect([away.status, problemOf(away as never), away.headers.get('retry-after')]).toEqual([
+      503,
+      'provider-away',
+      '30',
+    ]);
     server.advance(601);
     const begun = await start(openBrowser(server));
     expect([begun!.status, problemOf(begun!)]).toEqual([503, 'provider-away']);
@@ -336,12 +364,28 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
 
   describe('back-channel logout', () => {
     const send = (token: string) =>
-      server.as(undefined).send('POST', `/v1/sign-in/oidc/${provider.id}/backchannel-logout`, new URLSearchParams({ logout_token: token }).toString(), {
-        'content-type': 'application/x-www-form-urlencoded',
-      });
+      server
+        .as(undefined)
+        .send(
+          'POST',
+          `/v1/sign-in/oidc/${provider.id}/backchannel-logout`,
+          new URLSearchParams({ logout_token: token }).toString(),
+          {
+            'content-type': 'application/x-www-form-urlencoded',
+          },
+        );
     const tokenFor = (sub: string, claims: object = {}, typ = 'logout+jwt') => {
       const iat = Math.floor(server.now().getTime() / 1000);
-      const payload = { iss: idp.issuer, aud: client.id, iat, exp: iat + 120, jti: randomUUID(), sub, events: event, ...claims };
+      const payload = {
+        iss: idp.issuer,
+        aud: client.id,
+        iat,
+        exp: iat + 120,
+        jti: randomUUID(),
+        sub,
+        events: event,
+        ...claims,
+      };
       return idp.sign(payload, typ);
     };
     const isIn = async (browser: Browser) => (await browser.get('/v1/me')).status === 200;
@@ -399,7 +443,9 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
   });
 
   it('whoever sets a provider up has what it gives, and a changed one vouches for nobody', async () => {
-    const key = server.as((await server.owner.post('/v1/api-keys', { permissions: ['people:read', 'people:write'] })).body.key);
+    const key = server.as(
+      (await server.owner.post('/v1/api-keys', { permissions: ['people:read', 'people:write'] })).body.key,
+    );
     const request = { name: 'grab', issuer: 'https://idp.example', clientId: 'x', clientSecret: 'x' };
     for (const more of [{ roleMapping: { all: 'owner' } }, { defaultRole: 'auditor' }])
       expect(problemOf(await key.post('/v1/sign-in/providers', { ...request, ...more }))).toBe('forbidden');
@@ -408,7 +454,9 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
     expect(problemOf(await key.send('DELETE', path))).toBe('forbidden');
     const empty = await key.post('/v1/sign-in/providers', request);
     expect(empty.status).toBe(201);
-    expect(problemOf(await key.send('PATCH', `/v1/sign-in/providers/${empty.body.id}`, { defaultRole: 'owner' }))).toBe('forbidden');
+    expect(problemOf(await key.send('PATCH', `/v1/sign-in/providers/${empty.body.id}`, { defaultRole: 'owner' }))).toBe(
+      'forbidden',
+    );
     const acme = server.as((await server.owner.post('/v1/accounts', { name: `acme-${kind}` })).body.ownerKey);
     expect((await acme.get(path)).status).toBe(404);
     expect((await acme.send('DELETE', path)).status).toBe(404);

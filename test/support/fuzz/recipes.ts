@@ -160,7 +160,8 @@ export function pathValues({ pools }: World, path: string, name: string): readon
 export function tamed(operation: string, body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   const members = body as Record<string, unknown>;
-  if (operation.includes('/v1/sign-in/providers') && 'issuer' in members) return { ...members, issuer: provider.issuer };
+  if (operation.includes('/v1/sign-in/providers') && 'issuer' in members)
+    return { ...members, issuer: provider.issuer };
   if (operation !== 'PUT /v1/aws' || members['mode'] === 'off') return body;
   return { ...members, endpoint: 'http://127.0.0.1:9', stsEndpoint: 'http://127.0.0.1:9' };
 }

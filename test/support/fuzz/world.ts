@@ -115,7 +115,9 @@ export async function createWorld(server: TestServer) {
     pools.enrollments = [];
     pools.apiKeys = [];
     pools.people = [];
-    await made('/v1/people', { name: `p-${round}`, role: 'auditor' }).then(({ person }) => pools.people.push(person.id as string));
+    await made('/v1/people', { name: `p-${round}`, role: 'auditor' }).then(({ person }) =>
+      pools.people.push(person.id as string),
+    );
     for (const id of pools.providers) await owner.send('DELETE', `/v1/sign-in/providers/${id}`);
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];

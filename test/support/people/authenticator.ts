@@ -27,7 +27,12 @@ export function createAuthenticator(origin: string) {
 
   const clientData = (type: string, challenge: string, flaw: Flaw): Buffer =>
     Buffer.from(
-      JSON.stringify({ type, challenge: flaw.challenge ?? challenge, origin: flaw.origin ?? origin, crossOrigin: false }),
+      JSON.stringify({
+        type,
+        challenge: flaw.challenge ?? challenge,
+        origin: flaw.origin ?? origin,
+        crossOrigin: false,
+      }),
     );
 
   const authenticatorData = (rpId: string, flags: number, flaw: Flaw): Buffer => {
@@ -89,7 +94,9 @@ export function createAuthenticator(origin: string) {
     get(options: Options, flaw: Flaw = {}) {
       const data = clientData('webauthn.get', options.challenge, flaw);
       const authData = authenticatorData(options.rpId!, 0, flaw);
-      const signature = createSign('sha256').update(Buffer.concat([authData, sha256(data)])).sign(key!);
+      const signature = createSign('sha256')
+        .update(Buffer.concat([authData, sha256(data)]))
+        .sign(key!);
       return answer({
         clientDataJSON: data.toString('base64url'),
         authenticatorData: authData.toString('base64url'),

@@ -53,7 +53,10 @@ export async function acceptByPasskey(
 ): Promise<Person & { authenticator: Authenticator }> {
   const browser = openBrowser(server);
   const authenticator = createAuthenticator(siteOfTest(server));
-  const opened = await browser.post('/v1/sign-in/link', { token: tokenOf(link), ...(name === undefined ? {} : { name }) });
+  const opened = await browser.post('/v1/sign-in/link', {
+    token: tokenOf(link),
+    ...(name === undefined ? {} : { name }),
+  });
   expect(opened.status, opened.text).toBe(200);
   const response = authenticator.create(opened.body.passkey.options);
   const chosen = name === undefined ? {} : { name };

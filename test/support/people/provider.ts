@@ -79,14 +79,19 @@ export async function startProvider(client: { id: string; secret: string }) {
   });
 
   const interact = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const login = { accountId: subject.sub, ...(subject.acr ? { acr: subject.acr } : {}), ...(subject.amr ? { amr: subject.amr } : {}) };
+    const login = {
+      accountId: subject.sub,
+      ...(subject.acr ? { acr: subject.acr } : {}),
+      ...(subject.amr ? { amr: subject.amr } : {}),
+    };
     await provider.interactionFinished(request, response, { login });
   };
 
   provider = make();
   const server = createServer((request, response) => {
     requests.push(request.url!);
-    if (request.url!.startsWith('/interaction/')) void interact(request, response).catch((error: unknown) => response.destroy(error as Error));
+    if (request.url!.startsWith('/interaction/'))
+      void interact(request, response).catch((error: unknown) => response.destroy(error as Error));
     else void provider.callback()(request, response);
   });
   const listen = () => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

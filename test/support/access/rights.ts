@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Database } from '../../src/db/client.js';
+import type { Database } from '../../../src/db/client.js';
 
 /** Everything of an account that a right is needed to change. */
 export type State = {
@@ -40,9 +40,17 @@ type Key = { role: string | null; permissions: string[]; flags: string[]; delete
 type Effect = { what: string; needs: string[] };
 
 const roleHolds: Record<string, string[]> = {
-  auditor: ['things', 'certificates', 'policies', 'enrollments', 'segments', 'revocations', 'audit', 'keys', 'people'].map(
-    (of) => `${of}:read`,
-  ),
+  auditor: [
+    'things',
+    'certificates',
+    'policies',
+    'enrollments',
+    'segments',
+    'revocations',
+    'audit',
+    'keys',
+    'people',
+  ].map((of) => `${of}:read`),
   proxy: ['authorize:query', 'revocations:read', 'proxies:write'],
   edge: ['authorize:query', 'revocations:read', 'proxies:write', 'edge:follow'],
   owner: ['issuers:write', 'keys:write'],
