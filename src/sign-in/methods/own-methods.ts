@@ -6,16 +6,14 @@ import { mostOfPerson, tooMany } from '../../limits.js';
 import type { AppendLog } from '../../log/append.js';
 import { personEntry } from '../../log/builders.js';
 import type { Origin } from '../../origin.js';
-import type { StoredPerson } from '../../people/store.js';
+import type { PersonStore, StoredPerson } from '../../people/store.js';
 import type { Setup } from './setup.js';
 import { passwordsOff, type SignInDeps } from '../service.js';
 import type { OpenTransaction } from '../transaction.js';
 import { newTotpSecret, totpUri } from './totp.js';
 
-type Deps = Pick<
-  SignInDeps,
-  'people' | 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'clock'
-> & {
+type Deps = Pick<SignInDeps, 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'clock'> & {
+  people: Pick<PersonStore, 'findById' | 'lock'>;
   setup: Setup;
   audit: AppendAudit;
   log: AppendLog;
@@ -43,10 +41,18 @@ export function createOwnMethods(deps: Deps) {
       await log(tx, at, [personEntry(account, session!.person)]);
     });
 
-  /** @throws DomainError `conflict` for the last way in */
-  const requireAnother = async (person: StoredPerson, isLastOfKind: boolean): Promise<void> => {
-    if (person.methods.length > 1 || !isLastOfKind) return;
-    throw new DomainError('conflict', 'this is your last way in: set up another one first');
+  /** Takes a way in away, unless it is the last. @throws DomainError `conflict` */
+  const removing = async (
+    tx: Transaction,
+    { account, session }: Grantee,
+    remove: () => Promise<void>,
+  ): Promise<void> => {
+    // Two that are removed at once would each see the other.
+    await people.lock(tx, account, session!.person);
+    await remove();
+    const left = await people.lock(tx, account, session!.person);
+    if (left?.methods.length === 0)
+      throw new DomainError('conflict', 'this is your last way in: set up another one first');
   };
 
   return {
@@ -90,13 +96,13 @@ export function createOwnMethods(deps: Deps) {
 
     /** @throws DomainError `not-found`, `conflict` for the last way in */
     async removePasskey(caller: Grantee, id: string, origin: Origin): Promise<void> {
-      const person = await own(caller);
-      const all = await methods.passkeysOf(person.id);
-      await requireAnother(person, all.length === 1 && all[0]!.id === id);
-      await change(caller, origin, 'person.passkey-remove', async (tx) => {
-        if (!(await methods.removePasskey(tx, person.id, id)))
+      const { person } = caller.session!;
+      await change(caller, origin, 'person.passkey-remove', (tx) =>
+        removing(tx, caller, async () => {
+          if (await methods.removePasskey(tx, person, id)) return;
           throw new DomainError('not-found', `you have no passkey ${id}`);
-      });
+        }),
+      );
     },
 
     /** Sets password and authenticator app. Returns new recovery codes. @throws DomainError `invalid-credential`, `invalid-request`, `sign-in-refused` */
@@ -122,8 +128,9 @@ export function createOwnMethods(deps: Deps) {
     async removePassword(caller: Grantee, origin: Origin): Promise<void> {
       const person = await own(caller);
       if (!person.methods.includes('password')) throw new DomainError('not-found', 'you have no password');
-      await requireAnother(person, true);
-      await change(caller, origin, 'person.password-remove', (tx) => methods.removePassword(tx, person.id));
+      await change(caller, origin, 'person.password-remove', (tx) =>
+        removing(tx, caller, () => methods.removePassword(tx, person.id)),
+      );
     },
 
     /** New recovery codes; the old ones end. @throws DomainError `conflict` without a password */

@@ -76,15 +76,12 @@ export function createArrivals(deps: Deps) {
   const create = async (
     tx: Transaction,
     provider: StoredProvider,
-    claims: Claims,
-    role: Role,
+    { claims, role, name }: { claims: Claims; role: Role; name: string },
   ): Promise<StoredPerson> => {
     const { account } = provider;
     const most = mostOfAccount.people;
     if ((await people.count(tx, account, most)) >= most) throw tooMany('people', most, 'delete those who left');
     const [id, at] = [randomUUID(), clock()];
-    const wished = nameOf(claims);
-    const name = (await people.findByName(account, wished)) ? `${wished} (${id.slice(0, 8)})` : wished;
     const granted = { role, permissions: permissionsOfRole(role, account), email: emailOf(claims) };
     const made = { id, account, name, ...granted, status: 'active' as const, providerId: provider.id, createdAt: at };
     const createdBy = `provider:${provider.id}`;
@@ -134,10 +131,13 @@ export function createArrivals(deps: Deps) {
     const { account, issuer, settings } = provider;
     const role = requireRole(arrived.claims, settings);
     const known = await store.personOf(account, issuer, arrived.claims.sub);
+    const wished = nameOf(arrived.claims);
+    const isTaken = known === undefined && (await people.findByName(account, wished)) !== undefined;
+    const name = isTaken ? `${wished} (${randomUUID().slice(0, 8)})` : wished;
     return commit(async (tx) => {
       if (!(await attempts.spend(tx, hash, expiresAt))) throw startAgain();
       const found = known === undefined ? undefined : await people.lock(tx, account, known);
-      const person = found ?? (await create(tx, provider, arrived.claims, role));
+      const person = found ?? (await create(tx, provider, { claims: arrived.claims, role, name }));
       requireWelcome(person);
       const isChanged = await followRole(tx, person, provider, role);
       const at = clock();

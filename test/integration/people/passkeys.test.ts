@@ -2,13 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { createAuthenticator, type Flaw } from '../../support/people/authenticator.js';
-import {
-  acceptByPasskey,
-  codeOf,
-  openBrowser,
-  siteOfTest,
-  tokenOf,
-} from '../../support/people/browser.js';
+import { acceptByPasskey, codeOf, openBrowser, siteOfTest, tokenOf } from '../../support/people/browser.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 describe.each(databaseKinds)('passkeys on %s', (kind) => {

@@ -1,90 +1,17 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { openBrowser, tokenOf, type Browser } from '../../support/people/browser.js';
-import { startProvider, visitProvider, type OidcServer } from '../../support/people/provider.js';
-import { startServer, type TestServer } from '../../support/server.js';
-
-const client = { id: 'thingward', secret: 'a secret of the client' };
-const event = { 'http://schemas.openid.net/event/backchannel-logout': {} };
+import { openBrowser, tokenOf } from '../../support/people/browser.js';
+import { admin, client, setStage, type Stage } from '../../support/people/stage.js';
 
 describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (kind) => {
-  let server: TestServer;
-  let idp: OidcServer;
-  let provider: { id: string; redirectUri: string; backchannelLogoutUri: string };
-
+  let stage: Stage;
+  let { server, idp, provider, begin, goThere, comeBack, signIn, signedIn, configure } = {} as Stage;
   beforeAll(async () => {
-    server = await startServer(kind, { THINGWARD_OUTBOUND_ALLOW: '127.0.0.1' });
-    idp = await startProvider({ ...client, secret: 'a-secret-of-the-client' });
-    const made = await server.owner.post('/v1/sign-in/providers', {
-      name: 'works',
-      issuer: idp.issuer,
-      clientId: client.id,
-      clientSecret: 'a-secret-of-the-client',
-      roleMapping: { admins: 'admin', readers: 'auditor' },
-    });
-    expect(made.status, made.text).toBe(201);
-    provider = made.body;
-    idp.register(provider);
+    stage = await setStage(kind);
+    ({ server, idp, provider, begin, goThere, comeBack, signIn, signedIn, configure } = stage);
   });
-  afterAll(async () => {
-    await idp.stop();
-    await server.stop();
-  });
-
-  const local = (url: string) => {
-    const { pathname, search } = new URL(url);
-    return `${pathname}${search}`;
-  };
-  const start = async (browser: Browser, query = '') => {
-    const sent = await server
-      .as(undefined)
-      .send('GET', `/v1/sign-in/oidc/${provider.id}${query}`, undefined, { cookie: cookieOf(browser) })
-      .catch(() => undefined);
-    return sent;
-  };
-  const cookieOf = ({ cookies }: Browser) => [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
-  /** Everything until the browser is sent back; what it brings then is returned. */
-  const goThere = async (browser: Browser, query = ''): Promise<string> => {
-    const response = await fetch(`${server.url}/v1/sign-in/oidc/${provider.id}${query}`, {
-      redirect: 'manual',
-      headers: { cookie: cookieOf(browser) },
-    });
-    expect(response.status, await response.clone().text()).toBe(302);
-    for (const set of response.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(set)!;
-      browser.cookies.set(name!, value!);
-    }
-    return visitProvider(response.headers.get('location')!, (url) => url.startsWith(provider.redirectUri));
-  };
-  const comeBack = async (browser: Browser, url: string) => {
-    const response = await fetch(`${server.url}${local(url)}`, {
-      redirect: 'manual',
-      headers: { cookie: cookieOf(browser) },
-    });
-    for (const set of response.headers.getSetCookie()) {
-      const [, name, value] = /^([^=]+)=([^;]*)/.exec(set)!;
-      browser.cookies.set(name!, value!);
-    }
-    const text = await response.text();
-    const body = text ? JSON.parse(text) : undefined;
-    return { status: response.status, body, text, headers: response.headers };
-  };
-  const signIn = async (browser = openBrowser(server)) => {
-    const answer = await comeBack(browser, await goThere(browser));
-    return { browser, answer };
-  };
-  const signedIn = async () => {
-    const { browser, answer } = await signIn();
-    expect([answer.status, answer.headers.get('location')], answer.text).toEqual([303, '/console/']);
-    return browser;
-  };
-  const configure = async (change: object) => {
-    const answer = await server.owner.send('PATCH', `/v1/sign-in/providers/${provider.id}`, change);
-    expect(answer.status, answer.text).toBe(200);
-  };
-  const admin = (sub: string) => ({ sub, claims: { groups: ['admins'], preferred_username: `user ${sub}` } });
+  afterAll(() => stage.stop());
 
   it('who comes for the first time is made, by the role that the mapping gives; the secret is shown to nobody', async () => {
     idp.expect({
@@ -117,9 +44,9 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
     expect(other.name).toMatch(/^Ada \(/);
     const shown = (await server.owner.get('/v1/sign-in/providers')).text + (await server.owner.get('/v1/audit')).text;
     expect(shown).toContain(client.id);
-    expect(shown).not.toContain('a-secret-of-the-client');
+    expect(shown).not.toContain(client.secret);
     const [row] = await server.database.client.signInProvider.findMany();
-    expect(Buffer.from(row!.secretSealed).toString('latin1')).not.toContain('a-secret-of-the-client');
+    expect(Buffer.from(row!.secretSealed).toString('latin1')).not.toContain(client.secret);
     expect((await openBrowser(server).get('/v1/sign-in')).body.providers).toEqual([{ id: provider.id, name: 'works' }]);
   });
 
@@ -212,7 +139,7 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
     expect(response.headers.getSetCookie()).toEqual([
       expect.stringMatching(/^thingward-signin=\S+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/),
     ]);
-    expect(await start(openBrowser(server), '?stepUp=true')).toMatchObject({ status: 401 });
+    expect(await begin(openBrowser(server), '?stepUp=true')).toMatchObject({ status: 401 });
     const late = openBrowser(server);
     idp.expect(admin('late'));
     const url = await goThere(late);
@@ -273,8 +200,8 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
       '30',
     ]);
     server.advance(601);
-    const begun = await start(openBrowser(server));
-    expect([begun!.status, problemOf(begun!)]).toEqual([503, 'provider-away']);
+    const begun = await begin(openBrowser(server));
+    expect([begun.status, problemOf(begun as never)]).toEqual([503, 'provider-away']);
     await idp.back();
     await signedIn();
   });
@@ -309,178 +236,5 @@ describe.each(databaseKinds)('single sign-on, judged by oidc-provider, on %s', (
     expect((await comeBack(browser, await goThere(browser, '?stepUp=true'))).status).toBe(303);
     expect(browser.cookies.get('thingward')).not.toBe(before);
     expect((await key()).status).toBe(201);
-  });
-
-  it('who left the provider is out within the hour', async () => {
-    idp.expect(admin('leaver'));
-    const [leaver, recheck] = [await signedIn(), () => server.services.chores.run('recheck-sign-ins')];
-    const isIn = async () => (await leaver.get('/v1/me')).status === 200;
-    const pass = async (minutes: number) => {
-      for (let n = 0; n < minutes; n += 10) {
-        server.advance(600);
-        await leaver.get('/v1/me');
-        await recheck();
-      }
-    };
-    await pass(90);
-    expect(await isIn()).toBe(true);
-    idp.forget();
-    await pass(40);
-    expect(await isIn()).toBe(false);
-    // One that says nothing is believed for an hour.
-    idp.expect(admin('silent'));
-    const silent = await signedIn();
-    await idp.away();
-    for (let n = 0; n < 5; n++) {
-      server.advance(600);
-      await recheck();
-      expect((await silent.get('/v1/me')).status, `${n}`).toBe(200);
-    }
-    server.advance(601);
-    expect((await silent.get('/v1/me')).status).toBe(401);
-    await idp.back();
-    idp.refreshing(false);
-    idp.expect(admin('unasked'));
-    const unasked = await signedIn();
-    server.advance(1500);
-    expect((await unasked.get('/v1/me')).status).toBe(200);
-    server.advance(1500);
-    expect((await unasked.get('/v1/me')).status).toBe(200);
-    server.advance(601);
-    expect((await unasked.get('/v1/me')).status).toBe(401);
-    idp.refreshing(true);
-  });
-
-  it('who lost their value at the provider is out when it is asked again', async () => {
-    idp.expect(admin('demoted'));
-    const browser = await signedIn();
-    idp.expect({ sub: 'demoted', claims: { groups: [] } });
-    server.advance(1501);
-    expect((await browser.get('/v1/me')).status).toBe(200);
-    server.advance(301);
-    await server.services.chores.run('recheck-sign-ins');
-    expect((await browser.get('/v1/me')).status).toBe(401);
-  });
-
-  describe('back-channel logout', () => {
-    const send = (token: string) =>
-      server
-        .as(undefined)
-        .send(
-          'POST',
-          `/v1/sign-in/oidc/${provider.id}/backchannel-logout`,
-          new URLSearchParams({ logout_token: token }).toString(),
-          {
-            'content-type': 'application/x-www-form-urlencoded',
-          },
-        );
-    const tokenFor = (sub: string, claims: object = {}, typ = 'logout+jwt') => {
-      const iat = Math.floor(server.now().getTime() / 1000);
-      const payload = {
-        iss: idp.issuer,
-        aud: client.id,
-        iat,
-        exp: iat + 120,
-        jti: randomUUID(),
-        sub,
-        events: event,
-        ...claims,
-      };
-      return idp.sign(payload, typ);
-    };
-    const isIn = async (browser: Browser) => (await browser.get('/v1/me')).status === 200;
-
-    it('ends the sessions of the subject at once, and no others', async () => {
-      idp.expect(admin('first'));
-      const [one, two] = [await signedIn(), await signedIn()];
-      idp.expect(admin('second'));
-      const other = await signedIn();
-      const token = await tokenFor('first');
-      const answer = await send(token);
-      expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store']);
-      expect([await isIn(one), await isIn(two), await isIn(other)]).toEqual([false, false, true]);
-      expect((await send(token)).status).toBe(400);
-    });
-
-    it('refuses what is no logout token of the provider for this client, now', async () => {
-      idp.expect(admin('stays'));
-      const browser = await signedIn();
-      const iat = Math.floor(server.now().getTime() / 1000);
-      for (const token of [
-        await tokenFor('stays', {}, 'JWT'),
-        await tokenFor('stays', { nonce: 'x' }),
-        await tokenFor('stays', { aud: 'another' }),
-        await tokenFor('stays', { iss: 'https://other.example' }),
-        await tokenFor('stays', { events: {} }),
-        await tokenFor('stays', { jti: undefined }),
-        await tokenFor('stays', { sub: undefined }),
-        await tokenFor('stays', { iat: iat - 3600, exp: iat - 3000 }),
-        `${(await tokenFor('stays')).slice(0, -8)}AAAAAAAA`,
-        'x.y.z',
-        '',
-      ]) {
-        expect((await send(token)).status, token).toBe(400);
-        expect(await isIn(browser), token).toBe(true);
-      }
-    });
-
-    it('counts while the provider is away, under the keys that it had; and with a new key it ends first and complains then', async () => {
-      idp.expect(admin('gone'));
-      const known = await signedIn();
-      idp.expect(admin('gone too'));
-      const unknown = await signedIn();
-      const [first] = [await tokenFor('gone')];
-      await idp.away();
-      expect((await send(first)).status).toBe(200);
-      expect(await isIn(known)).toBe(false);
-      await idp.rollOver();
-      server.advance(601);
-      const complaint = await send(await tokenFor('gone too'));
-      expect([complaint.status, problemOf(complaint)]).toEqual([503, 'provider-away']);
-      expect(await isIn(unknown)).toBe(false);
-      await idp.back();
-    });
-  });
-
-  it('whoever sets a provider up has what it gives, and a changed one vouches for nobody', async () => {
-    const key = server.as(
-      (await server.owner.post('/v1/api-keys', { permissions: ['people:read', 'people:write'] })).body.key,
-    );
-    const request = { name: 'grab', issuer: 'https://idp.example', clientId: 'x', clientSecret: 'x' };
-    for (const more of [{ roleMapping: { all: 'owner' } }, { defaultRole: 'auditor' }])
-      expect(problemOf(await key.post('/v1/sign-in/providers', { ...request, ...more }))).toBe('forbidden');
-    const path = `/v1/sign-in/providers/${provider.id}`;
-    expect(problemOf(await key.send('PATCH', path, { issuer: 'https://idp.example' }))).toBe('forbidden');
-    expect(problemOf(await key.send('DELETE', path))).toBe('forbidden');
-    const empty = await key.post('/v1/sign-in/providers', request);
-    expect(empty.status).toBe(201);
-    expect(problemOf(await key.send('PATCH', `/v1/sign-in/providers/${empty.body.id}`, { defaultRole: 'owner' }))).toBe(
-      'forbidden',
-    );
-    const acme = server.as((await server.owner.post('/v1/accounts', { name: `acme-${kind}` })).body.ownerKey);
-    expect((await acme.get(path)).status).toBe(404);
-    expect((await acme.send('DELETE', path)).status).toBe(404);
-
-    idp.expect(admin('vouched'));
-    const browser = await signedIn();
-    await configure({ name: 'renamed' });
-    expect((await browser.get('/v1/me')).status).toBe(401);
-    const again = await signedIn();
-    expect((await server.owner.send('DELETE', path)).status).toBe(204);
-    expect((await again.get('/v1/me')).status).toBe(401);
-  });
-
-  it('a provider at a private address is not asked, unless the setting lists it', async () => {
-    const strict = await startServer(kind);
-    try {
-      idp.requests();
-      const request = { name: 'x', issuer: idp.issuer, clientId: 'x', clientSecret: 'x' };
-      const { id } = (await strict.owner.post('/v1/sign-in/providers', request)).body;
-      const answer = await strict.as(undefined).get(`/v1/sign-in/oidc/${id}`);
-      expect([answer.status, answer.body.detail]).toEqual([503, expect.stringContaining('THINGWARD_OUTBOUND_ALLOW')]);
-      expect(idp.requests()).toEqual([]);
-    } finally {
-      await strict.stop();
-    }
   });
 });
