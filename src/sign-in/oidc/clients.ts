@@ -161,7 +161,8 @@ async function asked<Result>(work: () => Promise<Result>): Promise<Result> {
   } catch (error) {
     if (error instanceof DomainError) throw error;
     if (isAnswer(error)) throw refusedAs(error);
-    const why = error instanceof OutboundRefusal ? error.message : 'it did not answer as it should';
+    const { cause = error } = error as Error;
+    const why = cause instanceof OutboundRefusal ? cause.message : 'it did not answer as it should';
     throw new DomainError(
       'provider-away',
       `the provider cannot be asked: ${why}; try again, or use another way in`,
@@ -173,13 +174,13 @@ async function asked<Result>(work: () => Promise<Result>): Promise<Result> {
 
 type Answered = Error & { code?: string; error?: string };
 
+const unheard = new Set(['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_PARSE_ERROR']);
+
 /** Whether the provider, or the browser that came from it, said something: as opposed to saying nothing. */
 function isAnswer(error: unknown): error is Answered {
   if (error instanceof oidc.AuthorizationResponseError || error instanceof oidc.ResponseBodyError) return true;
-  if (!(error instanceof oidc.ClientError)) return false;
-  return !['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_PARSE_ERROR'].includes(
-    error.code ?? '',
-  );
+  // Without a code it is what the way there threw.
+  return error instanceof oidc.ClientError && error.code !== undefined && !unheard.has(error.code);
 }
 
 function refusedAs(error: Answered): DomainError {
