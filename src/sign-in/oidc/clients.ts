@@ -128,7 +128,7 @@ export function createOidcClients({ fetch, sealer, clock }: Deps) {
   };
 }
 
-type Tokens = Awaited<ReturnType<typeof oidc.refreshTokenGrant>>;
+type Tokens = { access_token: string };
 
 /** Many providers say groups and addresses at their user info alone. What the ID token says counts first. */
 async function completeClaims(
@@ -178,7 +178,9 @@ const unheard = new Set(['OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_
 
 /** Whether the provider, or the browser that came from it, said something: as opposed to saying nothing. */
 function isAnswer(error: unknown): error is Answered {
-  if (error instanceof oidc.AuthorizationResponseError || error instanceof oidc.ResponseBodyError) return true;
+  if (error instanceof oidc.AuthorizationResponseError) return true;
+  // A provider in trouble has not refused anybody.
+  if (error instanceof oidc.ResponseBodyError) return error.status < 500 && error.error !== 'temporarily_unavailable';
   // Without a code it is what the way there threw.
   return error instanceof oidc.ClientError && error.code !== undefined && !unheard.has(error.code);
 }

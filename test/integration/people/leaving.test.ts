@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { openBrowser } from '../../support/people/browser.js';
 import { randomUUID } from 'node:crypto';
 import { admin, client, setStage, type Stage } from '../../support/people/stage.js';
 import { startServer } from '../../support/server.js';

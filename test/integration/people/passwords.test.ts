@@ -105,10 +105,10 @@ describe.each(databaseKinds)('passwords on %s', (kind) => {
       ['no-such-account', 'nobody at all'],
     ] as const;
     for (let round = 0; round < 5; round++) {
-      const [known, ...others] = [];
+      const others = [];
       for (const [account, name] of whom) others.push(await guess(account, name));
       expect(others[0]).toMatchObject({ status: 401, work: 1, retryAfter: null });
-      for (const other of others) expect(other, `${round} ${JSON.stringify(known)}`).toEqual(others[0]);
+      for (const other of others) expect(other, `${round}`).toEqual(others[0]);
     }
     // From here on each waits twice as long, and no password is hashed before its time.
     for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
