@@ -33,19 +33,28 @@ export const secretContext = (providerId: string): string => `sign-in-provider:$
 /** Speaks OpenID Connect (Core 1.0, RFC 9207, RFC 7636) with the providers of accounts, through the guarded fetch alone. */
 export function createOidcClients({ fetch, sealer, clock }: Deps) {
   const discovered = new LRUCache<string, { metadata: oidc.ServerMetadata; at: number }>({ max: 1000 });
+  const asking = new Map<string, Promise<oidc.ServerMetadata>>();
 
   const carry: oidc.CustomFetch = (url, { method, headers, body, signal }) =>
     fetch(url, { method, headers, body: bodyOf(body), signal: signal ?? undefined });
 
-  const discover = async ({ id, issuer, clientId }: StoredProvider): Promise<oidc.ServerMetadata> => {
-    const [known, at] = [discovered.get(`${id} ${issuer}`), clock().getTime()];
-    if (known && at >= known.at && at < known.at + discoveredMs) return known.metadata;
+  /** Browsers that come while a provider is being asked wait for its answer: nobody makes the server ask without end. */
+  const discover = (provider: StoredProvider): Promise<oidc.ServerMetadata> => {
+    const name = `${provider.id} ${provider.issuer}`;
+    const [known, at] = [discovered.get(name), clock().getTime()];
+    if (known && at >= known.at && at < known.at + discoveredMs) return Promise.resolve(known.metadata);
+    const answer = asking.get(name) ?? learn(name, provider).finally(() => asking.delete(name));
+    asking.set(name, answer);
+    return answer;
+  };
+
+  const learn = async (name: string, { issuer, clientId }: StoredProvider): Promise<oidc.ServerMetadata> => {
     const found = await oidc.discovery(new URL(issuer), clientId, undefined, oidc.None(), {
       [oidc.customFetch]: carry,
       execute: [oidc.allowInsecureRequests],
     });
     const metadata = found.serverMetadata();
-    discovered.set(`${id} ${issuer}`, { metadata, at });
+    discovered.set(name, { metadata, at: clock().getTime() });
     return metadata;
   };
 

@@ -103,7 +103,7 @@ export function createProviders({ store, sealer, commit, clock, audit, log }: De
 function changed(before: StoredProvider, change: ProviderChange, seal: (secret: string) => Buffer): StoredProvider {
   const { name, issuer, clientId, clientSecret, defaultRole, ...rest } = change;
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  const settings = { ...before.settings, ...given } as ProviderSettings;
+  const settings: ProviderSettings = { ...before.settings, ...given };
   if (defaultRole === null) delete settings.defaultRole;
   else if (defaultRole !== undefined) settings.defaultRole = defaultRole;
   return {

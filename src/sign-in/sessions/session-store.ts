@@ -28,6 +28,7 @@ export type Vouched = {
   recheckAt: Date | null;
 };
 
+/** A session to store, with the hash of its secret. */
 export type NewSession = Omit<StoredSession, 'providerId' | 'vouchedUntil'> & { hash: Buffer; vouched: Vouched | null };
 
 export type SessionStore = ReturnType<typeof createSessionStore>;

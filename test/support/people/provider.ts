@@ -29,7 +29,7 @@ export async function startProvider(client: { id: string; secret: string }) {
   let key = await newKey('key-1');
   let rollovers = 1;
   let provider: Provider;
-  let requests: string[] = [];
+  const requests: string[] = [];
 
   const sign = (payload: Record<string, unknown>, typ: string, privateKey = key.privateKey) =>
     new SignJWT(payload).setProtectedHeader({ alg: 'ES256', kid: key.jwk.kid!, typ }).sign(privateKey);
@@ -61,7 +61,7 @@ export async function startProvider(client: { id: string; secret: string }) {
         ...(logoutUri ? { backchannel_logout_uri: logoutUri, backchannel_logout_session_required: true } : {}),
       },
     ],
-    jwks: { keys: [key.jwk as never] },
+    jwks: { keys: [key.jwk] },
     cookies: { keys: ['test'] },
     features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
     claims: { openid: ['sub', 'groups'], profile: ['preferred_username', 'name'], email: ['email', 'email_verified'] },
