@@ -2,7 +2,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, problemOf } from '../../support/client.js';
 import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
-import { acceptByPasskey, signInByPasskey, stepUpByPasskey, type Browser } from '../../support/people/browser.js';
+import {
+  acceptByPasskey,
+  openBrowser,
+  signInByPasskey,
+  stepUpByPasskey,
+  tokenOf,
+  type Browser,
+} from '../../support/people/browser.js';
+import { createAuthenticator } from '../../support/people/authenticator.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const minute = 60;
@@ -264,6 +272,29 @@ describe.each(postgres)('sessions on two instances of %s', (kind) => {
     } finally {
       await second.stop();
       await first.stop();
+    }
+  });
+
+  it('a link that was opened on one is accepted on the other, and by one browser alone', async () => {
+    const { settings } = await freshDatabase(kind);
+    const site = 'http://localhost:9';
+    const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
+    const common = { ...settings, THINGWARD_OWNER_KEY: ownerKey, THINGWARD_PUBLIC_URL: site };
+    const servers = [await startServer(kind, common), await startServer(kind, common)] as const;
+    try {
+      const { link } = (await servers[0].owner.post('/v1/people', { name: 'Ada', role: 'owner' })).body;
+      const finishes = [];
+      for (const [opening, accepting] of [servers, [...servers].reverse()]) {
+        const [browser, there] = [openBrowser(opening!), openBrowser(accepting!)];
+        const { body } = await browser.post('/v1/sign-in/link', { token: tokenOf(link) });
+        const response = createAuthenticator(site).create(body.passkey.options);
+        there.cookies.set('thingward-signin', browser.cookies.get('thingward-signin')!);
+        finishes.push(() => there.post('/v1/sign-in/link/passkey', { response }));
+      }
+      const answers = await Promise.all(finishes.map((finish) => finish()));
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, 401]);
+    } finally {
+      for (const server of servers) await server.stop();
     }
   });
 });
