@@ -68,7 +68,7 @@ export const settings = {
     .describe('Addresses or CIDRs whose X-Forwarded-For is believed, comma-separated.'),
   THINGWARD_OUTBOUND_ALLOW: addresses
     .optional()
-    .describe('Private addresses or CIDRs that URLs of tenants may reach all the same, comma-separated.'),
+    .describe('Private addresses or CIDRs that URLs of tenants may reach anyway, comma-separated.'),
   THINGWARD_METRICS_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{16,200}$/, 'must have 16 to 200 characters without spaces')

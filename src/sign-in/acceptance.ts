@@ -24,7 +24,7 @@ type Deps = Pick<
   log: AppendLog;
 };
 
-/** Sets up a way in, in the transaction that uses the link up. Returns what is to be shown once. */
+/** Sets up a way in, in the transaction that uses the link up. Returns what must be shown once. */
 type SetUp = (tx: Transaction, personId: string) => Promise<string[]>;
 
 /** Who is in, and the recovery codes that they get. */

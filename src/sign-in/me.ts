@@ -14,7 +14,7 @@ type Deps = {
 
 export type Me = ReturnType<typeof createMe>;
 
-/** What somebody who is signed in is told about themselves. */
+/** What people who are signed in see of themselves. */
 export function createMe({ people, methods, sessions }: Deps) {
   const describe = async (session: StoredSession | undefined) => {
     const person = session && (await people.findById(session.personId));

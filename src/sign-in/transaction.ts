@@ -71,7 +71,7 @@ export function createTransactions(sealer: Pick<Sealer, 'seal' | 'open'>, clock:
   };
 }
 
-/** What is answered where there is nothing to go on from. */
+/** The refusal of a step without a valid step before it. */
 export function startAgain(): DomainError {
   return new DomainError('invalid-credential', 'this sign-in has expired or was completed: begin it again');
 }

@@ -21,7 +21,7 @@ const safe = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Holds requests of people to what browsers can prove: what changes something comes from a page of this site, as JSON. (A cookie goes
- * with every request, whoever made the browser send it; a key does not.) And notes that somebody is there.
+ * with every request, whoever made the browser send it; a key does not.) And notes when a person does something.
  */
 export function guardPeople(app: FastifyInstance, site: Site, clock: Clock): void {
   app.decorate('site', site);

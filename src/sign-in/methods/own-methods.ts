@@ -21,7 +21,7 @@ type Deps = Pick<SignInDeps, 'methods' | 'attempts' | 'sessions' | 'passkeys' | 
 
 export type OwnMethods = ReturnType<typeof createOwnMethods>;
 
-/** What somebody who is signed in changes of their own ways in. Each change ends their other sessions. */
+/** What people who are signed in change about their ways in. Each change ends their other sessions. */
 export function createOwnMethods(deps: Deps) {
   const { people, methods, attempts, sessions, passkeys, transactions, setup, commit, clock, audit, log } = deps;
 

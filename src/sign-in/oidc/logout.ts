@@ -95,7 +95,7 @@ export function createLogouts({ store, clients, attempts, commit, clock, audit, 
 
   return {
     /**
-     * Ends the sessions that a logout token names. Where its keys are unknown and the provider cannot be asked, they end all the same, as
+     * Ends the sessions that a logout token names. Where its keys are unknown and the provider cannot be asked, they end anyway, as
      * long as the token is otherwise right: whoever could sign in again will, and the complaint comes afterwards.
      * @throws DomainError `not-found`, `invalid-request`, `provider-away`
      */

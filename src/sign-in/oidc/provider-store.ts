@@ -29,7 +29,7 @@ export type VouchedSession = {
 
 export type ProviderStore = ReturnType<typeof createProviderStore>;
 
-/** Providers of OpenID Connect, who people are there, and the sessions that they vouch for. */
+/** Providers of OpenID Connect, the identities of people, and the sessions that providers vouch for. */
 export function createProviderStore(db: Database) {
   return {
     count: (tx: Transaction, account: string): Promise<number> =>
@@ -81,7 +81,7 @@ export function createProviderStore(db: Database) {
       return unlessTaken(() => tx.identity.create({ data: { ...rest, accountName: account } }));
     },
 
-    /** Ends the sessions that a provider vouches for, of a subject or of one of its own sessions. Returns whose they were. */
+    /** Ends the sessions that a provider vouches for, of a subject or of a session at the provider. Returns whose they were. */
     async endSessions(
       tx: Transaction,
       providerId: string,

@@ -7,7 +7,7 @@ import type { StoredSession } from './session-store.js';
 /** How long a session lives without its person, and at most. */
 export const sessionLife = { idleMs: 30 * 60_000, mostMs: 12 * 3_600_000 };
 
-/** How exactly the database knows when somebody was last there. */
+/** How exactly the database knows when a person last did something. */
 export const seenGranularityMs = 60_000;
 
 /** A session with whoever is signed in by it. */
@@ -17,7 +17,7 @@ type Deps = {
   load(hash: Buffer): Promise<{ session: StoredSession; person: StoredPerson } | undefined>;
   /** False while the log is not read, and what is remembered may be wrong. */
   mayRemember(): boolean;
-  /** Stores that somebody was there. */
+  /** Stores when a person last did something. */
   saveSeen(id: string, at: Date): void;
 };
 

@@ -72,7 +72,7 @@ export function createSessionStore(db: Database) {
     list: (personId: string): Promise<StoredSession[]> =>
       db.personSession.findMany({ where: { personId }, orderBy: { lastSeenAt: 'desc' }, select: shown }),
 
-    /** Notes that somebody was there. Time goes forward, whoever writes last. */
+    /** Notes when a person last did something. An earlier time changes nothing. */
     async touch(id: string, at: Date): Promise<void> {
       await db.$executeRaw(sql`
         UPDATE person_sessions SET last_seen_at = GREATEST(last_seen_at, ${at}) WHERE id = ${id}::uuid`);
