@@ -29,7 +29,12 @@ const commands = [
   ['restored'],
   ['version'],
 ];
-const operators = [['owner-key'], ['owner-link'], ['rotate-token-key', '--yes'], ['restored', '--accept-loss', '--yes']];
+const operators = [
+  ['owner-key'],
+  ['owner-link'],
+  ['rotate-token-key', '--yes'],
+  ['restored', '--accept-loss', '--yes'],
+];
 // What only the words of the command decide must not depend on a server, a database or a folder.
 const nothing = () => expect(readdirSync(folder)).toEqual([]);
 
