@@ -49,9 +49,10 @@ export function createPersonService({ store, commit, commitAddition, clock, audi
     return { link: linkOf(token), expiresAt };
   };
 
-  /** Refuses what would leave an account without an owner who can sign in. The people of the account are locked. */
+  /** Refuses what would leave an account without an owner, or without one who can sign in. The people of the account are locked. */
   const requireOwnerLeft = async (tx: Transaction, { account, id, role, status }: StoredPerson): Promise<void> => {
-    if (role !== 'owner' || status !== 'active' || (await store.countOtherOwners(tx, account, id)) > 0) return;
+    if (role !== 'owner') return;
+    if ((await store.countOtherOwners(tx, account, id, status === 'active' ? status : undefined)) > 0) return;
     throw new DomainError('conflict', 'this is the last owner of the account: make another person an owner first');
   };
 

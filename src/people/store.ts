@@ -101,10 +101,10 @@ export function createPersonStore(db: Database) {
       return row ? toStoredPerson(row) : undefined;
     },
 
-    /** How many others of an account are owners who can sign in. */
-    countOtherOwners: (tx: Transaction, account: string, id: string): Promise<number> =>
+    /** How many others of an account are owners; with `active`, those who can sign in. */
+    countOtherOwners: (tx: Transaction, account: string, id: string, status?: 'active'): Promise<number> =>
       tx.person.count({
-        where: { accountName: account, role: 'owner', status: 'active', deletedAt: null, id: { not: id } },
+        where: { accountName: account, role: 'owner', deletedAt: null, id: { not: id }, ...(status ? { status } : {}) },
       }),
 
     /** False when the name is taken; the transaction is of no use then. */

@@ -108,7 +108,7 @@ export function createArrivals(deps: Deps) {
   ): Promise<boolean> => {
     const { id, account } = person;
     if (person.providerId !== provider.id || person.role === role) return false;
-    if (person.role === 'owner' && (await people.countOtherOwners(tx, account, id)) === 0) return false;
+    if (person.role === 'owner' && (await people.countOtherOwners(tx, account, id, 'active')) === 0) return false;
     await people.update(tx, account, id, { role, permissions: permissionsOfRole(role, account) });
     const origin = { actor: `provider:${provider.id}` };
     await deps.audit(tx, {

@@ -145,9 +145,16 @@ describe.each(databaseKinds)('people on %s', (kind) => {
       ['PATCH', { status: 'suspended' }],
     ] as const)
       expect(problemOf(await acme.send(method, `/v1/people/${second.id}`, body)), method).toBe('conflict');
-    // One who never came in is nobody to rely on.
-    await acme.post('/v1/people', { name: 'invited', role: 'owner' });
+    // One who never came in is nobody to rely on, but stays as long as there is no other.
+    const invited = (await acme.post('/v1/people', { name: 'invited', role: 'owner' })).body.person.id as string;
     expect(problemOf(await acme.send('DELETE', `/v1/people/${second.id}`))).toBe('conflict');
+    expect((await acme.send('DELETE', `/v1/people/${invited}`)).status).toBe(204);
+    const globex = server.as((await server.owner.post('/v1/accounts', { name: `empty-${kind}` })).body.ownerKey);
+    const ids: string[] = [];
+    for (const name of ['one', 'two'])
+      ids.push((await globex.post('/v1/people', { name, role: 'owner' })).body.person.id as string);
+    const both = await Promise.all(ids.map((id) => globex.send('DELETE', `/v1/people/${id}`)));
+    expect(both.map(({ status }) => status).sort()).toEqual([204, 409]);
   });
 
   it('a link is good for 24 hours and one person, and a newer one takes its place', async () => {
