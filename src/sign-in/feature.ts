@@ -18,6 +18,7 @@ import { createSignIn } from './service.js';
 import { createSessionCache } from './sessions/session-cache.js';
 import { createSessionStore } from './sessions/session-store.js';
 import { createSessions, type Sessions } from './sessions/sessions.js';
+import { settingsRoutes } from './settings-routes.js';
 import { createSettings } from './settings.js';
 import { createSetup } from './methods/setup.js';
 import { createTransactions } from './transaction.js';
@@ -64,6 +65,7 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
   };
   const signIn = createSignIn(parts);
   const me = createMe({ people, methods, sessions: store });
+  const settings = createSettings(parts);
   const acceptance = createAcceptance(parts);
   const { arrivals, chores, routes } = openOidc({ ...parts, sessionStore: store, acceptance });
   const providersOf = arrivals.listed;
@@ -74,7 +76,8 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
   return {
     verbs: { sessions },
     routes: [
-      signInRoutes({ signIn, me, passkeys, settings: createSettings(parts), providersOf, failures }),
+      signInRoutes({ signIn, me, passkeys, settings, providersOf, failures }),
+      settingsRoutes(settings),
       linkRoutes({ acceptance, me, providersOf, failures }),
       meRoutes({ me, signIn, sessions, ownMethods: createOwnMethods(parts), failures }),
       ...routes,

@@ -1,7 +1,6 @@
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import { giveSession, giveTransaction, keepPrivate, requesterOf } from '../http/people/answers.js';
 import { readCookie } from '../http/people/cookies.js';
-import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import type { Me } from './me.js';
 import type { Passkeys } from './methods/passkeys.js';
@@ -16,7 +15,7 @@ type Deps = {
   signIn: SignIn;
   me: Me;
   passkeys: Pick<Passkeys, 'whyOff'>;
-  settings: Settings;
+  settings: Pick<Settings, 'takesPasswords'>;
   providersOf(account: string): Promise<{ id: string; name: string }[]>;
   failures: FailureLimiter;
 };
@@ -131,32 +130,6 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
         const { token } = await failures.counting(request.ip, fresh, work);
         giveSession(reply, token);
         return me.ofToken(token);
-      },
-    );
-
-    app.get(
-      '/v1/sign-in/settings',
-      {
-        config: { access: 'people:read' },
-        schema: { summary: 'What the account sets about signing in', tags, response: { 200: schema.settings } },
-      },
-      async (request) => ({ passwords: await settings.takesPasswords(grantee(request).account) }),
-    );
-
-    app.patch(
-      '/v1/sign-in/settings',
-      {
-        config: { access: 'people:write', stepUp: true },
-        schema: {
-          summary: 'Switch signing in with passwords on or off',
-          tags,
-          body: schema.settingsChange,
-          response: { 200: schema.settings },
-        },
-      },
-      async (request) => {
-        await settings.set(grantee(request), request.body.passwords, originOf(request));
-        return { passwords: request.body.passwords };
       },
     );
   };

@@ -50,12 +50,11 @@ function personOf({ caller }: FastifyRequest): Person | undefined {
 }
 
 /** Fetch metadata where the browser sends it, which it does over TLS and on this machine; otherwise where the page came from. */
-function requireSameOrigin({ headers }: FastifyRequest, { origin }: Site): void {
+function requireSameOrigin({ headers }: FastifyRequest, { origin, secure }: Site): void {
   const { 'sec-fetch-site': fetchSite, origin: from, host } = headers;
   if (fetchSite !== undefined && fetchSite !== 'same-origin') throw crossSite();
   if (fetchSite === 'same-origin' || from === origin) return;
-  if (typeof from === 'string' && host !== undefined && /^https?:\/\//.test(from) && from.endsWith(`//${host}`)) return;
-  throw crossSite();
+  if (from === undefined || from !== `${secure ? 'https' : 'http'}://${host}`) throw crossSite();
 }
 
 function crossSite(): DomainError {

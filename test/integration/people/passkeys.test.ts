@@ -140,7 +140,8 @@ describe('where people cannot sign in', () => {
     try {
       const ways = await openBrowser(server).get('/v1/sign-in');
       const options = await openBrowser(server).post('/v1/sign-in/passkey/options', {});
-      return { ways, options, link: server.ownerLink };
+      const settings = await server.owner.get('/v1/sign-in/settings');
+      return { ways, options, settings, link: server.ownerLink };
     } finally {
       await server.stop();
     }
@@ -158,7 +159,9 @@ describe('where people cannot sign in', () => {
   });
 
   it('over plain http to another machine nobody signs in', async () => {
-    const { ways, options } = await lookAt('http://things.example');
+    const { ways, options, settings } = await lookAt('http://things.example');
     expect([problemOf(ways), problemOf(options)]).toEqual(['sign-in-refused', 'sign-in-refused']);
+    // Keys go where they always went.
+    expect(settings.body).toEqual({ passwords: true });
   });
 });
