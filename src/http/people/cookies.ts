@@ -30,5 +30,6 @@ export function setCookie(
 ): void {
   const secure = reply.server.site?.secure ?? true;
   const sameSite = kind === 'session' ? 'strict' : 'lax';
-  void reply.setCookie(cookieName(kind, secure), value, { path: '/', httpOnly: true, secure, sameSite, maxAge });
+  const attributes = { path: '/', httpOnly: true, secure, sameSite, maxAge } as const;
+  void reply.header('set-cookie', reply.server.serializeCookie(cookieName(kind, secure), value, attributes));
 }
