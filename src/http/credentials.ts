@@ -14,6 +14,11 @@ export function requireCredential(request: FastifyRequest): Shown {
   return { credential, fromUrl: inUrl !== undefined };
 }
 
+/** Whether the head of a request shows a credential, so that none is looked for in its body. */
+export function showsInHead(request: FastifyRequest): boolean {
+  return request.headers.authorization !== undefined || sessionOf(request) !== undefined;
+}
+
 /** `client_secret` of a body, as OAuth clients send it (RFC 6749 §2.3.1). @throws DomainError `missing-credential` */
 export function requireSecret({ body }: FastifyRequest): Shown {
   const { client_secret: secret } = (body ?? {}) as { client_secret?: unknown };
