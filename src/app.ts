@@ -1,3 +1,4 @@
+import cookies from '@fastify/cookie';
 import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
@@ -10,6 +11,7 @@ import type { Config } from './config.js';
 import { noteMethods } from './http/allowed-methods.js';
 import { readBodies } from './http/bodies.js';
 import { installCallers } from './http/callers.js';
+import { guardPeople } from './http/people/guard.js';
 import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
@@ -35,6 +37,7 @@ const maxParamLength = 512;
 export async function buildApp(resources: AppResources): Promise<App> {
   const { services, config } = resources;
   const app = createApp(resources, config.tls);
+  await app.register(cookies, { hook: false });
   await installDocs(app, programVersion());
   for (const routes of services.routes) await app.register(routes);
   await app.register(docsRoutes());
@@ -44,6 +47,7 @@ export async function buildApp(resources: AppResources): Promise<App> {
 /** A server without TLS, for what relying parties fetch: they could not check its certificate without what they fetch. */
 export async function buildPkiApp(resources: AppResources): Promise<App> {
   const app = createApp(resources, undefined);
+  await app.register(cookies, { hook: false });
   for (const routes of resources.services.pkiRoutes) await app.register(routes);
   return app;
 }
@@ -79,6 +83,7 @@ function createApp({ config, services, clock, logger }: AppResources, tls: Confi
     rates: createRateLimiter(config.requestsPerSecond, clock),
     turns: createTurns(),
   });
+  guardPeople(app, services.site, clock);
   return app;
 }
 

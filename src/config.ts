@@ -22,6 +22,8 @@ export type Config = {
   /** What devices believe the server by; undefined where no setting says it. */
   tlsCaFile: string | undefined;
   trustedProxies: string[];
+  /** Private addresses that URLs which tenants give may lead to. */
+  outboundAllow: string[];
   metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
   /** Of one account, by what a request costs, and of one address without an API key. */
@@ -94,6 +96,7 @@ function complete(raw: Raw): Config {
     tls: tls ? { certFile: raw.THINGWARD_TLS_CERT_FILE!, keyFile: raw.THINGWARD_TLS_KEY_FILE! } : undefined,
     tlsCaFile: raw.THINGWARD_TLS_CA_FILE,
     trustedProxies: raw.THINGWARD_TRUSTED_PROXIES ?? [],
+    outboundAllow: raw.THINGWARD_OUTBOUND_ALLOW ?? [],
     metricsToken: raw.THINGWARD_METRICS_TOKEN,
     failedCredentialsPerMinute: raw.THINGWARD_FAILED_CREDENTIALS_PER_MINUTE,
     requestsPerSecond: {

@@ -9,7 +9,12 @@ export const mostOfAccount = {
   versionsOfPolicy: 10_000,
   segments: 10_000,
   sessions: 200_000,
+  people: 10_000,
+  providers: 20,
 } as const;
+
+/** How many of each a person may have. */
+export const mostOfPerson = { sessions: 50, passkeys: 20 } as const;
 
 /** How many sessions one edge may report. */
 export const mostSessionsOfProxy = 50_000;

@@ -28,6 +28,16 @@ export async function ownerKey(config: Config, account: string): Promise<void> {
   );
 }
 
+/** Makes and prints a link that makes another owner. @throws ConfigError, DomainError `not-found` */
+export async function ownerLink(config: Config, account: string): Promise<void> {
+  const resources = await openExisting(config, async (database) => say(database));
+  const { link } = await using(resources, async ({ services }) => {
+    await services.accounts.requireThere(account);
+    return services.people.ownerLink(account, origin);
+  });
+  process.stdout.write(`A link that makes an owner of the account ${account}, once within 24 hours:\n\n  ${link}\n`);
+}
+
 /** Publishes a new key for access tokens. @throws ConfigError */
 export async function rotateTokenKey(config: Config, flags: Flags): Promise<void> {
   const resources = await openExisting(config, async (database) => {

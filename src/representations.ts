@@ -1,5 +1,6 @@
 import { rfc3339 } from './clock.js';
 import type { RegisteredThing } from './registry.js';
+import type { StoredPerson } from './people/store.js';
 import type { Session } from './sessions/store.js';
 
 /** A thing as answers show it. */
@@ -37,6 +38,23 @@ export function presentLinks(publicUrl: string, urls: { crl: string; ocsp: strin
     jwks: `${publicUrl}/.well-known/jwks.json`,
     token: `${publicUrl}/v1/token`,
     renew: `${publicUrl}/v1/renew`,
+  };
+}
+
+/** A person as answers show them. */
+export function presentPerson({ id, account, name, permissions, status, methods, createdBy, ...rest }: StoredPerson) {
+  return {
+    id,
+    account,
+    name,
+    ...(rest.email === null ? {} : { email: rest.email }),
+    ...(rest.role === null ? {} : { role: rest.role }),
+    permissions,
+    status,
+    methods,
+    ...(rest.lastSignInAt === null ? {} : { lastSignInAt: rfc3339(rest.lastSignInAt) }),
+    createdAt: rfc3339(rest.createdAt),
+    createdBy,
   };
 }
 

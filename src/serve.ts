@@ -38,20 +38,24 @@ function stopOnSignal(stop: () => Promise<void>): void {
   });
 }
 
-function greet(config: Config, { database, migrated, ownerKey }: OpenServer): void {
+function greet(config: Config, { database, migrated, ownerKey, ownerLink }: OpenServer): void {
   const where = database.kind === 'embedded' ? `the embedded PostgreSQL in ${config.dataDir}` : 'PostgreSQL';
   const lines = [`Thingward ${programVersion()} listens on ${config.publicUrl} and keeps its data in ${where}.`];
   if (config.pki) lines.push(`Lists and OCSP are without TLS at ${config.pkiUrl} (port ${config.pki.port}).`);
   if (migrated.length > 0) lines.push(`Migrations applied: ${migrated.join(', ')}`);
-  if (ownerKey !== undefined) lines.push('', ...firstSteps(config.publicUrl, ownerKey));
+  if (ownerKey !== undefined) lines.push('', ...firstSteps(config.publicUrl, ownerKey, ownerLink));
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function firstSteps(url: string, ownerKey: string): string[] {
+function firstSteps(url: string, ownerKey: string, ownerLink: string | undefined): string[] {
   return [
     'The owner key of the account default, shown this once (lost? npx thingward owner-key):',
     '',
     `  ${ownerKey}`,
+    '',
+    'The first person signs in through this link, once within 24 hours (lost? npx thingward owner-link):',
+    '',
+    `  ${ownerLink}`,
     '',
     'First device in three commands:',
     '',

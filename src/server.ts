@@ -11,6 +11,8 @@ export type OpenServer = Omit<OpenResources, 'close'> & {
   app: Awaited<ReturnType<typeof buildApp>>;
   /** Shown by the instance that made the account `default`, unless the settings brought the key. */
   ownerKey: string | undefined;
+  /** Makes the first person; shown beside the owner key. */
+  ownerLink: string | undefined;
   /** Ends requests and streams, writes what waits to be written, and gives the lease back. */
   stop(): Promise<void>;
 };
@@ -34,7 +36,7 @@ export async function openServer(
     import('./app.js'),
   ]);
   const { services, database, migrated } = resources;
-  const ownerKey = await ensureDefaultAccount(resources, config);
+  const { ownerKey, ownerLink } = await ensureDefaultAccount(resources, config);
   const app = await buildApp({ config, services, clock, logger });
   if (chores === 'timed') services.chores.start();
   app.server.maxConnections = mostConnections;
@@ -48,7 +50,7 @@ export async function openServer(
     await Promise.all([app.close(), pki?.close()]);
     await resources.close();
   };
-  return { app, services, database, migrated, ownerKey, stop };
+  return { app, services, database, migrated, ownerKey, ownerLink, stop };
 }
 
 async function listen(
@@ -63,15 +65,21 @@ async function listen(
   });
 }
 
-/** Makes the account `default` on the first start. Returns its owner key to the instance that made it. */
-async function ensureDefaultAccount({ services }: OpenResources, config: Config): Promise<string | undefined> {
-  if (await services.accounts.exists('default')) return undefined;
+type FirstSecrets = Pick<OpenServer, 'ownerKey' | 'ownerLink'>;
+
+const nothingToShow: FirstSecrets = { ownerKey: undefined, ownerLink: undefined };
+
+/** Makes the account `default` on the first start. Returns its owner key, and a link for its first person, to the instance that made it. */
+async function ensureDefaultAccount({ services }: OpenResources, config: Config): Promise<FirstSecrets> {
+  if (await services.accounts.exists('default')) return nothingToShow;
   try {
     const { ownerKey } = await services.accounts.create({ name: 'default' }, systemOrigin, config.ownerKey);
-    return config.ownerKey === undefined ? ownerKey : undefined;
+    if (config.ownerKey !== undefined) return nothingToShow;
+    const { link } = await services.people.ownerLink('default', systemOrigin);
+    return { ownerKey, ownerLink: link };
   } catch (error) {
     // Another instance that started at the same time was first.
-    if (error instanceof DomainError && error.code === 'account-exists') return undefined;
+    if (error instanceof DomainError && error.code === 'account-exists') return nothingToShow;
     throw error;
   }
 }

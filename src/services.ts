@@ -1,5 +1,3 @@
-import { createAccounts } from './accounts/feature.js';
-import { createApiKeys } from './api-keys/feature.js';
 import { createAudit } from './audit/feature.js';
 import { createAuthorize } from './authorize/feature.js';
 import { createAws } from './aws/feature.js';
@@ -11,6 +9,7 @@ import { createEnrollments } from './enrollments/feature.js';
 import { createFeed } from './feed/feature.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
 import { createIssuers } from './issuers/feature.js';
+import { openCallers } from './layers/callers.js';
 import { createLists } from './lists/feature.js';
 import { appendLog } from './log/append.js';
 import { createLog } from './log/follow.js';
@@ -72,15 +71,13 @@ export function createServices(foundations: Foundations) {
   // Refusals: what is revoked, and how the world hears of it.
   const lists = createLists({ ...shared, issuers: issuers.verbs, signer: tokens.verbs.signer });
   const ocsp = createOcsp({ ...shared, issuers: issuers.verbs, findSerials: lists.verbs.findSerials });
-  const apiKeys = createApiKeys(shared);
-  const accounts = createAccounts({
+  const { doors: callers, ...calling } = openCallers({
     ...shared,
     prepareAuthorities: issuers.verbs.prepare,
     openList: lists.verbs.open,
     seedPolicies: policies.verbs.seed,
-    insertOwnerKey: apiKeys.verbs.insertOwnerKey,
   });
-  const feed = createFeed({ ...shared, issuers: issuers.verbs, requireKey: apiKeys.verbs.requireLive });
+  const feed = createFeed({ ...shared, issuers: issuers.verbs, requireLive: calling.requireLive });
   const edgeFeed = createEdgeFeed({ ...shared, issuers: issuers.verbs, authorize: authorize.verbs, feed: feed.verbs });
   const sessions = createSessions({ ...shared, decisions: decisions.verbs, feed: feed.verbs });
   const revocation = createRevocation({ ...shared, tokens: tokens.verbs, inAws: (name) => aws.verbs.follows(name) });
@@ -122,7 +119,7 @@ export function createServices(foundations: Foundations) {
     sessionsOf: sessions.verbs.ofThing,
     identity: provisioning.verbs.present,
   });
-  const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
+  const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
   const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
@@ -139,8 +136,7 @@ export function createServices(foundations: Foundations) {
     observe: monitoring.verbs.observe,
     failures,
     log,
-    accounts: accounts.verbs,
-    apiKeys: apiKeys.verbs,
+    ...calling,
     authorize: authorize.verbs,
     aws: aws.verbs,
     enrollments: enrollments.verbs,

@@ -73,6 +73,9 @@ export const settings = {
   THINGWARD_TRUSTED_PROXIES: addresses
     .optional()
     .describe('Addresses or CIDRs whose X-Forwarded-For is believed, comma-separated.'),
+  THINGWARD_OUTBOUND_ALLOW: addresses
+    .optional()
+    .describe('Private addresses or CIDRs that URLs of tenants may reach anyway, comma-separated.'),
   THINGWARD_METRICS_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{16,200}$/, 'must have 16 to 200 characters without spaces')

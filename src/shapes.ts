@@ -63,6 +63,26 @@ export const thing = z.object({
   createdAt: timestamp,
 });
 
+/** How people are named: they type it to sign in. */
+export const personName = z
+  .string()
+  .trim()
+  .regex(/^[ -~\u00a0-\uffff]{1,128}$/, 'must be 1 to 128 characters, none of them a control character');
+
+export const person = z.object({
+  id: z.uuid(),
+  account: accountName,
+  name: z.string(),
+  email: z.string().optional(),
+  role: role.optional(),
+  permissions: z.array(permission),
+  status: z.enum(['invited', 'active', 'suspended']),
+  methods: z.array(z.enum(['passkey', 'password', 'sso'])).describe('The ways in that the person has set up'),
+  lastSignInAt: timestamp.optional(),
+  createdAt: timestamp,
+  createdBy: z.string(),
+});
+
 /** A live session of a device at an edge. */
 export const session = z.object({
   id: z.string(),

@@ -3,8 +3,8 @@ import type { Caller } from './caller.js';
 import { requirePermissions } from './grantee.js';
 import type { Permission } from './permissions.js';
 
-/** What a route asks of its caller: a permission, one of the devices' credentials, or nothing. */
-export type Access = Permission | 'enrollment' | 'thing' | 'public';
+/** What a route asks of its caller: a permission, one of the devices' credentials, a person who signed in, or nothing. */
+export type Access = Permission | 'enrollment' | 'thing' | 'person' | 'public';
 
 const credentials = { enrollment: 'an enrollment token (twe_...)', thing: "a device's access token" };
 
@@ -13,6 +13,10 @@ export function admit(caller: Caller, access: Exclude<Access, 'public'>, needs: 
   if (access === 'enrollment' || access === 'thing') {
     if (caller.kind !== access) throw new DomainError('forbidden', `this needs ${credentials[access]}`);
     return;
+  }
+  if (access === 'person') {
+    if (caller.kind === 'grantee' && caller.session) return;
+    throw new DomainError('forbidden', 'this is for people: sign in');
   }
   if (caller.kind !== 'grantee') throw new DomainError('forbidden', `this needs an API key with ${access}`);
   requirePermissions(caller, [access]);

@@ -1,7 +1,7 @@
 import { hash as digest, randomBytes } from 'node:crypto';
 
-/** `twe_`: an enrollment token, `twk_`: an API key. */
-type CredentialPrefix = 'twe' | 'twk';
+/** `twe_`: an enrollment token, `twk_`: an API key, `twl_`: a link for one use, `tws_`: the session of a person. */
+type CredentialPrefix = 'twe' | 'twk' | 'twl' | 'tws';
 
 /** A new credential of 256 random bits, to be shown once, and its hash, which is all that Thingward stores. */
 export function createCredential(prefix: CredentialPrefix): { token: string; hash: Buffer } {

@@ -39,7 +39,39 @@ export type Grantee = {
   permissions: ReadonlySet<Permission>;
   expiresAt: Date | null;
   promises: Promises;
+  /** Of a person who signed in; keys have none. */
+  session?: Session;
 };
+
+/** Where a person is signed in. */
+export type Session = {
+  id: string;
+  /** The person's id. */
+  person: string;
+  /** How they signed in, such as `passkey`. */
+  methods: readonly string[];
+  /** When they last showed a factor. */
+  authenticatedAt: Date;
+  /** Whether it still lives: neither idle for too long, nor too old. */
+  isLive(at: Date): boolean;
+  /** Notes that the person did something, which puts the idle end off. */
+  touch(at: Date): void;
+};
+
+const steppedUpMs = 5 * 60_000;
+
+/** Until when a session counts as stepped up. */
+export const steppedUpUntil = ({ authenticatedAt }: Pick<Session, 'authenticatedAt'>): Date =>
+  new Date(authenticatedAt.getTime() + steppedUpMs);
+
+/** Refuses a person who showed no factor within the last five minutes. Keys are never asked. @throws DomainError `step-up-required` */
+export function requireStepUp({ session }: Grantee, at: Date): void {
+  if (!session || at < steppedUpUntil(session)) return;
+  throw new DomainError(
+    'step-up-required',
+    'show a factor again: POST /v1/me/step-up, then repeat this within 5 minutes',
+  );
+}
 
 /**
  * Refuses a grantee that lacks a permission: what a request would do needs the same permissions by whatever route
@@ -48,9 +80,9 @@ export type Grantee = {
 export function requirePermissions(grantee: Grantee, wanted: Permission[], why?: string): void {
   const lacking = wanted.filter((permission) => !grantee.permissions.has(permission));
   if (lacking.length === 0) return;
-  const said = `the API key lacks ${lacking.join(', ')}`;
-  throw new DomainError(
-    'forbidden',
-    `${said}${why === undefined ? '' : `, which ${why} needs`}: use a key that has it`,
-  );
+  const reason = why === undefined ? '' : `, which ${why} needs`;
+  const [who, next] = grantee.session
+    ? ['you lack', 'ask somebody who has it']
+    : ['the API key lacks', 'use a key that has it'];
+  throw new DomainError('forbidden', `${who} ${lacking.join(', ')}${reason}: ${next}`);
 }

@@ -1,4 +1,4 @@
-/** The closed list of what an API key may be allowed to do. */
+/** The closed list of what an API key or a person may be allowed to do. */
 export const permissions = [
   'things:read',
   'things:write',
@@ -22,12 +22,14 @@ export const permissions = [
   'accounts:write',
   'proxies:write',
   'edge:follow',
+  'people:read',
+  'people:write',
 ] as const;
 
 /** What a caller may do, such as `things:read`. */
 export type Permission = (typeof permissions)[number];
 
-/** The roles that an API key can have. `permissionsOfRole` says what each permits. */
+/** The roles that an API key or a person can have. `permissionsOfRole` says what each permits. */
 export const roles = ['owner', 'admin', 'operator', 'auditor', 'proxy', 'edge'] as const;
 
 /** One of {@link roles}. */

@@ -11,6 +11,13 @@ type ApiKeys = {
   isUnchanged(grantee: Pick<Grantee, 'expiresAt'>, mark: number | undefined): boolean;
 };
 
+type Sessions = {
+  isRemembered(token: string): boolean;
+  find(token: string): Grantee | undefined | Promise<Grantee | undefined>;
+  mark(): number | undefined;
+  isUnchanged(grantee: Grantee, mark: number | undefined): boolean;
+};
+
 type Enrollments = {
   isRemembered(hash: Buffer): boolean;
   covering(hash: Buffer): Promise<{ id: string; account: string } | undefined>;
@@ -18,13 +25,14 @@ type Enrollments = {
 
 type Deps = {
   apiKeys: ApiKeys;
+  signIn: { sessions: Sessions };
   enrollments: Enrollments;
   tokens: { findBearer(token: string): Promise<HeldCertificate | undefined> };
 };
 
 /** Every way to become a caller. The first that takes a credential decides about it; the last takes any. */
-export function createWays({ apiKeys, enrollments, tokens }: Deps): Way[] {
-  return [byApiKey(apiKeys), byEnrollment(enrollments), byAccessToken(tokens)];
+export function createWays({ apiKeys, signIn, enrollments, tokens }: Deps): Way[] {
+  return [byApiKey(apiKeys), bySession(signIn.sessions), byEnrollment(enrollments), byAccessToken(tokens)];
 }
 
 function byApiKey({ isRemembered, findCaller, markKeys, isUnchanged }: ApiKeys): Way {
@@ -34,6 +42,17 @@ function byApiKey({ isRemembered, findCaller, markKeys, isUnchanged }: ApiKeys):
     find: findCaller,
     mark: markKeys,
     isUnchanged: (caller, mark) => caller.kind === 'grantee' && isUnchanged(caller, mark),
+  };
+}
+
+/** A person who signed in, by the cookie of their session. `credentialOf` takes it from a cookie alone. */
+function bySession({ isRemembered, find, mark, isUnchanged }: Sessions): Way {
+  return {
+    takes: (credential) => credential.startsWith('tws_'),
+    isRemembered,
+    find,
+    mark,
+    isUnchanged: (caller, before) => caller.kind === 'grantee' && isUnchanged(caller, before),
   };
 }
 

@@ -11,7 +11,7 @@ export function accountRoutes(service: AccountService) {
     app.post(
       '/v1/accounts',
       {
-        config: { access: 'accounts:write', cost: 'heavy' },
+        config: { access: 'accounts:write', cost: 'heavy', stepUp: true },
         schema: {
           summary: 'Create an account',
           tags: ['accounts'],
@@ -64,7 +64,7 @@ export function accountRoutes(service: AccountService) {
       app.post(
         `/v1/accounts/:name/${verb}`,
         {
-          config: { access: 'accounts:write' },
+          config: { access: 'accounts:write', stepUp: true },
           schema: {
             summary: `${verb} an account`,
             tags: ['accounts'],

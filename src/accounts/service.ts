@@ -55,6 +55,11 @@ export function createAccountService(deps: Deps) {
 
     exists: async (name: string): Promise<boolean> => (await store.find(name)) !== null,
 
+    /** @throws DomainError `not-found` */
+    async requireThere(name: string): Promise<void> {
+      if (!(await store.find(name))) throw new DomainError('not-found', `there is no account ${name}`);
+    },
+
     list: store.list,
 
     /** Changes how long its things can renew after their certificates expired, where their enrollments do not say. @throws DomainError `not-found` */

@@ -12,7 +12,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
     app.post(
       '/v1/api-keys',
       {
-        config: { access: 'keys:write' },
+        config: { access: 'keys:write', stepUp: true },
         schema: {
           summary: 'Create an API key; it is shown once',
           tags: ['api keys'],
@@ -59,7 +59,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
     app.delete(
       '/v1/api-keys/:id',
       {
-        config: { access: 'keys:write' },
+        config: { access: 'keys:write', stepUp: true },
         schema: {
           summary: 'Delete an API key',
           tags: ['api keys'],

@@ -145,6 +145,7 @@ export function createSnapshot() {
       case 'token-keys':
       case 'account':
       case 'session':
+      case 'person':
       case 'unknown':
         return;
     }

@@ -67,6 +67,11 @@ function operatorCommands(): Command[] {
       .argument('[account]', 'the account', 'default')
       .addHelpText('after', '\nExamples:\n  thingward owner-key\n  thingward owner-key acme')
       .action(async (account: string) => (await commands()).ownerKey(await config(), account)),
+    new Command('owner-link')
+      .description('create a link that makes another owner of an account, for people who lost every way in')
+      .argument('[account]', 'the account', 'default')
+      .addHelpText('after', '\nExamples:\n  thingward owner-link\n  thingward owner-link acme')
+      .action(async (account: string) => (await commands()).ownerLink(await config(), account)),
     new Command('rotate-token-key')
       .description('publish a new key for access tokens; it signs ten minutes later')
       .option(...yesFlag)

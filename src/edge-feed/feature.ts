@@ -3,6 +3,7 @@ import type { Door, Shared } from '../door.js';
 import type { Following } from '../feed/following.js';
 import type { View } from '../feed/stream.js';
 import { edgeView } from '../log/edge-view.js';
+import { innerTypes, isInner } from '../log/entries.js';
 import { createEdgePrincipals } from './principals.js';
 import { edgeFeedRoutes } from './routes.js';
 import { createEdgeSnapshots, edgeSnapshotPath } from './snapshot.js';
@@ -24,9 +25,9 @@ export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }
   const store = createEdgeStore(db);
   const serverTime = (): string => clock().toISOString();
   const { service, stream, follows, chores } = feed.follow('edge-streams', {
-    of: edgeView,
+    of: (entry) => (isInner(entry) ? undefined : edgeView(entry)),
     beside: () => ({ serverTime: serverTime() }),
-    hides: [],
+    hides: innerTypes,
     snapshot: edgeSnapshotPath,
   });
   const snapshots = createEdgeSnapshots({

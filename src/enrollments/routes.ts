@@ -8,6 +8,8 @@ import type { EnrollmentService, ShownEnrollment } from './service.js';
 
 const tags = ['enrollments'];
 
+const revokesThings = (body: unknown): boolean => (body as { andThings?: boolean } | undefined)?.andThings === true;
+
 /** The routes of `/v1/enrollments`. */
 export function enrollmentRoutes(service: EnrollmentService) {
   return async (app: App) => {
@@ -80,7 +82,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
     app.post(
       '/v1/enrollments/:id/revoke',
       {
-        config: { access: 'enrollments:write' },
+        config: { access: 'enrollments:write', stepUp: revokesThings },
         schema: {
           summary: 'Stop an enrollment; with andThings, which needs certificates:revoke, also revoke what it created',
           tags,

@@ -1,7 +1,7 @@
 import type { Config } from '../config.js';
 import type { Door, Shared } from '../door.js';
 import type { StoredIssuer } from '../issuers/store.js';
-import { edgeTypes, followerView, isForEdges } from '../log/entries.js';
+import { followerView, hiddenTypes, isForEdges, isInner } from '../log/entries.js';
 import type { Log } from '../log/follow.js';
 import type { Issuer } from '../pki/issuer.js';
 import { createFollowings } from './following.js';
@@ -14,14 +14,14 @@ import { createSignedSnapshotStore } from './signed-snapshot-store.js';
 import { createSignedSnapshots } from './signed-snapshot.js';
 import { snapshotRoutes } from './snapshot-routes.js';
 import { createFeedStore, type FeedStore } from './store.js';
-import type { Stream, View } from './stream.js';
+import type { Follower, Stream, View } from './stream.js';
 
 type Deps = Pick<Shared, 'db' | 'clock'> & {
   config: Pick<Config, 'streams'>;
   reader: Pick<Log, 'mayAnswer' | 'requireLease' | 'position' | 'epoch' | 'cursorAt'>;
   issuers: { unexpired(account: string): Promise<StoredIssuer[]>; open(stored: StoredIssuer): Issuer };
-  /** @throws DomainError when a key is deleted or has expired, or its account is suspended */
-  requireKey(account: string, id: string): Promise<void>;
+  /** @throws DomainError when a key is deleted or has expired, a session has ended, or its account is suspended */
+  requireLive(follower: Follower): Promise<void>;
 };
 
 /** `follow` opens another way to follow the log, with another view. */
@@ -33,17 +33,17 @@ type Verbs = {
 };
 
 const feedView: View = {
-  of: (entry) => (isForEdges(entry) ? undefined : followerView(entry)),
-  hides: edgeTypes,
+  of: (entry) => (isForEdges(entry) || isInner(entry) ? undefined : followerView(entry)),
+  hides: hiddenTypes,
   snapshot: '/v1/revocations/snapshot',
 };
 
 /** The log of an account, page by page or pushed, and what proxies say they have applied of it. */
-export function createFeed({ config, db, clock, reader, issuers, requireKey }: Deps): Door<Verbs> {
+export function createFeed({ config, db, clock, reader, issuers, requireLive }: Deps): Door<Verbs> {
   const { unexpired, open } = issuers;
   const store = createFeedStore(db);
   const receipts = createReceiptStore(db);
-  const follow = createFollowings({ config, store, clock, reader, requireKey });
+  const follow = createFollowings({ config, store, clock, reader, requireLive });
   const { service, stream, follows, chores } = follow('streams', feedView);
   const snapshots = createSignedSnapshots({ store: createSignedSnapshotStore(db), clock, unexpired, open });
   return {

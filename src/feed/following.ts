@@ -5,27 +5,27 @@ import type { Follower as LogFollower } from '../door.js';
 import type { Log } from '../log/follow.js';
 import { createFeedService, type FeedService } from './service.js';
 import type { FeedStore } from './store.js';
-import { createStream, type Stream, type View } from './stream.js';
+import { createStream, type Follower, type Stream, type View } from './stream.js';
 
 type Deps = {
   config: Pick<Config, 'streams'>;
   store: FeedStore;
   clock: Clock;
   reader: Pick<Log, 'mayAnswer' | 'requireLease' | 'position' | 'epoch' | 'cursorAt'>;
-  /** @throws DomainError when a key is deleted or has expired, or its account is suspended */
-  requireKey(account: string, id: string): Promise<void>;
+  /** @throws DomainError when a key is deleted or has expired, a session has ended, or its account is suspended */
+  requireLive(follower: Follower): Promise<void>;
 };
 
 /** A way to follow the log: what its followers read, and what keeps that going. */
 export type Following = { service: FeedService; stream: Stream; follows: LogFollower[]; chores: Chore[] };
 
 /** Opens ways to follow the log, one for each kind of follower. `name` tells their chores apart. */
-export function createFollowings({ config, store, clock, reader, requireKey }: Deps) {
+export function createFollowings({ config, store, clock, reader, requireLive }: Deps) {
   const { mayAnswer, position, epoch, cursorAt } = reader;
 
   return (name: string, view: View): Following => {
     const stream = createStream({ clock, cursorAt, most: config.streams, view });
-    const service = createFeedService({ store, stream, view, clock, epoch, reader, requireKey });
+    const service = createFeedService({ store, stream, view, clock, epoch, reader, requireLive });
     return {
       service,
       stream,

@@ -36,13 +36,14 @@ export function createProxies({ store, receipts, clock }: Deps) {
   return {
     /**
      * Registers an edge by its name, which belongs to the key that came first. Whether it holds sessions is said now, once.
-     * @throws DomainError `conflict`, `too-many-requests`
+     * @throws DomainError `conflict`, `forbidden`, `too-many-requests`
      */
     async register(
-      { account, id: keyId }: Grantee,
+      { account, id: keyId, session }: Grantee,
       name: string,
       sessions: boolean,
     ): Promise<{ proxy: Proxy; created: boolean }> {
+      if (session) throw new DomainError('forbidden', 'an edge belongs to an API key: register it with one');
       const registered = await store.register(account, keyId, name, sessions, clock());
       if (!registered) throw tooMany('edges', mostOfAccount.proxies, 'DELETE /v1/proxies/{id} those that are no more');
       const { proxy } = registered;

@@ -12,8 +12,8 @@ type Deps = {
   epoch(): string;
   /** INVARIANT: an instance without a lease begins no stream and says no head. */
   reader: Pick<Log, 'mayAnswer' | 'requireLease'>;
-  /** @throws DomainError when a key is deleted or has expired, or its account is suspended */
-  requireKey(account: string, id: string): Promise<void>;
+  /** @throws DomainError when a key is deleted or has expired, a session has ended, or its account is suspended */
+  requireLive(follower: Follower): Promise<void>;
 };
 
 /** A connection that a stream is written to. */
@@ -27,7 +27,7 @@ const streamedEntries = 1000;
 export type FeedService = ReturnType<typeof createFeedService>;
 
 /** What followers read of their account's log: pages, the state that it leads to, and what comes next. */
-export function createFeedService({ store, stream, view, clock, epoch, reader, requireKey }: Deps) {
+export function createFeedService({ store, stream, view, clock, epoch, reader, requireLive }: Deps) {
   /**
    * A page; without a cursor, from the oldest entry that there is. Whether the cursor still leads anywhere is judged by
    * the epoch and the beginning of the very log that the page was read from. @throws DomainError `epoch-changed`, `cursor-pruned`
@@ -51,7 +51,7 @@ export function createFeedService({ store, stream, view, clock, epoch, reader, r
      */
     follow(follower: Follower, to: Connection) {
       const { isIn, leave, live } = stream.join(follower, to);
-      const { account, id } = follower;
+      const { account } = follower;
 
       const end = (): void => {
         leave();
@@ -84,11 +84,11 @@ export function createFeedService({ store, stream, view, clock, epoch, reader, r
       return {
         isIn,
         leave,
-        /** @throws DomainError `not-ready` without a lease, for a key that is no longer valid, and those of {@link read} */
+        /** @throws DomainError `not-ready` without a lease, for a credential that is no longer valid, and those of {@link read} */
         async begin(cursor: string | undefined): Promise<() => Promise<void>> {
           try {
             reader.requireLease();
-            await requireKey(account, id);
+            await requireLive(follower);
             const first = await read(account, cursor, streamedEntries);
             return () => writeFrom(first);
           } catch (error) {

@@ -1,5 +1,5 @@
 import { sql, type Database } from '../db/client.js';
-import { edgeTypes, parseEntry, type LogEntry } from '../log/entries.js';
+import { hiddenTypes, parseEntry, type LogEntry } from '../log/entries.js';
 import { entryColumns } from '../log/reader.js';
 
 /** Entries of one account, and how far the log was read to find them. */
@@ -78,7 +78,7 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
       account: string,
       after: number,
       limit: number,
-      hidden: readonly string[] = edgeTypes,
+      hidden: readonly string[] = hiddenTypes,
     ): Promise<FeedPage> {
       const [rows, head] = await db.$transaction(
         async (tx) => {

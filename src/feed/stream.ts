@@ -1,12 +1,13 @@
+import type { Grantee } from '../access/grantee.js';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import type { EntryOf, LogEntry } from '../log/entries.js';
+import { everybody, type EntryOf, type LogEntry } from '../log/entries.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
 export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
 
-/** Who listens: an API key, which may have an end. */
-export type Follower = { account: string; id: string; expiresAt: Date | null };
+/** Who listens: an API key, which may have an end, or somebody who signed in. */
+export type Follower = Pick<Grantee, 'account' | 'id' | 'expiresAt' | 'session'>;
 
 type Listener = {
   follower: Follower;
@@ -60,7 +61,8 @@ export function createStream({ clock, cursorAt, most, view }: Deps) {
     listener.sink.end();
   };
 
-  const hasExpired = ({ follower: { expiresAt } }: Listener): boolean => expiresAt !== null && expiresAt <= clock();
+  const hasExpired = ({ follower: { expiresAt, session } }: Listener): boolean =>
+    (expiresAt !== null && expiresAt <= clock()) || session?.isLive(clock()) === false;
 
   const requireRoom = (follower: Follower): void => {
     const [ofKey, ofAccount] = namesOf(follower);
@@ -96,7 +98,7 @@ export function createStream({ clock, cursorAt, most, view }: Deps) {
       let bytes: Buffer | undefined;
       for (const listener of listeners) {
         if (listener.follower.account !== entry.account) continue;
-        if (hasExpired(listener)) {
+        if (hasExpired(listener) || isOfSession(entry, listener.follower)) {
           cut(listener);
           continue;
         }
@@ -162,6 +164,12 @@ export type Membership = { live(sent: number): void; leave(): void; isIn(): bool
 /** True when an entry changes a key, or takes its whole account away: whoever may still listen comes back. */
 function isAbout({ payload }: EntryOf<'key'>, { follower: { id, account } }: Listener): boolean {
   return payload.id === id || (payload.account === account && payload.status !== 'active');
+}
+
+/** Whether the session of a listener is judged again: its page comes back with what the session may do now. */
+function isOfSession(entry: LogEntry, { session }: Follower): boolean {
+  if (!session || entry.type !== 'person' || ![session.person, everybody].includes(entry.payload.id)) return false;
+  return entry.payload.session === undefined || entry.payload.session === session.id;
 }
 
 const namesOf = ({ id, account }: Follower): [string, string] => [`key ${id}`, `account ${account}`];

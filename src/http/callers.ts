@@ -3,7 +3,7 @@ import { admit, admitFromUrl, type Access } from '../access/admission.js';
 import type { Caller, Way } from '../access/caller.js';
 import type { Permission } from '../access/permissions.js';
 import { DomainError } from '../errors.js';
-import { requireCredential, requireSecret, type Shown } from './credentials.js';
+import { requireCredential, requireSecret, showsInHead, type Shown } from './credentials.js';
 import type { FailureLimiter } from './failure-limiter.js';
 import type { Cost, RateLimiter } from './rate-limiter.js';
 import type { Answering, Load, Turn, Turns } from './turns.js';
@@ -84,7 +84,7 @@ export function installCallers(
     const { access, secretInBody, cost } = request.routeOptions.config;
     if (access === 'public' && cost !== 'free') rates.takeAnonymous(request.ip);
     if (access === undefined || access === 'public') return done();
-    if (secretInBody && request.headers.authorization === undefined) return done();
+    if (secretInBody && !showsInHead(request)) return done();
     identify(request, raw, access, requireCredential(request), done);
   });
   app.addHook('preValidation', (request, { raw }, done) => {

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { DomainError } from '../errors.js';
+import { readCookie } from './people/cookies.js';
 
 /** What a request shows, and whether it stood in the URL. */
 export type Shown = { credential: string; fromUrl: boolean };
@@ -7,16 +8,36 @@ export type Shown = { credential: string; fromUrl: boolean };
 /** The credential of a request, from its head. @throws DomainError `missing-credential`, `invalid-credential` */
 export function requireCredential(request: FastifyRequest): Shown {
   const key = isForBrokers(request) ? keyOfBroker(request) : undefined;
-  const credential = key?.credential ?? readHeader(request.headers.authorization);
+  const credential = key?.credential ?? notOfCookie(readHeader(request.headers.authorization)) ?? sessionOf(request);
   if (credential === undefined) throw missing();
   return key ?? { credential, fromUrl: false };
+}
+
+/** Whether the head of a request shows a credential, so that none is looked for in its body. */
+export function showsInHead(request: FastifyRequest): boolean {
+  return request.headers.authorization !== undefined || sessionOf(request) !== undefined;
 }
 
 /** `client_secret` of a body, as OAuth clients send it (RFC 6749 §2.3.1). @throws DomainError `missing-credential` */
 export function requireSecret({ body }: FastifyRequest): Shown {
   const { client_secret: secret } = (body ?? {}) as { client_secret?: unknown };
   if (typeof secret !== 'string') throw missing();
-  return { credential: secret, fromUrl: false };
+  return { credential: notOfCookie(secret)!, fromUrl: false };
+}
+
+const ofSession = 'tws_';
+
+/** The session of a person, when the request names no other credential. Cookies at routes for brokers are those of their clients. */
+function sessionOf(request: FastifyRequest): string | undefined {
+  if (isForBrokers(request)) return undefined;
+  const value = readCookie(request, 'session');
+  return value?.startsWith(ofSession) ? value : undefined;
+}
+
+/** What a cookie holds comes as a cookie alone, or the rules for requests of people would not meet it. @throws DomainError `invalid-credential` */
+function notOfCookie(credential: string | undefined): string | undefined {
+  if (!credential?.startsWith(ofSession)) return credential;
+  throw new DomainError('invalid-credential', 'a session is shown by its cookie alone: programs use an API key');
 }
 
 function missing(): DomainError {

@@ -9,7 +9,7 @@ import type { App } from './route.js';
 const description =
   'Device identity and policy for edge fleets. Every error is an application/problem+json document; docs/problems.md explains each type.';
 
-const security: Record<string, string> = { enrollment: 'enrollmentToken', thing: 'accessToken' };
+const security: Record<string, string> = { enrollment: 'enrollmentToken', thing: 'accessToken', person: 'session' };
 
 /** Describes every route that is registered after this, from the schemas that the routes themselves use. */
 export async function installDocs(app: FastifyInstance, version: string): Promise<void> {
@@ -22,6 +22,13 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
           apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, twk_...' },
           enrollmentToken: { type: 'http', scheme: 'bearer', description: 'An enrollment token, twe_...' },
           accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: "A device's access token" },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: '__Host-thingward',
+            description:
+              'The session of a person who signed in. What changes something needs Sec-Fetch-Site: same-origin, or an Origin that is this server.',
+          },
         },
       },
     },
@@ -57,8 +64,9 @@ function describeAccess(route: RouteOptions): void {
   const access = route.config?.access;
   if (!route.schema || access === undefined || access === 'public') return;
   const scheme = security[access] ?? 'apiKey';
-  route.schema.security = [{ [scheme]: [] }];
-  if (scheme === 'apiKey') route.schema.description = `Needs the permission \`${access}\`.`;
+  const isPermission = scheme === 'apiKey';
+  route.schema.security = [{ [scheme]: [] }, ...(isPermission ? [{ session: [] }] : [])];
+  if (isPermission) route.schema.description = `Needs the permission \`${access}\`.`;
 }
 
 // The page brings its own scripts and needs no others; the styles that it sets in code count as inline.

@@ -61,7 +61,7 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
     app.patch(
       '/v1/issuers/:id',
       {
-        config: { access: 'issuers:write' },
+        config: { access: 'issuers:write', stepUp: true },
         schema: {
           summary: 'Change how an authority publishes what it revoked',
           tags: ['issuers'],

@@ -167,6 +167,7 @@ export function createIssuerService(deps: Deps) {
         case 'token-keys':
         case 'account':
         case 'session':
+        case 'person':
         case 'unknown':
           return;
       }

@@ -1,6 +1,6 @@
 import { rfc3339 } from '../clock.js';
 import type { RevocationReason } from '../pki/crl.js';
-import { pick, settingsOfIssuer, type EntryOf, type LogEntryType, type NewLogEntry } from './entries.js';
+import { everybody, pick, settingsOfIssuer, type EntryOf, type LogEntryType, type NewLogEntry } from './entries.js';
 
 /** What the log has to know of a certificate so that lists can follow it without asking the registry. */
 export type LoggedCertificate = {
@@ -135,4 +135,14 @@ export function accountEntry(
 /** A session at an edge has to end. */
 export function sessionEntry(account: string, { id, thingName }: Payload<'session'>): NewLogEntry {
   return { account, type: 'session', payload: { id, thingName } };
+}
+
+/** All people of an account: what is remembered of their sessions is judged again. */
+export function everybodyEntry(account: string): NewLogEntry {
+  return { account, type: 'person', payload: { id: everybody } };
+}
+
+/** A person, their role or their ways in changed; with `session`, that session alone ended or has another id. */
+export function personEntry(account: string, id: string, session?: string): NewLogEntry {
+  return { account, type: 'person', payload: { id, ...(session === undefined ? {} : { session }) } };
 }

@@ -34,6 +34,7 @@ export function edgeView(entry: LogEntry) {
     case 'token-family':
     case 'key':
     case 'issuer':
+    case 'person':
     case 'unknown':
       return shown;
   }

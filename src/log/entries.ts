@@ -98,6 +98,11 @@ const payloads = {
   account: z.object({ status: z.string(), settings: z.record(z.string(), z.json()) }),
   /** One session at an edge has to end; its device may come back, so the version before loses no refusal. */
   session: z.object({ id: z.string(), thingName: z.string() }),
+  /**
+   * A person, their role or their ways in changed, or one of their sessions, which `session` names, ended: what is remembered of
+   * their sessions is judged again. The version before has no people and remembers nothing of them.
+   */
+  person: z.object({ id: z.string(), session: optionalText }),
 };
 
 /** The types that this version knows, and that the database accepts. */
@@ -125,6 +130,7 @@ const known = z.discriminatedUnion('type', [
   entryOf('token-keys'),
   entryOf('account'),
   entryOf('session'),
+  entryOf('person'),
 ]);
 
 const unknown = z
@@ -193,14 +199,26 @@ export function followerView(entry: LogEntry) {
     case 'token-keys':
     case 'account':
     case 'session':
+    case 'person':
       return { ...place, type };
     case 'unknown':
       return { ...place, type: payload.named };
   }
 }
 
+/** What nobody outside is shown: it is for the instances alone. */
+export const innerTypes = ['person'] as const satisfies LogEntryType[];
+
 /** What only edges are shown: the feed leaves these out, as if they were of another account. */
 export const edgeTypes = ['token-keys', 'account', 'session'] as const satisfies LogEntryType[];
+
+/** Whether an entry is for the instances alone. */
+export function isInner({ type }: LogEntry): boolean {
+  return innerTypes.some((each) => each === type);
+}
+
+/** What the feed leaves out. */
+export const hiddenTypes: readonly LogEntryType[] = [...edgeTypes, ...innerTypes];
 
 /** Whether an entry is for edges alone. */
 export function isForEdges({ type }: LogEntry): boolean {
@@ -230,6 +248,9 @@ const shownOfCertificate = [
   'fingerprint',
   'serialNumber',
 ] as const;
+
+/** Stands in an entry `person` for all people of its account. */
+export const everybody = '*';
 
 /** What an operator sets about the lists of an issuer. */
 export const settingsOfIssuer = ['shards', 'deltaList', 'listMaxAge', 'listSuperseded', 'distributionPoint'] as const;

@@ -138,6 +138,9 @@ export async function closeAll(tx: Transaction, at: Date): Promise<Closed> {
   // Which sessions edges hold is in no backup: a report of what changed is refused, so they report all of them.
   await tx.$executeRaw(sql`DELETE FROM sessions`);
   await tx.$executeRaw(sql`UPDATE proxies SET session_count = 0, sessions_incarnation = 'restored'`);
+  // What ended after the backup is back: people sign in again, and whoever was invited gets another link.
+  await tx.$executeRaw(sql`DELETE FROM person_sessions`);
+  await tx.$executeRaw(sql`DELETE FROM person_links`);
   return {
     tokenKeys: await tx.$executeRaw(sql`DELETE FROM token_keys`),
     families: await tx.$executeRaw(sql`UPDATE refresh_families SET revoked_at = ${at} WHERE revoked_at IS NULL`),

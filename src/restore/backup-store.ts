@@ -31,7 +31,7 @@ export async function liveInstances(tx: Pick<Transaction, '$queryRaw'>): Promise
 }
 
 /** What may have gone back to what it was, by account. */
-export type MayBeOld = { account: string; keys: string[]; policies: string[]; suspended: string[] };
+export type MayBeOld = { account: string; keys: string[]; policies: string[]; suspended: string[]; people: string[] };
 
 /** Lists what a person has to look at: at most `most` of each kind. */
 export async function readMayBeOld(tx: Transaction, now: Date, most: number): Promise<MayBeOld[]> {
@@ -48,6 +48,12 @@ export async function readMayBeOld(tx: Transaction, now: Date, most: number): Pr
       orderBy: { name: 'asc' },
       take: most,
     });
+    const people = await tx.person.findMany({
+      where: { accountName: account, deletedAt: null },
+      select: { name: true, role: true, status: true },
+      orderBy: { createdAt: 'desc' },
+      take: most,
+    });
     const suspended = await tx.thing.findMany({
       where: { accountName: account, status: 'suspended' },
       select: { name: true },
@@ -59,6 +65,7 @@ export async function readMayBeOld(tx: Transaction, now: Date, most: number): Pr
       keys: keys.map(({ id, name, role }) => `${id} ${name ?? 'without a name'} (${role ?? 'a list of permissions'})`),
       policies: policies.map(({ name, activeVersion }) => `${name}@${activeVersion}`),
       suspended: suspended.map(({ name }) => name),
+      people: people.map(({ name, role, status }) => `${name} (${role ?? 'permissions'}, ${status})`),
     });
   }
   return found;

@@ -9,14 +9,15 @@ export function reportOf({ epoch, applied, closed, sources, mayBeOld }: Restored
     '',
     'Check what may have been reverted to the time of the backup:',
   ];
-  for (const { account, keys, policies, suspended } of mayBeOld) {
+  for (const { account, keys, policies, suspended, people } of mayBeOld) {
     lines.push(`  account ${account}`);
     lines.push(...each('    key', keys), ...each('    policy', policies), ...each('    suspended thing', suspended));
+    lines.push(...each('    person', people));
     if (!sources.fed.has(account))
       lines.push('    no feed snapshot was passed: things that were suspended or revoked later may be active again');
   }
   lines.push(
-    '  people: none are kept in this version',
+    '  Everybody is signed out, and open links of people have ended.',
     '',
     'Thingward does not know certificates that were issued after the backup. If that matters, rotate the issuing CA and re-enroll those devices.',
   );

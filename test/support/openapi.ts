@@ -37,6 +37,7 @@ const samples: Record<string, string> = {
   '{account}': 'default',
   '{name}': 'nobody',
   '{id}': '00000000-0000-4000-8000-000000000000',
+  '{provider}': '00000000-0000-4000-8000-000000000000',
   '{serialNumber}': '01'.repeat(20),
   '{issuerId}': '0'.repeat(16),
   '{shard}': '1',

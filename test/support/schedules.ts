@@ -155,7 +155,7 @@ async function createInstance(
     signer: () => ({ kid: 'none', alg: 'none', sign: () => Buffer.alloc(0) }),
   });
   const ocsp = createOcsp({ ...shared, issuers: issuers.verbs, findSerials: lists.verbs.findSerials });
-  const feed = createFeed({ ...shared, issuers: issuers.verbs, requireKey: unasked });
+  const feed = createFeed({ ...shared, issuers: issuers.verbs, requireLive: unasked });
   const revocation = createRevocation({
     ...shared,
     failures: createFailureLimiter(1, clock),

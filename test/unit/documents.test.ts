@@ -122,6 +122,16 @@ describe('the documents', () => {
     }
   });
 
+  it('every line of the checklist in docs/security.md names tests that exist', () => {
+    const lines = [...text('docs/security.md').matchAll(/^\| \d+\.\d+\.\d+.*\|$/gm)].map(([line]) => line);
+    expect(lines.length).toBeGreaterThan(30);
+    for (const line of lines) {
+      const paths = [...line.matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => path!);
+      expect(paths, line).not.toEqual([]);
+      for (const path of paths) expect(existsSync(path) && path.endsWith('.test.ts'), path).toBe(true);
+    }
+  });
+
   it('every path in the papers about the code exists', () => {
     const papers = ['docs/architecture.md', 'CONTRIBUTING.md', 'docs/glossary.md'].map(text).join('\n');
     const paths = pathsIn(papers);

@@ -11,6 +11,7 @@ type Bulk = Awaited<ReturnType<BulkService['get']>>;
 type Deps = { service: BulkService; cursorAt(position: number): string };
 
 const tags = ['revocations'];
+const revokes = (body: unknown): boolean => (body as { dryRun?: boolean }).dryRun !== true;
 // Ten thousand names of the greatest length.
 const bodyOctets = 2 * 1024 * 1024;
 
@@ -31,7 +32,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
     app.post(
       '/v1/revocations/bulk',
       {
-        config: { access: 'certificates:revoke', cost: 'heavy' },
+        config: { access: 'certificates:revoke', cost: 'heavy', stepUp: revokes },
         bodyLimit: bodyOctets,
         schema: {
           summary: 'Revoke every certificate that a filter selects; dryRun returns how many',

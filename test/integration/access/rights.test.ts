@@ -5,8 +5,8 @@ import { createCredential } from '../../../src/access/credentials.js';
 import { permissions, type Permission } from '../../../src/access/permissions.js';
 import { csrPem, newKey } from '../../support/pki/csr.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { effectsBetween, readState, type State } from '../../support/rights.js';
-import { createWorld, hidden, restore, things, type World } from '../../support/rights-world.js';
+import { createWorld, hidden, restore, things, type World } from '../../support/access/rights-world.js';
+import { effectsBetween, readState, type State } from '../../support/access/rights.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 // `npm run ci-long` asks 10,000, in CI too; `npm run rights` 100,000.
@@ -41,6 +41,9 @@ const grants = (): object => {
     : { permissions: [pick(permissions)] };
   return { ...held, ...Object.fromEntries(chosen) };
 };
+
+const grantsOfPerson = (): object =>
+  chance(0.3) ? { role: pick(['owner', 'auditor', 'proxy', 'edge']) } : { permissions: [pick(permissions)] };
 
 const gifts = (): object => ({
   thingNamePattern: '*',
@@ -105,6 +108,25 @@ const calls: [Permission, (world: World) => Call][] = [
   ['enrollments:write', ({ waiting }) => post(`/v1/waiting/${pick(waiting)}/deny`, { reason: 'not ours' })],
   ['segments:write', () => ({ method: pick(['PUT', 'DELETE']), path: `/v1/segments/dock/things/${pick(things)}` })],
   ['segments:write', () => ({ method: 'PATCH', path: '/v1/segments/dock', body: { deviceLimit: pick([10, 100]) } })],
+  ['people:write', () => post('/v1/people', { ...grantsOfPerson(), name: `n-${Math.floor(next() * 1e9)}` })],
+  [
+    'people:write',
+    ({ people }) => ({
+      method: 'PATCH',
+      path: `/v1/people/${pick(people)}`,
+      body: pick([grantsOfPerson(), { status: 'suspended' }, { name: `n-${Math.floor(next() * 1e9)}` }]),
+    }),
+  ],
+  ['people:write', ({ people }) => ({ method: 'DELETE', path: `/v1/people/${pick(people)}` })],
+  ['people:write', ({ people }) => post(`/v1/people/${pick(people)}/link`)],
+  [
+    'people:write',
+    ({ providers }) => ({
+      method: pick(['PATCH', 'PATCH', 'DELETE']),
+      path: `/v1/sign-in/providers/${pick(providers)}`,
+      body: pick([{ defaultRole: pick(['owner', 'auditor', 'proxy']) }, { issuer: 'https://other.example' }]),
+    }),
+  ],
   ['keys:write', () => post('/v1/api-keys', grants())],
   ['keys:write', ({ keys }) => ({ method: 'DELETE', path: `/v1/api-keys/${pick(keys)}` })],
   ['proxies:write', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],

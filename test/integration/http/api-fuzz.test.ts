@@ -14,6 +14,17 @@ const seed = asked === 'any' ? randomInt(2 ** 31) : Number(asked);
 /** Operations that say 2xx only with something that this machine lacks, and why. */
 const without2xx = new Map([
   ['POST /v1/self/revoke', 'needs a proof by a device key, which would end the device of the pools'],
+  ...[
+    ...['password', 'totp', 'recovery', 'passkey', 'passkey/options', 'link', 'link/passkey', 'link/password'].map(
+      (each) => `POST /v1/sign-in/${each}`,
+    ),
+    ...['GET /v1/me', 'GET /v1/me/sessions', 'DELETE /v1/me/sessions/{id}', 'POST /v1/me/step-up', 'POST /v1/me/setup'],
+    ...['POST /v1/me/passkeys', 'DELETE /v1/me/passkeys/{id}', 'PUT /v1/me/password', 'DELETE /v1/me/password'],
+    'POST /v1/me/recovery-codes',
+  ].map((name): [string, string] => [name, 'needs a page of the site, and a person']),
+  ['GET /v1/sign-in/oidc/{provider}', 'needs a provider, and sends elsewhere'],
+  ['GET /v1/sign-in/oidc/{provider}/callback', 'needs a provider'],
+  ['POST /v1/sign-in/oidc/{provider}/backchannel-logout', 'needs a provider'],
   ['POST /v1/aws/import', 'needs AWS'],
   ['POST /v1/aws/reconcile', 'needs AWS'],
   ['GET /v1/aws/import/{id}', 'needs AWS'],

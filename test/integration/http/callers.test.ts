@@ -1,24 +1,35 @@
 import fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Access } from '../../../src/access/admission.js';
 import { installCallers } from '../../../src/http/callers.js';
 import { createFailureLimiter } from '../../../src/http/failure-limiter.js';
 import { createTurns } from '../../../src/http/turns.js';
 import { createRateLimiter } from '../../../src/http/rate-limiter.js';
-import { permissions, permissionsOfRole, roles, type Permission } from '../../../src/access/permissions.js';
+import { permissions, permissionsOfRole, roles } from '../../../src/access/permissions.js';
 import { samplePath } from '../../support/openapi.js';
 import { brokerRoutes, expectInWords } from '../../support/brokers/routes.js';
 import { problemOf } from '../../support/client.js';
-import { inventory } from '../../support/inventory.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
+import { inventory, type Asked } from '../../support/access/inventory.js';
+import { acceptByPasskey } from '../../support/people/browser.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
-type Kind = { token: string | undefined; holds: ReadonlySet<string>; wrong?: [status: number, problem: string] };
+/** What is said of an admitted request. */
+const afterwards = new Set<string | undefined>(['invalid-client', 'step-up-required']);
+
+type Kind = {
+  token: string | undefined;
+  holds: ReadonlySet<string>;
+  wrong?: [status: number, problem: string];
+  /** Of a browser. */
+  headers?: Record<string, string>;
+};
 
 /** What a caller of a kind must get from a route: a refusal, or anything but one. */
-function expected(access: Access | Permission[], { holds, wrong }: Kind): [number, string] | 'admitted' {
+function expected(access: Asked, { holds, wrong, headers }: Kind): [number, string] | 'admitted' {
   if (access === 'public') return 'admitted';
+  if (access === 'browser that was sent') return [401, 'invalid-credential'];
+  if (access === 'page') return headers ? 'admitted' : [403, 'cross-site'];
   if (wrong) return wrong;
   return [access].flat().every((each) => holds.has(each)) ? 'admitted' : [403, 'forbidden'];
 }
@@ -44,6 +55,13 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
     kinds["a device's access token"] = { token: device.answer.body.token.accessToken, holds: new Set(['thing']) };
     for (const role of roles) {
       const { key } = (await server.owner.post('/v1/api-keys', { role })).body;
+      const { link } = (await server.owner.post('/v1/people', { name: role, role })).body;
+      const { browser } = await acceptByPasskey(server, link);
+      kinds[`a person with the role ${role}`] = {
+        token: undefined,
+        headers: { 'sec-fetch-site': 'same-origin', cookie: `thingward=${browser.cookies.get('thingward')}` },
+        holds: new Set(['person', ...permissionsOfRole(role, 'default')]),
+      };
       kinds[`the role ${role}`] = { token: key, holds: new Set(permissionsOfRole(role, 'default')) };
     }
     for (const permission of permissions) {
@@ -81,7 +99,8 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
         const want = expected(access, caller);
         if (route.endsWith('/stream') && want === 'admitted') {
           // It never ends: its head is the answer.
-          const opened = await fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${caller.token}` } });
+          const headers = caller.headers ?? { authorization: `Bearer ${caller.token}` };
+          const opened = await fetch(`${server.url}${path}`, { headers });
           expect([opened.status, opened.headers.get('content-type')], name).toEqual([200, 'text/event-stream']);
           await opened.body?.cancel();
           checked++;
@@ -89,14 +108,14 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
         }
         const answer = await server
           .direct(caller.token)
-          .send(method, samplePath(path), method === 'GET' || method === 'DELETE' ? undefined : {});
+          .send(method, samplePath(path), method === 'GET' || method === 'DELETE' ? undefined : {}, caller.headers);
         checked++;
         if (route in brokerRoutes) {
-          expectInWords(answer, want === 'admitted', `${route} as ${name}`);
+          expectInWords(answer, want === 'admitted' && !caller.headers, `${route} as ${name}`);
           continue;
         }
         const got = [answer.status, problemOf(answer)];
-        const isRefused = [401, 403].includes(answer.status) && problemOf(answer) !== 'invalid-client';
+        const isRefused = [401, 403].includes(answer.status) && !afterwards.has(problemOf(answer));
         if (want === 'admitted') expect(isRefused, `${route} as ${name}: ${got.join(' ')}`).toBe(false);
         else expect(got, `${route} as ${name}`).toEqual(want);
       }

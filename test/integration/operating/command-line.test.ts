@@ -24,11 +24,17 @@ const commands = [
   ['revocation'],
   ['revocation', 'verify'],
   ['owner-key'],
+  ['owner-link'],
   ['rotate-token-key'],
   ['restored'],
   ['version'],
 ];
-const operators = [['owner-key'], ['rotate-token-key', '--yes'], ['restored', '--accept-loss', '--yes']];
+const operators = [
+  ['owner-key'],
+  ['owner-link'],
+  ['rotate-token-key', '--yes'],
+  ['restored', '--accept-loss', '--yes'],
+];
 // What only the words of the command decide must not depend on a server, a database or a folder.
 const nothing = () => expect(readdirSync(folder)).toEqual([]);
 

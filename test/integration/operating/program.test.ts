@@ -252,6 +252,11 @@ for (const kind of databaseKinds) {
       expect((await runThingward(['owner-key', 'nobody'], database.settings)).output).toContain(
         'there is no account nobody',
       );
+      const linked = await runThingward(['owner-link'], database.settings);
+      expect(linked).toMatchObject({ code: 0, output: expect.stringMatching(/console\/welcome#twl_[\w-]{43}\n/) });
+      expect((await runThingward(['owner-link', 'nobody'], database.settings)).output).toContain(
+        'there is no account nobody',
+      );
       const rotated = await runThingward(['rotate-token-key', '--yes'], database.settings);
       expect(rotated).toMatchObject({ code: 0, output: expect.stringContaining('signs after ten minutes') });
       expect(await runThingward(['restored', '--accept-loss', '--yes'], database.settings)).toMatchObject({

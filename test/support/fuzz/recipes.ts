@@ -12,6 +12,7 @@ const asked = (random: Random) => ({
   resource: 'topic:default/w-1/telemetry/a',
   context: { sourceIp: '10.1.2.3', protocol: 'mqtts', qos: random.below(3), retain: false },
 });
+const provider = { issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
 const evaluation = {
   subject: { type: 'thing', id: 'w-1' },
   action: { name: 'publish' },
@@ -27,6 +28,11 @@ export const recipes: Record<string, Recipe> = {
     name: 'k',
     ...random.pick([{ role: 'auditor' }, { permissions: ['things:read'] }]),
   }),
+  'POST /v1/people': (_world, random) => ({ name: name(random), role: 'auditor' }),
+  'PATCH /v1/people/{id}': (_world, random) => random.pick([{ role: 'auditor' }, { name: name(random) }]),
+  'POST /v1/sign-in/providers': (_world, random) => ({ ...provider, name: name(random) }),
+  'PATCH /v1/sign-in/providers/{id}': (_world, random) => ({ defaultRole: random.pick(['auditor', 'operator']) }),
+  'PATCH /v1/sign-in/settings': (_world, random) => ({ passwords: random.chance(0.5) }),
   'POST /v1/enrollments': () => ({
     thingNamePattern: 'e-*',
     maxUses: 3,
@@ -164,10 +170,13 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     issuers: [pools.issuing],
     proxies: path.endsWith('/sessions') ? pools.edges : pools.proxies,
     sessions: pools.sessions,
+    people: pools.people,
+    'sign-in': pools.providers,
     revocations: pools.bulk ? [pools.bulk] : [],
     rabbitmq: pools.fingerprints,
   };
   const others: Record<string, readonly string[]> = {
+    provider: pools.providers,
     thingName: pools.victims,
     serialNumber: path.endsWith('/release') ? pools.held : pools.serials,
     version: ['1'],
@@ -186,6 +195,8 @@ export function pathValues({ pools }: World, path: string, name: string): readon
 export function tamed(operation: string, body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body;
   const members = body as Record<string, unknown>;
+  if (operation.includes('/v1/sign-in/providers') && 'issuer' in members)
+    return { ...members, issuer: provider.issuer };
   if (operation !== 'PUT /v1/aws' || members['mode'] === 'off') return body;
   return { ...members, endpoint: 'http://127.0.0.1:9', stsEndpoint: 'http://127.0.0.1:9' };
 }

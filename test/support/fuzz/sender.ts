@@ -79,7 +79,9 @@ async function read(request: Request, response: IncomingMessage): Promise<Outcom
 
 function faultOf(request: Request, status: number, type: string, text: string, octets: number): string | undefined {
   const { method, path } = request;
-  if (status >= 500) return `${status} ${text.slice(0, 300)}`;
+  // The providers of the pools are at addresses that the server does not ask.
+  const isElsewhere = status === 503 && text.includes('urn:thingward:problem:provider-away');
+  if (status >= 500 && !isElsewhere) return `${status} ${text.slice(0, 300)}`;
   if (octets > mostOctets && !mayBeLarge.test(`${method} ${path}`)) return `an answer of ${octets} octets`;
   if (status < 400 || method === 'HEAD') return undefined;
   if (octets > 65_536) return `a problem of ${octets} octets`;

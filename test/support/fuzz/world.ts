@@ -88,6 +88,8 @@ export async function createWorld(server: TestServer) {
     enrollments: [] as string[],
     waiting: [] as string[],
     apiKeys: [] as string[],
+    people: [] as string[],
+    providers: [] as string[],
     renewals: [] as object[],
     grants: [] as object[],
     refreshes: [] as string[],
@@ -119,6 +121,13 @@ export async function createWorld(server: TestServer) {
     for (let index = 0; index < 4; index++)
       pools.waiting.push((await provision(server, approving.token, `a-${round}-${index}`)).answer.body.id as string);
     pools.apiKeys = [];
+    pools.people = [];
+    await made('/v1/people', { name: `p-${round}`, role: 'auditor' }).then(({ person }) =>
+      pools.people.push(person.id as string),
+    );
+    for (const id of pools.providers) await owner.send('DELETE', `/v1/sign-in/providers/${id}`);
+    const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
+    pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
     for (let index = 0; index < 2; index++) {
       pools.enrollments.push((await enroll(server)).id);
       pools.apiKeys.push((await key({ role: 'auditor' })).id);

@@ -80,6 +80,11 @@ describe('what edges see of an entry', () => {
     expect(parseEdgeEntry(account, view)).toEqual(inLog(entry));
   });
 
+  it('of a person is its place alone, and no stream sends it', () => {
+    const entry = inLog(builders.personEntry(account, 'secret', 'secret'));
+    expect(edgeView(entry)).toEqual({ position: 40, at: '2026-01-03T00:00:00Z', type: 'person' });
+  });
+
   it('never has a member of a private key', () => {
     const leaked = { ...key, d: 'secret', p: 'secret', q: 'secret', k: 'secret', sealed: 'secret' };
     const entry = inLog(builders.tokenKeysEntry(account, [leaked], []));
@@ -93,8 +98,8 @@ describe('what edges see of an entry', () => {
   });
 
   it('of a type that a later version wrote is its place alone', () => {
-    const entry = parseEntry({ position: 40, at, account, type: 'person', payload: { name: 'secret' } });
-    expect(edgeView(entry)).toEqual({ position: 40, at: '2026-01-03T00:00:00Z', type: 'person' });
+    const entry = parseEntry({ position: 40, at, account, type: 'later', payload: { name: 'secret' } });
+    expect(edgeView(entry)).toEqual({ position: 40, at: '2026-01-03T00:00:00Z', type: 'later' });
     expect(parseEdgeEntry(account, edgeView(entry))).toEqual(entry);
   });
 

@@ -9,6 +9,8 @@ import {
   releasedEntry,
   revokedEntry,
   segmentEntry,
+  everybodyEntry,
+  personEntry,
   sessionEntry,
   thingChangedEntry,
   thingEntry,
@@ -18,7 +20,9 @@ import {
 import {
   edgeTypes,
   followerView,
+  hiddenTypes,
   isForEdges,
+  isInner,
   logEntryTypes,
   parseEntry,
   type LogEntry,
@@ -86,6 +90,8 @@ const cases: [NewLogEntry, string][] = [
   [tokenKeysEntry(account, [{ kid: 'secret', alg: 'ES256', kty: 'EC' }], []), '"type":"token-keys"'],
   [accountEntry(account, { status: 'active', timeZone: 'secret', clientIdForm: 'thing' }), '"type":"account"'],
   [sessionEntry(account, { id: 'secret', thingName: 'pump-1' }), '"type":"session"'],
+  [personEntry(account, 'secret', 'secret'), '"type":"person"'],
+  [everybodyEntry(account), '"type":"person"'],
   [issuerEntry(account, 'i1'), '"type":"issuer","issuer":"i1"'],
   [
     issuerEntry(account, 'i1', {
@@ -129,7 +135,10 @@ describe('what followers see of an entry', () => {
     expect(accepted.sort(), hint).toEqual([...logEntryTypes].sort());
   });
 
-  it('hides what is for edges alone', () => {
+  it('hides what is for edges alone, and what is for the instances alone', () => {
+    for (const [entry] of cases)
+      expect([entry.type, isInner(inLog(entry))]).toEqual([entry.type, entry.type === 'person']);
+    expect([...hiddenTypes].sort()).toEqual([...edgeTypes, 'person'].sort());
     for (const [entry] of cases)
       expect([entry.type, isForEdges(inLog(entry))]).toEqual([
         entry.type,
@@ -138,9 +147,9 @@ describe('what followers see of an entry', () => {
   });
 
   it('of a type that a later version wrote is its place alone', () => {
-    const entry = parseEntry({ position: 40n, at, account, type: 'person', payload: { name: 'secret' } });
-    expect(entry).toEqual({ position: 40, at, account, type: 'unknown', payload: { named: 'person' } });
-    expect(followerView(entry)).toEqual({ position: 40, at: '2026-01-03T00:00:00Z', type: 'person' });
+    const entry = parseEntry({ position: 40n, at, account, type: 'later', payload: { name: 'secret' } });
+    expect(entry).toEqual({ position: 40, at, account, type: 'unknown', payload: { named: 'later' } });
+    expect(followerView(entry)).toEqual({ position: 40, at: '2026-01-03T00:00:00Z', type: 'later' });
   });
 });
 

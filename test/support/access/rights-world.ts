@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { Client } from './client.js';
-import { enroll, holdSessions, provision } from './fleet.js';
-import type { TestServer } from './server.js';
+import type { Client } from '../client.js';
+import { enroll, holdSessions, provision } from '../fleet.js';
+import type { TestServer } from '../server.js';
 
 /** The things that requests name. */
 export const things = ['alpha', 'beta', 'gamma', 'delta'];
 /** No request names this one: whoever reads its name was told it. */
 export const hidden = 'unnamed-by-anybody';
 
-/** What there is in an account. */
+/** What an account has that requests may be about. */
 export type World = {
   account: string;
   serials: Record<string, string>;
@@ -16,6 +16,8 @@ export type World = {
   issuers: string[];
   keys: string[];
   proxies: string[];
+  people: string[];
+  providers: string[];
   prints: string[];
   waiting: string[];
 };
@@ -40,9 +42,16 @@ export async function createWorld(server: TestServer, name: string): Promise<Wor
     keys.push((await owner.post('/v1/api-keys', { permissions: [permission] })).body.id);
   const proxy = (await owner.post('/v1/proxies', { name: 'gate' })).body.id;
   await holdSessions(owner, 'door', [...things, hidden]);
+  const people: string[] = [];
+  for (const role of ['admin', 'operator', 'auditor'])
+    people.push((await owner.post('/v1/people', { name: role, role })).body.person.id);
+  const made = { issuer: 'https://idp.example', clientId: 'c', clientSecret: 's' };
+  const providers: string[] = [];
+  for (const defaultRole of ['auditor', 'proxy'])
+    providers.push((await owner.post('/v1/sign-in/providers', { ...made, name: defaultRole, defaultRole })).body.id);
   const issuers = (await owner.get('/v1/issuers')).body.items.map((issuer: { id: string }) => issuer.id);
   const waiting = await waitFor(server, owner);
-  return { account: name, serials, enrollment: id, issuers, keys, proxies: [proxy], prints, waiting };
+  return { account: name, serials, enrollment: id, issuers, keys, proxies: [proxy], people, providers, prints, waiting };
 }
 
 /** Devices that wait under enrollments that give little and much: more than the cases of an account decide about. */

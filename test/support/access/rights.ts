@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Database } from '../../src/db/client.js';
+import type { Database } from '../../../src/db/client.js';
 
 /** Everything of an account that a right is needed to change. */
 export type State = {
@@ -16,6 +16,8 @@ export type State = {
   waiting: Record<string, string>;
   mirrors: Record<string, string>;
   accounts: Record<string, string>;
+  people: Record<string, Person>;
+  providers: Record<string, Provider>;
 };
 
 type Thing = {
@@ -31,15 +33,25 @@ type Enrollment = Pick<Thing, 'policies' | 'segment' | 'attributes'> & {
   again: string | null;
   revoked: boolean;
 };
+type Person = { name: string; role: string | null; permissions: string[]; status: string; deleted: boolean };
+type Provider = { settings: { roleMapping: Record<string, string>; defaultRole?: string } };
 type Key = { role: string | null; permissions: string[]; flags: string[]; deleted: boolean };
 
 /** Something that happened, and every permission that it needs by whatever route (docs/permissions.md). */
 type Effect = { what: string; needs: string[] };
 
 const roleHolds: Record<string, string[]> = {
-  auditor: ['things', 'certificates', 'policies', 'enrollments', 'segments', 'revocations', 'audit', 'keys'].map(
-    (of) => `${of}:read`,
-  ),
+  auditor: [
+    'things',
+    'certificates',
+    'policies',
+    'enrollments',
+    'segments',
+    'revocations',
+    'audit',
+    'keys',
+    'people',
+  ].map((of) => `${of}:read`),
   proxy: ['authorize:query', 'revocations:read', 'proxies:write'],
   edge: ['authorize:query', 'revocations:read', 'proxies:write', 'edge:follow'],
   owner: ['issuers:write', 'keys:write'],
@@ -114,6 +126,20 @@ function ofKey({ id, was, is }: Change<Key>): Effect[] {
   return [{ what: `key ${id} deleted`, needs: ['keys:write', ...holdings(was)] }];
 }
 
+/** Whoever changes a person has what they have, before and after. */
+function ofPerson({ id, was, is }: Change<Person>): Effect[] {
+  const held = [was, is].flatMap((person) => (person ? holdings({ flags: [], ...person }) : []));
+  return [{ what: `person ${id}`, needs: ['people:write', ...held] }];
+}
+
+function ofProvider({ id, was, is }: Change<Provider>): Effect[] {
+  const given = [was, is].flatMap((each) => [
+    ...Object.values(each?.settings.roleMapping ?? {}),
+    ...(each?.settings.defaultRole === undefined ? [] : [each.settings.defaultRole]),
+  ]);
+  return [{ what: `provider ${id}`, needs: ['people:write', ...given.flatMap((role) => roleHolds[role] ?? [])] }];
+}
+
 function ofProxy({ id, was, is }: Change<State['proxies'][string]>, mine: Set<string>): Effect[] {
   const foreign = !is && was && !mine.has(was.keyId) ? ['keys:write'] : [];
   return [{ what: `edge ${id}`, needs: ['proxies:write', ...foreign] }];
@@ -129,6 +155,8 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...changes(before.enrollments, after.enrollments).flatMap(ofEnrollment),
     ...changes(before.keys, after.keys).flatMap(ofKey),
     ...changes(before.proxies, after.proxies).flatMap((change) => ofProxy(change, mine)),
+    ...changes(before.people, after.people).flatMap(ofPerson),
+    ...changes(before.providers, after.providers).flatMap(ofProvider),
     ...plain('endings', 'certificates:revoke'),
     ...plain('policies', 'policies:write'),
     ...plain('segments', 'segments:write'),
@@ -163,6 +191,9 @@ export async function readState(db: Database, account: string, unseen: string): 
       'issuers', (SELECT jsonb_object_agg(id, concat(list_superseded, shards, delta_list, list_max_age)) FROM issuers WHERE account_name = ${account}),
       'waiting', (SELECT COALESCE(jsonb_object_agg(id, status), '{}') FROM waiting_devices WHERE account_name = ${account}),
       'mirrors', (SELECT COALESCE(jsonb_object_agg(account_name, mode), '{}') FROM aws_mirrors WHERE account_name = ${account}),
+      'people', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('name', name, 'role', role, 'permissions', permissions, 'status', status,
+        'deleted', deleted_at IS NOT NULL)), '{}') FROM people WHERE account_name = ${account}),
+      'providers', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('settings', settings, 'issuer', issuer)), '{}') FROM sign_in_providers WHERE account_name = ${account}),
       'accounts', (SELECT jsonb_object_agg(name, status) FROM accounts WHERE name <> 'default')) AS state`;
   return row!.state;
 }

@@ -1,9 +1,12 @@
-import type { Access } from '../../src/access/admission.js';
-import type { Permission } from '../../src/access/permissions.js';
-import { brokerRoutes } from './brokers/routes.js';
+import type { Access } from '../../../src/access/admission.js';
+import type { Permission } from '../../../src/access/permissions.js';
+import { brokerRoutes } from '../brokers/routes.js';
+
+/** Besides what routes ask of callers: a page of this site, and what a provider gave the browser. */
+export type Asked = Access | Permission[] | 'page' | 'browser that was sent';
 
 /** Every route and what it asks of its callers, written down a second time; a list is all of it. */
-export const inventory: Record<string, Access | Permission[]> = {
+export const inventory: Record<string, Asked> = {
   'POST /v1/provision': 'enrollment',
   'POST /v1/renew': 'public',
   'POST /v1/token': 'public',
@@ -129,4 +132,39 @@ export const inventory: Record<string, Access | Permission[]> = {
   'GET /v1/edge/stream': 'edge:follow',
   'POST /v1/edge/principals': 'edge:follow',
   'POST /v1/self/revoke': 'public',
+  'POST /v1/people': 'people:write',
+  'GET /v1/people': 'people:read',
+  'GET /v1/people/{id}': 'people:read',
+  'PATCH /v1/people/{id}': 'people:write',
+  'DELETE /v1/people/{id}': 'people:write',
+  'POST /v1/people/{id}/link': 'people:write',
+  'GET /v1/sign-in': 'public',
+  'POST /v1/sign-in/password': 'page',
+  'POST /v1/sign-in/totp': 'page',
+  'POST /v1/sign-in/recovery': 'page',
+  'POST /v1/sign-in/passkey/options': 'page',
+  'POST /v1/sign-in/passkey': 'page',
+  'POST /v1/sign-in/link': 'page',
+  'POST /v1/sign-in/link/passkey': 'page',
+  'POST /v1/sign-in/link/password': 'page',
+  'GET /v1/sign-in/settings': 'people:read',
+  'PATCH /v1/sign-in/settings': 'people:write',
+  'POST /v1/sign-in/providers': 'people:write',
+  'GET /v1/sign-in/providers': 'people:read',
+  'GET /v1/sign-in/providers/{id}': 'people:read',
+  'PATCH /v1/sign-in/providers/{id}': 'people:write',
+  'DELETE /v1/sign-in/providers/{id}': 'people:write',
+  'GET /v1/sign-in/oidc/{provider}': 'public',
+  'GET /v1/sign-in/oidc/{provider}/callback': 'browser that was sent',
+  'POST /v1/sign-in/oidc/{provider}/backchannel-logout': 'public',
+  'GET /v1/me': 'person',
+  'GET /v1/me/sessions': 'person',
+  'DELETE /v1/me/sessions/{id}': 'person',
+  'POST /v1/me/step-up': 'person',
+  'POST /v1/me/setup': 'person',
+  'POST /v1/me/passkeys': 'person',
+  'DELETE /v1/me/passkeys/{id}': 'person',
+  'PUT /v1/me/password': 'person',
+  'DELETE /v1/me/password': 'person',
+  'POST /v1/me/recovery-codes': 'person',
 };

@@ -1,0 +1,193 @@
+import type { Grantee } from '../access/grantee.js';
+import type { Clock } from '../clock.js';
+import type { Commit } from '../db/client.js';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
+import type { PersonStore, StoredPerson } from '../people/store.js';
+import type { AttemptStore } from './attempt-store.js';
+import type { Guesses } from './methods/guesses.js';
+import type { MethodStore } from './methods/method-store.js';
+import type { KnownPasskey, PasskeyAnswer, Passkeys } from './methods/passkeys.js';
+import type { Passwords } from './methods/password.js';
+import { recoveryHash } from './methods/recovery.js';
+import type { OpenedSession, Sessions } from './sessions/sessions.js';
+import type { Vouched } from './sessions/session-store.js';
+import { startAgain, type Shown, type OpenTransaction, type Transactions } from './transaction.js';
+import { totpStepOf } from './methods/totp.js';
+
+/** Who asks: where from, and with which browser. */
+export type Requester = { origin: Origin; userAgent: string | undefined };
+
+/** What signing in works with. */
+export type SignInDeps = {
+  people: Pick<PersonStore, 'findById' | 'findByName' | 'update'>;
+  methods: MethodStore;
+  attempts: AttemptStore;
+  sessions: Sessions;
+  guesses: Guesses;
+  passwords: Passwords;
+  passkeys: Passkeys;
+  transactions: Transactions;
+  /** Opens the secret of somebody's authenticator app. */
+  openTotp(personId: string, sealed: Buffer): string;
+  commit: Commit;
+  /** For what takes no right away, and whose answer cannot be had again. */
+  commitAddition: Commit;
+  clock: Clock;
+};
+
+/** A passkey that was shown, with or without saying whose it is. */
+export type ShownPasskey = { account?: string | undefined; name?: string | undefined; response: PasskeyAnswer };
+
+export type SignIn = ReturnType<typeof createSignIn>;
+
+const nobody = '00000000-0000-4000-8000-000000000000';
+
+/** The ways in, step by step. */
+export function createSignIn(deps: SignInDeps) {
+  const { people, methods, attempts, sessions, guesses, passwords, passkeys, transactions, clock } = deps;
+
+  /** Signs a person in who has shown everything; the transaction that led here is used up. */
+  const finish = (
+    person: StoredPerson,
+    how: string[],
+    { origin, userAgent }: Requester,
+    { hash, expiresAt }: Pick<OpenTransaction<Shown['kind']>, 'hash' | 'expiresAt'>,
+    vouched?: Vouched,
+  ): Promise<OpenedSession> => {
+    requireWelcome(person);
+    return deps.commitAddition(async (tx) => {
+      if (!(await attempts.spend(tx, hash, expiresAt))) throw startAgain();
+      await people.update(tx, person.account, person.id, { lastSignInAt: clock() });
+      return sessions.open(tx, { person, methods: how, origin, userAgent, ...(vouched ? { vouched } : {}) });
+    });
+  };
+
+  const requireCode = async (personId: string, code: string): Promise<void> => {
+    const { totpSealed } = await methods.typed(personId);
+    const step = totpSealed ? totpStepOf(deps.openTotp(personId, totpSealed), code, clock()) : undefined;
+    if (step === undefined || !(await methods.takeStep(personId, step))) throw wrongCode();
+  };
+
+  /** The person who showed a passkey that answers a challenge. */
+  const requirePasskey = async (response: PasskeyAnswer, challenge: string): Promise<KnownPasskey> => {
+    const { id } = response;
+    const known = typeof id === 'string' ? await methods.findPasskey(id) : undefined;
+    if (!known) throw unknownPasskey();
+    const counter = await passkeys.shown(response, challenge, known);
+    if (!(await methods.usePasskey(known.id, counter, clock()))) throw unknownPasskey();
+    return known;
+  };
+
+  /** The person whose password was right. */
+  const requireSecond = async (sealed: string | undefined) => {
+    const transaction = transactions.open(sealed, 'second');
+    const person = await people.findById(transaction.shown.person);
+    if (!person) throw startAgain();
+    return { transaction, person };
+  };
+
+  return {
+    finish,
+
+    /**
+     * Judges the first half of signing in with a password. Returns the transaction in which the second half may follow. A name that
+     * nobody has costs the same work. @throws DomainError `invalid-credential`, `too-many-requests`, `sign-in-refused`
+     */
+    async password(account: string, name: string, password: string): Promise<string> {
+      if (!(await attempts.takesPasswords(account))) throw passwordsOff();
+      const person = await guesses.judging(
+        'password',
+        `${account} ${name.normalize('NFKC').trim().toLowerCase()}`,
+        async () => {
+          const found = await people.findByName(account, name);
+          const { passwordHash } = await methods.typed(found?.id ?? nobody);
+          const isRight = await passwords.isRight(password, found?.status === 'active' ? passwordHash : null);
+          if (!found || !isRight) throw new DomainError('invalid-credential', 'account, name or password is wrong');
+          return found;
+        },
+      );
+      return transactions.begin({ kind: 'second', person: person.id });
+    },
+
+    /** @throws DomainError `invalid-credential`, `too-many-requests` */
+    async totp(sealed: string | undefined, code: string, requester: Requester): Promise<OpenedSession> {
+      const { transaction, person } = await requireSecond(sealed);
+      await guesses.judging('code', person.id, () => requireCode(person.id, code));
+      return finish(person, ['password', 'totp'], requester, transaction);
+    },
+
+    /** A recovery code in place of one of an authenticator app: each counts once. @throws DomainError `invalid-credential`, `too-many-requests` */
+    async recovery(sealed: string | undefined, code: string, requester: Requester): Promise<OpenedSession> {
+      const { transaction, person } = await requireSecond(sealed);
+      await guesses.judging('code', person.id, async () => {
+        if (!(await methods.takeRecoveryCode(person.id, recoveryHash(person.id, code)))) throw wrongCode();
+      });
+      return finish(person, ['password', 'recovery'], requester, transaction);
+    },
+
+    /** What a browser needs to show a passkey, and the transaction that it belongs to. @throws DomainError `passkeys-off` */
+    async passkeyOptions() {
+      const options = await passkeys.request();
+      return { options, transaction: transactions.begin({ kind: 'passkey', challenge: options.challenge }) };
+    },
+
+    /** @throws DomainError `invalid-credential`, `passkeys-off` */
+    async passkey(
+      sealed: string | undefined,
+      { account, name, response }: ShownPasskey,
+      requester: Requester,
+    ): Promise<OpenedSession> {
+      const transaction = transactions.open(sealed, 'passkey');
+      const { personId } = await requirePasskey(response, transaction.shown.challenge);
+      const person = await people.findById(personId);
+      const named = account !== undefined && name !== undefined ? await people.findByName(account, name) : person;
+      if (person?.status !== 'active' || named?.id !== person.id) throw unknownPasskey();
+      return finish(person, ['passkey'], requester, transaction);
+    },
+
+    /**
+     * Takes a fresh factor of somebody who is signed in. Their session gets a new secret, which is returned.
+     * @throws DomainError `invalid-credential`, `too-many-requests`, `passkeys-off`
+     */
+    async stepUp(
+      caller: Grantee,
+      sealed: string | undefined,
+      factor: { code: string } | { response: PasskeyAnswer },
+      origin: Origin,
+    ): Promise<string> {
+      const { person } = caller.session!;
+      if ('code' in factor) {
+        await guesses.judging('code', person, () => requireCode(person, factor.code));
+        return deps.commit((tx) => sessions.stepUp(tx, caller, 'totp', origin));
+      }
+      const { shown, hash, expiresAt } = transactions.open(sealed, 'passkey');
+      const { personId } = await requirePasskey(factor.response, shown.challenge);
+      if (personId !== person) throw unknownPasskey();
+      return deps.commit(async (tx) => {
+        if (!(await attempts.spend(tx, hash, expiresAt))) throw startAgain();
+        return sessions.stepUp(tx, caller, 'passkey', origin);
+      });
+    },
+  };
+}
+
+/** @throws DomainError `sign-in-refused` for a person who may not come in, `account-suspended` */
+export function requireWelcome({ status, account, accountStatus }: StoredPerson): void {
+  if (accountStatus !== 'active') throw new DomainError('account-suspended', `the account ${account} is suspended`);
+  if (status === 'suspended')
+    throw new DomainError('sign-in-refused', 'you are suspended: ask somebody who manages the people of the account');
+}
+
+/** What is said where an account takes no passwords. */
+export function passwordsOff(): DomainError {
+  return new DomainError('sign-in-refused', 'this account takes no passwords: use a passkey or single sign-on');
+}
+
+function wrongCode(): DomainError {
+  return new DomainError('invalid-credential', 'the code is wrong or was used before: wait for the next one');
+}
+
+function unknownPasskey(): DomainError {
+  return new DomainError('invalid-credential', 'the passkey was not accepted: try again, or use another way in');
+}
