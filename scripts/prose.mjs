@@ -19,7 +19,11 @@ const rules = [
 ];
 
 function everything() {
-  const papers = [...readdirSync('.'), ...readdirSync('docs', { recursive: true }).map((name) => `docs/${name}`), 'deploy/edge/README.md'];
+  const papers = [
+    ...readdirSync('.'),
+    ...readdirSync('docs', { recursive: true }).map((name) => `docs/${name}`),
+    'deploy/edge/README.md',
+  ];
   const programs = readdirSync('src', { recursive: true }).map((name) => `src/${name}`);
   return [
     ...papers.filter((path) => path.endsWith('.md')),

@@ -4,7 +4,8 @@ import type { RegisteredPrincipal } from './rights.js';
 /** A thing on a page, perhaps without a certificate. */
 type ListedPrincipal = RegisteredPrincipal | { name: string; fingerprint: null };
 
-export type PrincipalStore = ReturnType<typeof createPrincipalStore>;
+/** What answers are made of. */
+export type PrincipalStore = Pick<ReturnType<typeof createPrincipalStore>, 'byFingerprint' | 'byName' | 'page'>;
 
 /** Reads things and their certificates as principals. */
 export function createPrincipalStore(db: Database) {

@@ -3,7 +3,7 @@ import type { Grantee } from '../access/grantee.js';
 import { permissionsOfRole, type Permission, type Role } from '../access/permissions.js';
 import type { AppendAudit } from '../audit/store.js';
 import { addSeconds, type Clock } from '../clock.js';
-import { createCredential } from '../credentials.js';
+import { createCredential } from '../access/credentials.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { permissionsOfRole } from '../access/permissions.js';
 import type { AppendAudit } from '../audit/store.js';
-import { hashCredential } from '../credentials.js';
+import { hashCredential } from '../access/credentials.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { AppendLog } from '../log/append.js';

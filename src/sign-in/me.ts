@@ -1,5 +1,5 @@
 import type { Session } from '../access/grantee.js';
-import { hashCredential } from '../credentials.js';
+import { hashCredential } from '../access/credentials.js';
 import { DomainError } from '../errors.js';
 import type { PersonStore } from '../people/store.js';
 import type { MethodStore } from './methods/method-store.js';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { addSeconds, type Clock } from '../clock.js';
-import { hashCredential } from '../credentials.js';
+import { hashCredential } from '../access/credentials.js';
 import { DomainError } from '../errors.js';
 import type { Sealer } from '../sealing.js';
 

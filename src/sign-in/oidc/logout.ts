@@ -1,7 +1,7 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { AppendAudit } from '../../audit/store.js';
 import { addSeconds, type Clock } from '../../clock.js';
-import { hashCredential } from '../../credentials.js';
+import { hashCredential } from '../../access/credentials.js';
 import type { Commit } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import type { AppendLog } from '../../log/append.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Grantee, Session } from '../../access/grantee.js';
 import type { AppendAudit } from '../../audit/store.js';
 import type { Clock } from '../../clock.js';
-import { createCredential, hashCredential } from '../../credentials.js';
+import { createCredential, hashCredential } from '../../access/credentials.js';
 import type { Commit, Transaction } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import { mostOfPerson } from '../../limits.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createCredential } from '../../../src/credentials.js';
+import { createCredential } from '../../../src/access/credentials.js';
 import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import {
   createDialectStage,

@@ -285,7 +285,7 @@ describe.each(postgres)('sessions on two instances of %s', (kind) => {
       const { link } = (await servers[0].owner.post('/v1/people', { name: 'Ada', role: 'owner' })).body;
       const finishes = [];
       for (const [opening, accepting] of [servers, [...servers].reverse()]) {
-        const [browser, there] = [openBrowser(opening!), openBrowser(accepting!)];
+        const [browser, there] = [openBrowser(opening), openBrowser(accepting)];
         const { body } = await browser.post('/v1/sign-in/link', { token: tokenOf(link) });
         const response = createAuthenticator(site).create(body.passkey.options);
         there.cookies.set('thingward-signin', browser.cookies.get('thingward-signin')!);

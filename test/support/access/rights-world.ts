@@ -51,7 +51,18 @@ export async function createWorld(server: TestServer, name: string): Promise<Wor
     providers.push((await owner.post('/v1/sign-in/providers', { ...made, name: defaultRole, defaultRole })).body.id);
   const issuers = (await owner.get('/v1/issuers')).body.items.map((issuer: { id: string }) => issuer.id);
   const waiting = await waitFor(server, owner);
-  return { account: name, serials, enrollment: id, issuers, keys, proxies: [proxy], people, providers, prints, waiting };
+  return {
+    account: name,
+    serials,
+    enrollment: id,
+    issuers,
+    keys,
+    proxies: [proxy],
+    people,
+    providers,
+    prints,
+    waiting,
+  };
 }
 
 /** Devices that wait under enrollments that give little and much: more than the cases of an account decide about. */

@@ -99,7 +99,6 @@ export function createTestGate(statements: readonly Written[] = everything, now:
       const guest = guestOf(token?.split(' ')[0] ?? 'pump');
       return standing(guest) ?? guest;
     },
-    isGone: (guest) => holderOf(guest.thingName).status === 'revoked',
     judge(guest: Guest, ask: Ask): Verdict {
       const barred = standing(guest);
       const { name, segment } = holderOf(guest.thingName);

@@ -85,6 +85,10 @@ function faultOf(request: Request, status: number, type: string, text: string, o
   if (octets > mostOctets && !mayBeLarge.test(`${method} ${path}`)) return `an answer of ${octets} octets`;
   if (status < 400 || method === 'HEAD') return undefined;
   if (octets > 65_536) return `a problem of ${octets} octets`;
+  return faultOfProblem(path, status, type, text);
+}
+
+function faultOfProblem(path: string, status: number, type: string, text: string): string | undefined {
   if (!/^application\/(problem\+)?json/.test(type)) return `${status} as ${type}: ${text.slice(0, 200)}`;
   const body = JSON.parse(text) as { type?: unknown; status?: unknown; detail?: unknown; error?: unknown };
   if (oauth.test(path) && typeof body.error === 'string') return undefined;

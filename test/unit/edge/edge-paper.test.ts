@@ -4,8 +4,8 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
-import { readEdgeConfig } from '../../../src/edge/proxy/config.js';
-import { edgeFile } from '../../../src/edge/proxy/config-shapes.js';
+import { readEdgeConfig } from '../../../src/edge/settings/config-file.js';
+import { edgeFile } from '../../../src/edge/settings/config-shapes.js';
 import { reason } from '../../../src/edge/mqtt-packets/reason-codes.js';
 import { blockOf, edgePaper, quotedIn, tableOf } from '../../support/edge/documented.js';
 
