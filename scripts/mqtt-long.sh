@@ -7,5 +7,5 @@ for each in conformance/hivemq clients/hivemq-client; do
   mvn -q -B -f "test/support/edge/$each/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools/${each#*/}"
 done
 mkdir -p "$tools/bin"
-cargo build -q --release --manifest-path test/support/edge/clients/rumqttc/Cargo.toml --target-dir "$tools/rumqttc"
+cargo build -q --release --manifest-path test/support/mqtt-clients/rumqttc/Cargo.toml --target-dir "$tools/rumqttc"
 cp "$tools/rumqttc/release/client" "$tools/bin/rumqttc-client"

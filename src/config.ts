@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { secretSettings, settings, type KeyAlgorithm } from './settings.js';
+import { secretSettings, settings, type KeyAlgorithm } from './settings/settings.js';
 
 /** What the program runs with: validated once, complete. */
 export type Config = {

@@ -2,10 +2,10 @@ import type { Server } from 'node:https';
 import { programVersion } from './cli/version.js';
 import { exposedSecrets, unknownSettings, type Config } from './config.js';
 import { createLogger } from './logging.js';
-import { doubtfulAddresses } from './doubtful-addresses.js';
+import { doubtfulAddresses } from './settings/doubtful-addresses.js';
 import { openServer, type OpenServer } from './server.js';
 import { onStopSignal } from './stopping.js';
-import { followTlsFiles } from './tls-files.js';
+import { followTlsFiles } from './settings/tls-files.js';
 
 const stopMs = 10_000;
 

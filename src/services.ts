@@ -23,7 +23,7 @@ import { createSegments } from './segments/feature.js';
 import { createSessions } from './sessions/feature.js';
 import { createThings } from './things/feature.js';
 import { createTokens } from './tokens/feature.js';
-import { createTrust } from './trust.js';
+import { createTrust } from './settings/trust.js';
 
 export type Services = ReturnType<typeof createServices>;
 

@@ -3,7 +3,7 @@ import { agentCommand } from '../agent/cli.js';
 import { doctorCommand } from './doctor-command.js';
 import { edgeCommand } from './edge-commands.js';
 import { observerCommand } from '../observer/cli.js';
-import type { RestoredFlags } from '../operator-commands.js';
+import type { RestoredFlags } from './operator-commands.js';
 import { versionText } from './version.js';
 
 const yesFlag = ['-y, --yes', 'do not ask: for scripts, which have no terminal'] as const;
@@ -58,7 +58,7 @@ function versionCommand(): Command {
 }
 
 const config = async () => (await import('../config.js')).loadConfig();
-const commands = () => import('../operator-commands.js');
+const commands = () => import('./operator-commands.js');
 
 function operatorCommands(): Command[] {
   return [

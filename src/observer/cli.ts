@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { systemClock } from '../clock.js';
-import { withoutSlashes } from '../settings.js';
+import { withoutSlashes } from '../settings/settings.js';
 
 type Flags = { account: string; key?: string; previous?: string[] };
 

@@ -6,7 +6,7 @@ import {
   type JsonWebKey,
   type KeyObject,
 } from 'node:crypto';
-import type { KeyAlgorithm } from '../settings.js';
+import type { KeyAlgorithm } from '../settings/settings.js';
 import type { Sealer } from '../sealing.js';
 import type { StoredTokenKey } from './key-store.js';
 

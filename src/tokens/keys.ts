@@ -1,6 +1,6 @@
 import { createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { addSeconds, type Clock } from '../clock.js';
-import type { KeyAlgorithm } from '../settings.js';
+import type { KeyAlgorithm } from '../settings/settings.js';
 import { openJwtKey, type JwtKey } from './jwt.js';
 import type { Sealer } from '../sealing.js';
 import { createAccessKey, createRefreshKey } from './key-material.js';

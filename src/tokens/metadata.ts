@@ -1,4 +1,4 @@
-import type { KeyAlgorithm } from '../settings.js';
+import type { KeyAlgorithm } from '../settings/settings.js';
 
 /**
  * What OAuth clients and readers of tokens look up (RFC 8414 §2). Readers that were made for OpenID Connect find the

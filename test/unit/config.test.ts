@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfig, unknownSettings } from '../../src/config.js';
-import { doubtfulAddresses } from '../../src/doubtful-addresses.js';
+import { doubtfulAddresses } from '../../src/settings/doubtful-addresses.js';
 
 describe('secrets in the settings', () => {
   it.each([

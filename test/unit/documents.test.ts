@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
-import { secretSettings, settings } from '../../src/settings.js';
+import { secretSettings, settings } from '../../src/settings/settings.js';
 import { problems } from '../../src/problem-kinds.js';
 import { describeApi, openRooms } from '../support/openapi.js';
 

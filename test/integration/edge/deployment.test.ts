@@ -2,8 +2,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openPage, startBrowser, type Page, type Watched } from '../../support/edge/browser.js';
-import { linkPython, openDetour, openGallery, type Gallery, type Served } from '../../support/edge/gallery.js';
+import { openPage, startBrowser, type Page, type Watched } from '../../support/deployment/browser.js';
+import { linkPython, openDetour, openGallery, type Gallery, type Served } from '../../support/deployment/gallery.js';
 import {
   answerTo,
   closeSocket,
@@ -12,7 +12,7 @@ import {
   openFrom,
   openSocket,
   publishPacket,
-} from '../../support/edge/sockets.js';
+} from '../../support/deployment/sockets.js';
 import { eventually } from '../../support/edge/stage.js';
 import { describeWith } from '../../support/programs.js';
 

@@ -4,7 +4,7 @@ import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import mqtt, { type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { blockOf, edgePaper, quotedIn, tableOf } from '../../support/edge/documented.js';
+import { blockOf, edgePaper, quotedIn, tableOf } from '../../support/deployment/documented.js';
 import { createEdgeStage, eventually, type EdgeStage } from '../../support/edge/stage.js';
 import { freePort } from '../../support/ports.js';
 import { describeWith } from '../../support/programs.js';

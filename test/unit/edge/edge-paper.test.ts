@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { readEdgeConfig } from '../../../src/edge/settings/config-file.js';
 import { edgeFile } from '../../../src/edge/settings/config-shapes.js';
 import { reason } from '../../../src/edge/mqtt-packets/reason-codes.js';
-import { blockOf, edgePaper, quotedIn, tableOf } from '../../support/edge/documented.js';
+import { blockOf, edgePaper, quotedIn, tableOf } from '../../support/deployment/documented.js';
 
 type Shape = { properties?: Record<string, Shape>; const?: string; oneOf?: Shape[]; items?: Shape };
 

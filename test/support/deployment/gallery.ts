@@ -9,7 +9,7 @@ import { freshDatabase } from '../databases/databases.js';
 import { freePort } from '../ports.js';
 import { startProgram } from '../program.js';
 import { runShell, userFolder } from '../shell.js';
-import { eventually } from './stage.js';
+import { eventually } from '../edge/stage.js';
 
 export type Gallery = Awaited<ReturnType<typeof openGallery>>;
 

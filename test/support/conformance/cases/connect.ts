@@ -1,4 +1,4 @@
-import { connect, type ConnectFields } from '../../packets.js';
+import { connect, type ConnectFields } from '../../edge/packets.js';
 import {
   both,
   caseOf,

@@ -1,5 +1,5 @@
 import { connect as dial, type Socket } from 'node:net';
-import { connect, octets, packet, short, type ConnectFields } from '../packets.js';
+import { connect, octets, packet, short, type ConnectFields } from '../edge/packets.js';
 import type { Noise } from './noise.js';
 import { readPacket, splitPackets, type Read } from './reader.js';
 import { own, type Case, type Step } from './steps.js';

@@ -1,4 +1,4 @@
-import type { Config } from './config.js';
+import type { Config } from '../config.js';
 
 type Addresses = Pick<Config, 'host' | 'port' | 'publicUrl' | 'pkiUrl' | 'pki' | 'tls'>;
 

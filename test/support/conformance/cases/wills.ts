@@ -1,4 +1,4 @@
-import type { ConnectFields } from '../../packets.js';
+import type { ConnectFields } from '../../edge/packets.js';
 import {
   both,
   caseOf,

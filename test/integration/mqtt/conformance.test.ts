@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startMosquitto, type Listener } from '../../support/edge/brokers.js';
-import { differencesOf } from '../../support/edge/conformance/compare.js';
-import { linesOf, readDifferences } from '../../support/edge/conformance/differences.js';
-import { missingForHiveMq, startHiveMq } from '../../support/edge/conformance/hivemq.js';
-import { startNoise } from '../../support/edge/conformance/noise.js';
-import { runCases, type Result, type Target } from '../../support/edge/conformance/runner.js';
-import { createConformanceStage, exceptSecrets, type ConformanceStage } from '../../support/edge/conformance/stage.js';
-import { cases, statements } from '../../support/edge/conformance/table.js';
-import type { Case } from '../../support/edge/conformance/steps.js';
+import { differencesOf } from '../../support/conformance/compare.js';
+import { linesOf, readDifferences } from '../../support/conformance/differences.js';
+import { missingForHiveMq, startHiveMq } from '../../support/conformance/hivemq.js';
+import { startNoise } from '../../support/conformance/noise.js';
+import { runCases, type Result, type Target } from '../../support/conformance/runner.js';
+import { createConformanceStage, exceptSecrets, type ConformanceStage } from '../../support/conformance/stage.js';
+import { cases, statements } from '../../support/conformance/table.js';
+import type { Case } from '../../support/conformance/steps.js';
 import { describeUnless, describeWith } from '../../support/programs.js';
 
 /** A shared subscription must lie inside of what may be received as a whole, so it has no place beside a denial. */

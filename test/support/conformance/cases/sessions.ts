@@ -19,7 +19,7 @@ import {
   unsubscribeOf,
   type Case,
 } from '../steps.js';
-import type { ConnectFields } from '../../packets.js';
+import type { ConnectFields } from '../../edge/packets.js';
 
 /** A session that stays: not clean, and with MQTT 5 for some time. */
 const staying = (version: 4 | 5, clean = false): ConnectFields => ({

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { appendAudit } from './audit/store.js';
-import { confirm } from './cli/confirm.js';
-import { systemClock } from './clock.js';
-import { ConfigError, type Config } from './config.js';
-import type { DatabaseSummary } from './db/summary.js';
-import type { Origin } from './origin.js';
-import { openDatabaseThere, openExisting, type OpenResources } from './resources.js';
-import { reportOf } from './restore/report.js';
-import { requireSources, requireStopped, restore } from './restore/restored.js';
-import type { SourceFile } from './restore/sources.js';
+import { appendAudit } from '../audit/store.js';
+import { confirm } from './confirm.js';
+import { systemClock } from '../clock.js';
+import { ConfigError, type Config } from '../config.js';
+import type { DatabaseSummary } from '../db/summary.js';
+import type { Origin } from '../origin.js';
+import { openDatabaseThere, openExisting, type OpenResources } from '../resources.js';
+import { reportOf } from '../restore/report.js';
+import { requireSources, requireStopped, restore } from '../restore/restored.js';
+import type { SourceFile } from '../restore/sources.js';
 
 /**
  * Commands for the person at the machine. They open the database that the settings name and never make one. With the

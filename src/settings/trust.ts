@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { ConfigError } from './config.js';
-import type { Tell } from './logging.js';
-import { encodeCertificate, readPem } from './pki/pem.js';
+import { ConfigError } from '../config.js';
+import type { Tell } from '../logging.js';
+import { encodeCertificate, readPem } from '../pki/pem.js';
 
 /** What devices are to believe the server by, in PEM; undefined where that is not said. */
 export type Trust = () => Promise<string | undefined>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseAddress, parseRange } from './address.js';
+import { parseAddress, parseRange } from '../address.js';
 
 const boundedInt = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const httpUrl = z.url({ protocol: /^https?$/ }).transform(withoutSlashes);

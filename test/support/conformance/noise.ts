@@ -1,5 +1,5 @@
 import mqtt from 'mqtt';
-import { octets, packet, properties, publish, short, subscribe } from '../packets.js';
+import { octets, packet, properties, publish, short, subscribe } from '../edge/packets.js';
 import { secretLevels } from './stage.js';
 
 /** What a run is disturbed by: requests that are denied, and deliveries that the device may not receive. */

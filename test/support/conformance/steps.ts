@@ -1,5 +1,16 @@
-import { long, octets, packet, properties, publish, short, subscribe, text, unsubscribe, varint } from '../packets.js';
-import type { ConnectFields, PublishFields } from '../packets.js';
+import {
+  long,
+  octets,
+  packet,
+  properties,
+  publish,
+  short,
+  subscribe,
+  text,
+  unsubscribe,
+  varint,
+} from '../edge/packets.js';
+import type { ConnectFields, PublishFields } from '../edge/packets.js';
 
 /**
  * Stands in client ids and topics of a case for what makes them its own. The runner puts something of the same length in

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startMosquitto, type Listener } from '../../support/edge/brokers.js';
-import { startHiveMq } from '../../support/edge/conformance/hivemq.js';
+import { startHiveMq } from '../../support/conformance/hivemq.js';
 import { createEdgeStage, type EdgeStage } from '../../support/edge/stage.js';
 import { describeUnless, describeWith } from '../../support/programs.js';
 

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../ports.js';
-import { runProgram } from '../../pki/openssl.js';
-import type { Listener } from '../brokers.js';
+import { freePort } from '../ports.js';
+import { runProgram } from '../pki/openssl.js';
+import type { Listener } from '../edge/brokers.js';
 
-const libraries = join(import.meta.dirname, '../../../../.ci-tools/hivemq');
+const libraries = join(import.meta.dirname, '../../../.ci-tools/hivemq');
 const source = join(import.meta.dirname, 'hivemq/HiveMq.java');
 
 /** What HiveMQ needs and this machine does not have. */

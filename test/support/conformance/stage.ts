@@ -1,4 +1,4 @@
-import { createEdgeStage } from '../stage.js';
+import { createEdgeStage } from '../edge/stage.js';
 import type { Target } from './runner.js';
 import { own, type Case } from './steps.js';
 
