@@ -3,8 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools="$PWD/.ci-tools"
-for each in conformance/hivemq clients/hivemq-client; do
-  mvn -q -B -f "test/support/edge/$each/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools/${each#*/}"
+for each in conformance/hivemq mqtt-clients/hivemq-client; do
+  mvn -q -B -f "test/support/$each/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools/${each#*/}"
 done
 mkdir -p "$tools/bin"
 cargo build -q --release --manifest-path test/support/mqtt-clients/rumqttc/Cargo.toml --target-dir "$tools/rumqttc"

@@ -10,7 +10,7 @@ import { describeUnless, describeWith } from '../../support/programs.js';
 
 const run = promisify(execFile);
 const isLong = process.env['MQTT_CLIENTS'] === 'all';
-const folder = resolve('test/support/edge/clients');
+const folder = resolve('test/support/mqtt-clients');
 const tools = resolve('.ci-tools');
 const versions = [4, 5] as const;
 
