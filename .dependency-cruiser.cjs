@@ -19,7 +19,7 @@ module.exports = {
       comment: 'policy/ knows decisions: itself, errors.ts, address.ts and zod.',
       severity: 'error',
       from: { path: '^src/policy/' },
-      to: { pathNot: '^src/policy/|^src/(errors|address)\\.ts$|^node_modules/zod/' },
+      to: { pathNot: '^src/policy/|^src/(errors|address|named)\\.ts$|^node_modules/zod/' },
     },
     {
       name: 'log-entries-are-pure',

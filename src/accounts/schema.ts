@@ -1,21 +1,40 @@
 import { z } from 'zod';
+import { named } from '../named.js';
 import { accountName, page, timestamp } from '../shapes.js';
 
-const timeZone = z.string().max(64).refine(isTimeZone, 'must be an IANA time zone');
+const timeZone = z
+  .string()
+  .max(64)
+  .refine(isTimeZone, 'must be an IANA time zone')
+  .describe('The IANA time zone in which people of the account read times');
+const clientIdForm = z.enum(['thing', 'account:thing']);
+const asClientId = 'What devices call themselves in MQTT: their name, or account:name';
 
-export const newAccount = z.strictObject({
-  name: accountName,
-  timeZone: timeZone.optional(),
-  clientIdForm: z.enum(['thing', 'account:thing']).optional(),
-});
-export const createdAccount = z.object({ name: accountName, ownerKey: z.string() });
-export const account = z.object({
-  name: accountName,
-  status: z.enum(['active', 'suspended']),
-  timeZone: z.string(),
-  clientIdForm: z.string(),
-  createdAt: timestamp,
-});
+export const newAccount = named(
+  'NewAccount',
+  'An account to create',
+  z.strictObject({
+    name: accountName,
+    timeZone: timeZone.optional(),
+    clientIdForm: clientIdForm.optional().describe(asClientId),
+  }),
+).meta({ examples: [{ name: 'acme', timeZone: 'Europe/Oslo' }] });
+export const createdAccount = named(
+  'CreatedAccount',
+  'A new account with its owner key',
+  z.object({ name: accountName, ownerKey: z.string().describe('An API key with the role owner; it is shown once') }),
+);
+export const account = named(
+  'Account',
+  'A tenant with certificate authorities of its own',
+  z.object({
+    name: accountName,
+    status: z.enum(['active', 'suspended']).describe('Nobody gets anything from a suspended account'),
+    timeZone: z.string().describe('The IANA time zone in which people of the account read times'),
+    clientIdForm: z.string().describe(asClientId),
+    createdAt: timestamp.describe('When the account was created'),
+  }),
+);
 export const accountPage = page(account);
 export const accountParams = z.strictObject({ name: accountName });
 
