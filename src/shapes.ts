@@ -46,7 +46,7 @@ export const anySerialNumber = z
   .string()
   .max(64)
   .regex(/^([0-9A-Fa-f]:?){1,40}$/, 'must be at most 40 hex digits')
-  .transform((text) => serialDigits(text.replaceAll(':', '')))
+  .overwrite((text) => serialDigits(text.replaceAll(':', '')))
   .meta({
     description: 'A serial number as programs print it: capitals, colons and missing zeros do not matter',
     examples: ['2f9d0c41a3b84e7d9f10c2ab5e6d7f8091a2b3c4'],
