@@ -55,7 +55,7 @@ export function awsRoutes(service: AwsService) {
         schema: {
           summary: 'Switch the mirror on, off, or to other settings',
           tags,
-          body: z.union([schema.switchedOff, schema.mirrorSettings]),
+          body: schema.mirrorChange,
           response: { 200: schema.mirrorView },
         },
       },

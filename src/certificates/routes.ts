@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { named } from '../named.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import {
   anySerialNumber,
+  fingerprint,
   instant,
   outsideLists,
   page,
@@ -17,24 +19,24 @@ import {
 import type { CertificateService, ShownCertificate } from './service.js';
 
 const status = z.enum(['active', 'held', 'superseded', 'revoked', 'expired']);
-const certificate = z.object({
+const certificate = named('Certificate', 'A certificate of a thing', z.object({
   serialNumber,
-  fingerprint: z.string(),
-  issuer: z.string(),
+  fingerprint,
+  issuer: z.string().describe('The id of the issuing CA'),
   thingName,
-  status,
-  notBefore: timestamp,
-  notAfter: timestamp,
-  createdAt: timestamp,
-  revokedAt: timestamp.optional(),
-  reason: z.string().optional(),
+  status: status.describe('Only an active one proves anything'),
+  notBefore: timestamp.describe('When the certificate begins to be valid'),
+  notAfter: timestamp.describe('When the certificate expires'),
+  createdAt: timestamp.describe('When the certificate was issued'),
+  revokedAt: timestamp.optional().describe('When it was revoked or held'),
+  reason: z.string().optional().describe('Why it was revoked or held'),
   outsideLists,
-  pem: z.string(),
-});
+  pem: z.string().describe('The certificate in PEM'),
+}));
 const query = pageQuery.extend({
-  thing: thingName.optional(),
-  status: status.optional(),
-  expiringBefore: instant.optional(),
+  thing: thingName.optional().describe('Certificates of this thing'),
+  status: status.optional().describe('Certificates of this status'),
+  expiringBefore: instant.optional().describe('Certificates that expire before'),
 });
 const tags = ['certificates'];
 

@@ -1,20 +1,21 @@
 import { z } from 'zod';
+import { named } from '../named.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { page, pageOf, pageQuery, readCursor, thingName, timestamp } from '../shapes.js';
 
-const decision = z.object({
-  id: z.string(),
-  at: timestamp,
+const decision = named('SampledDecision', 'A decision of the sample', z.object({
+  id: z.string().describe('Rises with every decision'),
+  at: timestamp.describe('When it was decided'),
   thingName,
-  action: z.string(),
-  resource: z.string(),
-  context: z.record(z.string(), z.unknown()),
-  decision: z.enum(['allow', 'deny']),
-  reason: z.string(),
-  policy: z.string().optional(),
-});
+  action: z.string().describe('What was asked for, such as `publish`'),
+  resource: z.string().describe('To what, such as `topic:acme/pump-17/telemetry`'),
+  context: z.record(z.string(), z.unknown()).describe('What the question said besides'),
+  decision: z.enum(['allow', 'deny']).describe('What was decided'),
+  reason: z.string().describe('The deciding statement, or why nothing decided'),
+  policy: z.string().optional().describe('The deciding policy with its version'),
+}));
 
 type Row = {
   id: bigint;

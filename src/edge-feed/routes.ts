@@ -65,7 +65,7 @@ export function edgeFeedRoutes({ snapshots, principals, following, serverTime }:
         schema: {
           summary: 'What changes, in the view of edges, as server-sent events; Last-Event-ID or after says from where',
           tags,
-          querystring: z.strictObject({ after: logCursor.optional() }),
+          querystring: z.strictObject({ after: logCursor.optional().describe('Entries after this place') }),
         },
       },
       (request, reply) => sendStream(request, reply, following),

@@ -1,49 +1,57 @@
 import { z } from 'zod';
+import { named } from '../named.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { logCursor, mostInt, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
+import { logCursor, logPosition, mostInt, page, pageOf, pageQuery, readCursor, timestamp, uuid } from '../shapes.js';
 import { followerView } from '../log/entries.js';
 import type { Proxies } from './proxies.js';
 
 const tags = ['revocations'];
-const proxyName = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
-const word = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
-const params = z.strictObject({ id: z.uuid() });
-const proxy = z.object({
-  id: z.uuid(),
+const word = z
+  .string()
+  .regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -')
+  .meta({ examples: ['edge-1'] });
+const proxyName = word.describe('The name of the edge');
+const params = z.strictObject({ id: uuid.describe('The id of the edge') });
+const newProxy = named('NewProxy', 'An edge to register', z.strictObject({
   name: proxyName,
-  createdAt: timestamp,
-  stale: z.boolean(),
-  mode: z.string().optional(),
-  incarnation: z.string().optional(),
-  position: z.int().optional(),
-  cursor: z.string().optional(),
-  confirmedAt: timestamp.optional(),
+  sessions: z.boolean().default(false).describe('It holds sessions of devices, and will say what it enforces'),
+})).meta({ examples: [{ name: 'edge-1' }] });
+const proxy = named('Proxy', 'An edge, and how far it has come', z.object({
+  id: uuid.describe('The id of the edge'),
+  name: proxyName,
+  createdAt: timestamp.describe('When the edge was registered'),
+  stale: z.boolean().describe('It has confirmed nothing for a while'),
+  mode: z.string().optional().describe('How it follows'),
+  incarnation: z.string().optional().describe('Its present run'),
+  position: z.int().optional().describe('How far it has applied the log'),
+  cursor: z.string().optional().describe('The same as a cursor'),
+  confirmedAt: timestamp.optional().describe('When it last said so'),
   sessions: z.boolean().describe('It holds sessions of devices, so only what it says it enforces counts'),
   enforced: logCursor.optional().describe('How far no live session contradicts the log'),
-});
-const edgeReceipt = z.object({
-  id: z.uuid(),
+}));
+const ofReceipt = {
+  id: uuid.describe('The id of the edge'),
   name: proxyName,
-  mode: z.string(),
-  sessions: z.boolean(),
+  mode: z.string().describe('How it follows'),
+  sessions: z.boolean().describe('It holds sessions of devices'),
   appliedAt: timestamp.describe('When it first said that it knows the entry'),
   enforcedAt: timestamp.optional().describe('When it first said that no live session contradicts the entry'),
   sessionsClosed: z.int().optional().describe('How many sessions it closed for that report'),
 });
-const enforcing = edgeReceipt.extend({ since: timestamp });
+const enforcing = edgeReceipt.extend({ since: timestamp, uuid });
 const receipt = z.looseObject({
   position: z.int(),
   at: timestamp,
   type: z.string(),
   enforced: z.boolean().describe('The account has proxies, and every one of them enforces it'),
-  enforcedBy: z.array(enforcing),
-  notEnforcedBy: z.array(proxy),
+  enforcedBy: z.array(enforcing).describe('The edges that enforce it'),
+  notEnforcedBy: z.array(proxy).describe('The edges that do not'),
   items: z.array(edgeReceipt).describe('Every proxy that knows the entry, whether it counts as enforcing it or not'),
-});
-const applied = z.strictObject({
-  cursor: logCursor,
+}));
+const applied = named('AppliedReport', 'How far an edge has applied the log', z.strictObject({
+  cursor: logCursor.describe('How far the log is applied'),
   incarnation: word.describe('Differs for every run of the proxy: a new run has not applied anything yet'),
   mode: word.describe('How it follows, such as stream or poll'),
   enforced: logCursor.optional().describe('With sessions: no live session contradicts the log up to here'),
@@ -53,6 +61,13 @@ const applied = z.strictObject({
     .max(mostInt)
     .optional()
     .describe('With sessions: how many it closed since its last report'),
+})).meta({ examples: [{ cursor: '0f8fad5b-d9cb-469f-a165-70867728950e:0', incarnation: 'run-1', mode: 'stream' }] });
+
+const positionParams = z.strictObject({
+  position: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a position')
+    .meta({ description: 'The position of the entry', examples: ['1'] }),
 });
 
 type Deps = { proxies: Proxies; cursorAt(position: number): string };
@@ -82,7 +97,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
         schema: {
           summary: 'Register an edge by its name; the same name returns the same proxy',
           tags,
-          body: z.strictObject({ name: proxyName, sessions: z.boolean().default(false) }),
+          body: newProxy,
           response: { 200: proxy, 201: proxy },
         },
       },
@@ -154,7 +169,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
         schema: {
           summary: 'An entry, the edges that enforce it and since when, and those that do not',
           tags,
-          params: z.strictObject({ position: z.string().regex(/^\d{1,15}$/, 'must be a position') }),
+          params: positionParams,
           response: { 200: receipt },
         },
       },

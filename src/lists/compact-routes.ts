@@ -3,7 +3,10 @@ import { z } from 'zod';
 import type { App } from '../http/route.js';
 import type { CompactList, CompactLists } from './compact.js';
 
-const params = z.strictObject({ issuerId: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits') });
+const params = z.strictObject({ issuerId: z
+  .string()
+  .regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits')
+  .meta({ description: 'The id of the certificate authority', examples: ['3f2a9c41b07d5e68'] }) });
 const tags = ['public key infrastructure'];
 
 /** Lists by the index in certificates, for readers that would rather not hold a CRL. Nobody needs a credential for them. */

@@ -27,9 +27,15 @@ type Deps = {
 
 const tags = ['public key infrastructure'];
 const accountParams = z.strictObject({ account: accountName });
-const issuerId = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits');
+const issuerId = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits')
+  .meta({ description: 'The id of the certificate authority', examples: ['3f2a9c41b07d5e68'] });
 const issuerParams = z.strictObject({ issuerId });
-const shardParams = z.strictObject({ issuerId, shard: z.string().regex(/^[1-9]\d{0,5}$/, 'must be a number') });
+const shardParams = z.strictObject({ issuerId, shard: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, 'must be a number')
+    .meta({ description: 'The number of the part', examples: ['1'] }) });
 const formats = { crl: ['application/pkix-crl', 'DER'], pem: ['application/x-pem-file', 'PEM'] } as const;
 
 /** What relying parties fetch: chains and lists. Nobody needs a credential for them. */

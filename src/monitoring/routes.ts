@@ -5,12 +5,15 @@ import { DomainError } from '../errors.js';
 import { isLoopback } from '../http/client-address.js';
 import type { App } from '../http/route.js';
 import { z } from 'zod';
+import { named } from '../named.js';
 
 const tags = ['operations'];
-const status = z.object({ status: z.literal('ok') });
-const ready = status.extend({
+const ok = { status: z.literal('ok').describe('It answers') };
+const status = named('Health', 'The process answers', z.object(ok));
+const ready = named('Readiness', 'The server can do its work', z.object({
+  ...ok,
   zoneData: z.string().describe('The release of the IANA time zone database that policies use'),
-});
+}));
 
 type Deps = {
   registry: Registry;
