@@ -72,7 +72,9 @@ export const instant = z.iso
   .refine(isOrdinary, 'must be a time from 1970 to 9999')
   .meta({ description: 'A time (RFC 3339)', examples: ['2030-01-01T00:00:00Z'] });
 /** A time in an answer. */
-export const timestamp = z.iso.datetime().meta({ description: 'A time (RFC 3339)', examples: ['2026-11-28T12:00:00Z'] });
+export const timestamp = z.iso
+  .datetime()
+  .meta({ description: 'A time (RFC 3339)', examples: ['2026-11-28T12:00:00Z'] });
 export const uuid = z.uuid().meta({ description: 'The id', examples: ['7d0c4f0e-6f0b-4b57-9a53-3f4c6d2b8e11'] });
 
 export const attributeName = z

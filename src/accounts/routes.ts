@@ -13,6 +13,7 @@ export function accountRoutes(service: AccountService) {
       {
         config: { access: 'accounts:write', cost: 'heavy' },
         schema: {
+          operationId: 'createAccount',
           summary: 'Create an account',
           tags: ['accounts'],
           body: schema.newAccount,
@@ -27,6 +28,7 @@ export function accountRoutes(service: AccountService) {
       {
         config: { access: 'accounts:write' },
         schema: {
+          operationId: 'listAccounts',
           summary: 'List accounts',
           tags: ['accounts'],
           querystring: pageQuery,
@@ -48,7 +50,8 @@ export function accountRoutes(service: AccountService) {
         {
           config: { access: 'accounts:write' },
           schema: {
-            summary: `${verb} an account`,
+            operationId: `${verb}Account`,
+            summary: verb === 'suspend' ? 'Suspend an account' : 'Resume an account',
             tags: ['accounts'],
             params: schema.accountParams,
             response: { 200: schema.account },

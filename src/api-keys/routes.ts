@@ -14,6 +14,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
       {
         config: { access: 'keys:write' },
         schema: {
+          operationId: 'createApiKey',
           summary: 'Create an API key; it is shown once',
           tags: ['api keys'],
           body: schema.newApiKey,
@@ -29,6 +30,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
       {
         config: { access: 'keys:read' },
         schema: {
+          operationId: 'listApiKeys',
           summary: 'List API keys',
           tags: ['api keys'],
           querystring: pageQuery,
@@ -47,6 +49,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
       {
         config: { access: 'keys:read' },
         schema: {
+          operationId: 'getApiKey',
           summary: 'Read an API key',
           tags: ['api keys'],
           params: schema.apiKeyParams,
@@ -61,6 +64,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
       {
         config: { access: 'keys:write' },
         schema: {
+          operationId: 'deleteApiKey',
           summary: 'Delete an API key',
           tags: ['api keys'],
           params: schema.apiKeyParams,

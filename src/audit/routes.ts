@@ -5,17 +5,24 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
 
-const entry = named('AuditEntry', 'Something that somebody changed', z.object({
-  id: z.string().describe('Rises with every entry'),
-  at: timestamp.describe('When it happened'),
-  actor: z.string().describe('Who did it, such as `key:` and the id of an API key'),
-  action: z.string().describe('What was done, such as `thing.suspend`'),
-  target: z.string().describe('To what, such as `thing:pump-17`'),
-  requestId: z.string().optional().describe('The request that did it'),
-  sourceIp: z.string().optional().describe('The address that the request came from'),
-  detail: z.record(z.string(), z.unknown()).describe('More about it, depending on the action'),
-}));
-const query = pageQuery.extend({ action: z.string().max(100).optional().describe('Entries of this action'), target: z.string().max(300).optional().describe('Entries about this object') });
+const entry = named(
+  'AuditEntry',
+  'Something that somebody changed',
+  z.object({
+    id: z.string().describe('Rises with every entry'),
+    at: timestamp.describe('When it happened'),
+    actor: z.string().describe('Who did it, such as `key:` and the id of an API key'),
+    action: z.string().describe('What was done, such as `thing.suspend`'),
+    target: z.string().describe('To what, such as `thing:pump-17`'),
+    requestId: z.string().optional().describe('The request that did it'),
+    sourceIp: z.string().optional().describe('The address that the request came from'),
+    detail: z.record(z.string(), z.unknown()).describe('More about it, depending on the action'),
+  }),
+);
+const query = pageQuery.extend({
+  action: z.string().max(100).optional().describe('Entries of this action'),
+  target: z.string().max(300).optional().describe('Entries about this object'),
+});
 
 type Row = {
   id: bigint;
@@ -41,6 +48,7 @@ export function auditRoutes(list: List) {
       {
         config: { access: 'audit:read' },
         schema: {
+          operationId: 'listAuditEntries',
           summary: 'Who changed what, newest first',
           tags: ['audit'],
           querystring: query,

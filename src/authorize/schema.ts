@@ -33,11 +33,7 @@ export const principal = named(
       'The holder of an access token, with the client certificate',
       z.strictObject({ token, certificatePem }),
     ),
-    named(
-      'FingerprintPrincipal',
-      'The holder of a certificate, by its fingerprint',
-      z.strictObject({ fingerprint }),
-    ),
+    named('FingerprintPrincipal', 'The holder of a certificate, by its fingerprint', z.strictObject({ fingerprint })),
     named('CertificatePrincipal', 'The holder of a certificate', z.strictObject({ certificatePem })),
     named('NamedPrincipal', 'A thing by its name alone', z.strictObject({ thingName })),
   ]),
@@ -69,7 +65,10 @@ export const answer = named(
     statement: z.string().optional().describe('The id of the deciding statement'),
     validUntil: timestamp.describe('Until when the answer may be cached, for the whole question'),
     cursor: z.string().describe('How far the log was applied when this was decided'),
-    refresh: z.literal(true).optional().describe('The thing has changed since its token was issued: it should refresh it'),
+    refresh: z
+      .literal(true)
+      .optional()
+      .describe('The thing has changed since its token was issued: it should refresh it'),
     limits: openObject.optional().describe('The traffic policy of the segment of the thing'),
     detail: z.string().optional().describe('In a batch, why this one could not be decided'),
   }),

@@ -19,20 +19,24 @@ import {
 import type { CertificateService, ShownCertificate } from './service.js';
 
 const status = z.enum(['active', 'held', 'superseded', 'revoked', 'expired']);
-const certificate = named('Certificate', 'A certificate of a thing', z.object({
-  serialNumber,
-  fingerprint,
-  issuer: z.string().describe('The id of the issuing CA'),
-  thingName,
-  status: status.describe('Only an active one proves anything'),
-  notBefore: timestamp.describe('When the certificate begins to be valid'),
-  notAfter: timestamp.describe('When the certificate expires'),
-  createdAt: timestamp.describe('When the certificate was issued'),
-  revokedAt: timestamp.optional().describe('When it was revoked or held'),
-  reason: z.string().optional().describe('Why it was revoked or held'),
-  outsideLists,
-  pem: z.string().describe('The certificate in PEM'),
-}));
+const certificate = named(
+  'Certificate',
+  'A certificate of a thing',
+  z.object({
+    serialNumber,
+    fingerprint,
+    issuer: z.string().describe('The id of the issuing CA'),
+    thingName,
+    status: status.describe('Only an active one proves anything'),
+    notBefore: timestamp.describe('When the certificate begins to be valid'),
+    notAfter: timestamp.describe('When the certificate expires'),
+    createdAt: timestamp.describe('When the certificate was issued'),
+    revokedAt: timestamp.optional().describe('When it was revoked or held'),
+    reason: z.string().optional().describe('Why it was revoked or held'),
+    outsideLists,
+    pem: z.string().describe('The certificate in PEM'),
+  }),
+);
 const query = pageQuery.extend({
   thing: thingName.optional().describe('Certificates of this thing'),
   status: status.optional().describe('Certificates of this status'),
@@ -62,7 +66,13 @@ export function certificateRoutes(service: CertificateService) {
       '/v1/certificates',
       {
         config: { access: 'certificates:read' },
-        schema: { summary: 'List certificates', tags, querystring: query, response: { 200: page(certificate) } },
+        schema: {
+          operationId: 'listCertificates',
+          summary: 'List certificates',
+          tags,
+          querystring: query,
+          response: { 200: page(certificate) },
+        },
       },
       async (request) => {
         const { limit, cursor, thing, status: wanted, expiringBefore } = request.query;
@@ -82,6 +92,7 @@ export function certificateRoutes(service: CertificateService) {
       {
         config: { access: 'certificates:read' },
         schema: {
+          operationId: 'getCertificate',
           summary: 'Read a certificate',
           tags,
           params: z.strictObject({ serialNumber: anySerialNumber }),

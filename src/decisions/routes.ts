@@ -5,17 +5,21 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { page, pageOf, pageQuery, readCursor, thingName, timestamp } from '../shapes.js';
 
-const decision = named('SampledDecision', 'A decision of the sample', z.object({
-  id: z.string().describe('Rises with every decision'),
-  at: timestamp.describe('When it was decided'),
-  thingName,
-  action: z.string().describe('What was asked for, such as `publish`'),
-  resource: z.string().describe('To what, such as `topic:acme/pump-17/telemetry`'),
-  context: z.record(z.string(), z.unknown()).describe('What the question said besides'),
-  decision: z.enum(['allow', 'deny']).describe('What was decided'),
-  reason: z.string().describe('The deciding statement, or why nothing decided'),
-  policy: z.string().optional().describe('The deciding policy with its version'),
-}));
+const decision = named(
+  'SampledDecision',
+  'A decision of the sample',
+  z.object({
+    id: z.string().describe('Rises with every decision'),
+    at: timestamp.describe('When it was decided'),
+    thingName,
+    action: z.string().describe('What was asked for, such as `publish`'),
+    resource: z.string().describe('To what, such as `topic:acme/pump-17/telemetry`'),
+    context: z.record(z.string(), z.unknown()).describe('What the question said besides'),
+    decision: z.enum(['allow', 'deny']).describe('What was decided'),
+    reason: z.string().describe('The deciding statement, or why nothing decided'),
+    policy: z.string().optional().describe('The deciding policy with its version'),
+  }),
+);
 
 type Row = {
   id: bigint;
@@ -41,6 +45,7 @@ export function decisionRoutes(list: List) {
       {
         config: { access: 'audit:read' },
         schema: {
+          operationId: 'listDecisions',
           summary: 'A sample of recent decisions, newest first',
           tags: ['audit'],
           querystring: pageQuery,

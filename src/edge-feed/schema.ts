@@ -90,7 +90,7 @@ const segment = named(
     name: segmentName,
     cidr: z.string().describe('The addresses of the segment'),
     allowedProtocols: z.array(z.string()).describe('What devices of the segment may speak'),
-    trafficPolicy: z.looseObject({}).describe('What is told as `limits`'),
+    trafficPolicy: z.record(z.string(), z.unknown()).describe('What is told as `limits`'),
   }),
 );
 
@@ -107,9 +107,7 @@ export const edgeSnapshot = named(
       .array(z.string())
       .optional()
       .describe('On the first page: a chain in PEM for every authority that issues'),
-    jwks: keySet
-      .optional()
-      .describe('On the first page: RFC 7517, with the time from which a key counts no longer'),
+    jwks: keySet.optional().describe('On the first page: RFC 7517, with the time from which a key counts no longer'),
     promises: promises.optional().describe('On the first page: what the owner of this key promised about it'),
     policies: z.array(policy).describe('Active policies'),
     segments: z.array(segment).describe('Segments'),

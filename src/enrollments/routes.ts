@@ -16,6 +16,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
       {
         config: { access: 'enrollments:write', needs: ['policies:attach'] },
         schema: {
+          operationId: 'createEnrollment',
           summary: 'Create an enrollment; its token is shown once',
           description:
             'Needs policies:attach too, and segments:write with a segment, things:write with attributes or deviceAttributes.',
@@ -35,7 +36,13 @@ export function enrollmentRoutes(service: EnrollmentService) {
       '/v1/enrollments',
       {
         config: { access: 'enrollments:read' },
-        schema: { summary: 'List enrollments', tags, querystring: pageQuery, response: { 200: schema.enrollmentPage } },
+        schema: {
+          operationId: 'listEnrollments',
+          summary: 'List enrollments',
+          tags,
+          querystring: pageQuery,
+          response: { 200: schema.enrollmentPage },
+        },
       },
       async (request) => {
         const { cursor, limit } = request.query;
@@ -49,6 +56,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
       {
         config: { access: 'enrollments:read' },
         schema: {
+          operationId: 'getEnrollment',
           summary: 'Read an enrollment',
           tags,
           params: schema.enrollmentParams,
@@ -63,6 +71,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
       {
         config: { access: 'enrollments:write' },
         schema: {
+          operationId: 'revokeEnrollment',
           summary: 'Stop an enrollment; with andThings, which needs certificates:revoke, also revoke what it created',
           tags,
           params: schema.enrollmentParams,

@@ -14,23 +14,31 @@ const word = z
   .meta({ examples: ['edge-1'] });
 const proxyName = word.describe('The name of the edge');
 const params = z.strictObject({ id: uuid.describe('The id of the edge') });
-const newProxy = named('NewProxy', 'An edge to register', z.strictObject({
-  name: proxyName,
-  sessions: z.boolean().default(false).describe('It holds sessions of devices, and will say what it enforces'),
-})).meta({ examples: [{ name: 'edge-1' }] });
-const proxy = named('Proxy', 'An edge, and how far it has come', z.object({
-  id: uuid.describe('The id of the edge'),
-  name: proxyName,
-  createdAt: timestamp.describe('When the edge was registered'),
-  stale: z.boolean().describe('It has confirmed nothing for a while'),
-  mode: z.string().optional().describe('How it follows'),
-  incarnation: z.string().optional().describe('Its present run'),
-  position: z.int().optional().describe('How far it has applied the log'),
-  cursor: z.string().optional().describe('The same as a cursor'),
-  confirmedAt: timestamp.optional().describe('When it last said so'),
-  sessions: z.boolean().describe('It holds sessions of devices, so only what it says it enforces counts'),
-  enforced: logCursor.optional().describe('How far no live session contradicts the log'),
-}));
+const newProxy = named(
+  'NewProxy',
+  'An edge to register',
+  z.strictObject({
+    name: proxyName,
+    sessions: z.boolean().default(false).describe('It holds sessions of devices, and will say what it enforces'),
+  }),
+).meta({ examples: [{ name: 'edge-1' }] });
+const proxy = named(
+  'Proxy',
+  'An edge, and how far it has come',
+  z.object({
+    id: uuid.describe('The id of the edge'),
+    name: proxyName,
+    createdAt: timestamp.describe('When the edge was registered'),
+    stale: z.boolean().describe('It has confirmed nothing for a while'),
+    mode: z.string().optional().describe('How it follows'),
+    incarnation: z.string().optional().describe('Its present run'),
+    position: z.int().optional().describe('How far it has applied the log'),
+    cursor: z.string().optional().describe('The same as a cursor'),
+    confirmedAt: timestamp.optional().describe('When it last said so'),
+    sessions: z.boolean().describe('It holds sessions of devices, so only what it says it enforces counts'),
+    enforced: logCursor.optional().describe('How far no live session contradicts the log'),
+  }),
+);
 const ofReceipt = {
   id: uuid.describe('The id of the edge'),
   name: proxyName,
@@ -39,29 +47,42 @@ const ofReceipt = {
   appliedAt: timestamp.describe('When it first said that it knows the entry'),
   enforcedAt: timestamp.optional().describe('When it first said that no live session contradicts the entry'),
   sessionsClosed: z.int().optional().describe('How many sessions it closed for that report'),
-});
-const enforcing = edgeReceipt.extend({ since: timestamp, uuid });
-const receipt = z.looseObject({
-  position: z.int(),
-  at: timestamp,
-  type: z.string(),
-  enforced: z.boolean().describe('The account has proxies, and every one of them enforces it'),
-  enforcedBy: z.array(enforcing).describe('The edges that enforce it'),
-  notEnforcedBy: z.array(proxy).describe('The edges that do not'),
-  items: z.array(edgeReceipt).describe('Every proxy that knows the entry, whether it counts as enforcing it or not'),
-}));
-const applied = named('AppliedReport', 'How far an edge has applied the log', z.strictObject({
-  cursor: logCursor.describe('How far the log is applied'),
-  incarnation: word.describe('Differs for every run of the proxy: a new run has not applied anything yet'),
-  mode: word.describe('How it follows, such as stream or poll'),
-  enforced: logCursor.optional().describe('With sessions: no live session contradicts the log up to here'),
-  sessionsClosed: z
-    .int()
-    .min(0)
-    .max(mostInt)
-    .optional()
-    .describe('With sessions: how many it closed since its last report'),
-})).meta({ examples: [{ cursor: '0f8fad5b-d9cb-469f-a165-70867728950e:0', incarnation: 'run-1', mode: 'stream' }] });
+};
+const edgeReceipt = named('EdgeReceipt', 'What an edge has said of an entry', z.object(ofReceipt));
+const enforcing = named(
+  'EnforcingEdge',
+  'An edge that enforces an entry',
+  z.object({ ...ofReceipt, since: timestamp.describe('Since when it enforces the entry') }),
+);
+const receipt = named(
+  'RevocationReceipt',
+  'An entry, and what the edges have said of it',
+  z.looseObject({
+    position: logPosition,
+    at: timestamp.describe('When it happened'),
+    type: z.string().describe('The type of the entry'),
+    enforced: z.boolean().describe('The account has proxies, and every one of them enforces it'),
+    enforcedBy: z.array(enforcing).describe('The edges that enforce it'),
+    notEnforcedBy: z.array(proxy).describe('The edges that do not'),
+    items: z.array(edgeReceipt).describe('Every proxy that knows the entry, whether it counts as enforcing it or not'),
+  }),
+);
+const applied = named(
+  'AppliedReport',
+  'How far an edge has applied the log',
+  z.strictObject({
+    cursor: logCursor.describe('How far the log is applied'),
+    incarnation: word.describe('Differs for every run of the proxy: a new run has not applied anything yet'),
+    mode: word.describe('How it follows, such as stream or poll'),
+    enforced: logCursor.optional().describe('With sessions: no live session contradicts the log up to here'),
+    sessionsClosed: z
+      .int()
+      .min(0)
+      .max(mostInt)
+      .optional()
+      .describe('With sessions: how many it closed since its last report'),
+  }),
+).meta({ examples: [{ cursor: '0f8fad5b-d9cb-469f-a165-70867728950e:0', incarnation: 'run-1', mode: 'stream' }] });
 
 const positionParams = z.strictObject({
   position: z
@@ -95,6 +116,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write' },
         schema: {
+          operationId: 'createProxy',
           summary: 'Register an edge by its name; the same name returns the same proxy',
           tags,
           body: newProxy,
@@ -116,6 +138,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'revocations:read' },
         schema: {
+          operationId: 'listProxies',
           summary: 'The edges, and how far each has come',
           tags,
           querystring: pageQuery,
@@ -135,6 +158,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write' },
         schema: {
+          operationId: 'deleteProxy',
           summary: 'Remove a retired edge; that of another key also needs keys:write',
           tags,
           params,
@@ -152,6 +176,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write', cost: 'free' },
         schema: {
+          operationId: 'reportApplied',
           summary: 'Confirm how far the log is applied',
           tags,
           params,
@@ -167,6 +192,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'revocations:read' },
         schema: {
+          operationId: 'getRevocation',
           summary: 'An entry, the edges that enforce it and since when, and those that do not',
           tags,
           params: positionParams,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { named } from '../named.js';
-import { sendStream } from '../http/event-stream.js';
+import { events, sendStream } from '../http/event-stream.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { encodeCursor } from '../log/cursor.js';
@@ -14,38 +14,58 @@ const feedQuery = z.strictObject({
   after: logCursor.optional().describe('Entries after this place; from the start without it'),
   limit: z.coerce.number().int().min(1).max(1000).default(100).describe('The most entries'),
 });
-const entry = named('FeedEntry', 'An entry of the log; the other members depend on its type', z.looseObject({
-  position: logPosition,
-  at: timestamp.describe('When it happened'),
-  type: z.string().describe('The type of the entry, such as `certificate`'),
-}));
+const entry = named(
+  'FeedEntry',
+  'An entry of the log; the other members depend on its type',
+  z.looseObject({
+    position: logPosition,
+    at: timestamp.describe('When it happened'),
+    type: z.string().describe('The type of the entry, such as `certificate`'),
+  }),
+);
 const place = {
   epoch: z.string().describe('The epoch of the log: a restored backup begins another'),
   position: z.int().describe('How far this reaches'),
   cursor: z.string().describe('The same as a cursor: continue after it'),
 };
-const feedPage = named('FeedPage', 'Entries of the log', z.object({
-  ...place,
-  entries: z.array(entry).describe('The entries, in the order of their positions'),
-  next: z.string().optional().describe('The path of the next page, if there is more'),
-}));
-const refusedCertificate = named('RefusedCertificate', 'A certificate that is revoked or held', z.object({
-  serialNumber,
-  fingerprint: fingerprint.optional().describe('Absent where a restored backup lacks the certificate'),
-  thingName: thingName.optional().describe('Absent where a restored backup lacks the certificate'),
-  reason: z.string().describe('Why it is revoked or held'),
-  revokedAt: timestamp.describe('When it was revoked or held'),
-}));
-const refusedThing = named('RefusedThing', 'A thing that is suspended or revoked, or whose older tokens are', z.object({
-  thingName,
-  status: z.string().describe('Its status'),
-  minGen: z.int().describe('Tokens of a lower `gen` are refused'),
-}));
-const snapshot = named('RevocationSnapshot', 'Everything that is revoked, held or suspended', z.object({
-  ...place,
-  certificates: z.array(refusedCertificate).describe('Certificates that are revoked or held'),
-  things: z.array(refusedThing).describe('Things that are suspended or revoked'),
-}));
+const feedPage = named(
+  'FeedPage',
+  'Entries of the log',
+  z.object({
+    ...place,
+    entries: z.array(entry).describe('The entries, in the order of their positions'),
+    next: z.string().optional().describe('The path of the next page, if there is more'),
+  }),
+);
+const refusedCertificate = named(
+  'RefusedCertificate',
+  'A certificate that is revoked or held',
+  z.object({
+    serialNumber,
+    fingerprint: fingerprint.optional().describe('Absent where a restored backup lacks the certificate'),
+    thingName: thingName.optional().describe('Absent where a restored backup lacks the certificate'),
+    reason: z.string().describe('Why it is revoked or held'),
+    revokedAt: timestamp.describe('When it was revoked or held'),
+  }),
+);
+const refusedThing = named(
+  'RefusedThing',
+  'A thing that is suspended or revoked, or whose older tokens are',
+  z.object({
+    thingName,
+    status: z.string().describe('Its status'),
+    minGen: z.int().describe('Tokens of a lower `gen` are refused'),
+  }),
+);
+const snapshot = named(
+  'RevocationSnapshot',
+  'Everything that is revoked, held or suspended',
+  z.object({
+    ...place,
+    certificates: z.array(refusedCertificate).describe('Certificates that are revoked or held'),
+    things: z.array(refusedThing).describe('Things that are suspended or revoked'),
+  }),
+);
 const streamQuery = z.strictObject({ after: logCursor.optional().describe('Entries after this place') });
 
 type Deps = {
@@ -74,7 +94,13 @@ export function feedRoutes({ service, signed }: Deps) {
       '/v1/revocations',
       {
         config: { access: 'revocations:read', cost: 'free', load: 'read' },
-        schema: { summary: 'What changed after a cursor', tags, querystring: feedQuery, response: { 200: feedPage } },
+        schema: {
+          operationId: 'listRevocations',
+          summary: 'What changed after a cursor',
+          tags,
+          querystring: feedQuery,
+          response: { 200: feedPage },
+        },
       },
       async (request) => {
         const { after, limit } = request.query;
@@ -87,6 +113,7 @@ export function feedRoutes({ service, signed }: Deps) {
       {
         config: { access: 'revocations:read', cost: 'free', load: 'page' },
         schema: {
+          operationId: 'getRevocationSnapshot',
           summary: 'Everything that is revoked, held or suspended now; signed with Accept: application/jose',
           tags,
           response: { 200: snapshot },
@@ -103,8 +130,9 @@ export function feedRoutes({ service, signed }: Deps) {
     app.get(
       '/v1/revocations/stream',
       {
-        config: { access: 'revocations:read', cost: 'free' },
+        config: { access: 'revocations:read', cost: 'free', sends: events },
         schema: {
+          operationId: 'streamRevocations',
           summary: 'The same, pushed as server-sent events; Last-Event-ID or after says from where',
           tags,
           querystring: streamQuery,

@@ -2,7 +2,9 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyError, FastifyInstance, RouteOptions } from 'fastify';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import type { OpenAPIV3_1 } from 'openapi-types';
 import { DomainError } from '../errors.js';
+import { publish } from './api-document.js';
 import { sendFailure } from './problems.js';
 import type { App } from './route.js';
 
@@ -11,54 +13,119 @@ const description =
 
 const security: Record<string, string> = { enrollment: 'enrollmentToken', thing: 'accessToken' };
 
+const bearer = { type: 'http', scheme: 'bearer' } as const;
+
 /** Describes every route that is registered after this, from the schemas that the routes themselves use. */
 export async function installDocs(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Thingward', version, description },
+      info: { title: 'Thingward', version, description, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      servers: [{ url: '/', description: 'The server that this document comes from' }],
+      security: [],
+      tags: Object.entries(tags).map(([name, about]) => ({ name, description: about })),
       components: {
+        schemas: { Problem: problem },
         securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, twk_...' },
-          enrollmentToken: { type: 'http', scheme: 'bearer', description: 'An enrollment token, twe_...' },
-          accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: "A device's access token" },
+          apiKey: { ...bearer, description: 'An API key, twk_...' },
+          enrollmentToken: { ...bearer, description: 'An enrollment token, twe_...' },
+          accessToken: { ...bearer, bearerFormat: 'JWT', description: "A device's access token" },
         },
       },
-    },
-    transform: (route) => withProblems(jsonSchemaTransform(route)),
+    } as OpenAPIV3_1.Document,
+    transform: ({ route, ...described }) => complete(jsonSchemaTransform({ route, ...described }), route),
+    transformObject: (document) =>
+      'openapiObject' in document ? publish(document.openapiObject as OpenAPIV3_1.Document) : document.swaggerObject,
   });
   app.addHook('onRoute', describeAccess);
 }
 
-const problem = {
-  type: 'object',
-  required: ['type', 'title', 'status', 'detail'],
-  properties: {
-    type: { type: 'string', description: 'urn:thingward:problem:CODE, stable' },
-    title: { type: 'string' },
-    status: { type: 'integer' },
-    detail: { type: 'string', description: 'What happened and what to do next' },
-    requestId: { type: 'string' },
-  },
+/** What the groups of operations are for. */
+const tags = {
+  accounts: 'Tenants',
+  'api keys': 'Credentials of people and programs',
+  enrollments: 'Who may create things',
+  agents: 'What devices call themselves',
+  tokens: 'Access tokens of devices, for OAuth clients too',
+  things: 'The registry of devices',
+  certificates: 'The certificates of devices',
+  segments: 'Parts of the network',
+  issuers: 'Certificate authorities',
+  policies: 'What things may do',
+  proxies: 'Decisions for proxies and brokers',
+  integrations: 'Decisions in the words of other programs',
+  edges: 'What edges decide from, and what they report',
+  revocations: 'What is revoked, and who enforces it',
+  'public key infrastructure': 'Lists, chains and OCSP, for anybody',
+  aws: 'The mirror in AWS IoT Core',
+  audit: 'Who did what, and what was decided',
+  operations: 'Health and metrics',
 };
 
+const problem = {
+  type: 'object',
+  description: 'What went wrong, and what to do next (RFC 9457)',
+  required: ['type', 'title', 'status', 'detail'],
+  properties: {
+    type: {
+      type: 'string',
+      description: 'urn:thingward:problem:CODE, stable',
+      examples: ['urn:thingward:problem:not-found'],
+    },
+    title: { type: 'string', description: 'The kind of problem, for people', examples: ['The object does not exist'] },
+    status: { type: 'integer', description: 'The status of the answer', examples: [404] },
+    detail: {
+      type: 'string',
+      description: 'What happened and what to do next',
+      examples: ['there is no thing pump-17: look at /v1/things'],
+    },
+    requestId: { type: 'string', description: 'The request in the log of the server' },
+    errors: {
+      type: 'array',
+      description: 'Where a body or query does not have the documented shape',
+      items: { type: 'object', additionalProperties: true },
+    },
+  },
+};
 type Transformed = ReturnType<typeof jsonSchemaTransform>;
 
-/** Every route may answer with a problem document. The rest of a path is a parameter, which OpenAPI wants named. */
-function withProblems({ schema, url: pattern }: Transformed): Transformed {
-  const url = pattern.replace(/\*$/, ':rest');
+/** The rest of a path is a parameter, which OpenAPI wants named. What a route sends is for {@link publish} to tell. */
+function complete({ schema, url: pattern }: Transformed, { config = {} }: RouteOptions): Transformed {
+  const url = pattern.replace(/\*$/, ':request');
   if (schema['hide']) return { schema, url };
-  const description = 'A problem document (RFC 9457)';
-  const refusal = { description, content: { 'application/problem+json': { schema: problem } } };
-  return { schema: { ...schema, response: { ...(schema['response'] as object), default: refusal } }, url };
+  const { sends, takes } = config;
+  const { params, ...rest } = schema as { params?: JsonSchema };
+  return {
+    schema: {
+      ...rest,
+      ...(params ? { params: url === pattern ? params : renameRest(params) } : {}),
+      ...(sends ? { 'x-sends': sends } : {}),
+      ...(takes ? { 'x-takes': takes } : {}),
+    },
+    url,
+  };
+}
+
+type JsonSchema = { properties: Record<string, unknown>; required?: string[] };
+
+function renameRest({ properties: { '*': rest, ...others }, required, ...schema }: JsonSchema): JsonSchema {
+  const names = required?.map((name) => (name === '*' ? 'request' : name));
+  return { ...schema, properties: { ...others, request: rest }, ...(names ? { required: names } : {}) };
 }
 
 function describeAccess(route: RouteOptions): void {
   const access = route.config?.access;
-  if (!route.schema || access === undefined || access === 'public') return;
+  if (!route.schema || access === undefined) return;
+  if (access === 'public') {
+    route.schema.security = [];
+    return;
+  }
   const scheme = security[access] ?? 'apiKey';
   route.schema.security = [{ [scheme]: [] }];
-  if (scheme === 'apiKey') route.schema.description = `Needs the permission \`${access}\`.`;
+  if (scheme !== 'apiKey') return;
+  const { description: said } = route.schema;
+  const needs = `Needs the permission \`${access}\`.`;
+  route.schema.description = said === undefined ? needs : `${said}\n\n${needs}`;
 }
 
 // The page brings its own scripts and needs no others; the styles that it sets in code count as inline.

@@ -21,15 +21,23 @@ const settings = {
   distributionPoint: z.boolean().describe('Name the distribution point in the complete list (critical)'),
   listMaxAge: z.int().min(0).max(86_400).describe('Seconds that caches may keep lists without asking'),
 };
-const issuer = named('Issuer', 'A certificate authority', z.object({
-  id,
-  kind: z.enum(['root', 'issuing']).describe('What it signs: the issuing CA, or devices'),
-  notBefore: timestamp.describe('When its certificate begins to be valid'),
-  notAfter: timestamp.describe('When its certificate expires'),
-  crl: z.url().describe('Where its list is'),
-  ...settings,
-}));
-const issuers = named('Issuers', 'The certificate authorities', z.object({ items: z.array(issuer).describe('All of them') }));
+const issuer = named(
+  'Issuer',
+  'A certificate authority',
+  z.object({
+    id,
+    kind: z.enum(['root', 'issuing']).describe('What it signs: the issuing CA, or devices'),
+    notBefore: timestamp.describe('When its certificate begins to be valid'),
+    notAfter: timestamp.describe('When its certificate expires'),
+    crl: z.url().describe('Where its list is'),
+    ...settings,
+  }),
+);
+const issuers = named(
+  'Issuers',
+  'The certificate authorities',
+  z.object({ items: z.array(issuer).describe('All of them') }),
+);
 const change = named(
   'IssuerPatch',
   'How an authority publishes what it revoked',
@@ -59,6 +67,7 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
       {
         config: { access: 'certificates:read' },
         schema: {
+          operationId: 'listIssuers',
           summary: 'The certificate authorities',
           tags: ['issuers'],
           response: { 200: issuers },
@@ -72,6 +81,7 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
       {
         config: { access: 'issuers:write' },
         schema: {
+          operationId: 'updateIssuer',
           summary: 'Change how an authority publishes what it revoked',
           tags: ['issuers'],
           params: z.strictObject({ id }),

@@ -31,6 +31,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'createPolicy',
           summary: 'Create a policy; version 1 is active',
           tags,
           body: schema.document,
@@ -45,7 +46,13 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       '/v1/policies',
       {
         config: { access: 'policies:read' },
-        schema: { summary: 'List policies', tags, querystring: pageQuery, response: { 200: schema.policyPage } },
+        schema: {
+          operationId: 'listPolicies',
+          summary: 'List policies',
+          tags,
+          querystring: pageQuery,
+          response: { 200: schema.policyPage },
+        },
       },
       async (request) => {
         const { limit, cursor: after } = request.query;
@@ -66,6 +73,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'lintPolicy',
           summary: 'The findings about a document',
           tags,
           body: schema.document,
@@ -84,6 +92,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'simulatePolicies',
           summary: 'What policies would decide: any version, any time, a real or an imagined thing',
           description:
             'Members of a thing that a request leaves out come from the registry, which needs things:read; without it every thing is imagined, and the request must name policies.',
@@ -104,7 +113,13 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       '/v1/policies/:name',
       {
         config: { access: 'policies:read' },
-        schema: { summary: 'Read a policy', tags, params: schema.policyParams, response: { 200: schema.policy } },
+        schema: {
+          operationId: 'getPolicy',
+          summary: 'Read a policy',
+          tags,
+          params: schema.policyParams,
+          response: { 200: schema.policy },
+        },
       },
       async (request) => {
         const { account } = grantee(request);
@@ -120,6 +135,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       {
         config: { access: 'policies:read' },
         schema: {
+          operationId: 'listPolicyVersions',
           summary: 'List the versions of a policy, newest first',
           tags,
           params: schema.policyParams,
@@ -148,6 +164,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         config: { access: 'policies:write', distinctMembers: true, load: 'heavy' },
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'createPolicyVersion',
           summary: 'Add a version, not active yet',
           tags,
           params: schema.policyParams,
@@ -167,6 +184,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       {
         config: { access: 'policies:read' },
         schema: {
+          operationId: 'getPolicyVersion',
           summary: 'Read a version',
           tags,
           params: schema.versionParams,
@@ -187,6 +205,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       {
         config: { access: 'policies:write', cost: 'heavy' },
         schema: {
+          operationId: 'activatePolicy',
           summary: 'Make a version the active one, newer or older; with dryRun, see what would change',
           tags,
           params: schema.policyParams,

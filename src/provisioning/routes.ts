@@ -39,6 +39,7 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
       {
         config: { access: 'enrollment' },
         schema: {
+          operationId: 'provisionThing',
           summary: 'First boot: a thing, a certificate and a token in one call that is safe to repeat',
           tags,
           body: schema.provisionRequest,
@@ -69,6 +70,7 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
       {
         config: { access: 'public' },
         schema: {
+          operationId: 'renewCertificate',
           summary: 'A certificate for a new key, with a proof of the present one',
           tags,
           body: schema.renewRequest,

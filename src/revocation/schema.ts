@@ -3,9 +3,11 @@ import { named } from '../named.js';
 import { anySerialNumber, logPosition, outsideLists, serialNumber, thingName, timestamp } from '../shapes.js';
 import { reasonCodes, type RevocationReason } from '../pki/crl.js';
 
-export const reason = z
-  .enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]])
-  .meta({ title: 'RevocationReason', description: 'Why a certificate is revoked (RFC 5280 §5.3.1)', examples: ['keyCompromise'] });
+export const reason = z.enum(Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]]).meta({
+  title: 'RevocationReason',
+  description: 'Why a certificate is revoked (RFC 5280 §5.3.1)',
+  examples: ['keyCompromise'],
+});
 const logPlace = {
   position: logPosition.describe('The position of the entry in the log'),
   cursor: z.string().describe('The same as a cursor: /v1/revocations/{position} says which edges enforce it'),
@@ -50,19 +52,33 @@ export const released = named(
 
 export const thingParams = z.strictObject({ name: thingName });
 /** The proof carries the reason. */
-export const selfRevocation = named('SelfRevocation', 'A device gives itself up', z.strictObject({
-  proof: z.string().min(1).max(8192).describe('A JWT of typ revoke+jwt, signed by the device key'),
-})).meta({ examples: [{ proof: 'eyJ...' }] });
+export const selfRevocation = named(
+  'SelfRevocation',
+  'A device gives itself up',
+  z.strictObject({
+    proof: z.string().min(1).max(8192).describe('A JWT of typ revoke+jwt, signed by the device key'),
+  }),
+).meta({ examples: [{ proof: 'eyJ...' }] });
 /** Why a thing ends for good: nothing that could be released, and nothing that lists leave out. */
 export const finalReason = reason.exclude(['certificateHold', 'superseded']);
-export const thingRevocation = named('ThingRevocation', 'Why a thing is revoked', z.strictObject({
-  reason: finalReason.default('unspecified').describe('Why its certificates are revoked'),
-})).meta({ examples: [{ reason: 'cessationOfOperation' }] }).nullish();
-export const thingRevoked = named('ThingStatus', 'A thing whose status counts from now on, on every instance', z.object({
-  name: thingName,
-  status: z.enum(['active', 'suspended', 'revoked']).describe('Its status'),
-  certificates: z.int().describe('How many certificates this changed'),
-  position: logPosition.optional(),
-  cursor: z.string().describe('A place in the log that has the change'),
-  aws,
-}));
+export const thingRevocation = named(
+  'ThingRevocation',
+  'Why a thing is revoked',
+  z.strictObject({
+    reason: finalReason.default('unspecified').describe('Why its certificates are revoked'),
+  }),
+)
+  .nullish()
+  .meta({ examples: [{ reason: 'cessationOfOperation' }] });
+export const thingRevoked = named(
+  'ThingStatus',
+  'A thing whose status counts from now on, on every instance',
+  z.object({
+    name: thingName,
+    status: z.enum(['active', 'suspended', 'revoked']).describe('Its status'),
+    certificates: z.int().describe('How many certificates this changed'),
+    position: logPosition.optional(),
+    cursor: z.string().describe('A place in the log that has the change'),
+    aws,
+  }),
+);

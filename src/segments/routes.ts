@@ -17,7 +17,13 @@ export function segmentRoutes(service: SegmentService) {
       '/v1/segments',
       {
         config: { access: 'segments:write' },
-        schema: { summary: 'Create a segment', tags, body: schema.newSegment, response: { 201: schema.segment } },
+        schema: {
+          operationId: 'createSegment',
+          summary: 'Create a segment',
+          tags,
+          body: schema.newSegment,
+          response: { 201: schema.segment },
+        },
       },
       async (request, reply) =>
         reply.code(201).send(present(await service.create(grantee(request).account, request.body, originOf(request)))),
@@ -28,6 +34,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:read' },
         schema: {
+          operationId: 'listSegments',
           summary: 'List segments',
           tags,
           querystring: schema.segmentQuery,
@@ -46,7 +53,13 @@ export function segmentRoutes(service: SegmentService) {
       '/v1/segments/:name',
       {
         config: { access: 'segments:read' },
-        schema: { summary: 'Read a segment', tags, params: schema.segmentParams, response: { 200: schema.segment } },
+        schema: {
+          operationId: 'getSegment',
+          summary: 'Read a segment',
+          tags,
+          params: schema.segmentParams,
+          response: { 200: schema.segment },
+        },
       },
       async (request) => present(await service.get(grantee(request).account, request.params.name)),
     );
@@ -56,6 +69,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:write' },
         schema: {
+          operationId: 'updateSegment',
           summary: 'Change a segment (merge patch)',
           tags,
           params: schema.segmentParams,
@@ -71,7 +85,13 @@ export function segmentRoutes(service: SegmentService) {
       '/v1/segments/:name',
       {
         config: { access: 'segments:write' },
-        schema: { summary: 'Delete an empty segment', tags, params: schema.segmentParams, response: { 204: z.null() } },
+        schema: {
+          operationId: 'deleteSegment',
+          summary: 'Delete an empty segment',
+          tags,
+          params: schema.segmentParams,
+          response: { 204: z.null() },
+        },
       },
       async (request, reply) => {
         await service.delete(grantee(request).account, request.params.name, originOf(request));
@@ -84,6 +104,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:write' },
         schema: {
+          operationId: 'addThingToSegment',
           summary: 'Move a thing into a segment',
           tags,
           params: schema.membershipParams,
@@ -102,6 +123,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:write' },
         schema: {
+          operationId: 'removeThingFromSegment',
           summary: 'Take a thing out of a segment',
           tags,
           params: schema.membershipParams,

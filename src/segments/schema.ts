@@ -41,7 +41,10 @@ const settings = {
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -')
     .meta({ description: 'A word of your own', examples: ['standard'] }),
-  allowedProtocols: z.array(z.enum(['MQTT', 'HTTP', 'CoAP'])).min(1).describe('What devices of the segment may speak'),
+  allowedProtocols: z
+    .array(z.enum(['MQTT', 'HTTP', 'CoAP']))
+    .min(1)
+    .describe('What devices of the segment may speak'),
   egressRules: rules.describe('For your network: Thingward keeps them'),
   ingressRules: rules.describe('For your network: Thingward keeps them'),
   deviceLimit: z.int().min(0).max(100_000_000).describe('The most things in the segment'),

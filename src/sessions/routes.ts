@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { presentSession } from '../representations.js';
@@ -17,15 +18,17 @@ export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 
         config: { access: 'proxies:write', cost: 'free', load: 'batch' },
         bodyLimit: schema.reportBytes,
         schema: {
+          operationId: 'reportSessions',
           summary: 'Report what changed of the sessions at an edge, and what it saw and decided, once a second',
           tags,
           params: schema.reportParams,
           body: schema.report,
+          response: { 204: z.null() },
         },
       },
       async (request, reply) => {
         await service.report(grantee(request), request.params.id, request.body);
-        return reply.code(204).send();
+        return reply.code(204).send(null);
       },
     );
 
@@ -34,6 +37,7 @@ export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 
       {
         config: { access: 'things:read' },
         schema: {
+          operationId: 'listSessions',
           summary: 'The live sessions of devices at edges, as the edges report them',
           tags,
           querystring: schema.sessionQuery,
@@ -54,6 +58,7 @@ export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 
       {
         config: { access: 'certificates:revoke' },
         schema: {
+          operationId: 'endSession',
           summary: 'End a session; the device may reconnect',
           tags,
           params: schema.sessionParams,

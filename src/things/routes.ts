@@ -34,7 +34,13 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       '/v1/things',
       {
         config: { access: 'things:read' },
-        schema: { summary: 'List things', tags, querystring: schema.thingQuery, response: { 200: schema.thingPage } },
+        schema: {
+          operationId: 'listThings',
+          summary: 'List things',
+          tags,
+          querystring: schema.thingQuery,
+          response: { 200: schema.thingPage },
+        },
       },
       async (request) => {
         const { limit, cursor, ...filter } = request.query;
@@ -53,7 +59,13 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       '/v1/things/:name',
       {
         config: { access: 'things:read' },
-        schema: { summary: 'Read a thing', tags, params: schema.thingParams, response: { 200: schema.oneThing } },
+        schema: {
+          operationId: 'getThing',
+          summary: 'Read a thing',
+          tags,
+          params: schema.thingParams,
+          response: { 200: schema.oneThing },
+        },
       },
       async (request) => {
         const { account } = grantee(request);
@@ -68,6 +80,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       {
         config: { access: 'things:write' },
         schema: {
+          operationId: 'updateThing',
           summary: 'Change attributes (merge patch)',
           tags,
           params: schema.thingParams,
@@ -88,6 +101,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       {
         config: { access: 'policies:attach' },
         schema: {
+          operationId: 'setThingPolicies',
           summary: 'Replace the policies of a thing',
           tags,
           params: schema.thingParams,
@@ -108,6 +122,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       {
         config: { access: 'things:write', needs: ['certificates:revoke'] },
         schema: {
+          operationId: 'reenrollThing',
           summary: 'A one-use enrollment for a device that lost its key, or whose thing was revoked or deleted',
           description:
             'Needs certificates:revoke too; for a revoked or deleted thing also certificates:release. Until the new certificate is first used, no older one renews; then everything that does not descend from it is revoked. A revoked or deleted thing returns as a new thing with a new id.',
@@ -147,6 +162,7 @@ export function selfRoutes(describe: (caller: ThingCaller) => Promise<z.output<t
       {
         config: { access: 'thing' },
         schema: {
+          operationId: 'getSelf',
           summary: 'What the registry knows of the calling device; reading it is never a first use',
           tags: ['agents'],
           response: { 200: schema.self },

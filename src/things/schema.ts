@@ -80,27 +80,35 @@ export const reenrollRequest = named(
       ),
   }),
 )
-  .meta({ examples: [{ reason: 'keyCompromise' }] })
-  .nullish();
-export const reenrollment = named('Reenrollment', 'A one-use enrollment for one thing', z.object({
-  enrollment: uuid.describe('The id of the enrollment'),
-  token: z.string().describe('The enrollment token, twe_...; it is shown once'),
-  expiresAt: timestamp.describe('When the enrollment ends'),
-  refusedByNameUntil: timestamp
-    .optional()
-    .describe(
-      'Until then authorize refuses thingName alone, unless the key has enforcesCrl: earlier certificates are unexpired',
-    ),
-}));
+  .nullish()
+  .meta({ examples: [{ reason: 'keyCompromise' }] });
+export const reenrollment = named(
+  'Reenrollment',
+  'A one-use enrollment for one thing',
+  z.object({
+    enrollment: uuid.describe('The id of the enrollment'),
+    token: z.string().describe('The enrollment token, twe_...; it is shown once'),
+    expiresAt: timestamp.describe('When the enrollment ends'),
+    refusedByNameUntil: timestamp
+      .optional()
+      .describe(
+        'Until then authorize refuses thingName alone, unless the key has enforcesCrl: earlier certificates are unexpired',
+      ),
+  }),
+);
 
-export const self = named('Self', 'What a device may know about itself', z.object({
-  thing: named(
-    'SelfThing',
-    'The thing that asks',
-    thing.extend({ policies: policies.describe('The policies that are attached') }),
-  ),
-  certificate: issuedCertificate,
-  policies: z.array(renderedPolicy).describe('Its policies, rendered for this thing'),
-  serverTime: timestamp.describe('The time of the server'),
-  links,
-}));
+export const self = named(
+  'Self',
+  'What a device may know about itself',
+  z.object({
+    thing: named(
+      'SelfThing',
+      'The thing that asks',
+      thing.extend({ policies: policies.describe('The policies that are attached') }),
+    ),
+    certificate: issuedCertificate,
+    policies: z.array(renderedPolicy).describe('Its policies, rendered for this thing'),
+    serverTime: timestamp.describe('The time of the server'),
+    links,
+  }),
+);

@@ -198,9 +198,7 @@ export const entitiesAnswer = named(
 export const actionsAnswer = named(
   'AuthzenActions',
   'Actions that were found',
-  z.object(
-    pageOf(named('AuthzenFoundAction', 'An action', z.object({ name: z.string().describe('The action') }))),
-  ),
+  z.object(pageOf(named('AuthzenFoundAction', 'An action', z.object({ name: z.string().describe('The action') })))),
 );
 
 export type Page = z.output<typeof page>;

@@ -35,6 +35,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
         config: { access: 'certificates:revoke', cost: 'heavy' },
         bodyLimit: bodyOctets,
         schema: {
+          operationId: 'createBulkRevocation',
           summary: 'Revoke every certificate that a filter selects; dryRun returns how many',
           tags,
           body: schema.bulkRequest,
@@ -58,6 +59,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
       {
         config: { access: 'certificates:read' },
         schema: {
+          operationId: 'getBulkRevocation',
           summary: 'The progress of a bulk revocation',
           tags,
           params: z.strictObject({ id: uuid.describe('The id of the bulk revocation') }),
