@@ -66,7 +66,7 @@ export async function buildApp({ config, services, clock, logger }: AppResources
   });
   await installDocs(app, programVersion());
   for (const routes of services.routes) await app.register(routes);
-  await app.register(docsRoutes());
+  await app.register(docsRoutes(programVersion()));
   return app;
 }
 

@@ -21,7 +21,7 @@ const newProxy = named(
     name: proxyName,
     sessions: z.boolean().default(false).describe('It holds sessions of devices, and will say what it enforces'),
   }),
-).meta({ examples: [{ name: 'edge-1' }] });
+).meta({ examples: [{ name: 'edge-1', sessions: true }] });
 const proxy = named(
   'Proxy',
   'An edge, and how far it has come',

@@ -139,14 +139,14 @@ const largestSafe = 2 ** 53 - 1;
 /** A schema that other people's programs read: what they cannot compile says nothing that they need. */
 function readable(schema: JsonObject, side: Side): JsonObject {
   const { additionalProperties: others, pattern, format, default: preset, minimum, maximum, ...rest } = schema;
-  const isTime = format === 'date-time' || format === 'uuid';
+  const isSaid = typeof format === 'string' && ['base64', 'date-time', 'uuid'].includes(format);
   return {
     ...rest,
     // Later versions answer more.
     ...(others === undefined || (others === false && side === 'output') ? {} : { additionalProperties: others }),
     ...(format === undefined ? {} : { format }),
     // A format says the same. Not every engine knows classes of Unicode.
-    ...(pattern === undefined || isTime || isForeign(pattern) ? {} : { pattern }),
+    ...(pattern === undefined || isSaid || isForeign(pattern) ? {} : { pattern }),
     // Go and Java have no literal for an object.
     ...(preset === undefined || isObject(preset) ? {} : { default: preset }),
     ...(minimum === undefined || minimum === -largestSafe ? {} : { minimum }),

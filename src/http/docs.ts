@@ -5,6 +5,7 @@ import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { DomainError } from '../errors.js';
 import { publish } from './api-document.js';
+import { logo, mountIndex } from './index-page.js';
 import { sendFailure } from './problems.js';
 import type { App } from './route.js';
 
@@ -20,7 +21,13 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Thingward', version, description, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
+      info: {
+        title: 'Thingward',
+        version,
+        description,
+        contact: { name: 'Thingward' },
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
       servers: [{ url: '/', description: 'The server that this document comes from' }],
       security: [],
       tags: Object.entries(tags).map(([name, about]) => ({ name, description: about })),
@@ -91,7 +98,7 @@ type Transformed = ReturnType<typeof jsonSchemaTransform>;
 
 /** The rest of a path is a parameter, which OpenAPI wants named. What a route sends is for {@link publish} to tell. */
 function complete({ schema, url: pattern }: Transformed, { config = {} }: RouteOptions): Transformed {
-  const url = pattern.replace(/\*$/, ':request');
+  const url = pattern.replace(/\*$/, ':rest');
   if (schema['hide']) return { schema, url };
   const { sends, takes } = config;
   const { params, ...rest } = schema as { params?: JsonSchema };
@@ -109,24 +116,25 @@ function complete({ schema, url: pattern }: Transformed, { config = {} }: RouteO
 type JsonSchema = { properties: Record<string, unknown>; required?: string[] };
 
 function renameRest({ properties: { '*': rest, ...others }, required, ...schema }: JsonSchema): JsonSchema {
-  const names = required?.map((name) => (name === '*' ? 'request' : name));
-  return { ...schema, properties: { ...others, request: rest }, ...(names ? { required: names } : {}) };
+  const names = required?.map((name) => (name === '*' ? 'rest' : name));
+  return { ...schema, properties: { ...others, rest }, ...(names ? { required: names } : {}) };
 }
 
 function describeAccess(route: RouteOptions): void {
   const access = route.config?.access;
   if (!route.schema || access === undefined) return;
-  if (access === 'public') {
-    route.schema.security = [];
-    return;
-  }
-  const scheme = security[access] ?? 'apiKey';
-  route.schema.security = [{ [scheme]: [] }];
-  if (scheme !== 'apiKey') return;
-  const { description: said } = route.schema;
-  const needs = `Needs the permission \`${access}\`.`;
+  const scheme = access === 'public' ? undefined : (security[access] ?? 'apiKey');
+  route.schema.security = scheme === undefined ? [] : [{ [scheme]: [] }];
+  const needs = scheme === 'apiKey' ? `Needs the permission \`${access}\`.` : credentials[access]!;
+  const said = route.schema.description;
   route.schema.description = said === undefined ? needs : `${said}\n\n${needs}`;
 }
+
+const credentials: Record<string, string> = {
+  public: 'Needs no credential in its head.',
+  enrollment: 'Needs an enrollment token.',
+  thing: 'Needs the access token of a device.',
+};
 
 // The page brings its own scripts and needs no others; the styles that it sets in code count as inline.
 const contentSecurityPolicy = [
@@ -141,8 +149,10 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** `/openapi.json`, and the same to read and try at `/docs`. */
-export function docsRoutes() {
+const icon = { type: 'image/svg+xml', content: logo };
+
+/** `/openapi.json`, the same to read and try at `/docs`, and `/`, which leads to both. */
+export function docsRoutes(version: string) {
   return async (app: App) => {
     await app.register(async (page) => {
       // Paths that lead out of the folder, and others that its server refuses in its own words.
@@ -155,9 +165,12 @@ export function docsRoutes() {
       await page.register(swaggerUi, {
         routePrefix: '/docs',
         uiConfig: { deepLinking: true },
+        theme: { title: 'Thingward', favicon: [{ ...icon, filename: 'thingward.svg', rel: 'icon', sizes: 'any' }] },
+        logo: { ...icon, href: '/', target: '_self' },
         staticCSP: contentSecurityPolicy,
       });
     });
+    mountIndex(app, version);
     app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger());
   };
 }

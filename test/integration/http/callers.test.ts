@@ -31,6 +31,7 @@ const inventory: Record<string, Access | Permission[]> = {
   'POST /ocsp': 'public',
   'GET /ocsp/{rest}': 'public',
   'GET /healthz': 'public',
+  'GET /': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'public',
   'POST /v1/accounts': 'accounts:write',
