@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { DomainError } from './errors.js';
 import { permissions, roles } from './access/permissions.js';
 import { cursorForm } from './log/cursor.js';
-import { nameOf, named } from './named.js';
+import { named } from './named.js';
 import { serialDigits } from './pki/serial-number.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
@@ -227,49 +226,6 @@ export const logCursor = z
   .regex(cursorForm, 'must be a cursor: epoch:position')
   .meta({ description: 'A place in the log: `epoch:position`', examples: ['0f8fad5b-d9cb-469f-a165-70867728950e:42'] });
 export const logPosition = z.int().describe('The position of the entry in the log');
-
-/** `?limit=&cursor=` of every list. */
-export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(1000).default(100).describe('The most items of a page'),
-  cursor: z.string().max(512).optional().describe('`nextCursor` of the page before'),
-});
-
-type Page<Item> = { items: Item[]; nextCursor?: string };
-
-export const page = <Item extends z.ZodType>(item: Item) =>
-  named(
-    `${nameOf(item)}Page`,
-    'A page of a list',
-    z.object({
-      items: z.array(item).describe('The items of this page'),
-      nextCursor: z.string().optional().describe('Send it as `cursor` for the next page; absent on the last page'),
-    }),
-  );
-
-/** A page out of one row more than was asked for; `keyOf` the last row shown is what the next page starts after. */
-export function pageOf<Row, Item>(
-  rows: Row[],
-  limit: number,
-  keyOf: (row: Row) => string,
-  toItem: (row: Row) => Item,
-): Page<Item> {
-  const shown = rows.slice(0, limit);
-  const items = shown.map(toItem);
-  const last = shown.at(-1);
-  return rows.length > limit && last
-    ? { items, nextCursor: Buffer.from(keyOf(last)).toString('base64url') }
-    : { items };
-}
-
-/** The key inside a cursor. @throws DomainError `invalid-request` unless it has the form that the list gives out. */
-export function readCursor(cursor: string | undefined, form: RegExp): string | undefined {
-  if (cursor === undefined) return undefined;
-  const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (!form.test(key)) throw new DomainError('invalid-request', 'cursor: send the nextCursor of this list unchanged');
-  return key;
-}
-
-export const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 function isOrdinary(text: string): boolean {
   const at = Date.parse(text);

@@ -1,7 +1,7 @@
 import { rfc3339 } from '../clock.js';
 import { originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
 import * as schema from './schema.js';
 import type { AccountService } from './service.js';
 
@@ -31,13 +31,15 @@ export function accountRoutes(service: AccountService) {
           operationId: 'listAccounts',
           summary: 'List accounts',
           tags: ['accounts'],
-          querystring: pageQuery,
+          querystring: schema.accountQuery,
           response: { 200: schema.accountPage },
         },
       },
-      async ({ query: { cursor, limit } }) => {
-        const rows = await service.list(readCursor(cursor, /^[a-z0-9-]+$/), limit + 1);
-        return pageOf(rows, limit, ({ name }) => name, toAccount);
+      async ({ query }) => {
+        const place = placeIn('accounts', query);
+        const rows = await service.list(query, spanOf(place, /^[a-z0-9-]+$/));
+        const total = await totalOf(query, (most) => service.count(query, most));
+        return { ...pageOf(rows, place, ({ name }) => name, toAccount), ...total };
       },
     );
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { named } from '../named.js';
-import { accountName, page, timestamp } from '../shapes.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
+import { accountName, timestamp } from '../shapes.js';
 
 const timeZone = z
   .string()
@@ -36,6 +37,11 @@ export const account = named(
   }),
 );
 export const accountPage = page(account);
+export const accountQuery = pageQuery.extend({
+  ...sortQuery(['name']),
+  ...totalQuery,
+  status: z.enum(['active', 'suspended']).optional().describe('Accounts of this status'),
+});
 export const accountParams = z.strictObject({ name: accountName });
 
 export type NewAccount = z.output<typeof newAccount>;

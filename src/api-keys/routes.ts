@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf, uuidForm } from '../paging.js';
 import * as schema from './schema.js';
 import type { ApiKeyService } from './service.js';
 
@@ -33,14 +33,17 @@ export function apiKeyRoutes(service: ApiKeyService) {
           operationId: 'listApiKeys',
           summary: 'List API keys',
           tags: ['api keys'],
-          querystring: pageQuery,
+          querystring: schema.apiKeyQuery,
           response: { 200: schema.apiKeyPage },
         },
       },
       async (request) => {
-        const { cursor, limit } = request.query;
-        const rows = await service.list(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
-        return pageOf(rows, limit, ({ id }) => id, present);
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`keys ${account}`, query);
+        const rows = await service.list(account, query, spanOf(place, uuidForm));
+        const total = await totalOf(query, (most) => service.count(account, query, most));
+        return { ...pageOf(rows, place, ({ id }) => id, present), ...total };
       },
     );
 

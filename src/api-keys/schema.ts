@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { named } from '../named.js';
-import { instant, page, permission, role, timestamp, uuid } from '../shapes.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
+import { instant, permission, role, timestamp, uuid } from '../shapes.js';
 
 const keyName = z
   .string()
@@ -59,6 +60,11 @@ export const apiKey = named(
   }),
 );
 export const apiKeyPage = page(apiKey);
+export const apiKeyQuery = pageQuery.extend({
+  ...sortQuery(['id']),
+  ...totalQuery,
+  role: role.optional().describe('Keys of this role'),
+});
 export const apiKeyParams = z.strictObject({ id: uuid.describe('The id of the key') });
 
 export type NewApiKey = z.output<typeof newApiKey>;

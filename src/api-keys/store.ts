@@ -7,6 +7,7 @@ import {
   type Role,
 } from '../access/permissions.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
+import { beyond, orderOf, type Span } from '../paging.js';
 
 /** An API key as stored, with the status of its account. */
 export type StoredApiKey = {
@@ -55,11 +56,15 @@ export function createApiKeyStore(db: Database) {
       return row ? toStoredApiKey(row) : undefined;
     },
 
-    async list(account: string, after: string | undefined, limit: number): Promise<StoredApiKey[]> {
+    count: (account: string, filter: Filter, most: number): Promise<number> =>
+      db.apiKey.count({ where: matching(account, filter), take: most }),
+
+    async list(account: string, filter: Filter, span: Span): Promise<StoredApiKey[]> {
+      const id = beyond(span);
       const rows = await db.apiKey.findMany({
-        where: { accountName: account, deletedAt: null, ...(after === undefined ? {} : { id: { gt: after } }) },
-        orderBy: { id: 'asc' },
-        take: limit,
+        where: { ...matching(account, filter), ...(id === undefined ? {} : { id }) },
+        orderBy: { id: orderOf(span) },
+        take: span.limit,
         include: withAccount,
       });
       return rows.map(toStoredApiKey);
@@ -91,6 +96,12 @@ export function createApiKeyStore(db: Database) {
       await tx.apiKey.update({ where: { id, accountName: account }, data: { deletedAt: at } });
     },
   };
+}
+
+type Filter = { role?: Role | undefined };
+
+function matching(account: string, { role }: Filter) {
+  return { accountName: account, deletedAt: null, ...(role === undefined ? {} : { role }) };
 }
 
 const isAmong = (listed: string[]) => (permission: Permission) => listed.includes(permission);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { named } from '../named.js';
+import { page, pageOf, pageQuery, placeIn, sortQuery, timeForm, totalOf, totalQuery } from '../paging.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
@@ -8,10 +9,6 @@ import {
   fingerprint,
   instant,
   outsideLists,
-  page,
-  pageOf,
-  pageQuery,
-  readCursor,
   serialNumber,
   thingName,
   timestamp,
@@ -38,11 +35,21 @@ const certificate = named(
   }),
 );
 const query = pageQuery.extend({
+  ...sortQuery(['serialNumber', 'notAfter']),
+  ...totalQuery,
   thing: thingName.optional().describe('Certificates of this thing'),
   status: status.optional().describe('Certificates of this status'),
   expiringBefore: instant.optional().describe('Certificates that expire before'),
+  expiringAfter: instant.optional().describe('Certificates that expire then or later'),
+  serialNumber: z
+    .string()
+    .regex(/^[0-9a-f]{1,40}$/, 'must be at most 40 lower-case hex digits')
+    .optional()
+    .meta({ description: 'Certificates whose serial numbers begin so', examples: ['2f9d0c41'] }),
 });
 const tags = ['certificates'];
+const serialForm = /^[0-9a-f]{40}$/;
+const timeOf = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
 
 /** The routes of `/v1/certificates`. */
 export function certificateRoutes(service: CertificateService) {
@@ -75,15 +82,24 @@ export function certificateRoutes(service: CertificateService) {
         },
       },
       async (request) => {
-        const { limit, cursor, thing, status: wanted, expiringBefore } = request.query;
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`certificates ${account}`, query);
+        const { limit, descending } = place;
+        const by = query.sort.endsWith('notAfter') ? 'notAfter' : 'serialNumber';
+        const after = place.after(...(by === 'notAfter' ? [timeForm, serialForm] : [serialForm]));
         const filter = {
-          thingName: thing,
-          status: wanted,
-          expiringBefore: expiringBefore === undefined ? undefined : new Date(expiringBefore),
+          thingName: query.thing,
+          status: query.status,
+          expiringBefore: timeOf(query.expiringBefore),
+          expiringAfter: timeOf(query.expiringAfter),
+          serialPrefix: query.serialNumber,
         };
-        const after = readCursor(cursor, /^[0-9a-f]{40}$/);
-        const rows = await service.list(grantee(request).account, filter, after, limit + 1);
-        return pageOf(rows, limit, (row) => row.serialNumber, present);
+        const rows = await service.list(account, filter, { by, after, descending, limit: limit + 1 });
+        const keysOf = ({ serialNumber: serial, notAfter }: ShownCertificate) =>
+          by === 'notAfter' ? [notAfter.toISOString(), serial] : serial;
+        const total = await totalOf(query, (most) => service.count(account, filter, most));
+        return { ...pageOf(rows, place, keysOf, present), ...total };
       },
     );
 

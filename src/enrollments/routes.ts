@@ -2,7 +2,7 @@ import { rfc3339 } from '../clock.js';
 import { requirePermissions, type Grantee } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
+import { pageOf, pageQuery, placeIn, spanOf, uuidForm } from '../paging.js';
 import * as schema from './schema.js';
 import type { EnrollmentService, ShownEnrollment } from './service.js';
 
@@ -45,9 +45,11 @@ export function enrollmentRoutes(service: EnrollmentService) {
         },
       },
       async (request) => {
-        const { cursor, limit } = request.query;
-        const rows = await service.list(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
-        return pageOf(rows, limit, ({ id }) => id, present);
+        const { account } = grantee(request);
+        const place = placeIn(`enrollments ${account}`, request.query);
+        const { after, limit } = spanOf(place, uuidForm);
+        const rows = await service.list(account, after, limit);
+        return pageOf(rows, place, ({ id }) => id, present);
       },
     );
 

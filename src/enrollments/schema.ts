@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { parseRange } from '../address.js';
 import { named } from '../named.js';
+import { page } from '../paging.js';
+import { page } from '../paging.js';
 import {
   attributeName,
   attributes,
   instant,
-  page,
   policyName,
   segmentName,
   thingType,

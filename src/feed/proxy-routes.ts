@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { named } from '../named.js';
+import { page, pageOf, pageQuery, placeIn, spanOf } from '../paging.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { logCursor, logPosition, mostInt, page, pageOf, pageQuery, readCursor, timestamp, uuid } from '../shapes.js';
+import { logCursor, logPosition, mostInt, timestamp, uuid } from '../shapes.js';
 import { followerView } from '../log/entries.js';
 import type { Proxies } from './proxies.js';
 
@@ -146,10 +147,10 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
         },
       },
       async (request) => {
-        const { limit, cursor } = request.query;
-        const after = readCursor(cursor, /^[A-Za-z0-9:._-]{1,128}$/) ?? '';
-        const rows = await proxies.list(grantee(request).account, after, limit + 1);
-        return pageOf(rows, limit, ({ name }) => name, present);
+        const { account } = grantee(request);
+        const place = placeIn(`proxies ${account}`, request.query);
+        const { after = '', limit } = spanOf(place, /^[A-Za-z0-9:._-]{1,128}$/);
+        return pageOf(await proxies.list(account, after, limit), place, ({ name }) => name, present);
       },
     );
 

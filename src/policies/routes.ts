@@ -2,7 +2,7 @@ import { rfc3339 } from '../clock.js';
 import { requirePermissions } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
 import type { PolicyPreview } from './preview.js';
 import * as schema from './schema.js';
 import type { PolicyService } from './service.js';
@@ -50,19 +50,23 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
           operationId: 'listPolicies',
           summary: 'List policies',
           tags,
-          querystring: pageQuery,
+          querystring: schema.policyQuery,
           response: { 200: schema.policyPage },
         },
       },
       async (request) => {
-        const { limit, cursor: after } = request.query;
-        const rows = await service.list(grantee(request).account, readCursor(after, /^[A-Za-z0-9_-]+$/), limit + 1);
-        return pageOf(
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`policies ${account}`, query);
+        const rows = await service.list(account, query, spanOf(place, /^[A-Za-z0-9_-]+$/));
+        const total = await totalOf(query, (most) => service.count(account, query, most));
+        const page = pageOf(
           rows,
-          limit,
+          place,
           ({ name }) => name,
           ({ name, activeVersion }) => ({ name, activeVersion }),
         );
+        return { ...page, ...total };
       },
     );
 
@@ -139,22 +143,19 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
           summary: 'List the versions of a policy, newest first',
           tags,
           params: schema.policyParams,
-          querystring: pageQuery,
+          querystring: schema.versionQuery,
           response: { 200: schema.versionPage },
         },
       },
       async (request) => {
         const { account } = grantee(request);
-        const { limit, cursor: after } = request.query;
+        const { query } = request;
         const { name } = await service.find(account, request.params.name);
-        const before = readCursor(after, /^[1-9]\d{0,8}$/);
-        const rows = await service.versions(
-          account,
-          name,
-          before === undefined ? undefined : Number(before),
-          limit + 1,
-        );
-        return pageOf(rows, limit, ({ version }) => String(version), describeVersion);
+        const place = placeIn(`versions ${account} ${name}`, query);
+        const { after, limit } = spanOf(place, /^[1-9]\d{0,8}$/);
+        const rows = await service.versions(account, name, after === undefined ? undefined : Number(after), limit);
+        const total = await totalOf(query, (most) => service.countVersions(account, name, most));
+        return { ...pageOf(rows, place, ({ version }) => String(version), describeVersion), ...total };
       },
     );
 

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { named } from '../named.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
 import {
   accountName,
   context,
   instant,
   mostInt,
-  page,
   policyName,
   thingName,
   thingType,
@@ -81,6 +81,13 @@ export const policyVersion = named(
 export const policyPage = page(
   named('PolicySummary', 'A policy, without its document', z.object({ name: policyName, activeVersion })),
 );
+
+export const policyQuery = pageQuery.extend({
+  ...sortQuery(['name']),
+  ...totalQuery,
+  namePrefix: z.string().max(64).optional().describe('Policies whose names begin so'),
+});
+export const versionQuery = pageQuery.extend(totalQuery);
 
 const finding = named(
   'PolicyFinding',

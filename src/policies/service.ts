@@ -196,6 +196,8 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
       return findVersion(account, name, version ?? (await find(account, name)).activeVersion);
     },
     list: store.list,
+    count: store.count,
+    countVersions: store.countVersions,
     versions: store.versions,
 
     /** @throws DomainError `unknown-policy` when the account lacks one of the names. */

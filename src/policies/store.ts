@@ -1,6 +1,7 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import type { PolicyDocument } from '../policy/document.js';
+import { beyond, orderOf, startsWith, type Named, type Span } from '../paging.js';
 
 /** A version of a policy, with who stored it and when. */
 export type StoredVersion = PolicyVersion & { createdAt: Date; createdBy: string };
@@ -77,13 +78,19 @@ export function createPolicyStore(db: Database, commit: Commit) {
         select: { name: true, activeVersion: true },
       }),
 
-    list: (account: string, after: string | undefined, limit: number) =>
+    list: (account: string, filter: Named, span: Span) =>
       db.policy.findMany({
-        where: { accountName: account, ...(after === undefined ? {} : { name: { gt: after } }) },
-        orderBy: { name: 'asc' },
-        take: limit,
+        where: { accountName: account, name: { ...startsWith(filter), ...beyond(span) } },
+        orderBy: { name: orderOf(span) },
+        take: span.limit,
         select: { name: true, activeVersion: true },
       }),
+
+    count: (account: string, filter: Named, most: number): Promise<number> =>
+      db.policy.count({ where: { accountName: account, name: startsWith(filter) }, take: most }),
+
+    countVersions: (account: string, name: string, most: number): Promise<number> =>
+      db.policyVersion.count({ where: { accountName: account, name }, take: most }),
 
     /** The active versions of the policies of these names that there are. */
     async activeNamed(account: string, names: readonly string[]): Promise<Map<string, PolicyVersion>> {

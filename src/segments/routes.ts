@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, readCursor } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
 import * as schema from './schema.js';
 import type { SegmentService } from './service.js';
 
@@ -42,10 +42,12 @@ export function segmentRoutes(service: SegmentService) {
         },
       },
       async (request) => {
-        const { limit, cursor } = request.query;
-        const after = readCursor(cursor, /^[A-Za-z0-9_-]+$/);
-        const rows = await service.list(grantee(request).account, after, limit + 1);
-        return pageOf(rows, limit, ({ name }) => name, present);
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`segments ${account}`, query);
+        const rows = await service.list(account, query, spanOf(place, /^[A-Za-z0-9_-]+$/));
+        const total = await totalOf(query, (most) => service.count(account, query, most));
+        return { ...pageOf(rows, place, ({ name }) => name, present), ...total };
       },
     );
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { named } from '../named.js';
-import { page, pageQuery, segmentName, thingName, timestamp } from '../shapes.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
+import { segmentName, thingName, timestamp } from '../shapes.js';
 
 const rules = z.array(z.union([z.string().max(1024), z.record(z.string(), z.unknown())])).max(256);
 const bandwidth = z
@@ -84,7 +85,11 @@ export const segment = named(
   }),
 );
 export const segmentPage = page(segment);
-export const segmentQuery = pageQuery;
+export const segmentQuery = pageQuery.extend({
+  ...sortQuery(['name']),
+  ...totalQuery,
+  namePrefix: z.string().max(64).optional().describe('Segments whose names begin so'),
+});
 export const segmentParams = z.strictObject({ name: segmentName });
 export const membershipParams = z.strictObject({ name: segmentName, thingName });
 export const membership = named(

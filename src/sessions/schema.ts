@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { named } from '../named.js';
-import { context, instant, logCursor, logPosition, page, pageQuery, session, thingName, uuid } from '../shapes.js';
+import { page, pageQuery } from '../paging.js';
+import { context, instant, logCursor, logPosition, session, thingName, uuid } from '../shapes.js';
 
 const word = z
   .string()

@@ -4,7 +4,8 @@ import type { ThingCaller } from '../access/caller.js';
 import { grantee, originOf, thingCaller } from '../http/request.js';
 import { presentSession, presentThing } from '../representations.js';
 import type { App } from '../http/route.js';
-import { pageOf, readCursor, thingNameForm, type inAws } from '../shapes.js';
+import { placeIn, timeForm, totalOf, uuidForm } from '../paging.js';
+import { thingNameForm, type inAws } from '../shapes.js';
 import * as schema from './schema.js';
 import type { ThingService } from './service.js';
 
@@ -37,21 +38,25 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
         schema: {
           operationId: 'listThings',
           summary: 'List things',
+          description: 'A page may be short or empty while there is more: continue until `nextCursor` is absent.',
           tags,
           querystring: schema.thingQuery,
           response: { 200: schema.thingPage },
         },
       },
       async (request) => {
-        const { limit, cursor, ...filter } = request.query;
-        const rows = await service.list(grantee(request).account, filter, readCursor(cursor, thingNameForm), limit + 1);
-        const page = pageOf(
-          rows,
-          limit,
-          ({ name }) => name,
-          (thing) => thing,
-        );
-        return { ...page, items: await presentAll(page.items) };
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`things ${account}`, query);
+        const { limit, descending } = place;
+        const by = query.sort.endsWith('createdAt') ? 'createdAt' : 'name';
+        const after = place.after(...(by === 'name' ? [thingNameForm] : [timeForm, uuidForm]));
+        const { things, next } = await service.list(account, query, { by, after, descending, limit });
+        return {
+          items: await presentAll(things),
+          ...(next ? { nextCursor: place.cursorAt(next) } : {}),
+          ...(await totalOf(query, (most) => service.count(account, query, most))),
+        };
       },
     );
 

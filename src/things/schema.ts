@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { named } from '../named.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
 import {
   attributeName,
   inAws,
   attributeValue,
   issuedCertificate,
   links,
-  page,
-  pageQuery,
   policyName,
   renderedPolicy,
   segmentName,
   session,
   thing,
   thingName,
+  thingNameForm,
   thingType,
   timestamp,
   uuid,
@@ -46,9 +46,20 @@ export const oneThing = named(
 );
 export const thingPage = page(fullThing);
 export const thingParams = z.strictObject({ name: thingName });
+const nameStart = z.string().regex(thingNameForm, 'must be 1 to 128 letters, digits, and : _ -');
 export const thingQuery = pageQuery.extend({
+  ...sortQuery(['name', 'createdAt']),
+  ...totalQuery,
+  namePrefix: nameStart.optional().meta({ description: 'Things whose names begin so', examples: ['pump-'] }),
+  search: nameStart.optional().meta({ description: 'Things whose names contain this; capitals do not matter', examples: ['17'] }),
+  attribute: z
+    .string()
+    .max(330)
+    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}=/, 'must be name=value')
+    .optional()
+    .meta({ description: 'Things with this attribute: `name=value`', examples: ['site=oslo'] }),
   thingType: thingType.optional(),
-  status: thingStatus.optional().describe('Things of this status; without it, all that are not deleted'),
+  status: thingStatus.optional().describe('Things of this status'),
   policy: policyName.optional().describe('Things that have this policy'),
   segment: segmentName.optional().describe('Things in this segment'),
   enrollment: uuid.optional().describe('Things that this enrollment created'),

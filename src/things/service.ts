@@ -71,6 +71,7 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
     },
 
     list: store.list,
+    count: store.count,
 
     /** Merges attributes: null takes one away. @throws DomainError `not-found`, `invalid-request` */
     patchAttributes: (
