@@ -18,7 +18,7 @@ export const totalQuery = {
 export const sortQuery = <const Key extends string>(keys: readonly [Key, ...Key[]]) => ({
   sort: z
     .enum([...keys, ...keys.map((key) => `-${key}` as const)])
-    .default(keys[0])
+    .default(keys[0] as never)
     .describe('The order; with a hyphen, backwards'),
 });
 
@@ -64,7 +64,10 @@ type Query = {
 export function placeIn(list: string, { limit, cursor, total: _, ...scope }: Query): Place {
   const said = Object.entries(scope).filter(([, value]) => value !== undefined);
   said.sort(([a], [b]) => (a < b ? -1 : 1));
-  const scopeMark = createHash('sha256').update(JSON.stringify([list, said])).digest('base64url').slice(0, 16);
+  const scopeMark = createHash('sha256')
+    .update(JSON.stringify([list, said]))
+    .digest('base64url')
+    .slice(0, 16);
   return {
     limit,
     descending: scope.sort?.startsWith('-') ?? false,

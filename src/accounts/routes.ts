@@ -38,7 +38,7 @@ export function accountRoutes(service: AccountService) {
       async ({ query }) => {
         const place = placeIn('accounts', query);
         const rows = await service.list(query, spanOf(place, /^[a-z0-9-]+$/));
-        const total = await totalOf(query, (most) => service.count(query, most));
+        const total = await totalOf(query, (most) => service.countMatching(query, most));
         return { ...pageOf(rows, place, ({ name }) => name, toAccount), ...total };
       },
     );

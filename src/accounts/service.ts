@@ -55,7 +55,7 @@ export function createAccountService(deps: Deps) {
     exists: async (name: string): Promise<boolean> => (await store.find(name)) !== null,
 
     list: store.list,
-    count: store.count,
+    countMatching: store.countMatching,
 
     /** Suspends or resumes an account; repeating it changes nothing. @throws DomainError `not-found`, `conflict` for `default` */
     async setStatus(name: string, status: 'active' | 'suspended', origin: Origin) {

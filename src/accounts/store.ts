@@ -28,7 +28,7 @@ export function createAccountStore(db: Database) {
       });
     },
 
-    count: ({ status }: Filter, most: number) =>
+    countMatching: ({ status }: Filter, most: number) =>
       db.account.count({ ...(status === undefined ? {} : { where: { status } }), take: most }),
 
     /** The account as it is now; undefined when nothing changed. */

@@ -42,7 +42,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
         const { account } = grantee(request);
         const place = placeIn(`keys ${account}`, query);
         const rows = await service.list(account, query, spanOf(place, uuidForm));
-        const total = await totalOf(query, (most) => service.count(account, query, most));
+        const total = await totalOf(query, (most) => service.countMatching(account, query, most));
         return { ...pageOf(rows, place, ({ id }) => id, present), ...total };
       },
     );

@@ -107,7 +107,7 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
     },
 
     list: store.list,
-    count: store.count,
+    countMatching: store.countMatching,
 
     /**
      * Ends a key at once. Its deleter needs what it holds, and the last owner key of an account stays.

@@ -56,7 +56,7 @@ export function createApiKeyStore(db: Database) {
       return row ? toStoredApiKey(row) : undefined;
     },
 
-    count: (account: string, filter: Filter, most: number): Promise<number> =>
+    countMatching: (account: string, filter: Filter, most: number): Promise<number> =>
       db.apiKey.count({ where: matching(account, filter), take: most }),
 
     async list(account: string, filter: Filter, span: Span): Promise<StoredApiKey[]> {

@@ -4,15 +4,7 @@ import { page, pageOf, pageQuery, placeIn, sortQuery, timeForm, totalOf, totalQu
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import {
-  anySerialNumber,
-  fingerprint,
-  instant,
-  outsideLists,
-  serialNumber,
-  thingName,
-  timestamp,
-} from '../shapes.js';
+import { anySerialNumber, fingerprint, instant, outsideLists, serialNumber, thingName, timestamp } from '../shapes.js';
 import type { CertificateService, ShownCertificate } from './service.js';
 
 const status = z.enum(['active', 'held', 'superseded', 'revoked', 'expired']);

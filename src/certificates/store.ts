@@ -49,7 +49,12 @@ export function createCertificateStore(db: Database) {
     },
 
     /** Found by an index in the order of the list, so that a late page costs what the first does. */
-    async list(account: string, filter: CertificateFilter, at: Date, span: CertificateSpan): Promise<HeldCertificate[]> {
+    async list(
+      account: string,
+      filter: CertificateFilter,
+      at: Date,
+      span: CertificateSpan,
+    ): Promise<HeldCertificate[]> {
       const { by, after, descending, limit } = span;
       const found = await db.$queryRaw<{ serial: string }[]>(sql`
         SELECT serial_number AS serial FROM certificates
@@ -116,9 +121,9 @@ function ofStatus(status: CertificateStatus, at: Date): Sql {
     case 'expired':
       return sql`AND revoked_at IS NULL AND not_after <= ${at}`;
     case 'superseded':
-      return sql`AND reason = 'superseded'`;
+      return sql`AND revoked_at IS NOT NULL AND reason = 'superseded'`;
     case 'held':
-      return sql`AND reason = 'certificateHold'`;
+      return sql`AND revoked_at IS NOT NULL AND reason = 'certificateHold'`;
     case 'revoked':
       return sql`AND revoked_at IS NOT NULL AND reason NOT IN ('superseded', 'certificateHold')`;
   }

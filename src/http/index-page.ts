@@ -44,7 +44,7 @@ export function mountIndex(app: App, version: string): void {
       void reply.header('vary', 'accept');
       if (!request.headers.accept?.includes('text/html')) return answer;
       const html = reply.type('text/html; charset=utf-8').header('content-security-policy', policy);
-      return html.serializer(String).send(page);
+      return html.serializer(String).send(page as never);
     },
   );
 }

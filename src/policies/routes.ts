@@ -59,7 +59,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         const { account } = grantee(request);
         const place = placeIn(`policies ${account}`, query);
         const rows = await service.list(account, query, spanOf(place, /^[A-Za-z0-9_-]+$/));
-        const total = await totalOf(query, (most) => service.count(account, query, most));
+        const total = await totalOf(query, (most) => service.countMatching(account, query, most));
         const page = pageOf(
           rows,
           place,

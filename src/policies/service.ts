@@ -196,7 +196,7 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
       return findVersion(account, name, version ?? (await find(account, name)).activeVersion);
     },
     list: store.list,
-    count: store.count,
+    countMatching: store.countMatching,
     countVersions: store.countVersions,
     versions: store.versions,
 

@@ -86,7 +86,7 @@ export function createPolicyStore(db: Database, commit: Commit) {
         select: { name: true, activeVersion: true },
       }),
 
-    count: (account: string, filter: Named, most: number): Promise<number> =>
+    countMatching: (account: string, filter: Named, most: number): Promise<number> =>
       db.policy.count({ where: { accountName: account, name: startsWith(filter) }, take: most }),
 
     countVersions: (account: string, name: string, most: number): Promise<number> =>

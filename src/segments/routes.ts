@@ -46,7 +46,7 @@ export function segmentRoutes(service: SegmentService) {
         const { account } = grantee(request);
         const place = placeIn(`segments ${account}`, query);
         const rows = await service.list(account, query, spanOf(place, /^[A-Za-z0-9_-]+$/));
-        const total = await totalOf(query, (most) => service.count(account, query, most));
+        const total = await totalOf(query, (most) => service.countMatching(account, query, most));
         return { ...pageOf(rows, place, ({ name }) => name, present), ...total };
       },
     );

@@ -92,7 +92,7 @@ export function createSegmentService({ store, clock, audit, log }: Deps) {
 
     get,
     list: store.list,
-    count: store.count,
+    countMatching: store.countMatching,
 
     /** @throws DomainError `unknown-segment` when the account lacks it. */
     async requireKnown(account: string, name: string): Promise<void> {

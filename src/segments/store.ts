@@ -53,7 +53,7 @@ export function createSegmentStore(db: Database, commit: Commit) {
       return row ? toStoredSegment(row) : undefined;
     },
 
-    count: (account: string, filter: Named, most: number): Promise<number> =>
+    countMatching: (account: string, filter: Named, most: number): Promise<number> =>
       db.segment.count({ where: { accountName: account, name: startsWith(filter) }, take: most }),
 
     async list(account: string, filter: Named, span: Span): Promise<StoredSegment[]> {

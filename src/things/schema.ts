@@ -51,7 +51,9 @@ export const thingQuery = pageQuery.extend({
   ...sortQuery(['name', 'createdAt']),
   ...totalQuery,
   namePrefix: nameStart.optional().meta({ description: 'Things whose names begin so', examples: ['pump-'] }),
-  search: nameStart.optional().meta({ description: 'Things whose names contain this; capitals do not matter', examples: ['17'] }),
+  search: nameStart
+    .optional()
+    .meta({ description: 'Things whose names contain this; capitals do not matter', examples: ['17'] }),
   attribute: z
     .string()
     .max(330)

@@ -43,7 +43,12 @@ export function createThingSearch(db: Database, budget = mostExamined) {
     ${enrollment === undefined ? none : sql`AND enrollment_id = ${enrollment}::uuid`}
     ${namePrefix === undefined ? none : between(namePrefix)}`;
 
-  const examined = (account: string, filter: ThingFilter, { by, after, descending }: ThingSpan, most: number): Sql => sql`
+  const examined = (
+    account: string,
+    filter: ThingFilter,
+    { by, after, descending }: ThingSpan,
+    most: number,
+  ): Sql => sql`
     SELECT id, name, created_at, thing_type, status, deleted_at, attributes FROM things
     WHERE ${narrowing(account, filter)} ${after === undefined ? none : beyond(by, after, descending)}
     ORDER BY ${orders[by][descending ? 'desc' : 'asc']} LIMIT ${most}`;
@@ -90,8 +95,7 @@ const between = (prefix: string): Sql =>
   sql`AND name COLLATE "C" >= ${prefix} AND name COLLATE "C" < ${prefix + lastCharacter}`;
 
 function beyond(by: ThingOrder, [key, id]: string[], descending: boolean): Sql {
-  if (by === 'name')
-    return descending ? sql`AND name COLLATE "C" < ${key}` : sql`AND name COLLATE "C" > ${key}`;
+  if (by === 'name') return descending ? sql`AND name COLLATE "C" < ${key}` : sql`AND name COLLATE "C" > ${key}`;
   return descending
     ? sql`AND (created_at, id) < (${key}::timestamptz, ${id}::uuid)`
     : sql`AND (created_at, id) > (${key}::timestamptz, ${id}::uuid)`;

@@ -94,7 +94,7 @@ export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
       access: 'authorize:query',
       schema: {
         operationId: 'authorizeAwsConnection',
-        
+
         summary: "The answer of an AWS IoT custom authorizer; the key has to be made 'bearer'",
         tags: ['integrations'],
         querystring: z.looseObject({

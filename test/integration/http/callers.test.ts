@@ -64,6 +64,7 @@ const inventory: Record<string, Access | Permission[]> = {
   'GET /v1/revocations/snapshot.jws': 'revocations:read',
   'GET /v1/revocations/stream': 'revocations:read',
   'GET /v1/audit': 'audit:read',
+  'GET /v1/audit/export': 'audit:read',
   'GET /v1/decisions': 'audit:read',
   'POST /v1/policies': 'policies:write',
   'GET /v1/policies': 'policies:read',
