@@ -1,6 +1,6 @@
 /** The nevers of docs/architecture.md, as far as imports show them; test/unit/nevers.test.ts has the rest. */
 const features =
-  'accounts|api-keys|audit|authorize|aws|certificates|decisions|edge-feed|enrollments|feed|issuers|lists|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens';
+  'accounts|api-keys|audit|authorize|aws|certificates|decisions|edge-feed|enrollments|feed|idempotency|issuers|lists|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

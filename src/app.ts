@@ -13,6 +13,7 @@ import { installCallers } from './http/callers.js';
 import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
+import { installIdempotency } from './http/idempotency.js';
 import { createRateLimiter } from './http/rate-limiter.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
 import type { App } from './http/route.js';
@@ -64,6 +65,7 @@ export async function buildApp({ config, services, clock, logger }: AppResources
     rates: createRateLimiter(config.requestsPerSecond, clock),
     turns: createTurns(),
   });
+  installIdempotency(app, services.idempotency);
   await installDocs(app, programVersion());
   for (const routes of services.routes) await app.register(routes);
   await app.register(docsRoutes(programVersion()));

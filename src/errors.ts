@@ -37,6 +37,10 @@ export type ErrorCode =
   | 'unsupported-media-type'
   | 'unsupported-token-type'
   | 'upstream-away'
+  | 'idempotency-in-progress'
+  | 'idempotency-mismatch'
+  | 'policy-in-use'
+  | 'precondition-failed'
   | 'internal';
 
 /** Members that a problem document may carry besides the standard ones. */

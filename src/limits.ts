@@ -9,6 +9,7 @@ export const mostOfAccount = {
   versionsOfPolicy: 10_000,
   segments: 10_000,
   sessions: 200_000,
+  idempotencyKeys: 10_000,
 } as const;
 
 /** How many sessions one edge may report. */

@@ -10,6 +10,7 @@ import { createEdgeFeed } from './edge-feed/feature.js';
 import { createEnrollments } from './enrollments/feature.js';
 import { createFeed } from './feed/feature.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
+import { createIdempotency } from './idempotency/feature.js';
 import { createIssuers } from './issuers/feature.js';
 import { createLists } from './lists/feature.js';
 import { appendLog } from './log/append.js';
@@ -84,6 +85,8 @@ export function createServices(foundations: Foundations) {
   const sessions = createSessions({ ...shared, decisions: decisions.verbs, feed: feed.verbs });
   const revocation = createRevocation({ ...shared, tokens: tokens.verbs, inAws: (name) => aws.verbs.follows(name) });
 
+  const idempotency = createIdempotency(ledger);
+
   // Mirrors: the same, elsewhere.
   const aws = createAws({
     ...shared,
@@ -122,7 +125,7 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions];
+  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,
@@ -142,6 +145,7 @@ export function createServices(foundations: Foundations) {
     authorize: authorize.verbs,
     aws: aws.verbs,
     enrollments: enrollments.verbs,
+    idempotency: idempotency.verbs,
     feed: { ...feed.verbs, edges: edgeFeed.verbs.stream },
     lists: lists.verbs,
     tokens: tokens.verbs,

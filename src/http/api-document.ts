@@ -46,6 +46,15 @@ const meanings: Record<string, string> = {
   '204': 'Done; there is nothing to say',
 };
 
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'A request that is repeated with this key within 24 hours gets the first answer, if that was 2xx',
+  schema: { type: 'string', minLength: 22, maxLength: 200 },
+  example: '0f8fad5b-d9cb-469f-a165-70867728950e',
+};
+
 type Media = { type: string; about: string };
 
 /** An operation that says what it answers, whatever it answers, and that any problem may come instead. */
@@ -58,7 +67,13 @@ function complete({
 }: JsonObject): JsonObject {
   const answers = sends ? { '200': octetsOf(sends as Media) } : mapValues(responses as JsonObject, withMeaning);
   const body = takes ? { required: true, ...octetsOf(takes as Media) } : requestBody && optionalOf(requestBody as Body);
-  return { ...operation, ...(body ? { requestBody: body } : {}), responses: { ...answers, ...problems } };
+  const heads = [...(parameters as Json[]), ...(keeps ? [idempotencyKey] : [])];
+  return {
+    ...operation,
+    ...(heads.length > 0 ? { parameters: heads } : {}),
+    ...(body ? { requestBody: body } : {}),
+    responses: { ...answers, ...problems },
+  };
 }
 
 function octetsOf({ type, about }: Media): JsonObject {

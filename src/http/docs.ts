@@ -5,6 +5,7 @@ import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { DomainError } from '../errors.js';
 import { publish } from './api-document.js';
+import { keepsAnswers } from './idempotency.js';
 import { logo, mountIndex } from './index-page.js';
 import { sendFailure } from './problems.js';
 import type { App } from './route.js';
@@ -97,7 +98,7 @@ const problem = {
 type Transformed = ReturnType<typeof jsonSchemaTransform>;
 
 /** The rest of a path is a parameter, which OpenAPI wants named. What a route sends is for {@link publish} to tell. */
-function complete({ schema, url: pattern }: Transformed, { config = {} }: RouteOptions): Transformed {
+function complete({ schema, url: pattern }: Transformed, { method, config = {} }: RouteOptions): Transformed {
   const url = pattern.replace(/\*$/, ':rest');
   if (schema['hide']) return { schema, url };
   const { sends, takes } = config;
@@ -108,6 +109,7 @@ function complete({ schema, url: pattern }: Transformed, { config = {} }: RouteO
       ...(params ? { params: url === pattern ? params : renameRest(params) } : {}),
       ...(sends ? { 'x-sends': sends } : {}),
       ...(takes ? { 'x-takes': takes } : {}),
+      ...(keepsAnswers({ method, config }) ? { 'x-keeps-answers': true } : {}),
     },
     url,
   };

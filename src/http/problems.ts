@@ -44,6 +44,10 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'unsupported-token-type': { status: 400, title: 'This kind of token cannot be revoked' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
   'upstream-away': { status: 502, title: 'The service behind the edge does not answer' },
+  'idempotency-in-progress': { status: 409, title: 'The same request is still under way' },
+  'idempotency-mismatch': { status: 422, title: 'The Idempotency-Key belongs to another request' },
+  'policy-in-use': { status: 409, title: 'The policy is in use' },
+  'precondition-failed': { status: 412, title: 'The object has changed' },
   internal: { status: 500, title: 'The server failed' },
 };
 

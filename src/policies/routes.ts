@@ -73,7 +73,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/lint',
       {
-        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
+        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy', makesNothing: true },
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
@@ -93,7 +93,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/simulate',
       {
-        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
+        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy', makesNothing: true },
         bodyLimit: documentBytes,
         schema: {
           operationId: 'simulatePolicies',

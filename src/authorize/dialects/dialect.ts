@@ -65,7 +65,7 @@ export function mountDialect<Body extends z.ZodType, Asked, Decided>(
   app.route({
     url,
     method,
-    config: { access, needs, cost, ...(load === undefined ? {} : { load }) },
+    config: { access, needs, cost, makesNothing: true, ...(load === undefined ? {} : { load }) },
     ...(bodyLimit === undefined ? {} : { bodyLimit }),
     schema: { ...schema, ...(body === undefined ? {} : { body: documented ?? body }) },
     ...(documented === undefined ? {} : { validatorCompiler: reading(body) }),
