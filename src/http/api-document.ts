@@ -61,8 +61,10 @@ type Media = { type: string; about: string };
 function complete({
   'x-sends': sends,
   'x-takes': takes,
+  'x-keeps-answers': keeps,
   requestBody,
   responses,
+  parameters = [],
   ...operation
 }: JsonObject): JsonObject {
   const answers = sends ? { '200': octetsOf(sends as Media) } : mapValues(responses as JsonObject, withMeaning);

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createIdempotencyStore } from '../../../src/idempotency/store.js';
@@ -112,7 +112,7 @@ describe.each(databaseKinds)('Idempotency-Key on %s', (kind) => {
 describe.runIf(inject('postgresUrl') !== '')('Idempotency-Key over two instances', () => {
   it('carries a request out once, whichever instance gets it, and again when its instance was killed in the middle', async () => {
     const database = await freshDatabase('postgresql');
-    const ownerKey = `twk_${'k'.repeat(43)}`;
+    const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
     const settings = { ...database.settings, THINGWARD_OWNER_KEY: ownerKey };
     const server = await startServer('postgresql', settings);
     const other = await startProgram({
@@ -137,7 +137,7 @@ describe.runIf(inject('postgresUrl') !== '')('Idempotency-Key over two instances
       // The other instance claims the request, and then waits for a lock.
       const key = randomUUID();
       await blocker.query('BEGIN');
-      await blocker.query("SELECT 1 FROM accounts WHERE name = 'default' FOR UPDATE");
+      await blocker.query('LOCK TABLE api_keys IN SHARE MODE');
       const lost = askOther(key).then(
         () => 'answered',
         () => 'lost',
