@@ -16,6 +16,7 @@ import { refuseDoubtfulFraming } from './http/framing.js';
 import { installIdempotency } from './http/idempotency.js';
 import { createRateLimiter } from './http/rate-limiter.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
+import { installPreconditions } from './http/preconditions.js';
 import type { App } from './http/route.js';
 import { createTurns } from './http/turns.js';
 import type { Services } from './services.js';
@@ -65,6 +66,7 @@ export async function buildApp({ config, services, clock, logger }: AppResources
     rates: createRateLimiter(config.requestsPerSecond, clock),
     turns: createTurns(),
   });
+  installPreconditions(app);
   installIdempotency(app, services.idempotency);
   await installDocs(app, programVersion());
   for (const routes of services.routes) await app.register(routes);

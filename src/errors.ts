@@ -50,6 +50,8 @@ export type ErrorExtras = {
   error?: string;
   errors?: object[];
   count?: number;
+  /** What uses an object. */
+  users?: string[];
   links?: Record<string, string>;
 };
 

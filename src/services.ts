@@ -117,7 +117,7 @@ export function createServices(foundations: Foundations) {
   });
   const things = createThings({
     ...shared,
-    requirePolicies: policies.verbs.requireKnown,
+    holdPolicies: policies.verbs.hold,
     createReenroll: enrollments.verbs.createReenroll,
     inAws: aws.verbs.statusesOf,
     sessionsOf: sessions.verbs.ofThing,

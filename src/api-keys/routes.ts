@@ -4,7 +4,7 @@ import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { pageOf, placeIn, spanOf, totalOf, uuidForm } from '../paging.js';
 import * as schema from './schema.js';
-import type { ApiKeyService } from './service.js';
+import { keyTag, type ApiKeyService } from './service.js';
 
 /** The routes of `/v1/api-keys`. */
 export function apiKeyRoutes(service: ApiKeyService) {
@@ -59,13 +59,38 @@ export function apiKeyRoutes(service: ApiKeyService) {
           response: { 200: schema.apiKey },
         },
       },
-      async (request) => present(await service.get(grantee(request).account, request.params.id)),
+      async (request, reply) => {
+        const key = await service.get(grantee(request).account, request.params.id);
+        void reply.header('etag', keyTag(key));
+        return present(key);
+      },
+    );
+
+    app.patch(
+      '/v1/api-keys/:id',
+      {
+        config: { access: 'keys:write', conditional: true },
+        schema: {
+          operationId: 'updateApiKey',
+          summary: 'Change the name, description or expiry of an API key (merge patch)',
+          description: 'Whoever changes a key needs everything that the key may do. What it may do stays as it is.',
+          tags: ['api keys'],
+          params: schema.apiKeyParams,
+          body: schema.apiKeyPatch,
+          response: { 200: schema.apiKey },
+        },
+      },
+      async (request, reply) => {
+        const key = await service.change(grantee(request), request.params.id, request.body, originOf(request));
+        void reply.header('etag', keyTag(key));
+        return present(key);
+      },
     );
 
     app.delete(
       '/v1/api-keys/:id',
       {
-        config: { access: 'keys:write' },
+        config: { access: 'keys:write', conditional: true },
         schema: {
           operationId: 'deleteApiKey',
           summary: 'Delete an API key',
@@ -86,6 +111,7 @@ function present({
   account: _account,
   accountStatus: _status,
   name,
+  description,
   role,
   promises,
   expiresAt,
@@ -96,6 +122,7 @@ function present({
     ...key,
     ...promises,
     ...(name === null ? {} : { name }),
+    ...(description === null ? {} : { description }),
     ...(role === null ? {} : { role }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     createdAt: rfc3339(createdAt),

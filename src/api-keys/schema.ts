@@ -16,6 +16,12 @@ const promises = <Flag extends z.ZodType>(flag: Flag) => ({
   inUrl: flag.describe('It may be sent as `?key=` to /integrations; needs authorize:query as the only permission'),
 });
 const permissions = z.array(permission);
+const keyDescription = z
+  .string()
+  .min(1)
+  .max(1000)
+  .regex(/^[ -~\u00a0-\uffff]+$/, 'must have no control characters')
+  .meta({ description: 'More about the key, in your words', examples: ['Reads the fleet for the dashboard'] });
 
 export const newApiKey = named(
   'NewApiKey',
@@ -23,6 +29,7 @@ export const newApiKey = named(
   z
     .strictObject({
       name: keyName.optional(),
+      description: keyDescription.optional(),
       role: role.optional(),
       permissions: permissions.min(1).max(50).optional().describe('Single permissions instead of a role'),
       ...promises(z.boolean().default(false)),
@@ -51,6 +58,7 @@ export const apiKey = named(
   z.object({
     id: uuid.describe('The id of the key'),
     name: keyName.optional(),
+    description: keyDescription.optional(),
     role: role.optional(),
     permissions: permissions.describe('What the key may do at present'),
     ...promises(z.boolean()),
@@ -59,6 +67,19 @@ export const apiKey = named(
     createdBy: z.string().describe('Who created the key'),
   }),
 );
+/** A merge patch (RFC 7396): null takes a member away. */
+export const apiKeyPatch = named(
+  'ApiKeyPatch',
+  'A merge patch (RFC 7396) of a key; null takes a member away',
+  z.strictObject({
+    name: keyName.nullable().optional().describe('What the key is for'),
+    description: keyDescription.nullable().optional().describe('More about the key'),
+    expiresAt: instant
+      .nullable()
+      .optional()
+      .describe('When the key ends, not later than the key of whoever changes it'),
+  }),
+).meta({ examples: [{ name: 'wallboard', description: 'Reads the fleet for the hall' }] });
 export const apiKeyPage = page(apiKey);
 export const apiKeyQuery = pageQuery.extend({
   ...sortQuery(['id']),
@@ -67,4 +88,5 @@ export const apiKeyQuery = pageQuery.extend({
 });
 export const apiKeyParams = z.strictObject({ id: uuid.describe('The id of the key') });
 
+export type ApiKeyPatch = z.output<typeof apiKeyPatch>;
 export type NewApiKey = z.output<typeof newApiKey>;

@@ -13,6 +13,7 @@ import { beyond, orderOf, type Span } from '../paging.js';
 export type StoredApiKey = {
   id: string;
   name: string | null;
+  description: string | null;
   account: string;
   accountStatus: string;
   role: Role | null;
@@ -92,6 +93,15 @@ export function createApiKeyStore(db: Database) {
         },
       }),
 
+    async describe(
+      tx: Transaction,
+      account: string,
+      id: string,
+      { name, description, expiresAt }: Pick<StoredApiKey, 'name' | 'description' | 'expiresAt'>,
+    ): Promise<void> {
+      await tx.apiKey.update({ where: { id, accountName: account }, data: { name, description, expiresAt } });
+    },
+
     async delete(tx: Transaction, account: string, id: string, at: Date): Promise<void> {
       await tx.apiKey.update({ where: { id, accountName: account }, data: { deletedAt: at } });
     },
@@ -110,10 +120,11 @@ type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & 
 
 function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
   const present = roles.find((known) => known === role);
-  const { id, name, expiresAt, createdAt, createdBy } = row;
+  const { id, name, description, expiresAt, createdAt, createdBy } = row;
   return {
     id,
     name,
+    description,
     account: accountName,
     accountStatus: account.status,
     role: present ?? null,

@@ -55,6 +55,15 @@ const idempotencyKey = {
   example: '0f8fad5b-d9cb-469f-a165-70867728950e',
 };
 
+const ifMatch = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'Change the object only if its ETag is still one of these; 412 otherwise',
+  schema: { type: 'string', maxLength: 1024 },
+  example: '"n4bQgYhMfWWaL-qgxVrQFa"',
+};
+
 type Media = { type: string; about: string };
 
 /** An operation that says what it answers, whatever it answers, and that any problem may come instead. */
@@ -62,6 +71,7 @@ function complete({
   'x-sends': sends,
   'x-takes': takes,
   'x-keeps-answers': keeps,
+  'x-conditional': conditional,
   requestBody,
   responses,
   parameters = [],
@@ -69,7 +79,7 @@ function complete({
 }: JsonObject): JsonObject {
   const answers = sends ? { '200': octetsOf(sends as Media) } : mapValues(responses as JsonObject, withMeaning);
   const body = takes ? { required: true, ...octetsOf(takes as Media) } : requestBody && optionalOf(requestBody as Body);
-  const heads = [...(parameters as Json[]), ...(keeps ? [idempotencyKey] : [])];
+  const heads = [...(parameters as Json[]), ...(keeps ? [idempotencyKey] : []), ...(conditional ? [ifMatch] : [])];
   return {
     ...operation,
     ...(heads.length > 0 ? { parameters: heads } : {}),

@@ -7,6 +7,7 @@ import { DomainError } from '../errors.js';
 import { publish } from './api-document.js';
 import { keepsAnswers } from './idempotency.js';
 import { logo, mountIndex } from './index-page.js';
+import { isConditional } from './preconditions.js';
 import { sendFailure } from './problems.js';
 import type { App } from './route.js';
 
@@ -110,6 +111,7 @@ function complete({ schema, url: pattern }: Transformed, { method, config = {} }
       ...(sends ? { 'x-sends': sends } : {}),
       ...(takes ? { 'x-takes': takes } : {}),
       ...(keepsAnswers({ method, config }) ? { 'x-keeps-answers': true } : {}),
+      ...(isConditional({ method, config }) ? { 'x-conditional': true } : {}),
     },
     url,
   };

@@ -4,7 +4,7 @@ import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { timestamp } from '../shapes.js';
-import type { IssuerService } from './service.js';
+import { issuerTag, type IssuerService } from './service.js';
 
 const id = z
   .string()
@@ -45,7 +45,7 @@ const change = named(
 ).meta({ examples: [{ listMaxAge: 300 }] });
 
 /** The authorities of an account, and how their lists are made. */
-export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' | 'urlsOf'>) {
+export function issuerRoutes(service: Pick<IssuerService, 'list' | 'get' | 'configure' | 'urlsOf'>) {
   type Stored = Awaited<ReturnType<typeof service.list>>[number];
 
   const present = ({ id: issuerId, kind, notBefore, notAfter, ...rest }: Stored): z.output<typeof issuer> => ({
@@ -76,10 +76,29 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
       async (request) => ({ items: (await service.list(grantee(request).account)).map(present) }),
     );
 
+    app.get(
+      '/v1/issuers/:id',
+      {
+        config: { access: 'certificates:read' },
+        schema: {
+          operationId: 'getIssuer',
+          summary: 'Read a certificate authority',
+          tags: ['issuers'],
+          params: z.strictObject({ id }),
+          response: { 200: issuer },
+        },
+      },
+      async (request, reply) => {
+        const found = await service.get(grantee(request).account, request.params.id);
+        void reply.header('etag', issuerTag(found));
+        return present(found);
+      },
+    );
+
     app.patch(
       '/v1/issuers/:id',
       {
-        config: { access: 'issuers:write' },
+        config: { access: 'issuers:write', conditional: true },
         schema: {
           operationId: 'updateIssuer',
           summary: 'Change how an authority publishes what it revoked',
@@ -89,10 +108,12 @@ export function issuerRoutes(service: Pick<IssuerService, 'list' | 'configure' |
           response: { 200: issuer },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const given = Object.entries(request.body).filter(([, value]) => value !== undefined);
         const wanted = Object.fromEntries(given) as Parameters<IssuerService['configure']>[2];
-        return present(await service.configure(grantee(request).account, request.params.id, wanted, originOf(request)));
+        const changed = await service.configure(grantee(request).account, request.params.id, wanted, originOf(request));
+        void reply.header('etag', issuerTag(changed));
+        return present(changed);
       },
     );
   };

@@ -1,15 +1,17 @@
+import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { requirePermissions } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
+import type { PolicyDeletion } from './deletion.js';
 import type { PolicyPreview } from './preview.js';
 import * as schema from './schema.js';
 import type { PolicyService } from './service.js';
 
 const tags = ['policies'];
 
-type Deps = { service: PolicyService; preview: PolicyPreview; cursor(): string };
+type Deps = { service: PolicyService; deletion: PolicyDeletion; preview: PolicyPreview; cursor(): string };
 
 // A document is read by the service, which names the statement that is wrong; its schema stands here for readers.
 const asItIs = () => () => true;
@@ -22,7 +24,7 @@ const describeVersion = ({ createdAt, ...version }: { version: number; createdAt
 });
 
 /** The routes of `/v1/policies`. */
-export function policyRoutes({ service, preview, cursor }: Deps) {
+export function policyRoutes({ service, deletion, preview, cursor }: Deps) {
   return async (app: App) => {
     app.post(
       '/v1/policies',
@@ -125,12 +127,31 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
           response: { 200: schema.policy },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
         const { name, activeVersion } = await service.find(account, request.params.name);
         const { document } = await service.findVersion(account, name, activeVersion);
         const versions = await service.versions(account, name, undefined, shownVersions);
+        void reply.header('etag', await deletion.tagOf(account, name));
         return { name, activeVersion, document, versions: versions.map(describeVersion) };
+      },
+    );
+
+    app.delete(
+      '/v1/policies/:name',
+      {
+        config: { access: 'policies:write', conditional: true },
+        schema: {
+          operationId: 'deletePolicy',
+          summary: 'Delete a policy that nothing uses, with all of its versions',
+          tags,
+          params: schema.policyParams,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        await deletion.delete(grantee(request).account, request.params.name, originOf(request));
+        return reply.code(204).send(null);
       },
     );
 

@@ -45,6 +45,47 @@ export function createPolicyStore(db: Database, commit: Commit) {
 
     insertVersion,
 
+    /** The active and the newest version of a policy. */
+    async place(account: string, name: string): Promise<{ activeVersion: number; newestVersion: number } | undefined> {
+      const [row] = await db.$queryRaw<{ activeVersion: number; newestVersion: number }[]>(sql`
+        SELECT p.active_version AS "activeVersion", max(v.version) AS "newestVersion"
+        FROM policies p JOIN policy_versions v ON v.account_name = p.account_name AND v.name = p.name
+        WHERE p.account_name = ${account} AND p.name = ${name} GROUP BY p.active_version`);
+      return row;
+    },
+
+    /** Some of the things and enrollments that have a locked policy, or may still give it to a thing. */
+    async usersOf(tx: Transaction, account: string, name: string, at: Date, most: number): Promise<string[]> {
+      const rows = await tx.$queryRaw<{ user: string }[]>(sql`
+        (SELECT 'thing:' || name AS "user" FROM things
+          WHERE account_name = ${account} AND policies @> ARRAY[${name}] AND deleted_at IS NULL LIMIT ${most})
+        UNION ALL
+        (SELECT 'enrollment:' || id AS "user" FROM enrollments
+          WHERE account_name = ${account} AND policies @> ARRAY[${name}] AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > ${at}) LIMIT ${most})
+        LIMIT ${most}`);
+      return rows.map(({ user }) => user);
+    },
+
+    /** Locks policies that a thing is to have, until the transaction ends. Returns those that there are. */
+    async hold(tx: Transaction, account: string, names: string[]): Promise<string[]> {
+      const rows = await tx.$queryRaw<{ name: string }[]>(sql`
+        SELECT name FROM policies WHERE account_name = ${account} AND name = ANY(${names}::text[]) ORDER BY name FOR KEY SHARE`);
+      return rows.map(({ name }) => name);
+    },
+
+    /** Whether AWS has the policies of an account too. */
+    async isMirrored(tx: Transaction, account: string): Promise<boolean> {
+      return (await tx.awsMirror.count({ where: { accountName: account, mode: { not: 'off' } } })) > 0;
+    },
+
+    /** Deletes a policy with its versions, and what remembers its mirror. */
+    async delete(tx: Transaction, account: string, name: string): Promise<void> {
+      await tx.awsSaga.deleteMany({ where: { accountName: account, policy: name } });
+      await tx.policyVersion.deleteMany({ where: { accountName: account, name } });
+      await tx.policy.delete({ where: { accountName_name: { accountName: account, name } } });
+    },
+
     /** The policy, locked until the transaction ends, with its newest version. */
     async lock(
       tx: Transaction,

@@ -126,7 +126,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
     app.delete(
       '/v1/things/:name',
       {
-        config: { access: 'certificates:revoke' },
+        config: { access: 'certificates:revoke', conditional: true },
         schema: {
           operationId: 'deleteThing',
           summary: 'Delete a thing and revoke everything that belongs to it; its name is free after its last notAfter',

@@ -4,7 +4,7 @@ import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
 import * as schema from './schema.js';
-import type { SegmentService } from './service.js';
+import { segmentTag, type SegmentService } from './service.js';
 
 const tags = ['segments'];
 
@@ -63,13 +63,17 @@ export function segmentRoutes(service: SegmentService) {
           response: { 200: schema.segment },
         },
       },
-      async (request) => present(await service.get(grantee(request).account, request.params.name)),
+      async (request, reply) => {
+        const segment = await service.get(grantee(request).account, request.params.name);
+        void reply.header('etag', segmentTag(segment));
+        return present(segment);
+      },
     );
 
     app.patch(
       '/v1/segments/:name',
       {
-        config: { access: 'segments:write' },
+        config: { access: 'segments:write', conditional: true },
         schema: {
           operationId: 'updateSegment',
           summary: 'Change a segment (merge patch)',
@@ -79,14 +83,18 @@ export function segmentRoutes(service: SegmentService) {
           response: { 200: schema.segment },
         },
       },
-      async (request) =>
-        present(await service.patch(grantee(request).account, request.params.name, request.body, originOf(request))),
+      async (request, reply) => {
+        const { account } = grantee(request);
+        const segment = await service.patch(account, request.params.name, request.body, originOf(request));
+        void reply.header('etag', segmentTag(segment));
+        return present(segment);
+      },
     );
 
     app.delete(
       '/v1/segments/:name',
       {
-        config: { access: 'segments:write' },
+        config: { access: 'segments:write', conditional: true },
         schema: {
           operationId: 'deleteSegment',
           summary: 'Delete an empty segment',

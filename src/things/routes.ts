@@ -4,6 +4,7 @@ import type { ThingCaller } from '../access/caller.js';
 import { grantee, originOf, thingCaller } from '../http/request.js';
 import { presentSession, presentThing } from '../representations.js';
 import type { App } from '../http/route.js';
+import { thingTag } from '../registry.js';
 import { placeIn, timeForm, totalOf, uuidForm } from '../paging.js';
 import { thingNameForm, type inAws } from '../shapes.js';
 import * as schema from './schema.js';
@@ -72,9 +73,10 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
           response: { 200: schema.oneThing },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
         const thing = await service.get(account, request.params.name);
+        void reply.header('etag', thingTag(thing));
         const sessions = await sessionsOf(account, thing.name);
         return { ...(await presentOne(thing)), sessions: sessions.map(presentSession) };
       },
@@ -83,7 +85,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
     app.patch(
       '/v1/things/:name',
       {
-        config: { access: 'things:write' },
+        config: { access: 'things:write', conditional: true },
         schema: {
           operationId: 'updateThing',
           summary: 'Change attributes (merge patch)',
@@ -93,18 +95,19 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
           response: { 200: schema.fullThing },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
-        return presentOne(
-          await service.patchAttributes(account, request.params.name, request.body.attributes, originOf(request)),
-        );
+        const { attributes } = request.body;
+        const thing = await service.patchAttributes(account, request.params.name, attributes, originOf(request));
+        void reply.header('etag', thingTag(thing));
+        return presentOne(thing);
       },
     );
 
     app.put(
       '/v1/things/:name/policies',
       {
-        config: { access: 'policies:attach' },
+        config: { access: 'policies:attach', conditional: true },
         schema: {
           operationId: 'setThingPolicies',
           summary: 'Replace the policies of a thing',
@@ -114,11 +117,12 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
           response: { 200: schema.fullThing },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
-        return presentOne(
-          await service.setPolicies(account, request.params.name, request.body.policies, originOf(request)),
-        );
+        const { policies } = request.body;
+        const thing = await service.setPolicies(account, request.params.name, policies, originOf(request));
+        void reply.header('etag', thingTag(thing));
+        return presentOne(thing);
       },
     );
 

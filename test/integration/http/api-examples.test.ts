@@ -24,6 +24,7 @@ const steps: Step[] = [
   { id: 'createSegment' },
   { id: 'updateSegment', at: () => ({ name: 'floor-1' }) },
   { id: 'createApiKey' },
+  { id: 'updateApiKey', at: ({ createApiKey }) => ({ id: createApiKey.id }) },
   { id: 'createEnrollment' },
   { id: 'provisionThing' },
   { id: 'updateThing', at: () => ({ name: 'pump-17' }) },
