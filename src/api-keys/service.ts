@@ -189,7 +189,7 @@ function patched(key: StoredApiKey, { name, description, expiresAt }: ApiKeyPatc
     ...key,
     name: name === undefined ? key.name : name,
     description: description === undefined ? key.description : description,
-    expiresAt: expiresAt === undefined ? key.expiresAt : expiresAt && new Date(expiresAt),
+    expiresAt: expiresAt === undefined ? key.expiresAt : expiresAt === null ? null : new Date(expiresAt),
   };
 }
 

@@ -16,7 +16,7 @@ const prunedAtOnce = 1000;
 export type IdempotencyStore = ReturnType<typeof createIdempotencyStore>;
 
 /** Requests that are under way or answered, by a hash. */
-export function createIdempotencyStore(db: Database, most = mostOfAccount.idempotencyKeys) {
+export function createIdempotencyStore(db: Database, most: number = mostOfAccount.idempotencyKeys) {
   return {
     /** True if the request is the caller's to carry out: it is new, too old to count, or its instance has died. */
     async claim({ id, account, bodyMark, claim, at, claimedUntil, expiresAt }: NewClaim): Promise<boolean> {

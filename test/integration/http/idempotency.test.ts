@@ -113,7 +113,7 @@ describe.runIf(inject('postgresUrl') !== '')('Idempotency-Key over two instances
   it('carries a request out once, whichever instance gets it, and again when its instance was killed in the middle', async () => {
     const database = await freshDatabase('postgresql');
     const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
-    const settings = { ...database.settings, THINGWARD_OWNER_KEY: ownerKey };
+    const settings: Record<string, string> = { ...database.settings, THINGWARD_OWNER_KEY: ownerKey };
     const server = await startServer('postgresql', settings);
     const other = await startProgram({
       ...settings,
