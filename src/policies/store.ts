@@ -79,10 +79,9 @@ export function createPolicyStore(db: Database, commit: Commit) {
       return (await tx.awsMirror.count({ where: { accountName: account, mode: { not: 'off' } } })) > 0;
     },
 
-    /** Deletes a policy with its versions, and what remembers its mirror. */
+    /** Deletes a policy, its versions with it, and what remembers its mirror. */
     async delete(tx: Transaction, account: string, name: string): Promise<void> {
       await tx.awsSaga.deleteMany({ where: { accountName: account, policy: name } });
-      await tx.policyVersion.deleteMany({ where: { accountName: account, name } });
       await tx.policy.delete({ where: { accountName_name: { accountName: account, name } } });
     },
 
