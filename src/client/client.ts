@@ -118,7 +118,9 @@ function attemptOf(method: Method, template: string, input: Loose, token: string
   const { path = {}, query = {}, body, ifMatch, idempotencyKey, signal } = input;
   const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(textOf(path[name])));
   const asked = new URLSearchParams(
-    Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, textOf(value)]])),
+    Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, textOf(value)] as [string, string]],
+    ),
   ).toString();
   const isForm = template === '/v1/token' || template === '/v1/token/revoke' || template === '/v1/introspect';
   const key = idempotencyKey ?? crypto.randomUUID();

@@ -71,7 +71,7 @@ export const thingRevocation = named(
   .nullish()
   .meta({ examples: [{ reason: 'cessationOfOperation' }] });
 export const thingRevoked = named(
-  'ThingStatus',
+  'ThingOutcome',
   'A thing whose status counts from now on, on every instance',
   z.object({
     name: thingName,
