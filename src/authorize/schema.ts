@@ -60,7 +60,11 @@ export const answer = named(
   'The answer to one question',
   z.object({
     decision: z.enum(['allow', 'deny']).describe('What was decided; a deny has status 200 too'),
-    reasons: z.array(z.string()).describe('The id of the deciding statement, or why nothing else was decided'),
+    reasons: z
+      .array(z.string())
+      .describe(
+        'The id of the deciding statement, or one of: no-matching-statement, outside-time-window, token-invalid, token-expired, token-revoked, binding-mismatch, certificate-revoked, certificate-superseded, certificate-expired, thing-suspended, thing-revoked, unknown-principal, outside-segment, malformed-resource; in a batch also cannot-decide',
+      ),
     policy: z.string().optional().describe('The deciding policy with its version, such as `sensor@3`'),
     statement: z.string().optional().describe('The id of the deciding statement'),
     validUntil: timestamp.describe('Until when the answer may be cached, for the whole question'),
