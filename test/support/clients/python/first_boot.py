@@ -1,8 +1,10 @@
+"""The first boot with a client that openapi-generator made, errors included."""
+
 import json
 import os
-import sys
 
 import thingward_client as api
+from thingward_client.exceptions import NotFoundException
 
 
 def client(token):
@@ -21,8 +23,8 @@ things = api.ThingsApi(admin).list_things(name_prefix="py-")
 try:
     api.ThingsApi(admin).get_thing("py-2")
     refused = None
-except api.NotFoundException as error:
-    refused = json.loads(error.body)["type"]
+except NotFoundException as error:
+    refused = error.data.type
 print(json.dumps({
     "repeated": again.id == made.id,
     "thing": device.thing.name,
