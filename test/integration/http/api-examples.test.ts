@@ -56,8 +56,8 @@ const steps: Step[] = [
   { id: 'revokeToken', instead: ({ requestToken }) => ({ token: requestToken.refresh_token }) },
   { id: 'revokeEnrollment', at: ({ createEnrollment }) => ({ id: createEnrollment.id }) },
   { id: 'setAwsMirror' },
-  { id: 'startAwsImport', status: 409, problem: 'conflict' },
-  { id: 'startAwsReconciliation', status: 409, problem: 'conflict' },
+  { id: 'startAwsImport', status: 404, problem: 'not-found' },
+  { id: 'startAwsReconciliation', status: 404, problem: 'not-found' },
 ];
 
 let server: TestServer;

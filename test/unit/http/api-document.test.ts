@@ -33,7 +33,7 @@ beforeAll(async () => {
   operations = Object.entries(api.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]): [string, Operation] => [`${method} ${path}`, operation]),
   );
-});
+}, 120_000);
 
 /** Every schema inside one, with its place; references are not followed. */
 function* schemasIn(schema: Schema, place: string): Generator<[string, Schema]> {
