@@ -11,7 +11,7 @@ import { noteMethods } from './http/allowed-methods.js';
 import { readBodies } from './http/bodies.js';
 import { installCallers } from './http/callers.js';
 import { readForwardedAddresses } from './http/client-address.js';
-import { docsRoutes, installDocs } from './http/docs.js';
+import { docsRoutes, installDocs } from './api/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
 import { installIdempotency } from './http/idempotency.js';
 import { createRateLimiter } from './http/rate-limiter.js';

@@ -1,6 +1,6 @@
 // What the registry knows of things and certificates, in the form that rooms hand to each other.
 
-import { etagOf } from './etag.js';
+import { etagOf } from './api/etag.js';
 
 /** The states of a thing. */
 export type ThingStatus = 'active' | 'suspended' | 'revoked';

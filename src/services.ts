@@ -34,11 +34,11 @@ export type Services = ReturnType<typeof createServices>;
  */
 export function createServices(foundations: Foundations) {
   const { config, db, clock, tell } = foundations;
-
   // The ledger: what was done, and what everybody must hear of.
   const log = createLog(foundations);
   const audit = createAudit(db);
   const ledger: Ledger = { db, clock, commit: log.commit, audit: audit.verbs.append, log: appendLog };
+  const idempotency = createIdempotency(ledger);
   const failures = createFailureLimiter(config.failedCredentialsPerMinute, clock);
   const shared: Shared = { ...foundations, ...ledger, failures, reader: log };
 
@@ -60,7 +60,6 @@ export function createServices(foundations: Foundations) {
     certificates: certificates.verbs,
     isLive: (caller, token) => authorize.verbs.isLive(caller, token),
   });
-
   // Decisions: what things may do.
   const authorize = createAuthorize({
     ...shared,
@@ -84,8 +83,6 @@ export function createServices(foundations: Foundations) {
   const edgeFeed = createEdgeFeed({ ...shared, issuers: issuers.verbs, authorize: authorize.verbs, feed: feed.verbs });
   const sessions = createSessions({ ...shared, decisions: decisions.verbs, feed: feed.verbs });
   const revocation = createRevocation({ ...shared, tokens: tokens.verbs, inAws: (name) => aws.verbs.follows(name) });
-
-  const idempotency = createIdempotency(ledger);
 
   // Mirrors: the same, elsewhere.
   const aws = createAws({
@@ -124,9 +121,12 @@ export function createServices(foundations: Foundations) {
     identity: provisioning.verbs.identity,
   });
   const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
-  const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency];
-  const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
+  const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists, policies, segments, authorize];
+  const rooms = joinRooms([...registry, ...refusals, aws, decisions, idempotency], {
+    log,
+    tell,
+    load: authorize.verbs.load,
+  });
   const monitoring = createMonitoring({
     config,
     ping: () => db.$queryRaw`SELECT 1 FROM log_head`,

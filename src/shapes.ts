@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { permissions, roles } from './access/permissions.js';
 import { cursorForm } from './log/cursor.js';
-import { named } from './named.js';
+import { named } from './api/named.js';
 import { serialDigits } from './pki/serial-number.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
@@ -24,7 +24,7 @@ export const thingName = z
 export const thingType = z
   .string()
   .regex(thingTypeForm, asWord)
-  .meta({ description: 'The type of a thing: a word of your own', examples: ['pump'] });
+  .meta({ description: 'The type of a thing: any word', examples: ['pump'] });
 export const policyName = z
   .string()
   .regex(wordForm, asWord)

@@ -1,7 +1,7 @@
 import { rfc3339 } from '../clock.js';
 import { originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { AccountService } from './service.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
+import { named } from '../api/named.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../api/paging.js';
 import { accountName, timestamp } from '../shapes.js';
 
 const timeZone = z
@@ -27,7 +27,7 @@ export const createdAccount = named(
 );
 export const account = named(
   'Account',
-  'A tenant with certificate authorities of its own',
+  'A tenant, which has its own certificate authorities',
   z.object({
     name: accountName,
     status: z.enum(['active', 'suspended']).describe('Nobody gets anything from a suspended account'),

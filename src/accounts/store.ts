@@ -1,5 +1,5 @@
 import type { Database, Transaction } from '../db/client.js';
-import { beyond, orderOf, type Span } from '../paging.js';
+import { beyond, orderOf, type Span } from '../api/paging.js';
 
 type Filter = { status?: 'active' | 'suspended' | undefined };
 

@@ -6,7 +6,7 @@ import { rfc3339, type Clock } from '../clock.js';
 import { createCredential, hashCredential } from '../credentials.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { etagOf, requireMatch } from '../etag.js';
+import { etagOf, requireMatch } from '../api/etag.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { AppendLog } from '../log/append.js';
 import { keyChangedEntry, keyDeletedEntry } from '../log/builders.js';

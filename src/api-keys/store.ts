@@ -7,7 +7,7 @@ import {
   type Role,
 } from '../access/permissions.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
-import { beyond, orderOf, type Span } from '../paging.js';
+import { beyond, orderOf, type Span } from '../api/paging.js';
 
 /** An API key as stored, with the status of its account. */
 export type StoredApiKey = {

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { numberForm, pageOf, placeIn, timeForm, totalOf } from '../paging.js';
+import { numberForm, pageOf, placeIn, timeForm, totalOf } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { AuditFilter, AuditStore } from './store.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import { page, pageQuery, totalQuery } from '../paging.js';
+import { named } from '../api/named.js';
+import { page, pageQuery, totalQuery } from '../api/paging.js';
 import { instant, timestamp } from '../shapes.js';
 
 export const entry = named(

@@ -30,7 +30,7 @@ export const appendAudit: AppendAudit = async (tx, ...entries) => {
   });
 };
 
-/** Which entries are read: those that match all of it. */
+/** Which entries are read: those that match all of its fields. */
 export type AuditFilter = {
   actor?: string | undefined;
   action?: string | undefined;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 import { context, logCursor, openObject, thingName, timestamp } from '../shapes.js';
 
 const token = z.string().min(1).max(16_384).describe('An access token of the device');
@@ -63,7 +63,7 @@ export const answer = named(
     reasons: z
       .array(z.string())
       .describe(
-        'The id of the deciding statement, or one of: no-matching-statement, outside-time-window, token-invalid, token-expired, token-revoked, binding-mismatch, certificate-revoked, certificate-superseded, certificate-expired, thing-suspended, thing-revoked, unknown-principal, outside-segment, malformed-resource; in a batch also cannot-decide',
+        'The id of the deciding statement, or a reason. Of statements: no-matching-statement, outside-time-window. Of the principal: token-invalid, token-expired, token-revoked, binding-mismatch, certificate-revoked, certificate-superseded, certificate-expired, thing-suspended, thing-revoked, unknown-principal. Others: outside-segment, malformed-resource, and in a batch cannot-decide',
       ),
     policy: z.string().optional().describe('The deciding policy with its version, such as `sensor@3`'),
     statement: z.string().optional().describe('The id of the deciding statement'),

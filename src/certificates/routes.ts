@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import { page, pageOf, pageQuery, placeIn, sortQuery, timeForm, totalOf, totalQuery } from '../paging.js';
+import { named } from '../api/named.js';
+import { page, pageOf, pageQuery, placeIn, sortQuery, timeForm, totalOf, totalQuery } from '../api/paging.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';

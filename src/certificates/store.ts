@@ -1,5 +1,5 @@
 import { sql, type Database } from '../db/client.js';
-import type { Span } from '../paging.js';
+import type { Span } from '../api/paging.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
 import type { CertificateStatus } from './status.js';
 

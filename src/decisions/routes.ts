@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { numberForm, page, pageOf, pageQuery, placeIn, spanOf } from '../paging.js';
+import { numberForm, page, pageOf, pageQuery, placeIn, spanOf } from '../api/paging.js';
 import { instant, thingName, timestamp } from '../shapes.js';
 import type { DecisionFilter } from './store.js';
 

@@ -69,7 +69,7 @@ export function createRecordStore(db: Database) {
   };
 }
 
-/** Which decisions are read: those that match all of it. */
+/** Which decisions are read: those that match all of its fields. */
 export type DecisionFilter = {
   thing?: string | undefined;
   decision?: string | undefined;

@@ -2,7 +2,7 @@ import { rfc3339 } from '../clock.js';
 import { requirePermissions, type Grantee } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, placeIn, spanOf, uuidForm } from '../paging.js';
+import { pageOf, pageQuery, placeIn, spanOf, uuidForm } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { EnrollmentService, ShownEnrollment } from './service.js';
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseRange } from '../address.js';
-import { named } from '../named.js';
-import { page } from '../paging.js';
+import { named } from '../api/named.js';
+import { page } from '../api/paging.js';
 import { attributeName, attributes, instant, policyName, segmentName, thingType, timestamp, uuid } from '../shapes.js';
 
 const thingNamePattern = z

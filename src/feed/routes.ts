@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 import { events, sendStream } from '../http/event-stream.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';

@@ -9,7 +9,7 @@ declare module 'fastify' {
     repeatsBy?: string;
   }
   interface FastifyRequest {
-    /** Set while the answer to this request is to be kept. */
+    /** Set while the answer to this request must be kept. */
     claim: object | null;
   }
 }

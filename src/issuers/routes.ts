@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';

@@ -4,7 +4,7 @@ import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import type { AppendAudit } from '../audit/store.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { etagOf, requireMatch } from '../etag.js';
+import { etagOf, requireMatch } from '../api/etag.js';
 import { createCertificateIssuer, type DeviceCertificate, type DeviceCertificateRequest } from '../pki/certificate.js';
 import { issueIssuing, issueRoot, openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
 import { encodeCertificate } from '../pki/pem.js';

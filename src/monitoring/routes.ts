@@ -5,7 +5,7 @@ import { DomainError } from '../errors.js';
 import { isLoopback } from '../http/client-address.js';
 import type { App } from '../http/route.js';
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 
 const tags = ['operations'];
 const ok = { status: z.literal('ok').describe('It answers') };

@@ -1,7 +1,7 @@
 import type { Ledger } from '../door.js';
 import type { Json } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { etagOf, requireMatch } from '../etag.js';
+import { etagOf, requireMatch } from '../api/etag.js';
 import { policyEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
 import type { PolicyStore } from './store.js';

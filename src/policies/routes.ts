@@ -3,7 +3,7 @@ import { rfc3339 } from '../clock.js';
 import { requirePermissions } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
 import type { PolicyDeletion } from './deletion.js';
 import type { PolicyPreview } from './preview.js';
 import * as schema from './schema.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
+import { named } from '../api/named.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../api/paging.js';
 import {
   accountName,
   context,
@@ -100,7 +100,7 @@ const finding = named(
 );
 export const lintAnswer = named(
   'PolicyFindings',
-  'What is to be said about a document',
+  'What Thingward finds in a document',
   z.object({
     ok: z.boolean().describe('Whether it would be saved'),
     findings: z.array(finding).describe('Errors and warnings'),

@@ -1,7 +1,7 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import type { PolicyDocument } from '../policy/document.js';
-import { beyond, orderOf, startsWith, type Named, type Span } from '../paging.js';
+import { beyond, orderOf, startsWith, type Named, type Span } from '../api/paging.js';
 
 /** A version of a policy, with who stored it and when. */
 export type StoredVersion = PolicyVersion & { createdAt: Date; createdBy: string };
@@ -67,7 +67,7 @@ export function createPolicyStore(db: Database, commit: Commit) {
       return rows.map(({ user }) => user);
     },
 
-    /** Locks policies that a thing is to have, until the transaction ends. Returns those that there are. */
+    /** Locks policies that a thing gets, until the transaction ends. Returns those that there are. */
     async hold(tx: Transaction, account: string, names: string[]): Promise<string[]> {
       const rows = await tx.$queryRaw<{ name: string }[]>(sql`
         SELECT name FROM policies WHERE account_name = ${account} AND name = ANY(${names}::text[]) ORDER BY name FOR KEY SHARE`);

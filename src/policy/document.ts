@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 import { policyLimits } from './limits.js';
 import { spellZone } from './time/zone.js';
 
@@ -61,7 +61,7 @@ export const statement = named(
   'PolicyStatement',
   'What is allowed or denied',
   z.strictObject({
-    id: word.meta({ description: 'A word of your own, which answers name', examples: ['telemetry'] }),
+    id: word.meta({ description: 'Any word; answers name it', examples: ['telemetry'] }),
     effect: z.enum(['allow', 'deny']).describe('A deny overrides every allow'),
     actions: z.array(z.string().max(64)).min(1).max(100).describe('What is done, such as `publish`'),
     resources: z.array(z.string().max(65_600)).min(1).max(1000).describe('To what, such as `topic:acme/+/telemetry`'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 import { decodeCsr } from '../pki/csr/csr.js';
 import type { FirstBoot } from './asked.js';
 import {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 import { anySerialNumber, logPosition, outsideLists, serialNumber, thingName, timestamp } from '../shapes.js';
 import { reasonCodes, type RevocationReason } from '../pki/crl.js';
 

@@ -8,7 +8,7 @@ import { revoke, type Act, type Revocable, type RevokeDeps } from './revoke.js';
 import * as sql from './revoke-sql.js';
 import type { LockedCertificate, LockedThing } from './revoke-sql.js';
 import { transitionOf } from './transition.js';
-import { requireMatch } from '../etag.js';
+import { requireMatch } from '../api/etag.js';
 import { thingTag, type HeldCertificate } from '../registry.js';
 
 /** What became of a thing. */

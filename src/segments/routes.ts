@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, placeIn, spanOf, totalOf } from '../paging.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
 import * as schema from './schema.js';
 import { segmentTag, type SegmentService } from './service.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
+import { named } from '../api/named.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../api/paging.js';
 import { segmentName, thingName, timestamp } from '../shapes.js';
 
 const rules = z.array(z.union([z.string().max(1024), z.record(z.string(), z.unknown())])).max(256);
@@ -41,7 +41,7 @@ const settings = {
   securityLevel: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -')
-    .meta({ description: 'A word of your own', examples: ['standard'] }),
+    .meta({ description: 'Any word', examples: ['standard'] }),
   allowedProtocols: z
     .array(z.enum(['MQTT', 'HTTP', 'CoAP']))
     .min(1)

@@ -2,7 +2,7 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { etagOf, requireMatch } from '../etag.js';
+import { etagOf, requireMatch } from '../api/etag.js';
 import type { AppendLog } from '../log/append.js';
 import { segmentEntry, thingChangedEntry } from '../log/builders.js';
 import { mostOfAccount, tooMany } from '../limits.js';

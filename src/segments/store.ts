@@ -1,6 +1,6 @@
 import { sql, type Commit, type Database, type Json, type Transaction } from '../db/client.js';
 import type { NewSegment } from './schema.js';
-import { beyond, orderOf, startsWith, type Named, type Span } from '../paging.js';
+import { beyond, orderOf, startsWith, type Named, type Span } from '../api/paging.js';
 
 /** A segment as stored, with the number of its things. */
 export type StoredSegment = NewSegment & { account: string; createdAt: Date; things: number };

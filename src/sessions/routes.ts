@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { presentSession } from '../representations.js';
-import { pageOf, placeIn, uuidForm } from '../paging.js';
+import { pageOf, placeIn, uuidForm } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { SessionService } from './service.js';
 

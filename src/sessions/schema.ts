@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import { page, pageQuery } from '../paging.js';
+import { named } from '../api/named.js';
+import { page, pageQuery } from '../api/paging.js';
 import { context, instant, logCursor, logPosition, session, thingName, uuid } from '../shapes.js';
 
 const word = z

@@ -5,7 +5,7 @@ import { grantee, originOf, thingCaller } from '../http/request.js';
 import { presentSession, presentThing } from '../representations.js';
 import type { App } from '../http/route.js';
 import { thingTag } from '../registry.js';
-import { placeIn, timeForm, totalOf, uuidForm } from '../paging.js';
+import { placeIn, timeForm, totalOf, uuidForm } from '../api/paging.js';
 import { thingNameForm, type inAws } from '../shapes.js';
 import * as schema from './schema.js';
 import type { ThingService } from './service.js';

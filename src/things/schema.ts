@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import { page, pageQuery, sortQuery, totalQuery } from '../paging.js';
+import { named } from '../api/named.js';
+import { page, pageQuery, sortQuery, totalQuery } from '../api/paging.js';
 import {
   attributeName,
   inAws,

@@ -1,10 +1,10 @@
 import { sql, type Database } from '../db/client.js';
 import type { ThingStatus } from '../registry.js';
-import type { Span } from '../paging.js';
+import type { Span } from '../api/paging.js';
 
 type Sql = ReturnType<typeof sql>;
 
-/** Which things a list shows: those that match all of it. */
+/** Which things a list shows: those that match all of its fields. */
 export type ThingFilter = {
   thingType?: string | undefined;
   status?: ThingStatus | 'deleted' | undefined;

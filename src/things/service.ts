@@ -3,7 +3,7 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { requireMatch } from '../etag.js';
+import { requireMatch } from '../api/etag.js';
 import type { AppendLog } from '../log/append.js';
 import { thingChangedEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';

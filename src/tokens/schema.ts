@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../named.js';
+import { named } from '../api/named.js';
 
 const assertionType = z.literal('urn:ietf:params:oauth:client-assertion-type:jwt-bearer');
 

@@ -4,7 +4,7 @@ import { decodeProtectedHeader } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/edge/event-stream.js';
 import { openJwtKey } from '../../src/tokens/jwt.js';
-import { placeIn } from '../../src/paging.js';
+import { placeIn } from '../../src/api/paging.js';
 import { redact } from '../../src/logging.js';
 import { parseCsr } from '../support/pki/csr.js';
 import * as der from '../../src/pki/der.js';

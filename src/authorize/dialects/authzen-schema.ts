@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../../named.js';
+import { named } from '../../api/named.js';
 
 /** AuthZEN Authorization API 1.0. Members that are not known are ignored, as it asks. */
 const anything = z.record(z.string(), z.unknown());

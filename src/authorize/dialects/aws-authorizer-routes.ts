@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from '../../named.js';
+import { named } from '../../api/named.js';
 import { problemOf } from '../../http/problems.js';
 import type { App } from '../../http/route.js';
 import type { AwsAuthorizer } from './aws-authorizer.js';

@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { publish } from '../../../src/http/api-document.js';
+import { publish } from '../../../src/api/api-document.js';
 import { describeApi } from '../../support/openapi.js';
 
 type Schema = { [keyword: string]: unknown };

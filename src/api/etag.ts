@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { DomainError } from './errors.js';
-import type { Origin } from './origin.js';
+import { DomainError } from '../errors.js';
+import type { Origin } from '../origin.js';
 
 /**
  * A strong ETag of what of an object a caller can change. Members that change by themselves, such as when a thing was last

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { DomainError } from './errors.js';
+import { DomainError } from '../errors.js';
 import { nameOf, named } from './named.js';
 
 /** `?limit=&cursor=` of every list. */

@@ -5,11 +5,11 @@ import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { OpenAPIV3_1 } from 'openapi-types';
 import { DomainError } from '../errors.js';
 import { publish } from './api-document.js';
-import { keepsAnswers } from './idempotency.js';
+import { keepsAnswers } from '../http/idempotency.js';
 import { logo, mountIndex } from './index-page.js';
-import { isConditional } from './preconditions.js';
-import { sendFailure } from './problems.js';
-import type { App } from './route.js';
+import { isConditional } from '../http/preconditions.js';
+import { sendFailure } from '../http/problems.js';
+import type { App } from '../http/route.js';
 
 const description =
   'Device identity and policy for edge fleets. Every error is an application/problem+json document; docs/problems.md explains each type.';

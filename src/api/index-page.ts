@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { named } from '../named.js';
-import type { App } from './route.js';
+import { named } from './named.js';
+import type { App } from '../http/route.js';
 
 const index = named(
   'Index',

@@ -1,4 +1,4 @@
-import { aboutKey } from '../named.js';
+import { aboutKey } from './named.js';
 
 /** What a JSON document is made of. */
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
