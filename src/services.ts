@@ -67,7 +67,6 @@ export function createServices(foundations: Foundations) {
     verifyToken: tokens.verbs.readAccess,
     placeOf: (account) => aws.verbs.placeOf(account),
   });
-
   // Refusals: what is revoked, and how the world hears of it.
   const lists = createLists({ ...shared, issuers: issuers.verbs, signer: tokens.verbs.signer });
   const ocsp = createOcsp({ ...shared, issuers: issuers.verbs, findSerials: lists.verbs.findSerials });
@@ -122,11 +121,8 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [accounts, apiKeys, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists, policies, segments, authorize];
-  const rooms = joinRooms([...registry, ...refusals, aws, decisions, idempotency], {
-    log,
-    tell,
-    load: authorize.verbs.load,
-  });
+  const others = [aws, decisions, idempotency];
+  const rooms = joinRooms([...registry, ...refusals, ...others], { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,
     ping: () => db.$queryRaw`SELECT 1 FROM log_head`,

@@ -55,7 +55,7 @@ export function createClient({
   fetch: send = fetch,
   pause = sleep,
 }: ClientOptions): Client {
-  const base = url.replace(/\/+$/, '');
+  const base = url.endsWith('/') ? url.slice(0, -1) : url;
 
   const once = async (attempt: Attempt): Promise<unknown> => {
     const { method, path, body, headers, signal } = attempt;
