@@ -60,11 +60,11 @@ export const mostInt = 2 ** 31 - 1;
 export const permission = z
   .enum(permissions)
   .meta({ title: 'Permission', description: 'What a key may do', examples: ['things:read'] });
-export const role = z.enum(roles).meta({
-  title: 'Role',
-  description: 'A built-in set of permissions; docs/permissions.md lists them',
-  examples: ['auditor'],
-});
+export const role = named(
+  'Role',
+  'A built-in set of permissions; docs/permissions.md lists them',
+  z.enum(roles),
+).meta({ examples: ['auditor'] });
 /** A time in a request, of the years that every answer, certificate and database can say. */
 export const instant = z.iso
   .datetime({ offset: true })

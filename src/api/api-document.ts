@@ -142,11 +142,11 @@ function createNames() {
     });
     const schema = readable(rest, side);
     if (typeof title !== 'string') return title === undefined ? schema : { title, ...schema };
-    const said = schema['description'];
+    const { description: said, ...kept } = schema;
     const own = about ?? said;
     // An example of a body stands beside its schema.
-    if (schema['properties'] || schema['anyOf']) delete schema['examples'];
-    const name = nameFor(title, { ...schema, ...(own === undefined ? {} : { description: own }) }, side);
+    if (schema['properties'] || schema['anyOf'] || schema['enum']) delete schema['examples'];
+    const name = nameFor(title, { ...kept, ...(own === undefined ? {} : { description: own }) }, side);
     const $ref = `#/components/schemas/${name}`;
     return said === undefined || said === own ? { $ref } : { $ref, description: said };
   };
@@ -166,7 +166,7 @@ const largestSafe = 2 ** 53 - 1;
 /** A schema that other people's programs read: what they cannot compile says nothing that they need. */
 function readable(schema: JsonObject, side: Side): JsonObject {
   const { additionalProperties: others, pattern, format, default: preset, minimum, maximum, ...rest } = schema;
-  const isSaid = typeof format === 'string' && ['base64', 'date-time', 'uuid'].includes(format);
+  const isSaid = typeof format === 'string' && ['byte', 'date-time', 'uuid'].includes(format);
   return {
     ...rest,
     // Later versions answer more.

@@ -55,7 +55,7 @@ const isNull = ({ type }: Schema): boolean => type === 'null';
 describe('openapi.yaml', () => {
   it('gives every operation a name of verb and noun, a summary, a known tag, and says what it needs', () => {
     const verbs =
-      /^(add|authorize|activate|create|delete|end|evaluate|find|get|introspect|lint|list|provision|query|reenroll|release|remove|renew|report|request|resume|retry|revoke|search|set|simulate|start|stream|suspend|update)[A-Z][A-Za-z]+$/;
+      /^(add|authorize|activate|create|delete|end|evaluate|export|find|get|introspect|lint|list|provision|query|reenroll|release|remove|renew|report|request|resume|retry|revoke|search|set|simulate|start|stream|suspend|update)[A-Z][A-Za-z]+$/;
     const known = api.tags.map(({ name }) => name);
     for (const [place, { operationId, summary, description, tags, security }] of operations) {
       expect(operationId, place).toMatch(verbs);
@@ -75,7 +75,7 @@ describe('openapi.yaml', () => {
       for (const [status, { description, content = {} }] of answers) {
         expect(description, `${place} ${status}`).toMatch(/^(?!Default)\S/);
         for (const [type, { schema }] of Object.entries(content))
-          if (/json$/.test(type)) expect(schema, `${place} ${status}`).toHaveProperty('$ref');
+          if (/[/+]json$/.test(type)) expect(schema, `${place} ${status}`).toHaveProperty('$ref');
       }
       for (const status of ['4XX', 'default'])
         expect(responses[status], place).toEqual({ $ref: '#/components/responses/Problem' });
