@@ -142,10 +142,10 @@ function createNames() {
     });
     const schema = readable(rest, side);
     if (typeof title !== 'string') return title === undefined ? schema : { title, ...schema };
-    const { description: said, ...kept } = schema;
-    const own = about ?? said;
     // An example of a body stands beside its schema.
     if (schema['properties'] || schema['anyOf'] || schema['enum']) delete schema['examples'];
+    const { description: said, ...kept } = schema;
+    const own = about ?? said;
     const name = nameFor(title, { ...kept, ...(own === undefined ? {} : { description: own }) }, side);
     const $ref = `#/components/schemas/${name}`;
     return said === undefined || said === own ? { $ref } : { $ref, description: said };
