@@ -27,7 +27,7 @@ function everything() {
   const programs = readdirSync('src', { recursive: true }).map((name) => `src/${name}`);
   return [
     ...papers.filter((path) => path.endsWith('.md')),
-    ...programs.filter((path) => path.endsWith('.ts') && !path.startsWith('src/db/generated/')),
+    ...programs.filter((path) => path.endsWith('.ts') && !/^src\/(db|client)\/generated\//.test(path)),
   ];
 }
 

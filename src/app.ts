@@ -13,10 +13,12 @@ import { readBodies } from './http/bodies.js';
 import { installCallers } from './http/callers.js';
 import { guardPeople } from './http/people/guard.js';
 import { readForwardedAddresses } from './http/client-address.js';
-import { docsRoutes, installDocs } from './http/docs.js';
+import { docsRoutes, installDocs } from './api/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
+import { installIdempotency } from './http/idempotency.js';
 import { createRateLimiter } from './http/rate-limiter.js';
 import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
+import { installPreconditions } from './http/preconditions.js';
 import type { App } from './http/route.js';
 import { createTurns } from './http/turns.js';
 import type { Services } from './services.js';
@@ -40,7 +42,7 @@ export async function buildApp(resources: AppResources): Promise<App> {
   await app.register(cookies, { hook: false });
   await installDocs(app, programVersion());
   for (const routes of services.routes) await app.register(routes);
-  await app.register(docsRoutes());
+  await app.register(docsRoutes(programVersion()));
   return app;
 }
 
@@ -84,6 +86,8 @@ function createApp({ config, services, clock, logger }: AppResources, tls: Confi
     turns: createTurns(),
   });
   guardPeople(app, services.site, clock);
+  installPreconditions(app);
+  installIdempotency(app, services.idempotency);
   return app;
 }
 

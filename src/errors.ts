@@ -44,6 +44,10 @@ export type ErrorCode =
   | 'unsupported-media-type'
   | 'unsupported-token-type'
   | 'upstream-away'
+  | 'idempotency-in-progress'
+  | 'idempotency-mismatch'
+  | 'policy-in-use'
+  | 'precondition-failed'
   | 'internal';
 
 /** Members that a problem document may carry besides the standard ones. */
@@ -54,6 +58,8 @@ export type ErrorExtras = {
   errors?: object[];
   count?: number;
   reason?: string;
+  /** What uses an object. */
+  users?: string[];
   links?: Record<string, string>;
 };
 

@@ -11,6 +11,7 @@ export const mostOfAccount = {
   sessions: 200_000,
   people: 10_000,
   providers: 20,
+  idempotencyKeys: 10_000,
 } as const;
 
 /** How many of each a person may have. */

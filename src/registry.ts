@@ -1,5 +1,7 @@
 // What the registry knows of things and certificates, in the form that rooms hand to each other.
 
+import { etagOf } from './api/etag.js';
+
 /** The states of a thing. */
 export type ThingStatus = 'active' | 'suspended' | 'revoked';
 
@@ -20,6 +22,10 @@ export type RegisteredThing = {
   minGen: number;
   createdAt: Date;
 };
+
+/** The ETag of a thing: its generation rises with every change of what decides rights. */
+export const thingTag = ({ id, gen, status }: { id: string; gen: number; status: string }): string =>
+  etagOf('thing', id, gen, status);
 
 /** A certificate as the registry has it: one that Thingward issued, or that was imported. */
 export type RegisteredCertificate = {

@@ -8,6 +8,7 @@ import { createEdgeFeed } from './edge-feed/feature.js';
 import { createEnrollments } from './enrollments/feature.js';
 import { createFeed } from './feed/feature.js';
 import { createFailureLimiter } from './http/failure-limiter.js';
+import { createIdempotency } from './idempotency/feature.js';
 import { createIssuers } from './issuers/feature.js';
 import { openCallers } from './layers/callers.js';
 import { createLists } from './lists/feature.js';
@@ -33,11 +34,11 @@ export type Services = ReturnType<typeof createServices>;
  */
 export function createServices(foundations: Foundations) {
   const { config, db, clock, tell } = foundations;
-
   // The ledger: what was done, and what everybody must hear of.
   const log = createLog(foundations);
   const audit = createAudit(db);
   const ledger: Ledger = { db, clock, commit: log.commit, audit: audit.verbs.append, log: appendLog };
+  const idempotency = createIdempotency(ledger);
   const failures = createFailureLimiter(config.failedCredentialsPerMinute, clock);
   const shared: Shared = { ...foundations, ...ledger, failures, reader: log };
 
@@ -59,7 +60,6 @@ export function createServices(foundations: Foundations) {
     certificates: certificates.verbs,
     isLive: (caller, token) => authorize.verbs.isLive(caller, token),
   });
-
   // Decisions: what things may do.
   const authorize = createAuthorize({
     ...shared,
@@ -67,7 +67,6 @@ export function createServices(foundations: Foundations) {
     verifyToken: tokens.verbs.readAccess,
     placeOf: (account) => aws.verbs.placeOf(account),
   });
-
   // Refusals: what is revoked, and how the world hears of it.
   const lists = createLists({ ...shared, issuers: issuers.verbs, signer: tokens.verbs.signer });
   const ocsp = createOcsp({ ...shared, issuers: issuers.verbs, findSerials: lists.verbs.findSerials });
@@ -113,7 +112,7 @@ export function createServices(foundations: Foundations) {
   });
   const things = createThings({
     ...shared,
-    requirePolicies: policies.verbs.requireKnown,
+    holdPolicies: policies.verbs.hold,
     createReenroll: enrollments.verbs.createReenroll,
     inAws: aws.verbs.statusesOf,
     sessionsOf: sessions.verbs.ofThing,
@@ -121,7 +120,7 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions];
+  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,
@@ -140,6 +139,7 @@ export function createServices(foundations: Foundations) {
     authorize: authorize.verbs,
     aws: aws.verbs,
     enrollments: enrollments.verbs,
+    idempotency: idempotency.verbs,
     feed: { ...feed.verbs, edges: edgeFeed.verbs.stream },
     lists: lists.verbs,
     tokens: tokens.verbs,

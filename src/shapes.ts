@@ -1,31 +1,61 @@
 import { z } from 'zod';
-import { DomainError } from './errors.js';
 import { permissions, roles } from './access/permissions.js';
 import { cursorForm } from './log/cursor.js';
 import { mostGraceSeconds } from './limits.js';
+import { named } from './api/named.js';
 import { serialDigits } from './pki/serial-number.js';
 
 /** The shapes that several features' requests and answers share, in the words of the product. */
 
 export const accountName = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens, at most 63');
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be lower-case letters, digits and hyphens, at most 63')
+  .meta({ description: 'The name of an account', examples: ['acme'] });
 /** How names are written, for those that read them from elsewhere than a request. */
 export const thingNameForm = /^[A-Za-z0-9:_-]{1,128}$/;
 export const thingTypeForm = /^[A-Za-z0-9_-]{1,64}$/;
 export const attributeNameForm = /^[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+const wordForm = /^[A-Za-z0-9_-]{1,64}$/;
+const asWord = 'must be 1 to 64 letters, digits, and _ -';
 
-export const thingName = z.string().regex(thingNameForm, 'must be 1 to 128 letters, digits, and : _ -');
-export const thingType = z.string().regex(thingTypeForm, 'must be 1 to 64 letters, digits, and _ -');
-export const policyName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
-export const segmentName = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
-export const serialNumber = z.string().regex(/^[0-9a-f]{40}$/, 'must be 40 lower-case hex digits');
+export const thingName = z
+  .string()
+  .regex(thingNameForm, 'must be 1 to 128 letters, digits, and : _ -')
+  .meta({ description: 'The name of a thing', examples: ['pump-17'] });
+export const thingType = z
+  .string()
+  .regex(thingTypeForm, asWord)
+  .meta({ description: 'The type of a thing: any word', examples: ['pump'] });
+export const policyName = z
+  .string()
+  .regex(wordForm, asWord)
+  .meta({ description: 'The name of a policy', examples: ['pump-telemetry'] });
+export const segmentName = z
+  .string()
+  .regex(wordForm, asWord)
+  .meta({ description: 'The name of a segment', examples: ['floor-1'] });
+export const serialNumber = z
+  .string()
+  .regex(/^[0-9a-f]{40}$/, 'must be 40 lower-case hex digits')
+  .meta({
+    description: 'The serial number of a certificate, in 40 hex digits',
+    examples: ['2f9d0c41a3b84e7d9f10c2ab5e6d7f8091a2b3c4'],
+  });
 /** A serial number in a request, as programs print it: capitals, colons, without leading zeros. Read as 40 digits. */
 export const anySerialNumber = z
   .string()
   .max(64)
   .regex(/^([0-9A-Fa-f]:?){1,40}$/, 'must be at most 40 hex digits')
-  .transform((text) => serialDigits(text.replaceAll(':', '')));
+  .overwrite((text) => serialDigits(text.replaceAll(':', '')))
+  .meta({
+    description: 'A serial number as programs print it: capitals, colons and missing zeros do not matter',
+    examples: ['2f9d0c41a3b84e7d9f10c2ab5e6d7f8091a2b3c4'],
+  });
+/** SHA-256 in an answer. */
+export const fingerprint = z.string().meta({
+  description: 'SHA-256 of the certificate in DER, in lower-case hex',
+  examples: ['9b1f0c5de2a94b6f8e3d7c1a05f4b2d86e7a9c3b1d0f5e4a8b6c2d9e7f3a1b50'],
+});
 /** Of enrollments and accounts. */
 export const renewGraceSeconds = z
   .int()
@@ -34,101 +64,158 @@ export const renewGraceSeconds = z
   .describe('How long a device can renew after its certificate expired, in seconds; 0 is off');
 /** The most that a column of whole numbers holds. */
 export const mostInt = 2 ** 31 - 1;
-export const permission = z.enum(permissions);
-export const role = z.enum(roles);
+export const permission = z
+  .enum(permissions)
+  .meta({ title: 'Permission', description: 'What a key may do', examples: ['things:read'] });
+export const role = named('Role', 'A built-in set of permissions; docs/permissions.md lists them', z.enum(roles)).meta({
+  examples: ['auditor'],
+});
 /** A time in a request, of the years that every answer, certificate and database can say. */
-export const instant = z.iso.datetime({ offset: true }).refine(isOrdinary, 'must be a time from 1970 to 9999');
+export const instant = z.iso
+  .datetime({ offset: true })
+  .refine(isOrdinary, 'must be a time from 1970 to 9999')
+  .meta({ description: 'A time (RFC 3339)', examples: ['2030-01-01T00:00:00Z'] });
 /** A time in an answer. */
-export const timestamp = z.iso.datetime();
+export const timestamp = z.iso
+  .datetime()
+  .meta({ description: 'A time (RFC 3339)', examples: ['2026-11-28T12:00:00Z'] });
+export const uuid = z.uuid().meta({ description: 'The id', examples: ['7d0c4f0e-6f0b-4b57-9a53-3f4c6d2b8e11'] });
 
 export const attributeName = z
   .string()
-  .regex(attributeNameForm, 'must be a letter and then at most 63 letters, digits, _ -');
+  .regex(attributeNameForm, 'must be a letter and then at most 63 letters, digits, _ -')
+  .meta({ description: 'The name of an attribute', examples: ['site'] });
 export const attributeValue = z
   .string()
   .min(1)
   .max(256)
-  .regex(/^[ -~\u00a0-\uffff]+$/, 'must have no control characters');
+  .regex(/^[ -~\u00a0-\uffff]+$/, 'must have no control characters')
+  .meta({ description: 'The value of an attribute', examples: ['oslo'] });
 export const attributes = z
   .record(attributeName, attributeValue)
-  .refine((value) => Object.keys(value).length <= 50, 'must have at most 50 members');
+  .refine((value) => Object.keys(value).length <= 50, 'must have at most 50 members')
+  .meta({ description: 'Attributes by name, at most 50', examples: [{ site: 'oslo' }] });
+const shownAttributes = z
+  .record(z.string(), z.string())
+  .meta({ description: 'Attributes by name', examples: [{ site: 'oslo' }] });
 
-export const thing = z.object({
-  id: z.uuid(),
-  name: thingName,
-  account: accountName,
-  thingType: thingType.optional(),
-  attributes: z.record(z.string(), z.string()),
-  status: z.enum(['active', 'suspended', 'revoked']),
-  createdAt: timestamp,
-});
+/** A member of which more comes with later versions. */
+export const openObject = z.record(z.string(), z.unknown());
+
+export const thing = named(
+  'ThingIdentity',
+  'Who a device is in the registry',
+  z.object({
+    id: uuid.describe('The id of the thing: a name that is used again has another'),
+    name: thingName,
+    account: accountName,
+    thingType: thingType.optional(),
+    attributes: shownAttributes,
+    status: z.enum(['active', 'suspended', 'revoked']).describe('Only an active thing gets certificates and rights'),
+    createdAt: timestamp.describe('When the thing was created'),
+  }),
+);
 
 /** How people are named: they type it to sign in. */
 export const personName = z
   .string()
   .trim()
-  .regex(/^[ -~\u00a0-\uffff]{1,128}$/, 'must be 1 to 128 characters, none of them a control character');
+  .regex(/^[ -~\u00a0-\uffff]{1,128}$/, 'must be 1 to 128 characters, none of them a control character')
+  .meta({ description: 'What the person types to sign in', examples: ['Ada'] });
 
-export const person = z.object({
-  id: z.uuid(),
+const ofPerson = {
+  id: uuid.describe('The id of the person'),
   account: accountName,
-  name: z.string(),
-  email: z.string().optional(),
+  name: z.string().describe('What the person types to sign in'),
+  email: z.string().optional().describe('An e-mail address'),
   role: role.optional(),
-  permissions: z.array(permission),
-  status: z.enum(['invited', 'active', 'suspended']),
+  permissions: z.array(permission).describe('What the person may do'),
+  status: z.enum(['invited', 'active', 'suspended']).describe('An invited person has not signed in yet'),
   methods: z.array(z.enum(['passkey', 'password', 'sso'])).describe('The ways in that the person has set up'),
-  lastSignInAt: timestamp.optional(),
-  createdAt: timestamp,
-  createdBy: z.string(),
-});
+  lastSignInAt: timestamp.optional().describe('When the person last signed in'),
+  createdAt: timestamp.describe('When the person was invited'),
+  createdBy: z.string().describe('Who invited the person'),
+};
+export const person = named('Person', 'Somebody who may sign in', z.object(ofPerson));
 
 /** A live session of a device at an edge. */
-export const session = z.object({
-  id: z.string(),
-  proxy: z.uuid(),
-  proxyName: z.string(),
-  thingName,
-  protocol: z.string(),
-  clientId: z.string().optional(),
-  sourceIp: z.string().optional(),
-  connectedAt: timestamp,
-  fingerprint: z.string().optional(),
-});
+export const session = named(
+  'Session',
+  'A live session of a device at an edge',
+  z.object({
+    id: z.string().describe('The id of the session, chosen by the edge'),
+    proxy: uuid.describe('The id of the edge'),
+    proxyName: z.string().describe('The name of the edge'),
+    thingName,
+    protocol: z.string().describe('Such as `mqtts`'),
+    clientId: z.string().optional().describe('What the device calls itself in the protocol'),
+    sourceIp: z.string().optional().describe('The address from which the device connected'),
+    connectedAt: timestamp.describe('When the session began'),
+    fingerprint: fingerprint.optional(),
+  }),
+);
 
 /** A thing in AWS IoT, where the account has a mirror there. */
-export const inAws = z.object({
-  thingArn: z.string(),
-  certificateId: z.string().optional().describe('SHA-256 of the newest certificate, as AWS names it'),
-  status: z.enum(['pending', 'active', 'failed', 'drifted']),
-  reason: z.string().optional().describe('What it waits for, or why it failed'),
-});
+export const inAws = named(
+  'ThingInAws',
+  'A thing in AWS IoT, where the account has a mirror there',
+  z.object({
+    thingArn: z.string().describe('The ARN of the thing'),
+    certificateId: z.string().optional().describe('SHA-256 of the newest certificate, as AWS names it'),
+    status: z.enum(['pending', 'active', 'failed', 'drifted']).describe('How far AWS is up to date'),
+    reason: z.string().optional().describe('What it waits for, or why it failed'),
+  }),
+);
 
-export const issuedCertificate = z.object({
-  serialNumber,
-  fingerprint: z.string(),
-  pem: z.string(),
-  chainPem: z.string(),
-  notBefore: timestamp,
-  notAfter: timestamp,
-});
+export const issuedCertificate = named(
+  'IssuedCertificate',
+  'A certificate as its device is given it',
+  z.object({
+    serialNumber,
+    fingerprint,
+    pem: z.string().describe('The certificate in PEM'),
+    chainPem: z.string().describe('The issuing CA and the root, in PEM'),
+    notBefore: timestamp.describe('When the certificate begins to be valid'),
+    notAfter: timestamp.describe('When the certificate expires'),
+  }),
+);
 
-export const renderedPolicy = z.object({
-  name: policyName,
-  version: z.int(),
-  statements: z.array(
-    z.object({
-      id: z.string(),
-      effect: z.enum(['allow', 'deny']),
-      actions: z.array(z.string()),
-      resources: z.array(z.string()),
-      condition: z.record(z.string(), z.unknown()).optional(),
-    }),
-  ),
-  omitted: z.literal(true).optional().describe('Its statements are left out: there are too many to show'),
-});
+export const renderedPolicy = named(
+  'RenderedPolicy',
+  'A policy with the variables filled in for one thing',
+  z.object({
+    name: policyName,
+    version: z.int().describe('The version that is active'),
+    statements: z
+      .array(
+        named(
+          'RenderedStatement',
+          'A statement with the variables filled in',
+          z.object({
+            id: z.string().describe('The id of the statement'),
+            effect: z.enum(['allow', 'deny']).describe('A deny overrides every allow'),
+            actions: z.array(z.string()).describe('The actions that it covers'),
+            resources: z.array(z.string()).describe('The resources that it covers'),
+            condition: openObject.optional().describe('What must hold besides, as in the document'),
+          }),
+        ),
+      )
+      .describe('The statements'),
+    omitted: z.literal(true).optional().describe('Its statements are left out: there are too many to show'),
+  }),
+);
 
-export const links = z.object({ crl: z.url(), ocsp: z.url(), jwks: z.url(), token: z.url(), renew: z.url() });
+export const links = named(
+  'Links',
+  'Where a device goes next',
+  z.object({
+    crl: z.url().describe('The revocation list of the issuing CA'),
+    ocsp: z.url().describe('The OCSP responder'),
+    jwks: z.url().describe('The keys that verify access tokens'),
+    token: z.url().describe('Where access tokens are refreshed'),
+    renew: z.url().describe('Where certificates are renewed'),
+  }),
+);
 
 /** What devices keep, so that another certificate of the server strands none of them. */
 export const trust = z
@@ -136,13 +223,23 @@ export const trust = z
   .describe('PEM certificates to believe the server by from now on, in place of those that were given before');
 
 /** What a question to the policies says besides principal, action and resource. */
-export const context = z.strictObject({
-  sourceIp: z.string().max(256).optional(),
-  protocol: z.string().max(64).optional(),
-  clientId: z.string().max(65_536).optional(),
-  retain: z.union([z.boolean(), z.enum(['true', 'false'])]).optional(),
-  qos: z.union([z.number(), z.enum(['0', '1', '2'])]).optional(),
-});
+export const context = named(
+  'QuestionContext',
+  'What a question says besides principal, action and resource',
+  z.strictObject({
+    sourceIp: z.string().max(256).optional().describe('The address of the device'),
+    protocol: z.string().max(64).optional().describe('Such as `mqtts`'),
+    clientId: z.string().max(65_536).optional().describe('What the device calls itself in the protocol'),
+    retain: z
+      .union([z.boolean(), z.enum(['true', 'false'])])
+      .optional()
+      .describe('Of a publication: it is to be retained'),
+    qos: z
+      .union([z.number(), z.enum(['0', '1', '2'])])
+      .optional()
+      .describe('Of a publication: its quality of service'),
+  }),
+);
 
 /** Of certificates that were not issued here. */
 export const outsideLists = z
@@ -153,46 +250,14 @@ export const outsideLists = z
   );
 
 /** The number of a policy's version, as its column holds it. */
-export const versionNumber = z.int().min(1).max(mostInt);
+export const versionNumber = z.int().min(1).max(mostInt).describe('The number of a version');
 
 /** A place in the log: `epoch:position`. */
-export const logCursor = z.string().regex(cursorForm, 'must be a cursor: epoch:position');
-
-/** `?limit=&cursor=` of every list. */
-export const pageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().max(512).optional(),
-});
-
-type Page<Item> = { items: Item[]; nextCursor?: string };
-
-export const page = <Item extends z.ZodType>(item: Item) =>
-  z.object({ items: z.array(item), nextCursor: z.string().optional() });
-
-/** A page out of one row more than was asked for; `keyOf` the last row shown is what the next page starts after. */
-export function pageOf<Row, Item>(
-  rows: Row[],
-  limit: number,
-  keyOf: (row: Row) => string,
-  toItem: (row: Row) => Item,
-): Page<Item> {
-  const shown = rows.slice(0, limit);
-  const items = shown.map(toItem);
-  const last = shown.at(-1);
-  return rows.length > limit && last
-    ? { items, nextCursor: Buffer.from(keyOf(last)).toString('base64url') }
-    : { items };
-}
-
-/** The key inside a cursor. @throws DomainError `invalid-request` unless it has the form that the list gives out. */
-export function readCursor(cursor: string | undefined, form: RegExp): string | undefined {
-  if (cursor === undefined) return undefined;
-  const key = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (!form.test(key)) throw new DomainError('invalid-request', 'cursor: send the nextCursor of this list unchanged');
-  return key;
-}
-
-export const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+export const logCursor = z
+  .string()
+  .regex(cursorForm, 'must be a cursor: epoch:position')
+  .meta({ description: 'A place in the log: `epoch:position`', examples: ['0f8fad5b-d9cb-469f-a165-70867728950e:42'] });
+export const logPosition = z.int().describe('The position of the entry in the log');
 
 function isOrdinary(text: string): boolean {
   const at = Date.parse(text);

@@ -1,7 +1,7 @@
 import { rfc3339 } from '../clock.js';
 import { originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { AccountService } from './service.js';
 
@@ -13,6 +13,7 @@ export function accountRoutes(service: AccountService) {
       {
         config: { access: 'accounts:write', cost: 'heavy', stepUp: true },
         schema: {
+          operationId: 'createAccount',
           summary: 'Create an account',
           tags: ['accounts'],
           body: schema.newAccount,
@@ -27,15 +28,18 @@ export function accountRoutes(service: AccountService) {
       {
         config: { access: 'accounts:write' },
         schema: {
+          operationId: 'listAccounts',
           summary: 'List accounts',
           tags: ['accounts'],
-          querystring: pageQuery,
+          querystring: schema.accountQuery,
           response: { 200: schema.accountPage },
         },
       },
-      async ({ query: { cursor, limit } }) => {
-        const rows = await service.list(readCursor(cursor, /^[a-z0-9-]+$/), limit + 1);
-        return pageOf(rows, limit, ({ name }) => name, toAccount);
+      async ({ query }) => {
+        const place = placeIn('accounts', query);
+        const rows = await service.list(query, spanOf(place, /^[a-z0-9-]+$/));
+        const total = await totalOf(query, (most) => service.countMatching(query, most));
+        return { ...pageOf(rows, place, ({ name }) => name, toAccount), ...total };
       },
     );
 
@@ -44,6 +48,7 @@ export function accountRoutes(service: AccountService) {
       {
         config: { access: 'accounts:write' },
         schema: {
+          operationId: 'updateAccount',
           summary: 'Change how long devices of an account can renew after their certificates expired',
           tags: ['accounts'],
           params: schema.accountParams,
@@ -66,7 +71,8 @@ export function accountRoutes(service: AccountService) {
         {
           config: { access: 'accounts:write', stepUp: true },
           schema: {
-            summary: `${verb} an account`,
+            operationId: `${verb}Account`,
+            summary: verb === 'suspend' ? 'Suspend an account' : 'Resume an account',
             tags: ['accounts'],
             params: schema.accountParams,
             response: { 200: schema.account },

@@ -61,6 +61,7 @@ export function createAccountService(deps: Deps) {
     },
 
     list: store.list,
+    countMatching: store.countMatching,
 
     /** Changes how long its things can renew after their certificates expired, where their enrollments do not say. @throws DomainError `not-found` */
     async setGrace(name: string, seconds: number, origin: Origin) {

@@ -1,4 +1,7 @@
 import type { Database, Transaction } from '../db/client.js';
+import { beyond, orderOf, type Span } from '../api/paging.js';
+
+type Filter = { status?: 'active' | 'suspended' | undefined };
 
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
@@ -16,12 +19,17 @@ export function createAccountStore(db: Database) {
 
     find: (name: string) => db.account.findUnique({ where: { name } }),
 
-    list: (after: string | undefined, limit: number) =>
-      db.account.findMany({
-        ...(after === undefined ? {} : { where: { name: { gt: after } } }),
-        orderBy: { name: 'asc' },
-        take: limit,
-      }),
+    list: ({ status }: Filter, span: Span) => {
+      const name = beyond(span);
+      return db.account.findMany({
+        where: { ...(status === undefined ? {} : { status }), ...(name === undefined ? {} : { name }) },
+        orderBy: { name: orderOf(span) },
+        take: span.limit,
+      });
+    },
+
+    countMatching: ({ status }: Filter, most: number) =>
+      db.account.count({ ...(status === undefined ? {} : { where: { status } }), take: most }),
 
     async setGrace(tx: Transaction, name: string, renewGraceSeconds: number): Promise<void> {
       await tx.account.update({ where: { name }, data: { renewGraceSeconds } });

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf, uuidForm } from '../api/paging.js';
 import * as schema from './schema.js';
-import type { ApiKeyService } from './service.js';
+import { keyTag, type ApiKeyService } from './service.js';
 
 /** The routes of `/v1/api-keys`. */
 export function apiKeyRoutes(service: ApiKeyService) {
@@ -14,6 +14,7 @@ export function apiKeyRoutes(service: ApiKeyService) {
       {
         config: { access: 'keys:write', stepUp: true },
         schema: {
+          operationId: 'createApiKey',
           summary: 'Create an API key; it is shown once',
           tags: ['api keys'],
           body: schema.newApiKey,
@@ -29,16 +30,20 @@ export function apiKeyRoutes(service: ApiKeyService) {
       {
         config: { access: 'keys:read' },
         schema: {
+          operationId: 'listApiKeys',
           summary: 'List API keys',
           tags: ['api keys'],
-          querystring: pageQuery,
+          querystring: schema.apiKeyQuery,
           response: { 200: schema.apiKeyPage },
         },
       },
       async (request) => {
-        const { cursor, limit } = request.query;
-        const rows = await service.list(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
-        return pageOf(rows, limit, ({ id }) => id, present);
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`keys ${account}`, query);
+        const rows = await service.list(account, query, spanOf(place, uuidForm));
+        const total = await totalOf(query, (most) => service.countMatching(account, query, most));
+        return { ...pageOf(rows, place, ({ id }) => id, present), ...total };
       },
     );
 
@@ -47,20 +52,47 @@ export function apiKeyRoutes(service: ApiKeyService) {
       {
         config: { access: 'keys:read' },
         schema: {
+          operationId: 'getApiKey',
           summary: 'Read an API key',
           tags: ['api keys'],
           params: schema.apiKeyParams,
           response: { 200: schema.apiKey },
         },
       },
-      async (request) => present(await service.get(grantee(request).account, request.params.id)),
+      async (request, reply) => {
+        const key = await service.get(grantee(request).account, request.params.id);
+        void reply.header('etag', keyTag(key));
+        return present(key);
+      },
+    );
+
+    app.patch(
+      '/v1/api-keys/:id',
+      {
+        config: { access: 'keys:write', conditional: true },
+        schema: {
+          operationId: 'updateApiKey',
+          summary: 'Change the name, description or expiry of an API key (merge patch)',
+          description: 'Whoever changes a key needs everything that the key may do. What it may do stays as it is.',
+          tags: ['api keys'],
+          params: schema.apiKeyParams,
+          body: schema.apiKeyPatch,
+          response: { 200: schema.apiKey },
+        },
+      },
+      async (request, reply) => {
+        const key = await service.change(grantee(request), request.params.id, request.body, originOf(request));
+        void reply.header('etag', keyTag(key));
+        return present(key);
+      },
     );
 
     app.delete(
       '/v1/api-keys/:id',
       {
-        config: { access: 'keys:write', stepUp: true },
+        config: { access: 'keys:write', conditional: true, stepUp: true },
         schema: {
+          operationId: 'deleteApiKey',
           summary: 'Delete an API key',
           tags: ['api keys'],
           params: schema.apiKeyParams,
@@ -79,6 +111,7 @@ function present({
   account: _account,
   accountStatus: _status,
   name,
+  description,
   role,
   promises,
   expiresAt,
@@ -89,6 +122,7 @@ function present({
     ...key,
     ...promises,
     ...(name === null ? {} : { name }),
+    ...(description === null ? {} : { description }),
     ...(role === null ? {} : { role }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     createdAt: rfc3339(createdAt),

@@ -1,8 +1,7 @@
 import { rfc3339 } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { promiseNames, type Grantee } from '../access/grantee.js';
+import { promiseNames, type Grantee, type Promises } from '../access/grantee.js';
 import type { Permission } from '../access/permissions.js';
-import type { NewApiKey } from './schema.js';
 import type { StoredApiKey } from './store.js';
 
 /**
@@ -11,7 +10,7 @@ import type { StoredApiKey } from './store.js';
  */
 export function requireGrantable(
   caller: Grantee,
-  request: NewApiKey,
+  request: Partial<Promises>,
   permissions: Permission[],
   expiresAt: Date | null,
 ): void {
@@ -32,12 +31,12 @@ export function requireGrantable(
   );
 }
 
-/** Refuses to delete a key that can do what the caller's cannot. @throws DomainError `forbidden` */
-export function requireDeletable(caller: Grantee, key: StoredApiKey): void {
+/** Refuses to delete or change a key that can do what the caller's cannot. @throws DomainError `forbidden` */
+export function requireHeld(caller: Grantee, key: StoredApiKey, verb: 'delete' | 'change'): void {
   const lacking = key.permissions.filter((permission) => !caller.permissions.has(permission));
   if (lacking.length === 0) return;
   throw new DomainError(
     'forbidden',
-    `you cannot delete a key that has what yours lacks (${lacking.join(', ')}): use a key that has it`,
+    `you cannot ${verb} a key that has what yours lacks (${lacking.join(', ')}): use a key that has it`,
   );
 }

@@ -6,13 +6,14 @@ import { rfc3339, type Clock } from '../clock.js';
 import { createCredential, hashCredential } from '../access/credentials.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
+import { etagOf, requireMatch } from '../api/etag.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { AppendLog } from '../log/append.js';
-import { keyDeletedEntry } from '../log/builders.js';
+import { keyChangedEntry, keyDeletedEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
 import type { CachedKey, KeyCache } from './cache.js';
-import { requireDeletable, requireGrantable } from './rules.js';
-import type { NewApiKey } from './schema.js';
+import { requireGrantable, requireHeld } from './rules.js';
+import type { ApiKeyPatch, NewApiKey } from './schema.js';
 import type { ApiKeyStore, StoredApiKey } from './store.js';
 
 type Deps = {
@@ -40,6 +41,7 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
         name: 'owner',
         account,
         hash,
+        description: null,
         role: 'owner',
         permissions,
         promises: eachPromise(false),
@@ -68,6 +70,7 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
       const key = {
         id,
         name: request.name ?? null,
+        description: request.description ?? null,
         account: caller.account,
         hash,
         role: request.role ?? null,
@@ -107,6 +110,7 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
     },
 
     list: store.list,
+    countMatching: store.countMatching,
 
     /**
      * Ends a key at once. Its deleter needs what it holds, and the last owner key of an account stays.
@@ -118,12 +122,39 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
         const at = clock();
         const key = await store.lock(tx, account, id);
         if (!key) throw new DomainError('not-found', `there is no API key ${id}`);
-        requireDeletable(caller, key);
+        requireMatch(origin, keyTag(key));
+        requireHeld(caller, key, 'delete');
         if (key.role === 'owner' && (await store.countOtherOwners(tx, account, id, at)) === 0)
           throw new DomainError('conflict', 'this is the last owner key of the account: create another one first');
         await store.delete(tx, account, id, at);
         await audit(tx, { at, account, origin, action: 'api-key.delete', target: `key:${id}` });
         await log(tx, at, [keyDeletedEntry(account, id)]);
+      });
+    },
+
+    /**
+     * Changes what a key is called and when it ends. It never lives longer than its changer's, and one owner key of an
+     * account never ends. @throws DomainError `not-found`, `forbidden`, `conflict`, `precondition-failed`
+     */
+    async change(caller: Grantee, id: string, patch: ApiKeyPatch, origin: Origin): Promise<StoredApiKey> {
+      const { account } = caller;
+      return commit(async (tx) => {
+        const at = clock();
+        const before = await store.lock(tx, account, id);
+        if (!before) throw new DomainError('not-found', `there is no API key ${id}`);
+        requireMatch(origin, keyTag(before));
+        const after = patched(before, patch);
+        requireHeld(caller, before, 'change');
+        if (isLonger(after.expiresAt, before.expiresAt))
+          requireGrantable(caller, before.promises, before.permissions, after.expiresAt);
+        const isLastOwner = before.role === 'owner' && (await store.countOtherOwners(tx, account, id, at)) === 0;
+        if (after.expiresAt && isLastOwner)
+          throw new DomainError('conflict', 'this is the last owner key of the account: create another one first');
+        await store.describe(tx, account, id, after);
+        if (patch.expiresAt !== undefined) await log(tx, at, [keyChangedEntry(account, id)]);
+        const detail = { before: described(before), after: described(after) };
+        await audit(tx, { at, account, origin, action: 'api-key.change', target: `key:${id}`, detail });
+        return after;
       });
     },
 
@@ -147,6 +178,29 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
     },
   };
 }
+
+/** The ETag of a key. */
+export function keyTag({ id, name, description, role, permissions, promises, expiresAt }: StoredApiKey): string {
+  return etagOf('key', id, name, description, role, permissions, promises, expiresAt);
+}
+
+function patched(key: StoredApiKey, { name, description, expiresAt }: ApiKeyPatch): StoredApiKey {
+  return {
+    ...key,
+    name: name === undefined ? key.name : name,
+    description: description === undefined ? key.description : description,
+    expiresAt: expiresAt === undefined ? key.expiresAt : expiresAt === null ? null : new Date(expiresAt),
+  };
+}
+
+const isLonger = (after: Date | null, before: Date | null): boolean =>
+  before !== null && (after === null || after > before);
+
+const described = ({ name, description, expiresAt }: StoredApiKey) => ({
+  name,
+  description,
+  expiresAt: expiresAt && rfc3339(expiresAt),
+});
 
 function granteeOf({ expiresAt, accountStatus, account, grantee }: CachedKey, at: Date): Grantee | undefined {
   if (expiresAt && expiresAt <= at) return undefined;

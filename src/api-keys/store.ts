@@ -7,11 +7,13 @@ import {
   type Role,
 } from '../access/permissions.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
+import { beyond, orderOf, type Span } from '../api/paging.js';
 
 /** An API key as stored, with the status of its account. */
 export type StoredApiKey = {
   id: string;
   name: string | null;
+  description: string | null;
   account: string;
   accountStatus: string;
   role: Role | null;
@@ -55,11 +57,15 @@ export function createApiKeyStore(db: Database) {
       return row ? toStoredApiKey(row) : undefined;
     },
 
-    async list(account: string, after: string | undefined, limit: number): Promise<StoredApiKey[]> {
+    countMatching: (account: string, filter: Filter, most: number): Promise<number> =>
+      db.apiKey.count({ where: matching(account, filter), take: most }),
+
+    async list(account: string, filter: Filter, span: Span): Promise<StoredApiKey[]> {
+      const id = beyond(span);
       const rows = await db.apiKey.findMany({
-        where: { accountName: account, deletedAt: null, ...(after === undefined ? {} : { id: { gt: after } }) },
-        orderBy: { id: 'asc' },
-        take: limit,
+        where: { ...matching(account, filter), ...(id === undefined ? {} : { id }) },
+        orderBy: { id: orderOf(span) },
+        take: span.limit,
         include: withAccount,
       });
       return rows.map(toStoredApiKey);
@@ -87,10 +93,25 @@ export function createApiKeyStore(db: Database) {
         },
       }),
 
+    async describe(
+      tx: Transaction,
+      account: string,
+      id: string,
+      { name, description, expiresAt }: Pick<StoredApiKey, 'name' | 'description' | 'expiresAt'>,
+    ): Promise<void> {
+      await tx.apiKey.update({ where: { id, accountName: account }, data: { name, description, expiresAt } });
+    },
+
     async delete(tx: Transaction, account: string, id: string, at: Date): Promise<void> {
       await tx.apiKey.update({ where: { id, accountName: account }, data: { deletedAt: at } });
     },
   };
+}
+
+type Filter = { role?: Role | undefined };
+
+function matching(account: string, { role }: Filter) {
+  return { accountName: account, deletedAt: null, ...(role === undefined ? {} : { role }) };
 }
 
 const isAmong = (listed: string[]) => (permission: Permission) => listed.includes(permission);
@@ -99,10 +120,11 @@ type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & 
 
 function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
   const present = roles.find((known) => known === role);
-  const { id, name, expiresAt, createdAt, createdBy } = row;
+  const { id, name, description, expiresAt, createdAt, createdBy } = row;
   return {
     id,
     name,
+    description,
     account: accountName,
     accountStatus: account.status,
     role: present ?? null,

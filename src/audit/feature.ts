@@ -5,5 +5,5 @@ import { appendAudit, createAuditStore, type AppendAudit } from './store.js';
 
 /** What was done, by whom. */
 export function createAudit(db: Database): Door<{ append: AppendAudit }> {
-  return { verbs: { append: appendAudit }, routes: [auditRoutes(createAuditStore(db).list)] };
+  return { verbs: { append: appendAudit }, routes: [auditRoutes(createAuditStore(db))] };
 }

@@ -1,5 +1,6 @@
 import type { Database, Json, Transaction } from '../db/client.js';
 import type { Origin } from '../origin.js';
+import { settledId } from './settled.js';
 
 type NewAuditEntry = {
   at: Date;
@@ -29,22 +30,58 @@ export const appendAudit: AppendAudit = async (tx, ...entries) => {
   });
 };
 
-type AuditFilter = { action?: string | undefined; target?: string | undefined };
+/** Which entries are read: those that match all of its fields. */
+export type AuditFilter = {
+  actor?: string | undefined;
+  action?: string | undefined;
+  target?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+};
 
-/** Reads the audit of an account, newest first. */
+export type AuditStore = ReturnType<typeof createAuditStore>;
+
+/** Reads the audit of an account. */
 export function createAuditStore(db: Database) {
   return {
-    list(account: string, { action, target }: AuditFilter, before: bigint | undefined, limit: number) {
-      return db.auditEntry.findMany({
+    /** Newest first, from those before a place. */
+    list: (account: string, filter: AuditFilter, before: { at: Date; id: bigint } | undefined, limit: number) =>
+      db.auditEntry.findMany({
         where: {
-          accountName: account,
-          ...(action === undefined ? {} : { action }),
-          ...(target === undefined ? {} : { target }),
-          ...(before === undefined ? {} : { id: { lt: before } }),
+          ...matching(account, filter),
+          ...(before ? { OR: [{ at: { lt: before.at } }, { at: before.at, id: { lt: before.id } }] } : {}),
+          // What the index finds: without it, the choice above reads everything that is newer too.
+          ...(before ? { AND: { at: { lte: before.at } } } : {}),
         },
-        orderBy: { id: 'desc' },
+        orderBy: [{ at: 'desc' }, { id: 'desc' }],
         take: limit,
-      });
-    },
+      }),
+
+    /** The highest id below which no entry is still to come. */
+    settledId: () => settledId(db),
+
+    /** Oldest first, from those after an id up to another. */
+    following: (account: string, filter: AuditFilter, after: bigint, to: bigint, limit: number) =>
+      db.auditEntry.findMany({
+        where: { ...matching(account, filter), id: { gt: after, lte: to } },
+        orderBy: { id: 'asc' },
+        take: limit,
+      }),
+
+    /** How many match, up to `most`. */
+    count: (account: string, filter: AuditFilter, most: number): Promise<number> =>
+      db.auditEntry.count({ where: matching(account, filter), take: most }),
+  };
+}
+
+function matching(account: string, { actor, action, target, from, to }: AuditFilter) {
+  return {
+    accountName: account,
+    ...(actor === undefined ? {} : { actor }),
+    ...(action === undefined ? {} : { action }),
+    ...(target === undefined ? {} : { target }),
+    ...(from === undefined && to === undefined
+      ? {}
+      : { at: { ...(from === undefined ? {} : { gte: from }), ...(to === undefined ? {} : { lt: to }) } }),
   };
 }

@@ -22,6 +22,7 @@ export function rightsRoutes({ rightsOf, hasThing }: Deps) {
       {
         config: { access: 'things:read', needs: ['policies:read'], load: 'page' },
         schema: {
+          operationId: 'listRightsOfThing',
           summary: 'What a thing may do now; `condition` holds what its address, protocol, retain and QoS decide',
           tags: ['things'],
           params: schema.thingParams,
@@ -43,6 +44,7 @@ export function rightsRoutes({ rightsOf, hasThing }: Deps) {
         config: { access: 'authorize:query', cost: 'free', load: 'batch' },
         bodyLimit: questionBytes,
         schema: {
+          operationId: 'listRights',
           summary: 'What a principal may do now, in one list: exact for what the context says',
           tags,
           body: schema.rightsQuestion,

@@ -56,6 +56,7 @@ export function authorizeRoutes({ service }: Deps) {
         validatorCompiler: compileSchema,
         bodyLimit: questionBytes,
         schema: {
+          operationId: 'authorizeAction',
           summary: 'May this device do that now?',
           description: 'A deny is 200 too: read `decision`, or the header `thingward-decision` (allow or deny).',
           tags,
@@ -78,6 +79,7 @@ export function authorizeRoutes({ service }: Deps) {
         validatorCompiler: compileSchema,
         bodyLimit: batchBytes,
         schema: {
+          operationId: 'authorizeActions',
           summary: 'The same, up to 1,000 at once',
           tags,
           body: schema.batch,

@@ -105,7 +105,9 @@ export function createSnapshot() {
 
   const activate = (account: string, policy: PolicyVersion): void => {
     const { policies, sets } = accountOf(account);
-    policies.set(policy.name, { ...policy, weight: weightOf(policy.document), compiled: undefined });
+    // A policy without statements was deleted.
+    if (policy.document.statements.length === 0) policies.delete(policy.name);
+    else policies.set(policy.name, { ...policy, weight: weightOf(policy.document), compiled: undefined });
     // INVARIANT: no set keeps what is no longer active, and no set that is not here keeps anything.
     for (const set of sets.values()) if (set.names.includes(policy.name)) forget(set);
   };

@@ -40,6 +40,7 @@ export function awsRoutes(service: AwsService) {
       {
         config: { access: 'aws:write' },
         schema: {
+          operationId: 'getAwsMirror',
           summary: 'The mirror in AWS IoT Core, and its state',
           tags,
           response: { 200: schema.mirrorView },
@@ -53,9 +54,10 @@ export function awsRoutes(service: AwsService) {
       {
         config: { access: 'aws:write' },
         schema: {
+          operationId: 'setAwsMirror',
           summary: 'Switch the mirror on, off, or to other settings',
           tags,
-          body: z.union([schema.switchedOff, schema.mirrorSettings]),
+          body: schema.mirrorChange,
           response: { 200: schema.mirrorView },
         },
       },
@@ -72,7 +74,12 @@ export function awsRoutes(service: AwsService) {
       '/v1/aws/retry',
       {
         config: { access: 'aws:write' },
-        schema: { summary: 'Retry everything that failed', tags, response: { 202: schema.retried } },
+        schema: {
+          operationId: 'retryAwsMirror',
+          summary: 'Retry everything that failed',
+          tags,
+          response: { 202: schema.retried },
+        },
       },
       async (request, reply) => {
         const { account } = grantee(request);
@@ -85,6 +92,7 @@ export function awsRoutes(service: AwsService) {
       {
         config: { access: 'aws:write' },
         schema: {
+          operationId: 'retryAwsThing',
           summary: 'Try one thing again',
           tags,
           params: schema.thingParams,
@@ -103,6 +111,7 @@ export function awsRoutes(service: AwsService) {
       {
         config: { access: 'policies:read' },
         schema: {
+          operationId: 'getAwsPolicy',
           summary: 'What AWS IoT gets of a policy, and what it cannot express',
           tags,
           params: schema.policyParams,

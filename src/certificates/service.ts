@@ -3,12 +3,12 @@ import { DomainError } from '../errors.js';
 import { encodeCertificate } from '../pki/pem.js';
 import type { HeldCertificate } from '../registry.js';
 import { statusOf, type CertificateStatus } from './status.js';
-import type { CertificateFilter, CertificateStore } from './store.js';
+import type { CertificateFilter, CertificateSpan, CertificateStore } from './store.js';
 
 /** A certificate as operators see it. */
 export type ShownCertificate = HeldCertificate & { status: CertificateStatus; pem: string };
 
-type Deps = { store: Pick<CertificateStore, 'find' | 'list'>; clock: Clock };
+type Deps = { store: Pick<CertificateStore, 'find' | 'list' | 'count'>; clock: Clock };
 
 export type CertificateService = ReturnType<typeof createCertificateService>;
 
@@ -28,14 +28,12 @@ export function createCertificateService({ store, clock }: Deps) {
       return show(found);
     },
 
-    /** Certificates that match a filter, by serial number, from the one after `after`. */
-    async list(
-      account: string,
-      filter: CertificateFilter,
-      after: string | undefined,
-      limit: number,
-    ): Promise<ShownCertificate[]> {
-      return (await store.list(account, filter, clock(), after, limit)).map(show);
+    /** A range of the certificates that match a filter. */
+    async list(account: string, filter: CertificateFilter, span: CertificateSpan): Promise<ShownCertificate[]> {
+      return (await store.list(account, filter, clock(), span)).map(show);
     },
+
+    count: (account: string, filter: CertificateFilter, most: number): Promise<number> =>
+      store.count(account, filter, clock(), most),
   };
 }

@@ -1,4 +1,5 @@
-import type { Database } from '../db/client.js';
+import { sql, type Database } from '../db/client.js';
+import type { Span } from '../api/paging.js';
 import { readGrace } from '../renewal-grace-sql.js';
 import { toRegisteredThing, type HeldCertificate } from '../registry.js';
 import type { CertificateStatus } from './status.js';
@@ -8,7 +9,13 @@ export type CertificateFilter = {
   thingName?: string | undefined;
   status?: CertificateStatus | undefined;
   expiringBefore?: Date | undefined;
+  expiringAfter?: Date | undefined;
+  /** How the serial number begins. */
+  serialPrefix?: string | undefined;
 };
+
+/** A range of a list: after a serial number, or after an expiry and a serial number. */
+export type CertificateSpan = Span<string[]> & { by: 'serialNumber' | 'notAfter' };
 
 export type CertificateStore = ReturnType<typeof createCertificateStore>;
 
@@ -45,49 +52,84 @@ export function createCertificateStore(db: Database) {
       return rows.map(toHeldCertificate);
     },
 
+    /** Found by an index in the order of the list, so that a late page costs what the first does. */
     async list(
       account: string,
       filter: CertificateFilter,
       at: Date,
-      after: string | undefined,
-      limit: number,
+      span: CertificateSpan,
     ): Promise<HeldCertificate[]> {
-      const rows = await db.certificate.findMany({
-        where: {
-          accountName: account,
-          ...(after === undefined ? {} : { serialNumber: { gt: after } }),
-          ...(filter.thingName === undefined ? {} : { thing: named(filter.thingName) }),
-          AND: [
-            ...(filter.expiringBefore === undefined ? [] : [{ notAfter: { lt: filter.expiringBefore } }]),
-            ...(filter.status === undefined ? [] : [whereStatus(filter.status, at)]),
-          ],
-        },
-        orderBy: { serialNumber: 'asc' },
-        take: limit,
-        include: holder,
-      });
-      return rows.map(toHeldCertificate);
+      const { by, after, descending, limit } = span;
+      const found = await db.$queryRaw<{ serial: string }[]>(sql`
+        SELECT serial_number AS serial FROM certificates
+        WHERE ${matching(account, filter, at)} ${after === undefined ? none : beyond(by, after, descending)}
+        ORDER BY ${orders[by][descending ? 'desc' : 'asc']} LIMIT ${limit}`);
+      const serials = found.map(({ serial }) => serial);
+      const rows = await db.certificate.findMany({ where: { serialNumber: { in: serials } }, include: holder });
+      const bySerial = new Map(rows.map((row) => [row.serialNumber, row]));
+      return serials.flatMap((serial) => bySerial.get(serial) ?? []).map(toHeldCertificate);
+    },
+
+    /** How many match, up to `most`. */
+    async count(account: string, filter: CertificateFilter, at: Date, most: number): Promise<number> {
+      const [row] = await db.$queryRaw<{ count: bigint }[]>(sql`
+        SELECT count(*) AS count FROM (
+          SELECT 1 FROM certificates WHERE ${matching(account, filter, at)} LIMIT ${most}) AS counted`);
+      return Number(row!.count);
     },
   };
 }
 
-/** Every thing that ever had a name, in use or not. */
-function named(name: string) {
-  return { OR: [{ name }, { formerName: name }] };
+type Sql = ReturnType<typeof sql>;
+
+const none = sql``;
+
+/** The order of bytes is the same in every database, and the beginning of a serial number is a range in it. */
+const orders = {
+  serialNumber: { asc: sql`serial_number COLLATE "C"`, desc: sql`serial_number COLLATE "C" DESC` },
+  notAfter: {
+    asc: sql`not_after, serial_number COLLATE "C"`,
+    desc: sql`not_after DESC, serial_number COLLATE "C" DESC`,
+  },
+};
+
+function beyond(by: CertificateSpan['by'], [key, serial]: string[], descending: boolean): Sql {
+  if (by === 'serialNumber')
+    return descending ? sql`AND serial_number COLLATE "C" < ${key}` : sql`AND serial_number COLLATE "C" > ${key}`;
+  return descending
+    ? sql`AND (not_after, serial_number COLLATE "C") < (${key}::timestamptz, ${serial})`
+    : sql`AND (not_after, serial_number COLLATE "C") > (${key}::timestamptz, ${serial})`;
 }
 
-function whereStatus(status: CertificateStatus, at: Date) {
+function matching(account: string, filter: CertificateFilter, at: Date): Sql {
+  const { thingName, status, expiringBefore, expiringAfter, serialPrefix } = filter;
+  return sql`account_name = ${account}
+    ${thingName === undefined ? none : ofThing(account, thingName)}
+    ${expiringBefore === undefined ? none : sql`AND not_after < ${expiringBefore}`}
+    ${expiringAfter === undefined ? none : sql`AND not_after >= ${expiringAfter}`}
+    ${serialPrefix === undefined ? none : sql`AND serial_number COLLATE "C" BETWEEN ${serialPrefix} AND ${`${serialPrefix}g`}`}
+    ${status === undefined ? none : ofStatus(status, at)}`;
+}
+
+/** Of every thing that ever had a name, in use or not. */
+function ofThing(account: string, name: string): Sql {
+  return sql`AND thing_id IN (
+    SELECT id FROM things WHERE account_name = ${account} AND name = ${name}
+    UNION ALL SELECT id FROM things WHERE account_name = ${account} AND former_name = ${name})`;
+}
+
+function ofStatus(status: CertificateStatus, at: Date): Sql {
   switch (status) {
     case 'active':
-      return { revokedAt: null, notAfter: { gt: at } };
+      return sql`AND revoked_at IS NULL AND not_after > ${at}`;
     case 'expired':
-      return { revokedAt: null, notAfter: { lte: at } };
+      return sql`AND revoked_at IS NULL AND not_after <= ${at}`;
     case 'superseded':
-      return { reason: 'superseded' };
+      return sql`AND revoked_at IS NOT NULL AND reason = 'superseded'`;
     case 'held':
-      return { reason: 'certificateHold' };
+      return sql`AND revoked_at IS NOT NULL AND reason = 'certificateHold'`;
     case 'revoked':
-      return { revokedAt: { not: null }, reason: { notIn: ['superseded', 'certificateHold'] } };
+      return sql`AND revoked_at IS NOT NULL AND reason NOT IN ('superseded', 'certificateHold')`;
   }
 }
 

@@ -32,10 +32,10 @@ export function createRecordStore(db: Database) {
             SELECT id FROM decision_samples WHERE account_name = ${account} ORDER BY id DESC OFFSET ${kept} LIMIT 1)`);
     },
 
-    /** The newest decisions of an account, before an id. */
-    list: (account: string, before: bigint | undefined, limit: number) =>
+    /** The newest decisions of an account that match a filter, before an id. There are few: no index is needed. */
+    list: (account: string, filter: DecisionFilter, before: bigint | undefined, limit: number) =>
       db.decisionSample.findMany({
-        where: { accountName: account, ...(before === undefined ? {} : { id: { lt: before } }) },
+        where: { ...matching(account, filter), ...(before === undefined ? {} : { id: { lt: before } }) },
         orderBy: { id: 'desc' },
         take: limit,
       }),
@@ -66,6 +66,27 @@ export function createRecordStore(db: Database) {
         SELECT r.id, r.at FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) AS r(id uuid, at timestamptz) JOIN things t ON t.id = r.id
         ON CONFLICT (thing_id) DO UPDATE SET last_seen_at = greatest(thing_activity.last_seen_at, excluded.last_seen_at)`);
     },
+  };
+}
+
+/** Which decisions are read: those that match all of its fields. */
+export type DecisionFilter = {
+  thing?: string | undefined;
+  decision?: string | undefined;
+  reason?: string | undefined;
+  action?: string | undefined;
+  from?: Date | undefined;
+  to?: Date | undefined;
+};
+
+function matching(account: string, { thing, decision, reason, action, from, to }: DecisionFilter) {
+  return {
+    accountName: account,
+    ...(thing === undefined ? {} : { thingName: thing }),
+    ...(decision === undefined ? {} : { decision }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(action === undefined ? {} : { action }),
+    at: { ...(from === undefined ? {} : { gte: from }), ...(to === undefined ? {} : { lt: to }) },
   };
 }
 

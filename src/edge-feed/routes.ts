@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Promises } from '../access/grantee.js';
 import { rfc3339 } from '../clock.js';
-import { sendStream } from '../http/event-stream.js';
+import { events, sendStream } from '../http/event-stream.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { encodeCursor } from '../log/cursor.js';
@@ -45,6 +45,7 @@ export function edgeFeedRoutes({ snapshots, principals, following, tokenIssuer, 
       {
         config: { access: 'edge:follow', cost: 'free', load: 'page' },
         schema: {
+          operationId: 'getEdgeSnapshot',
           summary: 'Everything that an edge decides from; large ones come in pages, which next leads through',
           description:
             'All pages belong to the position of the first. A later page may hold what changed since then, and the stream says it again, so decide only after the first head of the stream.',
@@ -63,13 +64,14 @@ export function edgeFeedRoutes({ snapshots, principals, following, tokenIssuer, 
     app.get(
       '/v1/edge/stream',
       {
-        config: { access: 'edge:follow', cost: 'free' },
+        config: { access: 'edge:follow', cost: 'free', sends: events },
         schema: {
+          operationId: 'streamEdgeEntries',
           summary: 'What changes, in the view of edges, as server-sent events; Last-Event-ID or after says from where',
           description:
             'The header thingward-token-issuer has the iss of access tokens, which changes with the public address of the server: tokens with another one count no longer.',
           tags,
-          querystring: z.strictObject({ after: logCursor.optional() }),
+          querystring: z.strictObject({ after: logCursor.optional().describe('Entries after this place') }),
         },
       },
       (request, reply) => sendStream(request, reply, following, { 'thingward-token-issuer': tokenIssuer }),
@@ -80,6 +82,7 @@ export function edgeFeedRoutes({ snapshots, principals, following, tokenIssuer, 
       {
         config: { access: 'edge:follow', cost: 'free', load: 'batch' },
         schema: {
+          operationId: 'findPrincipals',
           summary: 'The holders of certificates, by fingerprint; null for those that the account does not have',
           tags,
           body: schema.askedPrincipals,

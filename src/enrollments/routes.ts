@@ -2,7 +2,7 @@ import { rfc3339 } from '../clock.js';
 import { requirePermissions, type Grantee } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
+import { pageOf, pageQuery, placeIn, spanOf, uuidForm } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { EnrollmentService, ShownEnrollment } from './service.js';
 
@@ -18,6 +18,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
       {
         config: { access: 'enrollments:write', needs: ['policies:attach'] },
         schema: {
+          operationId: 'createEnrollment',
           summary: 'Create an enrollment; its token is shown once',
           description:
             'Needs policies:attach too, and segments:write with a segment, things:write with attributes or deviceAttributes.',
@@ -37,12 +38,20 @@ export function enrollmentRoutes(service: EnrollmentService) {
       '/v1/enrollments',
       {
         config: { access: 'enrollments:read' },
-        schema: { summary: 'List enrollments', tags, querystring: pageQuery, response: { 200: schema.enrollmentPage } },
+        schema: {
+          operationId: 'listEnrollments',
+          summary: 'List enrollments',
+          tags,
+          querystring: pageQuery,
+          response: { 200: schema.enrollmentPage },
+        },
       },
       async (request) => {
-        const { cursor, limit } = request.query;
-        const rows = await service.list(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
-        return pageOf(rows, limit, ({ id }) => id, present);
+        const { account } = grantee(request);
+        const place = placeIn(`enrollments ${account}`, request.query);
+        const { after, limit } = spanOf(place, uuidForm);
+        const rows = await service.list(account, after, limit);
+        return pageOf(rows, place, ({ id }) => id, present);
       },
     );
 
@@ -51,6 +60,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
       {
         config: { access: 'enrollments:read' },
         schema: {
+          operationId: 'getEnrollment',
           summary: 'Read an enrollment',
           tags,
           params: schema.enrollmentParams,
@@ -65,6 +75,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
       {
         config: { access: 'enrollments:write' },
         schema: {
+          operationId: 'updateEnrollment',
           summary: 'Change how long its devices can renew after their certificates expired',
           tags,
           params: schema.enrollmentParams,
@@ -84,6 +95,7 @@ export function enrollmentRoutes(service: EnrollmentService) {
       {
         config: { access: 'enrollments:write', stepUp: revokesThings },
         schema: {
+          operationId: 'revokeEnrollment',
           summary: 'Stop an enrollment; with andThings, which needs certificates:revoke, also revoke what it created',
           tags,
           params: schema.enrollmentParams,

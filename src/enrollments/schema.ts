@@ -1,75 +1,113 @@
 import { z } from 'zod';
 import { parseRange } from '../address.js';
+import { named } from '../api/named.js';
+import { page } from '../api/paging.js';
 import {
   attributeName,
   attributes,
   instant,
-  page,
   policyName,
   renewGraceSeconds,
   segmentName,
   thingType,
   timestamp,
+  uuid,
 } from '../shapes.js';
 
 const thingNamePattern = z
   .string()
-  .regex(/^[A-Za-z0-9:_*?-]{1,128}$/, 'must be a thing name with * for any text and ? for one character');
+  .regex(/^[A-Za-z0-9:_*?-]{1,128}$/, 'must be a thing name with * for any text and ? for one character')
+  .meta({ description: 'The names that it covers: * is any text, ? one character', examples: ['pump-*'] });
 const cidr = z
   .string()
-  .refine((text) => parseRange(text) !== undefined, 'must be an address range such as 10.0.0.0/8 or 2001:db8::/32');
+  .refine((text) => parseRange(text) !== undefined, 'must be an address range such as 10.0.0.0/8 or 2001:db8::/32')
+  .describe('A range of addresses');
 
-export const newEnrollment = z
-  .strictObject({
-    policy: policyName.optional(),
-    policies: z.array(policyName).min(1).max(20).optional(),
-    thingNamePattern,
+export const newEnrollment = named(
+  'NewEnrollment',
+  'An enrollment to create',
+  z
+    .strictObject({
+      policy: policyName.optional().describe('The one policy of its things'),
+      policies: z.array(policyName).min(1).max(20).optional().describe('The policies of its things, at most 20'),
+      thingNamePattern,
+      thingType: thingType.optional().describe('The type of its things; devices may name no other'),
+      maxUses: z.int().min(1).max(10_000_000).describe('How many things it may create'),
+      expiresAt: z
+        .union([instant, z.literal('never')])
+        .optional()
+        .describe('When the enrollment ends: in 30 days when absent; `never` is the way to none'),
+      sourceCidrs: z.array(cidr).min(1).max(100).optional().describe('The addresses that devices may come from'),
+      attributes: attributes.optional().describe('The attributes of its things'),
+      deviceAttributes: z
+        .array(attributeName)
+        .max(50)
+        .optional()
+        .describe('Attributes that devices may set themselves'),
+      segment: segmentName.optional().describe('The segment of its things'),
+      approval: z
+        .literal('required')
+        .optional()
+        .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
+      renewGraceSeconds: renewGraceSeconds.optional(),
+    })
+    .refine(
+      ({ policy, policies }) => policy === undefined || policies === undefined,
+      'name policy or policies, not both',
+    ),
+).meta({ examples: [{ policy: 'pump-telemetry', thingNamePattern: 'pump-*', maxUses: 100 }] });
+
+const enrollmentId = uuid.describe('The id of the enrollment');
+export const createdEnrollment = named(
+  'CreatedEnrollment',
+  'A new enrollment',
+  z.object({
+    id: enrollmentId,
+    token: z.string().describe('The enrollment token, twe_...; it is shown once'),
+  }),
+);
+export const enrollment = named(
+  'Enrollment',
+  'Who may create things, and which',
+  z.object({
+    id: enrollmentId,
+    status: z.enum(['active', 'exhausted', 'expired', 'revoked']).describe('Only an active one creates things'),
+    policies: z.array(policyName).describe('The policies of its things'),
+    thingNamePattern: z.string().describe('The names that it covers'),
     thingType: thingType.optional(),
-    maxUses: z.int().min(1).max(10_000_000),
-    expiresAt: z
-      .union([instant, z.literal('never')])
-      .optional()
-      .describe('In 30 days when absent; never is the way to none'),
-    sourceCidrs: z.array(cidr).min(1).max(100).optional(),
-    attributes: attributes.optional(),
-    deviceAttributes: z.array(attributeName).max(50).optional(),
+    maxUses: z.int().describe('How many things it may create'),
+    uses: z.int().describe('How many things it has created'),
+    expiresAt: timestamp.optional().describe('When the enrollment ends'),
+    sourceCidrs: z.array(z.string()).describe('The addresses that devices may come from; empty for all'),
+    attributes: z.record(z.string(), z.string()).describe('The attributes of its things'),
+    deviceAttributes: z.array(z.string()).describe('Attributes that devices may set themselves'),
     segment: segmentName.optional(),
-    approval: z
-      .literal('required')
-      .optional()
-      .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
+    approval: z.literal('required').optional().describe('Its devices wait until they are approved'),
     renewGraceSeconds: renewGraceSeconds.optional(),
-  })
-  .refine(
-    ({ policy, policies }) => policy === undefined || policies === undefined,
-    'name policy or policies, not both',
-  );
-
-export const createdEnrollment = z.object({ id: z.uuid(), token: z.string() });
-export const enrollment = z.object({
-  id: z.uuid(),
-  status: z.enum(['active', 'exhausted', 'expired', 'revoked']),
-  policies: z.array(policyName),
-  thingNamePattern: z.string(),
-  thingType: thingType.optional(),
-  maxUses: z.int(),
-  uses: z.int(),
-  expiresAt: timestamp.optional(),
-  sourceCidrs: z.array(z.string()),
-  attributes: z.record(z.string(), z.string()),
-  deviceAttributes: z.array(z.string()),
-  segment: segmentName.optional(),
-  approval: z.literal('required').optional(),
-  renewGraceSeconds: renewGraceSeconds.optional(),
-  createdAt: timestamp,
-  createdBy: z.string(),
-  revokedAt: timestamp.optional(),
-});
+    createdAt: timestamp.describe('When the enrollment was created'),
+    createdBy: z.string().describe('Who created the enrollment'),
+    revokedAt: timestamp.optional().describe('When the enrollment was stopped'),
+  }),
+);
 export const enrollmentPage = page(enrollment);
-export const enrollmentParams = z.strictObject({ id: z.uuid() });
+export const enrollmentParams = z.strictObject({ id: enrollmentId });
 /** What may change of an enrollment; null takes it away, so that the account's counts. */
-export const enrollmentPatch = z.strictObject({ renewGraceSeconds: renewGraceSeconds.nullable() });
+export const enrollmentPatch = named(
+  'EnrollmentPatch',
+  'What to change of an enrollment; null takes it away, so that that of the account counts',
+  z.strictObject({
+    renewGraceSeconds: renewGraceSeconds.nullable().describe('Null takes it away, so that that of the account counts'),
+  }),
+).meta({ examples: [{ renewGraceSeconds: 2_592_000 }] });
 /** With `andThings`, everything that the enrollment made is revoked too. */
-export const revokeEnrollment = z.strictObject({ andThings: z.boolean().optional() }).nullish();
+export const revokeEnrollment = named(
+  'RevokeEnrollment',
+  'How far an enrollment is revoked',
+  z.strictObject({
+    andThings: z.boolean().optional().describe('Also revoke every thing that it created'),
+  }),
+)
+  .nullish()
+  .meta({ examples: [{ andThings: false }] });
 
 export type NewEnrollment = z.output<typeof newEnrollment>;

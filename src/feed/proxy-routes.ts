@@ -1,58 +1,95 @@
 import { z } from 'zod';
+import { named } from '../api/named.js';
+import { page, pageOf, pageQuery, placeIn, spanOf } from '../api/paging.js';
 import { rfc3339 } from '../clock.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { logCursor, mostInt, page, pageOf, pageQuery, readCursor, timestamp } from '../shapes.js';
+import { logCursor, logPosition, mostInt, timestamp, uuid } from '../shapes.js';
 import { followerView } from '../log/entries.js';
 import type { Proxies } from './proxies.js';
 
 const tags = ['revocations'];
-const proxyName = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
-const word = z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -');
-const params = z.strictObject({ id: z.uuid() });
-const proxy = z.object({
-  id: z.uuid(),
+const word = z
+  .string()
+  .regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -')
+  .meta({ examples: ['edge-1'] });
+const proxyName = word.describe('The name of the edge');
+const params = z.strictObject({ id: uuid.describe('The id of the edge') });
+const newProxy = named(
+  'NewProxy',
+  'An edge to register',
+  z.strictObject({
+    name: proxyName,
+    sessions: z.boolean().default(false).describe('It holds sessions of devices, and will say what it enforces'),
+  }),
+).meta({ examples: [{ name: 'edge-1', sessions: true }] });
+const proxy = named(
+  'Proxy',
+  'An edge, and how far it has come',
+  z.object({
+    id: uuid.describe('The id of the edge'),
+    name: proxyName,
+    createdAt: timestamp.describe('When the edge was registered'),
+    stale: z.boolean().describe('It has confirmed nothing for a while'),
+    mode: z.string().optional().describe('How it follows'),
+    incarnation: z.string().optional().describe('Its present run'),
+    position: z.int().optional().describe('How far it has applied the log'),
+    cursor: z.string().optional().describe('The same as a cursor'),
+    confirmedAt: timestamp.optional().describe('When it last said so'),
+    sessions: z.boolean().describe('It holds sessions of devices, so only what it says it enforces counts'),
+    enforced: logCursor.optional().describe('How far no live session contradicts the log'),
+  }),
+);
+const ofReceipt = {
+  id: uuid.describe('The id of the edge'),
   name: proxyName,
-  createdAt: timestamp,
-  stale: z.boolean(),
-  mode: z.string().optional(),
-  incarnation: z.string().optional(),
-  position: z.int().optional(),
-  cursor: z.string().optional(),
-  confirmedAt: timestamp.optional(),
-  sessions: z.boolean().describe('It holds sessions of devices, so only what it says it enforces counts'),
-  enforced: logCursor.optional().describe('How far no live session contradicts the log'),
-});
-const edgeReceipt = z.object({
-  id: z.uuid(),
-  name: proxyName,
-  mode: z.string(),
-  sessions: z.boolean(),
+  mode: z.string().describe('How it follows'),
+  sessions: z.boolean().describe('It holds sessions of devices'),
   appliedAt: timestamp.describe('When it first said that it knows the entry'),
   enforcedAt: timestamp.optional().describe('When it first said that no live session contradicts the entry'),
   sessionsClosed: z.int().optional().describe('How many sessions it closed for that report'),
-});
-const enforcing = edgeReceipt.extend({ since: timestamp });
-const receipt = z.looseObject({
-  position: z.int(),
-  at: timestamp,
-  type: z.string(),
-  enforced: z.boolean().describe('The account has proxies, and every one of them enforces it'),
-  enforcedBy: z.array(enforcing),
-  notEnforcedBy: z.array(proxy),
-  items: z.array(edgeReceipt).describe('Every proxy that knows the entry, whether it counts as enforcing it or not'),
-});
-const applied = z.strictObject({
-  cursor: logCursor,
-  incarnation: word.describe('Differs for every run of the proxy: a new run has not applied anything yet'),
-  mode: word.describe('How it follows, such as stream or poll'),
-  enforced: logCursor.optional().describe('With sessions: no live session contradicts the log up to here'),
-  sessionsClosed: z
-    .int()
-    .min(0)
-    .max(mostInt)
-    .optional()
-    .describe('With sessions: how many it closed since its last report'),
+};
+const edgeReceipt = named('EdgeReceipt', 'What an edge has said of an entry', z.object(ofReceipt));
+const enforcing = named(
+  'EnforcingEdge',
+  'An edge that enforces an entry',
+  z.object({ ...ofReceipt, since: timestamp.describe('Since when it enforces the entry') }),
+);
+const receipt = named(
+  'RevocationReceipt',
+  'An entry, and what the edges have said of it',
+  z.looseObject({
+    position: logPosition,
+    at: timestamp.describe('When it happened'),
+    type: z.string().describe('The type of the entry'),
+    enforced: z.boolean().describe('The account has proxies, and every one of them enforces it'),
+    enforcedBy: z.array(enforcing).describe('The edges that enforce it'),
+    notEnforcedBy: z.array(proxy).describe('The edges that do not'),
+    items: z.array(edgeReceipt).describe('Every proxy that knows the entry, whether it counts as enforcing it or not'),
+  }),
+);
+const applied = named(
+  'AppliedReport',
+  'How far an edge has applied the log',
+  z.strictObject({
+    cursor: logCursor.describe('How far the log is applied'),
+    incarnation: word.describe('Differs for every run of the proxy: a new run has not applied anything yet'),
+    mode: word.describe('How it follows, such as stream or poll'),
+    enforced: logCursor.optional().describe('With sessions: no live session contradicts the log up to here'),
+    sessionsClosed: z
+      .int()
+      .min(0)
+      .max(mostInt)
+      .optional()
+      .describe('With sessions: how many it closed since its last report'),
+  }),
+).meta({ examples: [{ cursor: '0f8fad5b-d9cb-469f-a165-70867728950e:0', incarnation: 'run-1', mode: 'stream' }] });
+
+const positionParams = z.strictObject({
+  position: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a position')
+    .meta({ description: 'The position of the entry', examples: ['1'] }),
 });
 
 type Deps = { proxies: Proxies; cursorAt(position: number): string };
@@ -80,9 +117,10 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write' },
         schema: {
+          operationId: 'createProxy',
           summary: 'Register an edge by its name; the same name returns the same proxy',
           tags,
-          body: z.strictObject({ name: proxyName, sessions: z.boolean().default(false) }),
+          body: newProxy,
           response: { 200: proxy, 201: proxy },
         },
       },
@@ -101,6 +139,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'revocations:read' },
         schema: {
+          operationId: 'listProxies',
           summary: 'The edges, and how far each has come',
           tags,
           querystring: pageQuery,
@@ -108,10 +147,10 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
         },
       },
       async (request) => {
-        const { limit, cursor } = request.query;
-        const after = readCursor(cursor, /^[A-Za-z0-9:._-]{1,128}$/) ?? '';
-        const rows = await proxies.list(grantee(request).account, after, limit + 1);
-        return pageOf(rows, limit, ({ name }) => name, present);
+        const { account } = grantee(request);
+        const place = placeIn(`proxies ${account}`, request.query);
+        const { after = '', limit } = spanOf(place, /^[A-Za-z0-9:._-]{1,128}$/);
+        return pageOf(await proxies.list(account, after, limit), place, ({ name }) => name, present);
       },
     );
 
@@ -120,6 +159,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write' },
         schema: {
+          operationId: 'deleteProxy',
           summary: 'Remove a retired edge; that of another key also needs keys:write',
           tags,
           params,
@@ -137,6 +177,7 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'proxies:write', cost: 'free' },
         schema: {
+          operationId: 'reportApplied',
           summary: 'Confirm how far the log is applied',
           tags,
           params,
@@ -152,9 +193,10 @@ export function proxyRoutes({ proxies, cursorAt }: Deps) {
       {
         config: { access: 'revocations:read' },
         schema: {
+          operationId: 'getRevocation',
           summary: 'An entry, the edges that enforce it and since when, and those that do not',
           tags,
-          params: z.strictObject({ position: z.string().regex(/^\d{1,15}$/, 'must be a position') }),
+          params: positionParams,
           response: { 200: receipt },
         },
       },

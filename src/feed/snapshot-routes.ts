@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import type { SignedSnapshots } from './signed-snapshot.js';
@@ -26,11 +25,11 @@ export function snapshotRoutes({ sign }: SignedSnapshots) {
     app.get(
       '/v1/revocations/snapshot.jws',
       {
-        config: { access: 'revocations:read', load: 'page' },
+        config: { access: 'revocations:read', load: 'page', sends: { type: jose, about: 'A compact JWS' } },
         schema: {
+          operationId: 'getSignedRevocationSnapshot',
           summary: 'The snapshot as a JWS that an issuing CA of the account signed: keep it beside the backup',
           tags: ['revocations'],
-          response: { 200: z.string().describe('A compact JWS, application/jose') },
         },
       },
       async (request, reply) => {

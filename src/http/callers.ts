@@ -8,11 +8,18 @@ import type { FailureLimiter } from './failure-limiter.js';
 import type { Cost, RateLimiter } from './rate-limiter.js';
 import type { Answering, Load, Turn, Turns } from './turns.js';
 
+/** A media type, and what it holds. */
+export type Media = { type: string; about: string };
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Bodies that name a member of an object twice are refused. */
     distinctMembers?: true;
     access?: Access;
+    /** In the documentation: what a route answers that sends no JSON. */
+    sends?: Media;
+    /** In the documentation: what a route reads that reads no JSON. */
+    takes?: Media;
     /** Further permissions that the route needs. */
     needs?: Permission[];
     /** The credential may come as `client_secret` in the body too, as OAuth clients send it (RFC 6749 §2.3.1). */

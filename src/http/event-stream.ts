@@ -4,6 +4,9 @@ import type { Grantee } from '../access/grantee.js';
 import { logCursor } from '../shapes.js';
 import { grantee } from './request.js';
 
+/** How a stream is documented. */
+export const events = { type: 'text/event-stream', about: 'Server-sent events, each an entry of the log' };
+
 /** A connection that events are written to. */
 type Connection = {
   write(bytes: Buffer): boolean;

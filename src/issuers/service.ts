@@ -4,6 +4,7 @@ import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import type { AppendAudit } from '../audit/store.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
+import { etagOf, requireMatch } from '../api/etag.js';
 import { createCertificateIssuer, type DeviceCertificate, type DeviceCertificateRequest } from '../pki/certificate.js';
 import { issueIssuing, issueRoot, openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
 import { encodeCertificate } from '../pki/pem.js';
@@ -135,6 +136,8 @@ export function createIssuerService(deps: Deps) {
         throw new DomainError('conflict', 'a root has few certificates: its list cannot be in shards');
       const changed = await deps.commit(async (tx) => {
         const at = clock();
+        const before = await store.lock(tx, id);
+        if (before) requireMatch(origin, issuerTag(before));
         const issuer = await store.update(tx, id, settings);
         await deps.audit(tx, {
           at,
@@ -149,6 +152,13 @@ export function createIssuerService(deps: Deps) {
       });
       signing.delete(account);
       return changed;
+    },
+
+    /** @throws DomainError `not-found` */
+    async get(account: string, id: string): Promise<StoredIssuer> {
+      const found = await store.find(id);
+      if (found?.account !== account) throw new DomainError('not-found', `there is no issuer ${id}`);
+      return found;
     },
 
     /** Signs under an account's new settings from the next certificate on. */
@@ -254,6 +264,18 @@ const firstSettings: ListSettings = {
 
 function stored({ id, certificateDer, notBefore, notAfter }: Issuer) {
   return { id, certificateDer, notBefore, notAfter };
+}
+
+/** The ETag of an issuer: of its settings. */
+export function issuerTag({
+  id,
+  listSuperseded,
+  shards,
+  deltaList,
+  distributionPoint,
+  listMaxAge,
+}: StoredIssuer): string {
+  return etagOf('issuer', id, listSuperseded, shards, deltaList, distributionPoint, listMaxAge);
 }
 
 function chainOf(issuers: StoredIssuer[]): StoredIssuer[] {

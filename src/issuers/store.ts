@@ -60,6 +60,13 @@ export function createIssuerStore(db: Database) {
       return toStoredIssuer(await tx.issuer.update({ where: { id }, data: settings }));
     },
 
+    /** The issuer, locked until the transaction ends. */
+    async lock(tx: Transaction, id: string): Promise<StoredIssuer | undefined> {
+      await tx.$queryRaw(sql`SELECT 1 FROM issuers WHERE id = ${id} FOR NO KEY UPDATE`);
+      const row = await tx.issuer.findUnique({ where: { id, ...ours } });
+      return row ? toStoredIssuer(row) : undefined;
+    },
+
     async find(id: string): Promise<StoredIssuer | undefined> {
       const row = await db.issuer.findUnique({ where: { id, ...ours } });
       return row ? toStoredIssuer(row) : undefined;

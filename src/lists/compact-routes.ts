@@ -3,7 +3,12 @@ import { z } from 'zod';
 import type { App } from '../http/route.js';
 import type { CompactList, CompactLists } from './compact.js';
 
-const params = z.strictObject({ issuerId: z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits') });
+const params = z.strictObject({
+  issuerId: z
+    .string()
+    .regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits')
+    .meta({ description: 'The id of the certificate authority', examples: ['3f2a9c41b07d5e68'] }),
+});
 const tags = ['public key infrastructure'];
 
 /** Lists by the index in certificates, for readers that would rather not hold a CRL. Nobody needs a credential for them. */
@@ -27,8 +32,13 @@ export function compactRoutes({ gaps, status }: CompactLists) {
     app.get(
       '/status/:issuerId',
       {
-        config: { access: 'public' },
-        schema: { summary: 'What one CA revoked, as a Token Status List (JWT)', tags, params },
+        config: { access: 'public', sends: { type: 'application/statuslist+jwt', about: 'A Token Status List' } },
+        schema: {
+          operationId: 'getStatusList',
+          summary: 'What one CA revoked, as a Token Status List (JWT)',
+          tags,
+          params,
+        },
       },
       async (request, reply) =>
         send(request, reply, await status(request.params.issuerId), 'application/statuslist+jwt'),
@@ -36,8 +46,8 @@ export function compactRoutes({ gaps, status }: CompactLists) {
     app.get(
       '/status/:issuerId.gaps',
       {
-        config: { access: 'public' },
-        schema: { summary: 'What one CA revoked, as a signed gap list', tags, params },
+        config: { access: 'public', sends: { type: 'application/octet-stream', about: 'A signed gap list' } },
+        schema: { operationId: 'getGapList', summary: 'What one CA revoked, as a signed gap list', tags, params },
       },
       async (request, reply) => send(request, reply, await gaps(request.params.issuerId), 'application/octet-stream'),
     );

@@ -27,10 +27,26 @@ type Deps = {
 
 const tags = ['public key infrastructure'];
 const accountParams = z.strictObject({ account: accountName });
-const issuerId = z.string().regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits');
+const issuerId = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/, 'must be 16 lower-case hex digits')
+  .meta({ description: 'The id of the certificate authority', examples: ['3f2a9c41b07d5e68'] });
 const issuerParams = z.strictObject({ issuerId });
-const shardParams = z.strictObject({ issuerId, shard: z.string().regex(/^[1-9]\d{0,5}$/, 'must be a number') });
+const shardParams = z.strictObject({
+  issuerId,
+  shard: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, 'must be a number')
+    .meta({ description: 'The number of the part', examples: ['1'] }),
+});
 const formats = { crl: ['application/pkix-crl', 'DER'], pem: ['application/x-pem-file', 'PEM'] } as const;
+const mediaOf = {
+  crl: { type: formats.crl[0], about: 'A revocation list in DER (RFC 5280 §5)' },
+  pem: { type: formats.pem[0], about: 'Revocation lists in PEM' },
+};
+const chain = { type: 'application/pem-certificate-chain', about: 'Certificates in PEM' };
+
+type Documented = { operationId: string; summary: string; sends: { type: string; about: string }; params?: z.ZodType };
 
 /** What relying parties fetch: chains and lists. Nobody needs a credential for them. */
 export function pkiRoutes({ clock, crl, delta, bundle, chainPem, encodePem }: Deps) {
@@ -49,44 +65,71 @@ export function pkiRoutes({ clock, crl, delta, bundle, chainPem, encodePem }: De
   return async (app: App) => {
     const get = (
       url: string,
-      summary: string,
-      params: z.ZodType | undefined,
+      { operationId, summary, sends, params }: Documented,
       handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
     ) =>
       app.route({
         method: 'GET',
         url,
-        config: { access: 'public' },
-        schema: { summary, tags, ...(params ? { params } : {}) },
+        config: { access: 'public', sends },
+        schema: { operationId, summary, tags, ...(params ? { params } : {}) },
         handler,
       });
 
-    get('/ca/chain.pem', 'Issuing CA and root of the account default', undefined, async (_request, reply) =>
-      reply.type('application/pem-certificate-chain').send(await chainPem('default')),
+    get(
+      '/ca/chain.pem',
+      { operationId: 'getDefaultChain', summary: 'Issuing CA and root of the account default', sends: chain },
+      async (_request, reply) => reply.type('application/pem-certificate-chain').send(await chainPem('default')),
     );
-    get('/ca/:account/chain.pem', 'Issuing CA and root of an account', accountParams, async (request, reply) =>
-      reply
-        .type('application/pem-certificate-chain')
-        .send(await chainPem((request.params as { account: string }).account)),
+    get(
+      '/ca/:account/chain.pem',
+      { operationId: 'getChain', summary: 'Issuing CA and root of an account', sends: chain, params: accountParams },
+      async (request, reply) =>
+        reply
+          .type('application/pem-certificate-chain')
+          .send(await chainPem((request.params as { account: string }).account)),
     );
-    get('/crl/bundle.pem', 'The lists of every CA of the account default', undefined, async (request, reply) =>
-      sendPem(request, reply, await bundle('default')),
+    get(
+      '/crl/bundle.pem',
+      {
+        operationId: 'getDefaultCrlBundle',
+        summary: 'The lists of every CA of the account default',
+        sends: mediaOf.pem,
+      },
+      async (request, reply) => sendPem(request, reply, await bundle('default')),
     );
-    get('/crl/:account/bundle.pem', 'The lists of every CA of an account', accountParams, async (request, reply) =>
-      sendPem(request, reply, await bundle((request.params as { account: string }).account)),
+    get(
+      '/crl/:account/bundle.pem',
+      {
+        operationId: 'getCrlBundle',
+        summary: 'The lists of every CA of an account',
+        sends: mediaOf.pem,
+        params: accountParams,
+      },
+      async (request, reply) => sendPem(request, reply, await bundle((request.params as { account: string }).account)),
     );
 
     for (const extension of ['crl', 'pem'] as const) {
       const format = formats[extension][1];
-      get(`/crl/:issuerId.${extension}`, `The list of one CA, ${format}`, issuerParams, async (request, reply) =>
+      const ending = extension === 'pem' ? 'Pem' : '';
+      const sends = mediaOf[extension];
+      const listed = {
+        operationId: `getCrl${ending}`,
+        summary: `The list of one CA, ${format}`,
+        sends,
+        params: issuerParams,
+      };
+      get(`/crl/:issuerId.${extension}`, listed, async (request, reply) =>
         send[extension](request, reply, await crl((request.params as { issuerId: string }).issuerId)),
       );
       const deltaSummary = `What changed since an earlier list of one CA, ${format}; for readers that know deltas`;
-      get(`/crl/:issuerId/delta.${extension}`, deltaSummary, issuerParams, async (request, reply) =>
+      const changed = { operationId: `getDeltaCrl${ending}`, summary: deltaSummary, sends, params: issuerParams };
+      get(`/crl/:issuerId/delta.${extension}`, changed, async (request, reply) =>
         send[extension](request, reply, await delta((request.params as { issuerId: string }).issuerId)),
       );
       const shardSummary = `The list of a part of one CA's certificates, ${format}`;
-      get(`/crl/:issuerId/:shard.${extension}`, shardSummary, shardParams, async (request, reply) => {
+      const part = { operationId: `getCrlShard${ending}`, summary: shardSummary, sends, params: shardParams };
+      get(`/crl/:issuerId/:shard.${extension}`, part, async (request, reply) => {
         const { issuerId: id, shard } = request.params as { issuerId: string; shard: string };
         return send[extension](request, reply, await crl(id, shard));
       });

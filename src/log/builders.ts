@@ -100,6 +100,11 @@ export function keyDeletedEntry(account: string, id: string): NewLogEntry {
   return { account, type: 'key', payload: { id, status: 'deleted' } };
 }
 
+/** An API key ends at another time. */
+export function keyChangedEntry(account: string, id: string): NewLogEntry {
+  return { account, type: 'key', payload: { id, status: 'changed' } };
+}
+
 /** An account has another status, and so all of its keys. */
 export function accountStatusEntry(account: string, status: string): NewLogEntry {
   return { account, type: 'key', payload: { account, status } };

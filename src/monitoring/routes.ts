@@ -5,12 +5,19 @@ import { DomainError } from '../errors.js';
 import { isLoopback } from '../http/client-address.js';
 import type { App } from '../http/route.js';
 import { z } from 'zod';
+import { named } from '../api/named.js';
 
 const tags = ['operations'];
-const status = z.object({ status: z.literal('ok') });
-const ready = status.extend({
-  zoneData: z.string().describe('The release of the IANA time zone database that policies use'),
-});
+const ok = { status: z.literal('ok').describe('It answers') };
+const status = named('Health', 'The process answers', z.object(ok));
+const ready = named(
+  'Readiness',
+  'The server can do its work',
+  z.object({
+    ...ok,
+    zoneData: z.string().describe('The release of the IANA time zone database that policies use'),
+  }),
+);
 
 type Deps = {
   registry: Registry;
@@ -27,7 +34,7 @@ export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: D
       {
         config: { access: 'public', cost: 'free' },
         logLevel: 'warn',
-        schema: { summary: 'The process answers', tags, response: { 200: status } },
+        schema: { operationId: 'getHealth', summary: 'The process answers', tags, response: { 200: status } },
       },
       async () => ({ status: 'ok' as const }),
     );
@@ -37,7 +44,7 @@ export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: D
       {
         config: { access: 'public', cost: 'free' },
         logLevel: 'warn',
-        schema: { summary: 'The server can do its work', tags, response: { 200: ready } },
+        schema: { operationId: 'getReadiness', summary: 'The server can do its work', tags, response: { 200: ready } },
       },
       async (request) => {
         try {
@@ -55,9 +62,9 @@ export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: D
     app.get(
       '/metrics',
       {
-        config: { access: 'public', cost: 'free' },
+        config: { access: 'public', cost: 'free', sends: { type: 'text/plain', about: 'Metrics for Prometheus' } },
         logLevel: 'warn',
-        schema: { summary: 'Metrics for Prometheus', tags },
+        schema: { operationId: 'getMetrics', summary: 'Metrics for Prometheus', tags },
       },
       async (request, reply) => {
         requireReader(request, metricsToken);

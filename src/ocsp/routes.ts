@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { App } from '../http/route.js';
 import type { OcspAnswer, OcspResponder } from './responder.js';
 
@@ -24,15 +25,22 @@ export function ocspRoutes({ answer, recall }: OcspResponder) {
     );
 
     const summary = 'OCSP: is this certificate valid?';
-    const post = { config: { access: 'public' as const }, bodyLimit: requestBytes };
-    app.post('/ocsp', { ...post, schema: { summary, tags, consumes: [requestType] } }, answerBody);
+    const sends = { type: 'application/ocsp-response', about: 'An OCSP response (RFC 6960)' };
+    const takes = { type: requestType, about: 'An OCSP request (RFC 6960)' };
+    const post = { config: { access: 'public' as const, sends, takes }, bodyLimit: requestBytes };
+    app.post('/ocsp', { ...post, schema: { operationId: 'queryOcsp', summary, tags } }, answerBody);
     app.post('/ocsp/', { ...post, schema: { hide: true } }, answerBody);
 
     app.get(
       '/ocsp/*',
       {
-        config: { access: 'public' },
-        schema: { summary: 'The same; the request in base64 is the path', tags },
+        config: { access: 'public', sends },
+        schema: {
+          operationId: 'queryOcspByPath',
+          summary: 'The same; the request in base64 is the path',
+          tags,
+          params: z.object({ '*': z.string().describe('The request in base64, escaped') }),
+        },
       },
       async (request, reply) => {
         const path = (request.params as { '*': string })['*'];

@@ -3,7 +3,7 @@ import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { presentPerson } from '../representations.js';
-import { pageOf, pageQuery, readCursor, uuidForm } from '../shapes.js';
+import { pageOf, pageQuery, placeIn, spanOf, uuidForm } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { Link, PersonService } from './service.js';
 
@@ -17,6 +17,7 @@ export function personRoutes(service: PersonService) {
       {
         config: { access: 'people:write', stepUp: true },
         schema: {
+          operationId: 'createPerson',
           summary: 'Invite a person; the link is shown once',
           tags,
           body: schema.newPerson,
@@ -33,12 +34,19 @@ export function personRoutes(service: PersonService) {
       '/v1/people',
       {
         config: { access: 'people:read' },
-        schema: { summary: 'List people', tags, querystring: pageQuery, response: { 200: schema.personPage } },
+        schema: {
+          operationId: 'listPeople',
+          summary: 'List people',
+          tags,
+          querystring: pageQuery,
+          response: { 200: schema.personPage },
+        },
       },
       async (request) => {
-        const { cursor, limit } = request.query;
-        const rows = await service.list(grantee(request).account, readCursor(cursor, uuidForm), limit + 1);
-        return pageOf(rows, limit, ({ id }) => id, presentPerson);
+        const { account } = grantee(request);
+        const place = placeIn(`people ${account}`, request.query);
+        const { after, limit } = spanOf(place, uuidForm);
+        return pageOf(await service.list(account, after, limit), place, ({ id }) => id, presentPerson);
       },
     );
 
@@ -46,7 +54,13 @@ export function personRoutes(service: PersonService) {
       '/v1/people/:id',
       {
         config: { access: 'people:read' },
-        schema: { summary: 'Read a person', tags, params: schema.personParams, response: { 200: schema.person } },
+        schema: {
+          operationId: 'getPerson',
+          summary: 'Read a person',
+          tags,
+          params: schema.personParams,
+          response: { 200: schema.person },
+        },
       },
       async (request) => presentPerson(await service.get(grantee(request).account, request.params.id)),
     );
@@ -56,6 +70,7 @@ export function personRoutes(service: PersonService) {
       {
         config: { access: 'people:write', stepUp: true },
         schema: {
+          operationId: 'updatePerson',
           summary: 'Change a person; their sessions are judged again at once',
           tags,
           params: schema.personParams,
@@ -74,6 +89,7 @@ export function personRoutes(service: PersonService) {
       {
         config: { access: 'people:write', stepUp: true },
         schema: {
+          operationId: 'deletePerson',
           summary: 'Delete a person; their sessions end at once',
           tags,
           params: schema.personParams,
@@ -91,6 +107,7 @@ export function personRoutes(service: PersonService) {
       {
         config: { access: 'people:write', stepUp: true },
         schema: {
+          operationId: 'createPersonLink',
           summary: 'Another link for a person: what they sign in with through it takes the place of what they had',
           tags,
           params: schema.personParams,

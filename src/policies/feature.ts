@@ -1,5 +1,6 @@
 import type { Door, Shared } from '../door.js';
 import type { RecentDecision } from './blast-radius.js';
+import { createPolicyDeletion } from './deletion.js';
 import { createPolicyPreview } from './preview.js';
 import { policyRoutes } from './routes.js';
 import { createPolicyService, type HeldPolicies, type PolicyService } from './service.js';
@@ -16,11 +17,12 @@ export function createPolicies(deps: Deps): Door<PolicyService> {
   const { config, db, commit, clock, audit, log, reader, held, recentDecisions, tell } = deps;
   const store = createPolicyStore(db, commit);
   const service = createPolicyService({ store, clock, audit, log, held });
+  const deletion = createPolicyDeletion({ store, clock, audit, log, forget: service.forget });
   const validitySeconds = config.validitySeconds.others;
   const preview = createPolicyPreview({ store, clock, recentDecisions, validitySeconds });
   return {
     verbs: service,
-    routes: [policyRoutes({ service, preview, cursor: reader.cursor })],
+    routes: [policyRoutes({ service, deletion, preview, cursor: reader.cursor })],
     chores: [
       {
         name: 'notice-old-zones',

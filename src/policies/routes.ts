@@ -1,15 +1,17 @@
+import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { requirePermissions } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, pageQuery, readCursor } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
+import type { PolicyDeletion } from './deletion.js';
 import type { PolicyPreview } from './preview.js';
 import * as schema from './schema.js';
 import type { PolicyService } from './service.js';
 
 const tags = ['policies'];
 
-type Deps = { service: PolicyService; preview: PolicyPreview; cursor(): string };
+type Deps = { service: PolicyService; deletion: PolicyDeletion; preview: PolicyPreview; cursor(): string };
 
 // A document is read by the service, which names the statement that is wrong; its schema stands here for readers.
 const asItIs = () => () => true;
@@ -22,7 +24,7 @@ const describeVersion = ({ createdAt, ...version }: { version: number; createdAt
 });
 
 /** The routes of `/v1/policies`. */
-export function policyRoutes({ service, preview, cursor }: Deps) {
+export function policyRoutes({ service, deletion, preview, cursor }: Deps) {
   return async (app: App) => {
     app.post(
       '/v1/policies',
@@ -31,6 +33,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'createPolicy',
           summary: 'Create a policy; version 1 is active',
           tags,
           body: schema.document,
@@ -45,27 +48,38 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       '/v1/policies',
       {
         config: { access: 'policies:read' },
-        schema: { summary: 'List policies', tags, querystring: pageQuery, response: { 200: schema.policyPage } },
+        schema: {
+          operationId: 'listPolicies',
+          summary: 'List policies',
+          tags,
+          querystring: schema.policyQuery,
+          response: { 200: schema.policyPage },
+        },
       },
       async (request) => {
-        const { limit, cursor: after } = request.query;
-        const rows = await service.list(grantee(request).account, readCursor(after, /^[A-Za-z0-9_-]+$/), limit + 1);
-        return pageOf(
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`policies ${account}`, query);
+        const rows = await service.list(account, query, spanOf(place, /^[A-Za-z0-9_-]+$/));
+        const total = await totalOf(query, (most) => service.countMatching(account, query, most));
+        const page = pageOf(
           rows,
-          limit,
+          place,
           ({ name }) => name,
           ({ name, activeVersion }) => ({ name, activeVersion }),
         );
+        return { ...page, ...total };
       },
     );
 
     app.post(
       '/v1/policies/lint',
       {
-        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
+        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy', makesNothing: true },
         validatorCompiler: asItIs,
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'lintPolicy',
           summary: 'The findings about a document',
           tags,
           body: schema.document,
@@ -81,9 +95,10 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
     app.post(
       '/v1/policies/simulate',
       {
-        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy' },
+        config: { access: 'policies:read', distinctMembers: true, cost: 'heavy', makesNothing: true },
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'simulatePolicies',
           summary: 'What policies would decide: any version, any time, a real or an imagined thing',
           description:
             'Members of a thing that a request leaves out come from the registry, which needs things:read; without it every thing is imagined, and the request must name policies.',
@@ -104,14 +119,39 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       '/v1/policies/:name',
       {
         config: { access: 'policies:read' },
-        schema: { summary: 'Read a policy', tags, params: schema.policyParams, response: { 200: schema.policy } },
+        schema: {
+          operationId: 'getPolicy',
+          summary: 'Read a policy',
+          tags,
+          params: schema.policyParams,
+          response: { 200: schema.policy },
+        },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
         const { name, activeVersion } = await service.find(account, request.params.name);
         const { document } = await service.findVersion(account, name, activeVersion);
         const versions = await service.versions(account, name, undefined, shownVersions);
+        void reply.header('etag', await deletion.tagOf(account, name));
         return { name, activeVersion, document, versions: versions.map(describeVersion) };
+      },
+    );
+
+    app.delete(
+      '/v1/policies/:name',
+      {
+        config: { access: 'policies:write', conditional: true },
+        schema: {
+          operationId: 'deletePolicy',
+          summary: 'Delete a policy that nothing uses, with all of its versions',
+          tags,
+          params: schema.policyParams,
+          response: { 204: z.null() },
+        },
+      },
+      async (request, reply) => {
+        await deletion.delete(grantee(request).account, request.params.name, originOf(request));
+        return reply.code(204).send(null);
       },
     );
 
@@ -120,25 +160,23 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       {
         config: { access: 'policies:read' },
         schema: {
+          operationId: 'listPolicyVersions',
           summary: 'List the versions of a policy, newest first',
           tags,
           params: schema.policyParams,
-          querystring: pageQuery,
+          querystring: schema.versionQuery,
           response: { 200: schema.versionPage },
         },
       },
       async (request) => {
         const { account } = grantee(request);
-        const { limit, cursor: after } = request.query;
+        const { query } = request;
         const { name } = await service.find(account, request.params.name);
-        const before = readCursor(after, /^[1-9]\d{0,8}$/);
-        const rows = await service.versions(
-          account,
-          name,
-          before === undefined ? undefined : Number(before),
-          limit + 1,
-        );
-        return pageOf(rows, limit, ({ version }) => String(version), describeVersion);
+        const place = placeIn(`versions ${account} ${name}`, query);
+        const { after, limit } = spanOf(place, /^[1-9]\d{0,8}$/);
+        const rows = await service.versions(account, name, after === undefined ? undefined : Number(after), limit);
+        const total = await totalOf(query, (most) => service.countVersions(account, name, most));
+        return { ...pageOf(rows, place, ({ version }) => String(version), describeVersion), ...total };
       },
     );
 
@@ -148,6 +186,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
         config: { access: 'policies:write', distinctMembers: true, load: 'heavy' },
         bodyLimit: documentBytes,
         schema: {
+          operationId: 'createPolicyVersion',
           summary: 'Add a version, not active yet',
           tags,
           params: schema.policyParams,
@@ -167,6 +206,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       {
         config: { access: 'policies:read' },
         schema: {
+          operationId: 'getPolicyVersion',
           summary: 'Read a version',
           tags,
           params: schema.versionParams,
@@ -187,6 +227,7 @@ export function policyRoutes({ service, preview, cursor }: Deps) {
       {
         config: { access: 'policies:write', cost: 'heavy' },
         schema: {
+          operationId: 'activatePolicy',
           summary: 'Make a version the active one, newer or older; with dryRun, see what would change',
           tags,
           params: schema.policyParams,

@@ -185,6 +185,9 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
       cache.delete(`${account}/${name}`);
     },
 
+    /** Forgets what is remembered of a policy. */
+    forget: (account: string, name: string): void => void cache.delete(`${account}/${name}`),
+
     /** The findings about a document. */
     lint: (input: unknown): Promise<Finding[]> => inSlices(lintingPolicy(input)),
 
@@ -196,14 +199,18 @@ export function createPolicyService({ store, clock, audit, log, held }: Deps) {
       return findVersion(account, name, version ?? (await find(account, name)).activeVersion);
     },
     list: store.list,
+    countMatching: store.countMatching,
+    countVersions: store.countVersions,
     versions: store.versions,
 
     /** @throws DomainError `unknown-policy` when the account lacks one of the names. */
     async requireKnown(account: string, names: string[]): Promise<void> {
-      const known = await store.known(account, names);
-      const unknown = names.find((name) => !known.has(name));
-      if (unknown !== undefined)
-        throw new DomainError('unknown-policy', `there is no policy ${unknown} in ${account}: create it first`);
+      requireAll(account, names, await store.known(account, names));
+    },
+
+    /** The same, and what is known stays until the transaction ends. @throws DomainError `unknown-policy` */
+    async hold(tx: Transaction, account: string, names: string[]): Promise<void> {
+      requireAll(account, names, new Set(await store.hold(tx, account, names)));
     },
 
     /** The policy for a thing type of that name if there is one, else `sensor`. */
@@ -277,4 +284,10 @@ function withName(input: unknown, name: string): unknown {
 
 function notFound(name: string): DomainError {
   return new DomainError('not-found', `there is no policy ${name}`);
+}
+
+function requireAll(account: string, names: string[], known: Set<string>): void {
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined)
+    throw new DomainError('unknown-policy', `there is no policy ${unknown} in ${account}: create it first`);
 }

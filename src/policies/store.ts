@@ -1,6 +1,7 @@
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import type { PolicyDocument } from '../policy/document.js';
+import { beyond, orderOf, startsWith, type Named, type Span } from '../api/paging.js';
 
 /** A version of a policy, with who stored it and when. */
 export type StoredVersion = PolicyVersion & { createdAt: Date; createdBy: string };
@@ -44,6 +45,46 @@ export function createPolicyStore(db: Database, commit: Commit) {
 
     insertVersion,
 
+    /** The active and the newest version of a policy. */
+    async place(account: string, name: string): Promise<{ activeVersion: number; newestVersion: number } | undefined> {
+      const [row] = await db.$queryRaw<{ activeVersion: number; newestVersion: number }[]>(sql`
+        SELECT p.active_version AS "activeVersion", max(v.version) AS "newestVersion"
+        FROM policies p JOIN policy_versions v ON v.account_name = p.account_name AND v.name = p.name
+        WHERE p.account_name = ${account} AND p.name = ${name} GROUP BY p.active_version`);
+      return row;
+    },
+
+    /** Some of the things and enrollments that have a locked policy, or may still give it to a thing. */
+    async usersOf(tx: Transaction, account: string, name: string, at: Date, most: number): Promise<string[]> {
+      const rows = await tx.$queryRaw<{ user: string }[]>(sql`
+        (SELECT 'thing:' || name AS "user" FROM things
+          WHERE account_name = ${account} AND policies @> ARRAY[${name}] AND deleted_at IS NULL LIMIT ${most})
+        UNION ALL
+        (SELECT 'enrollment:' || id AS "user" FROM enrollments
+          WHERE account_name = ${account} AND policies @> ARRAY[${name}] AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > ${at}) LIMIT ${most})
+        LIMIT ${most}`);
+      return rows.map(({ user }) => user);
+    },
+
+    /** Locks policies that a thing gets, until the transaction ends. Returns those that there are. */
+    async hold(tx: Transaction, account: string, names: string[]): Promise<string[]> {
+      const rows = await tx.$queryRaw<{ name: string }[]>(sql`
+        SELECT name FROM policies WHERE account_name = ${account} AND name = ANY(${names}::text[]) ORDER BY name FOR KEY SHARE`);
+      return rows.map(({ name }) => name);
+    },
+
+    /** Whether AWS has the policies of an account too. */
+    async isMirrored(tx: Transaction, account: string): Promise<boolean> {
+      return (await tx.awsMirror.count({ where: { accountName: account, mode: { not: 'off' } } })) > 0;
+    },
+
+    /** Deletes a policy, its versions with it, and what remembers its mirror. */
+    async delete(tx: Transaction, account: string, name: string): Promise<void> {
+      await tx.awsSaga.deleteMany({ where: { accountName: account, policy: name } });
+      await tx.policy.delete({ where: { accountName_name: { accountName: account, name } } });
+    },
+
     /** The policy, locked until the transaction ends, with its newest version. */
     async lock(
       tx: Transaction,
@@ -77,13 +118,19 @@ export function createPolicyStore(db: Database, commit: Commit) {
         select: { name: true, activeVersion: true },
       }),
 
-    list: (account: string, after: string | undefined, limit: number) =>
+    list: (account: string, filter: Named, span: Span) =>
       db.policy.findMany({
-        where: { accountName: account, ...(after === undefined ? {} : { name: { gt: after } }) },
-        orderBy: { name: 'asc' },
-        take: limit,
+        where: { accountName: account, name: { ...startsWith(filter), ...beyond(span) } },
+        orderBy: { name: orderOf(span) },
+        take: span.limit,
         select: { name: true, activeVersion: true },
       }),
+
+    countMatching: (account: string, filter: Named, most: number): Promise<number> =>
+      db.policy.count({ where: { accountName: account, name: startsWith(filter) }, take: most }),
+
+    countVersions: (account: string, name: string, most: number): Promise<number> =>
+      db.policyVersion.count({ where: { accountName: account, name }, take: most }),
 
     /** The active versions of the policies of these names that there are. */
     async activeNamed(account: string, names: readonly string[]): Promise<Map<string, PolicyVersion>> {

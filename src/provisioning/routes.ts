@@ -36,8 +36,12 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
     app.post(
       '/v1/provision',
       {
-        config: { access: 'enrollment' },
+        config: {
+          access: 'enrollment',
+          repeatsBy: 'a request with the same csr is answered with the same certificate',
+        },
         schema: {
+          operationId: 'provisionThing',
           summary: 'First boot: a thing, a certificate and a token in one call that is safe to repeat',
           tags,
           body: schema.provisionRequest,
@@ -69,8 +73,12 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
     app.post(
       '/v1/renew',
       {
-        config: { access: 'public' },
+        config: {
+          access: 'public',
+          repeatsBy: 'a request with the same key and csr is answered with the same certificate',
+        },
         schema: {
+          operationId: 'renewCertificate',
           summary: 'A certificate for a new key, with a proof of the present one',
           tags,
           body: schema.renewRequest,

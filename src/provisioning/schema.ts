@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { named } from '../api/named.js';
 import { decodeCsr } from '../pki/csr/csr.js';
 import type { FirstBoot } from './asked.js';
 import {
@@ -12,62 +13,104 @@ import {
   thingType,
   timestamp,
   trust,
+  uuid,
 } from '../shapes.js';
 
-export const provisionRequest = z
-  .strictObject({
-    thingName,
-    thingType: thingType.optional(),
-    csr: z.string().min(1).max(32_768).optional(),
-    keyType: z.enum(['ec-p256', 'ec-p384', 'ed25519', 'rsa-2048', 'rsa-3072']).optional(),
-    format: z.enum(['pem', 'pkcs12']).optional(),
-    password: z.string().min(1).max(256).optional(),
-    attributes: attributes.optional(),
-  })
-  .refine(
-    ({ csr, keyType }) => (csr === undefined) !== (keyType === undefined),
-    'send a csr, or a keyType for a server-made key',
-  )
-  .refine(({ csr, format }) => csr === undefined || format === undefined, 'format goes with keyType')
-  .refine(
-    ({ format, password }) => (format === 'pkcs12') === (password !== undefined),
-    'format pkcs12 needs a password',
-  );
+export const provisionRequest = named(
+  'ProvisionRequest',
+  'A first boot: send a csr, or a keyType',
+  z
+    .strictObject({
+      thingName,
+      thingType: thingType.optional(),
+      csr: z
+        .string()
+        .min(1)
+        .max(32_768)
+        .optional()
+        .describe('A certificate request (PKCS #10) in PEM, or DER in base64'),
+      keyType: z
+        .enum(['ec-p256', 'ec-p384', 'ed25519', 'rsa-2048', 'rsa-3072'])
+        .optional()
+        .describe('The kind of key that the server makes, if there is no csr'),
+      format: z.enum(['pem', 'pkcs12']).optional().describe('How a key that the server makes is sent; pem by default'),
+      password: z.string().min(1).max(256).optional().describe('Of the PKCS #12 file'),
+      attributes: attributes.optional().describe('Those that the enrollment lets devices set'),
+    })
+    .refine(
+      ({ csr, keyType }) => (csr === undefined) !== (keyType === undefined),
+      'send a csr, or a keyType for a server-made key',
+    )
+    .refine(({ csr, format }) => csr === undefined || format === undefined, 'format goes with keyType')
+    .refine(
+      ({ format, password }) => (format === 'pkcs12') === (password !== undefined),
+      'format pkcs12 needs a password',
+    ),
+).meta({ examples: [{ thingName: 'pump-17', keyType: 'ec-p256' }] });
 
-const tokenPair = z.object({
-  accessToken: z.string(),
-  tokenType: z.literal('Bearer'),
-  expiresIn: z.int(),
-  refreshToken: z.string(),
-});
+const tokenPair = named(
+  'TokenPair',
+  'The first tokens of a device',
+  z.object({
+    accessToken: z.string().describe('The access token, a JWT'),
+    tokenType: z.literal('Bearer').describe('How the token is sent'),
+    expiresIn: z.int().describe('Seconds until the access token expires'),
+    refreshToken: z.string().describe('Gets the next access token at /v1/token'),
+  }),
+);
+const policies = z.array(renderedPolicy).describe('Its policies, rendered for this thing');
+const serverTime = timestamp.describe('The time of the server, for devices without a clock');
 
-export const provisionAnswer = z.object({
-  thing,
-  certificate: issuedCertificate,
-  privateKeyPem: z.string().optional(),
-  pkcs12: z.base64().optional(),
-  token: tokenPair.optional(),
-  policies: z.array(renderedPolicy),
-  aws: inAws.optional(),
-  serverTime: timestamp,
-  links,
-});
+export const provisionAnswer = named(
+  'Provisioned',
+  'The identity of a device',
+  z.object({
+    thing,
+    certificate: issuedCertificate,
+    privateKeyPem: z.string().optional().describe('The key that the server made, in PKCS #8; it is shown once'),
+    pkcs12: z
+      .base64()
+      .meta({ examples: ['MIIKXAIBAzCC'] })
+      .optional()
+      .describe('Key, certificate and chain as a PKCS #12 file, in base64'),
+    token: tokenPair.optional().describe('Absent from a repeated answer once the thing has used one'),
+    policies,
+    aws: inAws.optional(),
+    serverTime,
+    links,
+  }),
+);
 
-export const waitingAnswer = z.object({
-  status: z.literal('waiting'),
-  id: z.uuid(),
-  retryAfter: z.int().describe('Seconds until the same request should be sent again'),
-});
+export const waitingAnswer = named(
+  'Waiting',
+  'A device that waits until an operator approves it',
+  z.object({
+    status: z.literal('waiting').describe('It has no identity yet'),
+    id: uuid.describe('The id of the waiting device'),
+    retryAfter: z.int().describe('Seconds until the same request should be sent again'),
+  }),
+);
 
-export const renewRequest = z.strictObject({ csr: z.string().min(1).max(32_768), proof: z.string().min(1).max(8192) });
-export const renewAnswer = z.object({
-  thing,
-  certificate: issuedCertificate,
-  policies: z.array(renderedPolicy),
-  serverTime: timestamp,
-  links,
-  trust: trust.optional(),
-});
+export const renewRequest = named(
+  'RenewRequest',
+  'A certificate request for a new key, and a proof of the present one',
+  z.strictObject({
+    csr: z.string().min(1).max(32_768).describe('A certificate request (PKCS #10) in PEM, or DER in base64'),
+    proof: z.string().min(1).max(8192).describe('A JWT of typ renew+jwt, signed by the present device key'),
+  }),
+).meta({ examples: [{ csr: '-----BEGIN CERTIFICATE REQUEST-----...', proof: 'eyJ...' }] });
+export const renewAnswer = named(
+  'Renewed',
+  'The next certificate of a device',
+  z.object({
+    thing,
+    certificate: issuedCertificate,
+    policies,
+    serverTime,
+    links,
+    trust: trust.optional(),
+  }),
+);
 
 export type ProvisionRequest = z.output<typeof provisionRequest>;
 export type RenewRequest = z.output<typeof renewRequest>;

@@ -39,6 +39,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       {
         config: { access: 'certificates:revoke' },
         schema: {
+          operationId: 'revokeCertificate',
           summary: 'Revoke a certificate',
           tags: ['certificates'],
           params: schema.certificateParams,
@@ -65,6 +66,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       {
         config: { access: 'certificates:release' },
         schema: {
+          operationId: 'releaseCertificate',
           summary: 'End a hold',
           tags: ['certificates'],
           params: schema.certificateParams,
@@ -86,7 +88,13 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
         `/v1/things/:name/${verb}`,
         {
           config: { access: 'certificates:revoke' },
-          schema: { summary, tags: ['things'], params: schema.thingParams, response: { 200: schema.thingRevoked } },
+          schema: {
+            operationId: `${verb}Thing`,
+            summary,
+            tags: ['things'],
+            params: schema.thingParams,
+            response: { 200: schema.thingRevoked },
+          },
         },
         async (request) => {
           const { account } = grantee(request);
@@ -100,6 +108,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       {
         config: { access: 'certificates:revoke' },
         schema: {
+          operationId: 'revokeThing',
           summary: 'Revoke a thing with all of its certificates and tokens',
           tags: ['things'],
           params: schema.thingParams,
@@ -117,8 +126,9 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
     app.delete(
       '/v1/things/:name',
       {
-        config: { access: 'certificates:revoke' },
+        config: { access: 'certificates:revoke', conditional: true },
         schema: {
+          operationId: 'deleteThing',
           summary: 'Delete a thing and revoke everything that belongs to it; its name is free after its last notAfter',
           tags: ['things'],
           params: schema.thingParams,
@@ -142,6 +152,7 @@ export function revokeRoutes({ service, revokeSelf, failures, recognises, cursor
       {
         config: { access: 'public' },
         schema: {
+          operationId: 'revokeSelf',
           summary: 'A device revokes itself: its thing, with all certificates and tokens',
           description:
             'The proof is a JWT of typ revoke+jwt signed by the device key, with the claims of renew+jwt except csr_sha256, and with reason. An access token is not enough: every proxy sees access tokens.',

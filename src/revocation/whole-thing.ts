@@ -4,11 +4,12 @@ import { releasedEntry, thingEntry } from '../log/builders.js';
 import type { NewLogEntry } from '../log/entries.js';
 import type { Origin } from '../origin.js';
 import type { RevocationReason } from '../pki/crl.js';
-import type { HeldCertificate } from '../registry.js';
 import { revoke, type Act, type Revocable, type RevokeDeps } from './revoke.js';
 import * as sql from './revoke-sql.js';
 import type { LockedCertificate, LockedThing } from './revoke-sql.js';
 import { transitionOf } from './transition.js';
+import { requireMatch } from '../api/etag.js';
+import { thingTag, type HeldCertificate } from '../registry.js';
 
 /** What became of a thing. */
 export type ThingRevocation = { name: string; status: string; certificates: number; position: number | undefined };
@@ -30,6 +31,7 @@ export function revokeThing(
 ): Promise<ThingRevocation> {
   return deps.commit(async (tx) => {
     const thing = await lockNamed(tx, account, name);
+    requireMatch(origin, thingTag(thing));
     const at = deps.clock();
     if (deletes) await sql.markDeleted(tx, thing, at);
     return revokeLocked(deps, tx, { account, thing, at, origin }, { reason, action: 'thing.revoke' });

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { pageOf, readCursor } from '../shapes.js';
+import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
 import * as schema from './schema.js';
-import type { SegmentService } from './service.js';
+import { segmentTag, type SegmentService } from './service.js';
 
 const tags = ['segments'];
 
@@ -17,7 +17,13 @@ export function segmentRoutes(service: SegmentService) {
       '/v1/segments',
       {
         config: { access: 'segments:write' },
-        schema: { summary: 'Create a segment', tags, body: schema.newSegment, response: { 201: schema.segment } },
+        schema: {
+          operationId: 'createSegment',
+          summary: 'Create a segment',
+          tags,
+          body: schema.newSegment,
+          response: { 201: schema.segment },
+        },
       },
       async (request, reply) =>
         reply.code(201).send(present(await service.create(grantee(request).account, request.body, originOf(request)))),
@@ -28,6 +34,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:read' },
         schema: {
+          operationId: 'listSegments',
           summary: 'List segments',
           tags,
           querystring: schema.segmentQuery,
@@ -35,10 +42,12 @@ export function segmentRoutes(service: SegmentService) {
         },
       },
       async (request) => {
-        const { limit, cursor } = request.query;
-        const after = readCursor(cursor, /^[A-Za-z0-9_-]+$/);
-        const rows = await service.list(grantee(request).account, after, limit + 1);
-        return pageOf(rows, limit, ({ name }) => name, present);
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`segments ${account}`, query);
+        const rows = await service.list(account, query, spanOf(place, /^[A-Za-z0-9_-]+$/));
+        const total = await totalOf(query, (most) => service.countMatching(account, query, most));
+        return { ...pageOf(rows, place, ({ name }) => name, present), ...total };
       },
     );
 
@@ -46,16 +55,27 @@ export function segmentRoutes(service: SegmentService) {
       '/v1/segments/:name',
       {
         config: { access: 'segments:read' },
-        schema: { summary: 'Read a segment', tags, params: schema.segmentParams, response: { 200: schema.segment } },
+        schema: {
+          operationId: 'getSegment',
+          summary: 'Read a segment',
+          tags,
+          params: schema.segmentParams,
+          response: { 200: schema.segment },
+        },
       },
-      async (request) => present(await service.get(grantee(request).account, request.params.name)),
+      async (request, reply) => {
+        const segment = await service.get(grantee(request).account, request.params.name);
+        void reply.header('etag', segmentTag(segment));
+        return present(segment);
+      },
     );
 
     app.patch(
       '/v1/segments/:name',
       {
-        config: { access: 'segments:write' },
+        config: { access: 'segments:write', conditional: true },
         schema: {
+          operationId: 'updateSegment',
           summary: 'Change a segment (merge patch)',
           tags,
           params: schema.segmentParams,
@@ -63,15 +83,25 @@ export function segmentRoutes(service: SegmentService) {
           response: { 200: schema.segment },
         },
       },
-      async (request) =>
-        present(await service.patch(grantee(request).account, request.params.name, request.body, originOf(request))),
+      async (request, reply) => {
+        const { account } = grantee(request);
+        const segment = await service.patch(account, request.params.name, request.body, originOf(request));
+        void reply.header('etag', segmentTag(segment));
+        return present(segment);
+      },
     );
 
     app.delete(
       '/v1/segments/:name',
       {
-        config: { access: 'segments:write' },
-        schema: { summary: 'Delete an empty segment', tags, params: schema.segmentParams, response: { 204: z.null() } },
+        config: { access: 'segments:write', conditional: true },
+        schema: {
+          operationId: 'deleteSegment',
+          summary: 'Delete an empty segment',
+          tags,
+          params: schema.segmentParams,
+          response: { 204: z.null() },
+        },
       },
       async (request, reply) => {
         await service.delete(grantee(request).account, request.params.name, originOf(request));
@@ -84,6 +114,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:write' },
         schema: {
+          operationId: 'addThingToSegment',
           summary: 'Move a thing into a segment',
           tags,
           params: schema.membershipParams,
@@ -102,6 +133,7 @@ export function segmentRoutes(service: SegmentService) {
       {
         config: { access: 'segments:write' },
         schema: {
+          operationId: 'removeThingFromSegment',
           summary: 'Take a thing out of a segment',
           tags,
           params: schema.membershipParams,

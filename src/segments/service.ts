@@ -2,6 +2,7 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
+import { etagOf, requireMatch } from '../api/etag.js';
 import type { AppendLog } from '../log/append.js';
 import { segmentEntry, thingChangedEntry } from '../log/builders.js';
 import { mostOfAccount, tooMany } from '../limits.js';
@@ -92,6 +93,7 @@ export function createSegmentService({ store, clock, audit, log }: Deps) {
 
     get,
     list: store.list,
+    countMatching: store.countMatching,
 
     /** @throws DomainError `unknown-segment` when the account lacks it. */
     async requireKnown(account: string, name: string): Promise<void> {
@@ -106,6 +108,7 @@ export function createSegmentService({ store, clock, audit, log }: Deps) {
         const room = [...(await lockRoom(tx, [{ account, name }])).values()][0];
         const before = await store.find(tx, account, name);
         if (!before || room === undefined) throw notFound(name);
+        requireMatch(origin, segmentTag(before));
         const inside = before.deviceLimit - room;
         if (patch.deviceLimit !== undefined && patch.deviceLimit < inside)
           throw new DomainError('conflict', `the segment ${name} has ${inside} things: move some out first`);
@@ -124,6 +127,7 @@ export function createSegmentService({ store, clock, audit, log }: Deps) {
         await lockRoom(tx, [{ account, name }]);
         const segment = await store.find(tx, account, name);
         if (!segment) throw notFound(name);
+        requireMatch(origin, segmentTag(segment));
         if (isUsed)
           throw new DomainError(
             'conflict',
@@ -145,6 +149,9 @@ export function createSegmentService({ store, clock, audit, log }: Deps) {
       move(account, thingName, null, name, origin),
   };
 }
+
+/** The ETag of a segment: of its settings, not of what is in it. */
+export const segmentTag = ({ things: _, ...settings }: StoredSegment): string => etagOf('segment', settings);
 
 function withoutUndefined(patch: SegmentPatch): Partial<NewSegment> {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));

@@ -1,5 +1,6 @@
 import { sql, type Commit, type Database, type Json, type Transaction } from '../db/client.js';
 import type { NewSegment } from './schema.js';
+import { beyond, orderOf, startsWith, type Named, type Span } from '../api/paging.js';
 
 /** A segment as stored, with the number of its things. */
 export type StoredSegment = NewSegment & { account: string; createdAt: Date; things: number };
@@ -52,11 +53,14 @@ export function createSegmentStore(db: Database, commit: Commit) {
       return row ? toStoredSegment(row) : undefined;
     },
 
-    async list(account: string, after: string | undefined, limit: number): Promise<StoredSegment[]> {
+    countMatching: (account: string, filter: Named, most: number): Promise<number> =>
+      db.segment.count({ where: { accountName: account, name: startsWith(filter) }, take: most }),
+
+    async list(account: string, filter: Named, span: Span): Promise<StoredSegment[]> {
       const rows = await db.segment.findMany({
-        where: { accountName: account, ...(after === undefined ? {} : { name: { gt: after } }) },
-        orderBy: { name: 'asc' },
-        take: limit,
+        where: { accountName: account, name: { ...startsWith(filter), ...beyond(span) } },
+        orderBy: { name: orderOf(span) },
+        take: span.limit,
         include: withThings,
       });
       return rows.map(toStoredSegment);

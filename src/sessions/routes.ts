@@ -1,12 +1,13 @@
+import { z } from 'zod';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { presentSession } from '../representations.js';
-import { pageOf, readCursor } from '../shapes.js';
+import { pageOf, placeIn, uuidForm } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { SessionService } from './service.js';
 
 const tags = ['edges'];
-const cursorForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} [A-Za-z0-9:._-]{1,128}$/;
+const sessionForm = /^[A-Za-z0-9:._-]{1,128}$/;
 
 /** Live sessions of devices at edges. */
 export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 'end'>) {
@@ -17,15 +18,17 @@ export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 
         config: { access: 'proxies:write', cost: 'free', load: 'batch' },
         bodyLimit: schema.reportBytes,
         schema: {
+          operationId: 'reportSessions',
           summary: 'Report what changed of the sessions at an edge, and what it saw and decided, once a second',
           tags,
           params: schema.reportParams,
           body: schema.report,
+          response: { 204: z.null() },
         },
       },
       async (request, reply) => {
         await service.report(grantee(request), request.params.id, request.body);
-        return reply.code(204).send();
+        return reply.code(204).send(null);
       },
     );
 
@@ -34,6 +37,7 @@ export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 
       {
         config: { access: 'things:read' },
         schema: {
+          operationId: 'listSessions',
           summary: 'The live sessions of devices at edges, as the edges report them',
           tags,
           querystring: schema.sessionQuery,
@@ -41,11 +45,13 @@ export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 
         },
       },
       async (request) => {
-        const { limit, cursor, thing, proxy } = request.query;
-        const [proxyId, id] = (readCursor(cursor, cursorForm) ?? '').split(' ');
+        const { thing, proxy } = request.query;
+        const { account } = grantee(request);
+        const place = placeIn(`sessions ${account}`, request.query);
+        const [proxyId, id] = place.after(uuidForm, sessionForm) ?? [];
         const after = proxyId && id ? { proxyId, id } : undefined;
-        const rows = await service.list(grantee(request).account, { thing, proxy }, after, limit + 1);
-        return pageOf(rows, limit, (session) => `${session.proxyId} ${session.id}`, presentSession);
+        const rows = await service.list(account, { thing, proxy }, after, place.limit + 1);
+        return pageOf(rows, place, (session) => [session.proxyId, session.id], presentSession);
       },
     );
 
@@ -54,6 +60,7 @@ export function sessionRoutes(service: Pick<SessionService, 'report' | 'list' | 
       {
         config: { access: 'certificates:revoke' },
         schema: {
+          operationId: 'endSession',
           summary: 'End a session; the device may reconnect',
           tags,
           params: schema.sessionParams,

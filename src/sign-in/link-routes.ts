@@ -33,6 +33,7 @@ export function linkRoutes({ acceptance, me, providersOf, failures }: Deps) {
       {
         config,
         schema: {
+          operationId: 'openPersonLink',
           summary: 'Open a link for one use: whom it is for, and what a way in needs',
           description:
             'Opening uses nothing up. The answer sets a cookie for ten minutes, in which one way in may be set up.',
@@ -61,6 +62,7 @@ export function linkRoutes({ acceptance, me, providersOf, failures }: Deps) {
       {
         config,
         schema: {
+          operationId: 'acceptLinkByPasskey',
           summary: 'Accept a link with a new passkey, which signs in',
           tags,
           body: schema.linkByPasskey,
@@ -80,6 +82,7 @@ export function linkRoutes({ acceptance, me, providersOf, failures }: Deps) {
       {
         config,
         schema: {
+          operationId: 'acceptLinkByPassword',
           summary:
             'Accept a link with a password and an authenticator app, which signs in; recovery codes are shown once',
           tags,

@@ -29,7 +29,10 @@ export function meRoutes(deps: Deps) {
 function sessionRoutes(app: App, { me, signIn, sessions, failures }: Deps): void {
   app.get(
     '/v1/me',
-    { config: { access: 'person' }, schema: { summary: 'Who is signed in', tags, response: { 200: schema.me } } },
+    {
+      config: { access: 'person' },
+      schema: { operationId: 'getMe', summary: 'Who is signed in', tags, response: { 200: schema.me } },
+    },
     async (request) => me.ofSession(grantee(request).session!),
   );
 
@@ -37,7 +40,12 @@ function sessionRoutes(app: App, { me, signIn, sessions, failures }: Deps): void
     '/v1/me/sessions',
     {
       config: { access: 'person' },
-      schema: { summary: 'Where you are signed in', tags, response: { 200: schema.mySessions } },
+      schema: {
+        operationId: 'listMySessions',
+        summary: 'Where you are signed in',
+        tags,
+        response: { 200: schema.mySessions },
+      },
     },
     async (request) => {
       const { id, person } = grantee(request).session!;
@@ -51,6 +59,7 @@ function sessionRoutes(app: App, { me, signIn, sessions, failures }: Deps): void
     {
       config: { access: 'person' },
       schema: {
+        operationId: 'endMySession',
         summary: 'End a session of yours; `current` signs out',
         tags,
         params: schema.sessionParams,
@@ -72,6 +81,7 @@ function sessionRoutes(app: App, { me, signIn, sessions, failures }: Deps): void
     {
       config: { access: 'person' },
       schema: {
+        operationId: 'confirmMe',
         summary: 'Show a factor again: for 5 minutes you may do what needs a fresh one',
         description:
           'A code of the app, or a passkey with options of /v1/sign-in/passkey/options. After single sign-on, open GET /v1/sign-in/oidc/{provider} instead. The session gets a new cookie.',
@@ -99,6 +109,7 @@ function methodRoutes(app: App, { ownMethods }: Deps): void {
     {
       config,
       schema: {
+        operationId: 'startMySetup',
         summary: 'What a new passkey or password needs',
         description: 'The answer sets a cookie for ten minutes, in which one of both may be set up.',
         tags,
@@ -117,6 +128,7 @@ function methodRoutes(app: App, { ownMethods }: Deps): void {
     {
       config,
       schema: {
+        operationId: 'addMyPasskey',
         summary: 'Add a passkey; your other sessions end',
         tags,
         body: schema.newPasskey,
@@ -134,6 +146,7 @@ function methodRoutes(app: App, { ownMethods }: Deps): void {
     {
       config,
       schema: {
+        operationId: 'removeMyPasskey',
         summary: 'Remove a passkey; your other sessions end',
         tags,
         params: schema.passkeyParams,
@@ -151,6 +164,7 @@ function methodRoutes(app: App, { ownMethods }: Deps): void {
     {
       config,
       schema: {
+        operationId: 'setMyPassword',
         summary: 'Set a password and an authenticator app; your other sessions end, and recovery codes are shown once',
         tags,
         body: schema.newPassword,
@@ -165,7 +179,15 @@ function methodRoutes(app: App, { ownMethods }: Deps): void {
 
   app.delete(
     '/v1/me/password',
-    { config, schema: { summary: 'Remove password, app and recovery codes', tags, response: { 204: empty } } },
+    {
+      config,
+      schema: {
+        operationId: 'removeMyPassword',
+        summary: 'Remove password, app and recovery codes',
+        tags,
+        response: { 204: empty },
+      },
+    },
     async (request, reply) => {
       await ownMethods.removePassword(grantee(request), originOf(request));
       return reply.code(204).send(null);
@@ -174,7 +196,15 @@ function methodRoutes(app: App, { ownMethods }: Deps): void {
 
   app.post(
     '/v1/me/recovery-codes',
-    { config, schema: { summary: 'New recovery codes, shown once; the old ones end', tags, response: codes } },
+    {
+      config,
+      schema: {
+        operationId: 'createMyRecoveryCodes',
+        summary: 'New recovery codes, shown once; the old ones end',
+        tags,
+        response: codes,
+      },
+    },
     async (request) => ({
       recoveryCodes: await ownMethods.renewRecoveryCodes(grantee(request), originOf(request)),
     }),

@@ -32,6 +32,7 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
       {
         config: { access: 'public' },
         schema: {
+          operationId: 'getWaysIn',
           summary: 'Which ways in an account has; one that does not exist looks like one without providers',
           tags,
           querystring: schema.waysQuery,
@@ -54,6 +55,7 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
       {
         config: publicly,
         schema: {
+          operationId: 'startPasswordSignIn',
           summary: 'First half of signing in with a password',
           description:
             'The answer sets a cookie for ten minutes. The second half is a code of the app, or a recovery code.',
@@ -69,15 +71,16 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
       },
     );
 
-    for (const [path, half, body] of [
-      ['totp', signIn.totp, schema.totpLogin],
-      ['recovery', signIn.recovery, schema.recoveryLogin],
+    for (const [path, operationId, half, body] of [
+      ['totp', 'finishPasswordSignIn', signIn.totp, schema.totpLogin],
+      ['recovery', 'finishPasswordSignInByRecoveryCode', signIn.recovery, schema.recoveryLogin],
     ] as const) {
       app.post(
         `/v1/sign-in/${path}`,
         {
           config: publicly,
           schema: {
+            operationId,
             summary: `Second half of signing in with a password: ${path === 'totp' ? 'a code of the app' : 'a recovery code, once'}`,
             tags,
             body,
@@ -99,6 +102,7 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
       {
         config: publicly,
         schema: {
+          operationId: 'startPasskeySignIn',
           summary: 'What a browser needs to show a passkey: to sign in, or to step up',
           description: 'The same for every name, known or not: the passkey says whose it is.',
           tags,
@@ -118,6 +122,7 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
       {
         config: publicly,
         schema: {
+          operationId: 'finishPasskeySignIn',
           summary: 'Sign in with a passkey',
           tags,
           body: schema.passkeyLogin,

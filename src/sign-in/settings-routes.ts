@@ -12,7 +12,12 @@ export function settingsRoutes(settings: Settings) {
       '/v1/sign-in/settings',
       {
         config: { access: 'people:read' },
-        schema: { summary: 'What the account sets about signing in', tags, response: { 200: schema.settings } },
+        schema: {
+          operationId: 'getSignInSettings',
+          summary: 'What the account sets about signing in',
+          tags,
+          response: { 200: schema.settings },
+        },
       },
       async (request) => ({ passwords: await settings.takesPasswords(grantee(request).account) }),
     );
@@ -22,6 +27,7 @@ export function settingsRoutes(settings: Settings) {
       {
         config: { access: 'people:write', stepUp: true },
         schema: {
+          operationId: 'updateSignInSettings',
           summary: 'Switch signing in with passwords on or off',
           tags,
           body: schema.settingsChange,

@@ -4,7 +4,9 @@ import type { ThingCaller } from '../access/caller.js';
 import { grantee, originOf, thingCaller } from '../http/request.js';
 import { presentSession, presentThing } from '../representations.js';
 import type { App } from '../http/route.js';
-import { pageOf, readCursor, thingNameForm, type inAws } from '../shapes.js';
+import { thingTag } from '../registry.js';
+import { placeIn, timeForm, totalOf, uuidForm } from '../api/paging.js';
+import { thingNameForm, type inAws } from '../shapes.js';
 import * as schema from './schema.js';
 import type { ThingService } from './service.js';
 
@@ -34,18 +36,28 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       '/v1/things',
       {
         config: { access: 'things:read' },
-        schema: { summary: 'List things', tags, querystring: schema.thingQuery, response: { 200: schema.thingPage } },
+        schema: {
+          operationId: 'listThings',
+          summary: 'List things',
+          description: 'A page may be short or empty while there is more: continue until `nextCursor` is absent.',
+          tags,
+          querystring: schema.thingQuery,
+          response: { 200: schema.thingPage },
+        },
       },
       async (request) => {
-        const { limit, cursor, ...filter } = request.query;
-        const rows = await service.list(grantee(request).account, filter, readCursor(cursor, thingNameForm), limit + 1);
-        const page = pageOf(
-          rows,
-          limit,
-          ({ name }) => name,
-          (thing) => thing,
-        );
-        return { ...page, items: await presentAll(page.items) };
+        const { query } = request;
+        const { account } = grantee(request);
+        const place = placeIn(`things ${account}`, query);
+        const { limit, descending } = place;
+        const by = query.sort.endsWith('createdAt') ? 'createdAt' : 'name';
+        const after = place.after(...(by === 'name' ? [thingNameForm] : [timeForm, uuidForm]));
+        const { things, next } = await service.list(account, query, { by, after, descending, limit });
+        return {
+          items: await presentAll(things),
+          ...(next ? { nextCursor: place.cursorAt(next) } : {}),
+          ...(await totalOf(query, (most) => service.count(account, query, most))),
+        };
       },
     );
 
@@ -53,11 +65,18 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       '/v1/things/:name',
       {
         config: { access: 'things:read' },
-        schema: { summary: 'Read a thing', tags, params: schema.thingParams, response: { 200: schema.oneThing } },
+        schema: {
+          operationId: 'getThing',
+          summary: 'Read a thing',
+          tags,
+          params: schema.thingParams,
+          response: { 200: schema.oneThing },
+        },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
         const thing = await service.get(account, request.params.name);
+        void reply.header('etag', thingTag(thing));
         const sessions = await sessionsOf(account, thing.name);
         return { ...(await presentOne(thing)), sessions: sessions.map(presentSession) };
       },
@@ -66,8 +85,9 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
     app.patch(
       '/v1/things/:name',
       {
-        config: { access: 'things:write' },
+        config: { access: 'things:write', conditional: true },
         schema: {
+          operationId: 'updateThing',
           summary: 'Change attributes (merge patch)',
           tags,
           params: schema.thingParams,
@@ -75,19 +95,21 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
           response: { 200: schema.fullThing },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
-        return presentOne(
-          await service.patchAttributes(account, request.params.name, request.body.attributes, originOf(request)),
-        );
+        const { attributes } = request.body;
+        const thing = await service.patchAttributes(account, request.params.name, attributes, originOf(request));
+        void reply.header('etag', thingTag(thing));
+        return presentOne(thing);
       },
     );
 
     app.put(
       '/v1/things/:name/policies',
       {
-        config: { access: 'policies:attach' },
+        config: { access: 'policies:attach', conditional: true },
         schema: {
+          operationId: 'setThingPolicies',
           summary: 'Replace the policies of a thing',
           tags,
           params: schema.thingParams,
@@ -95,11 +117,12 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
           response: { 200: schema.fullThing },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { account } = grantee(request);
-        return presentOne(
-          await service.setPolicies(account, request.params.name, request.body.policies, originOf(request)),
-        );
+        const { policies } = request.body;
+        const thing = await service.setPolicies(account, request.params.name, policies, originOf(request));
+        void reply.header('etag', thingTag(thing));
+        return presentOne(thing);
       },
     );
 
@@ -108,6 +131,7 @@ export function thingRoutes(service: ThingService, inAwsOf: InAws, sessionsOf: S
       {
         config: { access: 'things:write', needs: ['certificates:revoke'] },
         schema: {
+          operationId: 'reenrollThing',
           summary: 'A one-use enrollment for a device that lost its key, or whose thing was revoked or deleted',
           description:
             'Needs certificates:revoke too; for a revoked or deleted thing also certificates:release. Until the new certificate is first used, no older one renews; then everything that does not descend from it is revoked. A revoked or deleted thing returns as a new thing with a new id.',
@@ -147,6 +171,7 @@ export function selfRoutes(describe: (caller: ThingCaller) => Promise<z.output<t
       {
         config: { access: 'thing' },
         schema: {
+          operationId: 'getSelf',
           summary: 'What the registry knows of the calling device; reading it is never a first use',
           tags: ['agents'],
           response: { 200: schema.self },

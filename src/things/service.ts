@@ -3,9 +3,11 @@ import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
+import { requireMatch } from '../api/etag.js';
 import type { AppendLog } from '../log/append.js';
 import { thingChangedEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
+import { thingTag } from '../registry.js';
 import type { ListedThing, ThingStore } from './store.js';
 
 type Reenrollment = { id: string; token: string; expiresAt: Date };
@@ -23,7 +25,8 @@ type Deps = {
   clock: Clock;
   audit: AppendAudit;
   log: AppendLog;
-  requirePolicies(account: string, names: string[]): Promise<void>;
+  /** @throws DomainError `unknown-policy` unless there are all of them, which then stay until the transaction ends */
+  holdPolicies(tx: Transaction, account: string, names: string[]): Promise<void>;
   createReenroll(
     tx: Transaction,
     thing: { id: string; account: string; name: string; thingType: string | null },
@@ -37,7 +40,7 @@ const maxAttributes = 50;
 export type ThingService = ReturnType<typeof createThingService>;
 
 /** Lists, changes, suspends, resumes and deletes things. */
-export function createThingService({ store, clock, audit, log, requirePolicies, createReenroll }: Deps) {
+export function createThingService({ store, clock, audit, log, holdPolicies, createReenroll }: Deps) {
   const notFound = (name: string) => new DomainError('not-found', `there is no thing ${name}`);
 
   /** Changes what decides a thing's rights, in one transaction with its audit and log entries. */
@@ -47,10 +50,13 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
     action: string,
     origin: Origin,
     edit: (thing: ListedThing) => ListedThing,
+    prepare: (tx: Transaction) => Promise<void> = async () => {},
   ): Promise<ListedThing> =>
     store.transaction(async (tx) => {
       const before = await store.lock(tx, account, name);
       if (!before) throw notFound(name);
+      requireMatch(origin, thingTag(before));
+      await prepare(tx);
       const edited = edit(before);
       if (isDeepStrictEqual(edited, before)) return before;
       const after = { ...edited, gen: before.gen + 1 };
@@ -71,6 +77,7 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
     },
 
     list: store.list,
+    count: store.count,
 
     /** Merges attributes: null takes one away. @throws DomainError `not-found`, `invalid-request` */
     patchAttributes: (
@@ -89,13 +96,15 @@ export function createThingService({ store, clock, audit, log, requirePolicies, 
       }),
 
     /** Replaces the policies of a thing. @throws DomainError `not-found`, `unknown-policy` */
-    async setPolicies(account: string, name: string, policies: string[], origin: Origin): Promise<ListedThing> {
-      await requirePolicies(account, policies);
-      return change(account, name, 'thing.set-policies', origin, (thing) => ({
-        ...thing,
-        policies: [...new Set(policies)],
-      }));
-    },
+    setPolicies: (account: string, name: string, policies: string[], origin: Origin): Promise<ListedThing> =>
+      change(
+        account,
+        name,
+        'thing.set-policies',
+        origin,
+        (thing) => ({ ...thing, policies: [...new Set(policies)] }),
+        (tx) => holdPolicies(tx, account, policies),
+      ),
 
     /**
      * A one-use enrollment for a device that lost its key, or whose thing was revoked or deleted. Also returns until

@@ -1,7 +1,8 @@
 import { addSeconds } from '../clock.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { graceOfThing } from '../renewal-grace-sql.js';
-import { toRegisteredThing, type RegisteredThing, type ThingStatus } from '../registry.js';
+import { toRegisteredThing, type RegisteredThing } from '../registry.js';
+import { createThingSearch, type ThingFilter, type ThingSpan } from './search.js';
 
 /** A thing, with what lists show beside it. */
 export type ListedThing = RegisteredThing & {
@@ -12,20 +13,14 @@ export type ListedThing = RegisteredThing & {
   nameFreeAt: Date | null;
 };
 
-type ThingFilter = {
-  thingType?: string | undefined;
-  status?: ThingStatus | 'deleted' | undefined;
-  policy?: string | undefined;
-  segment?: string | undefined;
-  enrollment?: string | undefined;
-};
-
 export type ThingStore = ReturnType<typeof createThingStore>;
 
 /** Reads and writes things. */
 export function createThingStore(db: Database, commit: Commit) {
   const newest = { select: { notAfter: true }, orderBy: { notAfter: 'desc' }, take: 1 } as const;
   const activity = { activity: { select: { lastSeenAt: true } }, certificates: newest } as const;
+
+  const search = createThingSearch(db);
 
   return {
     transaction: commit,
@@ -44,24 +39,25 @@ export function createThingStore(db: Database, commit: Commit) {
       return row ? (await listed(tx, [row]))[0] : undefined;
     },
 
-    async list(account: string, filter: ThingFilter, after: string | undefined, limit: number): Promise<ListedThing[]> {
-      const rows = await db.thing.findMany({
-        where: {
-          accountName: account,
-          formerName: null,
-          ...(after === undefined ? {} : { name: { gt: after } }),
-          ...(filter.thingType === undefined ? {} : { thingType: filter.thingType }),
-          ...(filter.status === undefined ? {} : whereStatus(filter.status)),
-          ...(filter.policy === undefined ? {} : { policies: { has: filter.policy } }),
-          ...(filter.segment === undefined ? {} : { segment: filter.segment }),
-          ...(filter.enrollment === undefined ? {} : { enrollmentId: filter.enrollment }),
-        },
-        orderBy: { name: 'asc' },
-        take: limit,
-        include: activity,
-      });
-      return listed(db, rows);
+    /** A page of things, and after which keys there may be more. */
+    async list(
+      account: string,
+      filter: ThingFilter,
+      span: ThingSpan,
+    ): Promise<{ things: ListedThing[]; next: string[] | undefined }> {
+      const { ids, next } = await search.find(account, filter, span);
+      const rows = await db.thing.findMany({ where: { id: { in: ids } }, include: activity });
+      const byId = new Map(rows.map((row) => [row.id, row]));
+      return {
+        things: await listed(
+          db,
+          ids.flatMap((id) => byId.get(id) ?? []),
+        ),
+        next,
+      };
     },
+
+    count: search.count,
 
     /** When the last unexpired certificate of a name expires, whichever of its things holds it. */
     async lastNotAfter(tx: Transaction, account: string, name: string, at: Date): Promise<Date | undefined> {
@@ -80,11 +76,6 @@ export function createThingStore(db: Database, commit: Commit) {
       await tx.thing.update({ where: { id }, data: { attributes, policies, gen } });
     },
   };
-}
-
-function whereStatus(status: ThingStatus | 'deleted') {
-  if (status === 'deleted') return { deletedAt: { not: null } };
-  return status === 'revoked' ? { status, deletedAt: null } : { status };
 }
 
 type Row = Parameters<typeof toRegisteredThing>[0] & {

@@ -12,7 +12,8 @@ import * as schema from './schema.js';
 import type { TokenAnswer, TokenService } from './service.js';
 
 const tags = ['tokens'];
-const consumes = ['application/x-www-form-urlencoded', 'application/json'];
+// JSON is read too; of two types, generated clients would make two methods or none.
+const consumes = ['application/x-www-form-urlencoded'];
 
 type Deps = {
   service: TokenService;
@@ -48,6 +49,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
       {
         config: { access: 'public' },
         schema: {
+          operationId: 'requestToken',
           summary: 'Get an access token: refresh_token, or client_credentials with private_key_jwt',
           description:
             'The assertion is a JWT by the device key: iss and sub are account/thingName, aud is one value, the issuer or this URL, jti counts once, exp is at most 5 minutes away or counts as 5 minutes after iat. Without x5t#S256 in its header every live certificate of the thing is tried.',
@@ -71,6 +73,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
       {
         config: { access: 'public' },
         schema: {
+          operationId: 'revokeToken',
           summary: 'End a line of refresh tokens (RFC 7009)',
           description: 'Whoever has the token may end it: its device gets another with client_credentials.',
           tags,
@@ -96,6 +99,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
       {
         config: { access: 'authorize:query', secretInBody: true, cost: 'free' },
         schema: {
+          operationId: 'introspectToken',
           summary: 'Is this access token valid now? (RFC 7662)',
           description:
             'The API key comes as bearer token, as password of Basic, or as client_secret. exp is when the caller must ask again, not later than the token itself expires.',
@@ -121,7 +125,12 @@ function keyRoutes({ service, jwksMaxAgeSeconds, metadata }: Deps) {
       '/.well-known/jwks.json',
       {
         config: { access: 'public' },
-        schema: { summary: 'The keys that verify access tokens', tags, response: { 200: schema.jwks } },
+        schema: {
+          operationId: 'getKeySet',
+          summary: 'The keys that verify access tokens',
+          tags,
+          response: { 200: schema.jwks },
+        },
       },
       async (_request, reply) => {
         void reply.header('cache-control', `public, max-age=${jwksMaxAgeSeconds}`);
@@ -129,13 +138,21 @@ function keyRoutes({ service, jwksMaxAgeSeconds, metadata }: Deps) {
       },
     );
 
-    for (const [path, summary] of [
-      ['/.well-known/oauth-authorization-server', 'What OAuth clients need to know (RFC 8414)'],
-      ['/.well-known/openid-configuration', 'The same, where libraries for OpenID Connect look'],
+    for (const [path, operationId, summary] of [
+      [
+        '/.well-known/oauth-authorization-server',
+        'getAuthorizationServer',
+        'What OAuth clients need to know (RFC 8414)',
+      ],
+      [
+        '/.well-known/openid-configuration',
+        'getOpenidConfiguration',
+        'The same, where libraries for OpenID Connect look',
+      ],
     ] as const) {
       app.get(
         path,
-        { config: { access: 'public' }, schema: { summary, tags, response: { 200: schema.metadata } } },
+        { config: { access: 'public' }, schema: { operationId, summary, tags, response: { 200: schema.metadata } } },
         async (_request, reply) => {
           void reply.header('cache-control', `public, max-age=${jwksMaxAgeSeconds}`);
           return metadata;

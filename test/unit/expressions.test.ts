@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 type Expression = { where: string; source: string; flags: string };
 
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts') && !path.startsWith(join('db', 'generated')))
+  .filter((path) => path.endsWith('.ts') && !/^(db|client)\/generated\//.test(path))
   .map((path) => join('src', path));
 
 /** The regular expressions of a file, and where one is put together from text. */

@@ -4,7 +4,7 @@ import { decodeProtectedHeader } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { readEvents } from '../../src/edge/event-stream.js';
 import { openJwtKey } from '../../src/tokens/jwt.js';
-import { readCursor } from '../../src/shapes.js';
+import { placeIn } from '../../src/api/paging.js';
 import { redact } from '../../src/logging.js';
 import { parseCsr } from '../support/pki/csr.js';
 import * as der from '../../src/pki/der.js';
@@ -141,7 +141,10 @@ const parsers: Record<string, Parser> = {
   parseRange: { parse: parseRange, hostile: plainTexts },
   'JWT of a device': { parse: (text) => decodeProtectedHeader(text), hostile: jwt },
   'access token': { parse: (text) => key.verify(text), hostile: jwt },
-  readCursor: { parse: (text) => readCursor(text, /^[A-Za-z0-9:._-]{1,128}$/), hostile: plainTexts },
+  readCursor: {
+    parse: (text) => placeIn('things', { limit: 1, cursor: text }).after(/^[A-Za-z0-9:._-]{1,128}$/),
+    hostile: plainTexts,
+  },
   redact: {
     parse: redact,
     hostile: {

@@ -28,7 +28,12 @@ export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
       '/.well-known/authzen-configuration',
       {
         config: { access: 'public' },
-        schema: { summary: 'Where the AuthZEN endpoints are', tags, response: { 200: schema.configuration } },
+        schema: {
+          operationId: 'getAuthzenConfiguration',
+          summary: 'Where the AuthZEN endpoints are',
+          tags,
+          response: { 200: schema.configuration },
+        },
       },
       async (_request, reply) => {
         void reply.header('cache-control', `public, max-age=${configurationMaxAge}`);
@@ -48,6 +53,7 @@ export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
       access: 'authorize:query',
       bodyLimit: mostBytes.one,
       schema: {
+        operationId: 'evaluateAccess',
         summary: 'AuthZEN: one evaluation',
         description: 'A deny is 200 too: read `decision`, or the header `thingward-decision`.',
         tags,
@@ -66,6 +72,7 @@ export function authzenRoutes({ evaluations, search, publicUrl }: Deps) {
       load: 'batch',
       bodyLimit: mostBytes.several,
       schema: {
+        operationId: 'evaluateAccesses',
         summary: 'AuthZEN: several evaluations',
         tags,
         response: { 200: schema.evaluationsAnswer },

@@ -20,6 +20,8 @@ export function mountAuthzenSearch(app: App, search: AuthzenSearch): void {
     url: '/access/v1/search/subject',
     needs: ['things:read'],
     schema: {
+      operationId: 'searchSubjects',
+
       summary: 'AuthZEN: the things that may do this',
       description: 'A page may be short or empty while there is more: continue until `next_token` is empty.',
       tags,
@@ -33,6 +35,8 @@ export function mountAuthzenSearch(app: App, search: AuthzenSearch): void {
     ...common,
     url: '/access/v1/search/action',
     schema: {
+      operationId: 'searchActions',
+
       summary: 'AuthZEN: what a thing may do with a resource',
       tags,
       response: { 200: schema.actionsAnswer },
@@ -45,6 +49,8 @@ export function mountAuthzenSearch(app: App, search: AuthzenSearch): void {
     ...common,
     url: '/access/v1/search/resource',
     schema: {
+      operationId: 'searchResources',
+
       summary: 'AuthZEN: the resources that the policies of a thing name and with which it may do this',
       description: 'Resources that policies describe with wildcards are not listed.',
       tags,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { named } from '../../api/named.js';
 import { problemOf } from '../../http/problems.js';
 import type { App } from '../../http/route.js';
 import type { AwsAuthorizer } from './aws-authorizer.js';
@@ -6,34 +7,84 @@ import { mountDialect } from './dialect.js';
 
 const text = z.string().max(65_536);
 /** AWS may say more than is read here, now or later. */
-const event = z.looseObject({
-  token: text.optional(),
-  signatureVerified: z.boolean().optional(),
-  protocols: z.array(text).max(16).optional(),
-  protocolData: z
-    .looseObject({
-      mqtt: z
-        .looseObject({ username: text.optional(), password: text.optional(), clientId: text.optional() })
-        .optional(),
-      http: z.looseObject({ headers: z.record(z.string(), text).optional(), queryString: text.optional() }).optional(),
-      tls: z.looseObject({ serverName: text.optional() }).optional(),
-    })
-    .optional(),
-});
+const mqtt = named(
+  'AwsConnectMqtt',
+  'What an MQTT connection shows',
+  z.looseObject({
+    username: text.optional().describe('The user name'),
+    password: text.optional().describe('The password, in base64: an access token'),
+    clientId: text.optional().describe('The client id'),
+  }),
+);
+const http = named(
+  'AwsConnectHttp',
+  'What an HTTP request shows',
+  z.looseObject({
+    headers: z.record(z.string(), text).optional().describe('Its headers'),
+    queryString: text.optional().describe('Its query'),
+  }),
+);
+const tls = named(
+  'AwsConnectTls',
+  'What a TLS connection shows',
+  z.looseObject({
+    serverName: text.optional().describe('The server name that was asked for'),
+  }),
+);
+const event = named(
+  'AwsAuthorizerEvent',
+  'What AWS IoT sends to a custom authorizer',
+  z.looseObject({
+    token: text.optional().describe('The token that the device sent'),
+    signatureVerified: z.boolean().optional().describe('Ignored'),
+    protocols: z.array(text).max(16).optional().describe('What the connection speaks'),
+    protocolData: named(
+      'AwsProtocolData',
+      'What the connection shows',
+      z.looseObject({
+        mqtt: mqtt.optional(),
+        http: http.optional(),
+        tls: tls.optional(),
+      }),
+    ).optional(),
+  }),
+).meta({ examples: [{ token: 'eyJ...', protocols: ['tls', 'mqtt'] }] });
 
-const statement = z.object({
-  Effect: z.enum(['Allow', 'Deny']),
-  Action: z.array(z.string()),
-  Resource: z.array(z.string()),
-  Condition: z.record(z.string(), z.record(z.string(), z.array(z.string()))).optional(),
-});
-const response = z.object({
-  isAuthenticated: z.boolean(),
-  principalId: z.string().regex(/^[a-zA-Z0-9]{1,128}$/),
-  disconnectAfterInSeconds: z.int().min(300).max(86_400),
-  refreshAfterInSeconds: z.int().min(300).max(86_400),
-  policyDocuments: z.array(z.object({ Version: z.literal('2012-10-17'), Statement: z.array(statement) })).max(10),
-});
+const statement = named(
+  'AwsAuthorizerStatement',
+  'A statement of an AWS IoT policy',
+  z.object({
+    Effect: z.enum(['Allow', 'Deny']).describe('Its effect'),
+    Action: z.array(z.string()).describe('Its actions'),
+    Resource: z.array(z.string()).describe('Its resources'),
+    Condition: z
+      .record(z.string(), z.record(z.string(), z.array(z.string())))
+      .optional()
+      .describe('Its condition'),
+  }),
+);
+const policy = named(
+  'AwsAuthorizerPolicy',
+  'An AWS IoT policy',
+  z.object({
+    Version: z.literal('2012-10-17').describe('The version of the language'),
+    Statement: z.array(statement).describe('The statements'),
+  }),
+);
+const response = named(
+  'AwsAuthorizerAnswer',
+  'What a custom authorizer answers to AWS IoT',
+  z.object({
+    isAuthenticated: z.boolean().describe('Whether the device may connect'),
+    principalId: z
+      .string()
+      .regex(/^[a-zA-Z0-9]{1,128}$/)
+      .meta({ description: 'Who connects', examples: ['pump17'] }),
+    disconnectAfterInSeconds: z.int().min(300).max(86_400).describe('When AWS ends the connection'),
+    refreshAfterInSeconds: z.int().min(300).max(86_400).describe('When AWS asks again'),
+    policyDocuments: z.array(policy).max(10).describe('What the device may do'),
+  }),
+);
 
 /** `POST /integrations/aws-authorizer`: a Lambda passes the event on and the answer back. */
 export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
@@ -42,6 +93,8 @@ export function awsAuthorizerRoutes(authorizer: AwsAuthorizer) {
       url: '/integrations/aws-authorizer',
       access: 'authorize:query',
       schema: {
+        operationId: 'authorizeAwsConnection',
+
         summary: "The answer of an AWS IoT custom authorizer; the key has to be made 'bearer'",
         tags: ['integrations'],
         querystring: z.looseObject({

@@ -30,6 +30,8 @@ type Dialect<Body extends z.ZodType, Asked, Decided> = {
   cost?: Cost;
   load?: Load;
   bodyLimit?: number;
+  /** What goes out where it is no JSON, for the documentation. */
+  sends?: { type: string; about: string };
   schema: Omit<FastifySchema, 'body'>;
   /** How the body is read. */
   body?: Body;
@@ -61,6 +63,7 @@ export function mountDialect<Body extends z.ZodType, Asked, Decided>(
     cost = 'free',
     load,
     bodyLimit,
+    sends,
     schema,
     body,
     documented,
@@ -73,7 +76,14 @@ export function mountDialect<Body extends z.ZodType, Asked, Decided>(
   app.route({
     url,
     method,
-    config: { access, needs, cost, ...(load === undefined ? {} : { load }) },
+    config: {
+      access,
+      needs,
+      cost,
+      makesNothing: true,
+      ...(load === undefined ? {} : { load }),
+      ...(sends === undefined ? {} : { sends }),
+    },
     ...(bodyLimit === undefined ? {} : { bodyLimit }),
     schema: { ...schema, ...(body === undefined ? {} : { body: documented ?? body }) },
     ...(documented === undefined ? {} : { validatorCompiler: reading(body) }),

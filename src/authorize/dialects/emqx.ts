@@ -1,6 +1,7 @@
 import formbody from '@fastify/formbody';
 import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
+import { named } from '../../api/named.js';
 import type { App } from '../../http/route.js';
 import { type EmqxRule, emqxRules } from '../../policy/rights/emqx.js';
 import type { Context } from '../../policy/condition.js';
@@ -106,42 +107,66 @@ function said({ qos, retain }: { qos?: Scalar; retain?: Scalar }): Context {
 const tags = ['integrations'];
 const bodyLimit = 512 * 1024;
 
-const login = z.looseObject({
-  clientid: text,
-  username: text.describe('The name of the thing, or nothing'),
-  password: text.describe('An access token'),
-  peerhost: text,
-  cert: text.describe('The client certificate, `${cert_pem}`'),
-  listener: text.describe('`ssl:default`, from which the protocol is read'),
-  protocol: text.describe('Where the listener does not say it: mqtt, mqtts, ws or wss'),
+const clientid = text.describe('The client id');
+const username = text.describe('The name of the thing, or nothing');
+const peerhost = text.describe('The address of the client');
+const listener = text.describe('`ssl:default`, from which the protocol is read');
+const protocol = text.describe('Where the listener does not say it: mqtt, mqtts, ws or wss');
+
+const login = named(
+  'EmqxLogin',
+  'What EMQX is told to send about a login',
+  z.looseObject({
+    clientid,
+    username,
+    password: text.describe('An access token'),
+    peerhost,
+    cert: text.describe('The client certificate, `${cert_pem}`'),
+    listener,
+    protocol,
+  }),
+).meta({ examples: [{ clientid: 'pump-17', username: 'pump-17', password: 'eyJ...', listener: 'ssl:default' }] });
+const message = named(
+  'EmqxMessage',
+  'What EMQX is told to send about a publication or subscription',
+  z.looseObject({
+    clientid,
+    username,
+    thing: text.describe('`${client_attrs.thing}`, where devices have no user names'),
+    action: text.describe('publish or subscribe'),
+    access: scalar.describe('RMQTT: 1 to subscribe, 2 to publish'),
+    topic: text.describe('The topic, or the filter'),
+    qos: scalar.describe('The quality of service'),
+    retain: scalar.describe('Whether it is to be retained'),
+    peerhost,
+    listener,
+    protocol,
+  }),
+).meta({
+  examples: [{ clientid: 'pump-17', username: 'pump-17', action: 'publish', topic: 'acme/pump-17/telemetry' }],
 });
-const message = z.looseObject({
-  clientid: text,
-  username: text,
-  thing: text.describe('`${client_attrs.thing}`, where devices have no user names'),
-  action: text.describe('publish or subscribe'),
-  access: scalar.describe('RMQTT: 1 to subscribe, 2 to publish'),
-  topic: text,
-  qos: scalar,
-  retain: scalar,
-  peerhost: text,
-  listener: text,
-  protocol: text,
-});
-const rule = z.object({
-  permission: z.enum(['allow', 'deny']),
-  action: z.enum(['publish', 'subscribe', 'all']),
-  topic: z.string(),
-  qos: z.array(z.int()).optional(),
-  retain: z.boolean().optional(),
-});
-const answer = z.object({
-  result: z.enum(['allow', 'deny']),
-  is_superuser: z.literal(false).optional(),
-  expire_at: z.int().optional().describe('Seconds since 1970: the broker ends the session then'),
-  acl: z.array(rule).optional(),
-  client_attrs: z.record(z.string(), z.string()).optional(),
-});
+const rule = named(
+  'EmqxRule',
+  'A rule for the session',
+  z.object({
+    permission: z.enum(['allow', 'deny']).describe('What the rule says'),
+    action: z.enum(['publish', 'subscribe', 'all']).describe('What it is about'),
+    topic: z.string().describe('The topics that it is about'),
+    qos: z.array(z.int()).optional().describe('The qualities of service that it is about'),
+    retain: z.boolean().optional().describe('Whether it is about retained publications or the others'),
+  }),
+);
+const answer = named(
+  'EmqxAnswer',
+  'The answer in the words of EMQX',
+  z.object({
+    result: z.enum(['allow', 'deny']).describe('What was decided'),
+    is_superuser: z.literal(false).optional().describe('Nobody is above the policies'),
+    expire_at: z.int().optional().describe('Seconds since 1970: the broker ends the session then'),
+    acl: z.array(rule).optional().describe('What the session may do'),
+    client_attrs: z.record(z.string(), z.string()).optional().describe('Who the device is'),
+  }),
+);
 
 // EMQX takes every status but 200 and 204 for "ask the next", and then allows: every failure is a deny.
 const answers = {
@@ -159,6 +184,7 @@ export function emqxRoutes({ authn, authz }: ReturnType<typeof createEmqx>) {
       ...answers,
       url: '/integrations/emqx/authn',
       schema: {
+        operationId: 'authorizeEmqxClient',
         summary: 'EMQX: may this client connect, what may it do, and until when',
         description: 'Always 200: read `result`. A token alone needs a key with `bearer`.',
         tags,
@@ -172,6 +198,7 @@ export function emqxRoutes({ authn, authz }: ReturnType<typeof createEmqx>) {
       ...answers,
       url: '/integrations/emqx/authz',
       schema: {
+        operationId: 'authorizeEmqxMessage',
         summary: 'EMQX: may this client publish or subscribe',
         description: 'Always 200: read `result`. Only for listeners whose clients were let in by authn.',
         tags,

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { METHODS } from 'node:http';
+import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
 import { DomainError } from '../../errors.js';
 import type { App } from '../../http/route.js';
@@ -138,12 +139,15 @@ export function forwardAuthRoutes(judgeDevice: AuthorizeService['judgeDevice']) 
       for (const proxy of proxies)
         mountAny(scope, judgeDevice, {
           url: `/integrations/forward-auth/${proxy}`,
+          operationId: `authorizeRequestOf${proxy[0]!.toUpperCase()}${proxy.slice(1)}`,
           summary: `May this request pass? For ${proxy}, any method: 204, 401 or 403`,
           allow: 204,
           questionOf: (request) => askedBy(proxy, request),
         });
       mountAny(scope, judgeDevice, {
         url: `${envoy}/*`,
+        operationId: 'authorizeRequestOfEnvoy',
+        params: z.object({ '*': z.string().describe('The path of the request, as its client wrote it') }),
         summary: 'May this request pass? For ext_authz of Envoy, any method: 200, 401 or 403',
         allow: 200,
         questionOf: askedByEnvoy,
@@ -161,6 +165,8 @@ function acceptAnything(scope: App): void {
 
 type Asking = {
   url: string;
+  operationId: string;
+  params?: z.ZodType;
   summary: string;
   allow: 200 | 204;
   questionOf(request: FastifyRequest): AskedRequest;
@@ -169,11 +175,12 @@ type Asking = {
 function mountAny(
   scope: App,
   judgeDevice: AuthorizeService['judgeDevice'],
-  { url, summary, allow, questionOf }: Asking,
+  { url, operationId, summary, params, allow, questionOf }: Asking,
 ): void {
   const common = {
     url,
     access: 'authorize:query' as const,
+    sends: { type: 'text/plain', about: 'The request may pass; there is no body' },
     questionOf: (_body: unknown, request: FastifyRequest) => ({ ...questionOf(request), request }),
     decide: async (asker: Grantee, { device, question, request }: AskedRequest & { request: FastifyRequest }) => ({
       ...(await judgeDevice(asker, device, [question])),
@@ -182,7 +189,11 @@ function mountAny(
     answerOf: (decided: DecidedRequest) => statusOf(decided, allow),
     failureOf: refusalOf,
   };
-  mountDialect(scope, { ...common, method: 'GET', schema: { summary, tags } });
+  mountDialect(scope, {
+    ...common,
+    method: 'GET',
+    schema: { operationId, summary, tags, ...(params ? { params } : {}) },
+  });
   // The others answer the same; one of them is enough to read.
   mountDialect(scope, {
     ...common,

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
 import { DomainError } from '../../errors.js';
+import { named } from '../../api/named.js';
 import type { App } from '../../http/route.js';
 import type { AuthorizeService, DeviceQuestion, PresentedDevice } from '../service.js';
 import { allAllowed, deviceBy, deviceNamed, filled, scalar, text, tokenIn } from './device.js';
@@ -67,16 +68,24 @@ const tags = ['integrations'];
 const bodyLimit = 512 * 1024;
 
 // The jwt backend sends `null` where it has no user name.
-const asked = z
-  .looseObject({
-    username: text,
+const asked = named(
+  'MosquittoRequest',
+  'What mosquitto-go-auth sends',
+  z.looseObject({
+    username: text.describe('The name of the thing'),
     password: text.describe('An access token'),
-    clientid: text,
-    topic: text,
+    clientid: text.describe('The client id'),
+    topic: text.describe('The topic, or the filter'),
     acc: scalar.describe('1 to receive, 2 to publish, 3 for both, 4 to subscribe'),
-  })
-  .nullish();
-const answer = z.object({ ok: z.literal(true) });
+  }),
+)
+  .nullish()
+  .meta({ examples: [{ username: 'pump-17', clientid: 'pump-17', topic: 'acme/pump-17/telemetry', acc: 2 }] });
+const answer = named(
+  'MosquittoAnswer',
+  'A yes in the words of mosquitto-go-auth',
+  z.object({ ok: z.literal(true).describe('Yes') }),
+);
 
 type Mosquitto = ReturnType<typeof createMosquitto>;
 
@@ -89,12 +98,18 @@ export function mosquittoRoutes(mosquitto: Mosquitto) {
       superuser: 'mosquitto-go-auth: never',
       acl: 'mosquitto-go-auth: may this user do this with a topic',
     };
+    const operations: Record<keyof Mosquitto, string> = {
+      user: 'authorizeMosquittoUser',
+      superuser: 'authorizeMosquittoSuperuser',
+      acl: 'authorizeMosquittoTopic',
+    };
     for (const path of Object.keys(summaries) as (keyof Mosquitto)[]) {
       mountDialect(app, {
         url: `/integrations/mosquitto/${path}`,
         access: 'authorize:query',
         bodyLimit,
         schema: {
+          operationId: operations[path],
           summary: summaries[path],
           description:
             '200 with `{"ok":true}` is yes, 403 with `{"ok":false}` is no. `Authorization` may hold the token of the device.',

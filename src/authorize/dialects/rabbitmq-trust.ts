@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
 import type { Clock } from '../../clock.js';
 import { DomainError } from '../../errors.js';
+import { named } from '../../api/named.js';
 import type { App } from '../../http/route.js';
 import { encodeCertificate } from '../../pki/pem.js';
 import type { TrustStore } from '../trust-store.js';
@@ -45,8 +46,30 @@ export function createRabbitmqTrust({ store, clock, requireLease }: Deps) {
 }
 
 const tags = ['integrations'];
-const list = z.object({ certificates: z.array(z.object({ id: z.string(), path: z.string() })) });
-const params = z.strictObject({ id: z.string().regex(/^[0-9a-f]{64}$/, 'must be a fingerprint from the list') });
+const list = named(
+  'RabbitmqTrust',
+  'The certificates that RabbitMQ trusts',
+  z.object({
+    certificates: z
+      .array(
+        named(
+          'RabbitmqCertificate',
+          'A certificate that RabbitMQ trusts',
+          z.object({ id: z.string().describe('Its fingerprint'), path: z.string().describe('Where its PEM is') }),
+        ),
+      )
+      .describe('The certificates that are valid now'),
+  }),
+);
+const params = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'must be a fingerprint from the list')
+    .meta({
+      description: 'A fingerprint from the list',
+      examples: ['9b1f0c5de2a94b6f8e3d7c1a05f4b2d86e7a9c3b1d0f5e4a8b6c2d9e7f3a1b50'],
+    }),
+});
 
 /** `rabbitmq_trust_store` with the provider `http`: the only certificates that RabbitMQ believes. */
 export function rabbitmqTrustRoutes(trust: ReturnType<typeof createRabbitmqTrust>) {
@@ -58,6 +81,7 @@ export function rabbitmqTrustRoutes(trust: ReturnType<typeof createRabbitmqTrust
       needs: ['revocations:read'],
       load: 'page',
       schema: {
+        operationId: 'listRabbitmqTrust',
         summary: 'RabbitMQ: the certificates that are valid now',
         description: 'Always 200. Whatever fails, the list is empty: after an error RabbitMQ would keep what it had.',
         tags,
@@ -73,7 +97,13 @@ export function rabbitmqTrustRoutes(trust: ReturnType<typeof createRabbitmqTrust
       method: 'GET',
       access: 'authorize:query',
       needs: ['revocations:read'],
-      schema: { summary: 'RabbitMQ: one of these certificates, PEM', tags, params },
+      sends: { type: 'application/x-pem-file', about: 'The certificate' },
+      schema: {
+        operationId: 'getRabbitmqCertificate',
+        summary: 'RabbitMQ: one of these certificates, PEM',
+        tags,
+        params,
+      },
       questionOf: (_body: unknown, request) => (request.params as z.output<typeof params>).id,
       decide: (caller, id) => trust.find(caller, id),
       answerOf: (body) => ({ headers: { 'content-type': 'application/x-pem-file' }, body }),

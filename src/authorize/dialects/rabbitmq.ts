@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
 import { DomainError } from '../../errors.js';
+import { named } from '../../api/named.js';
 import type { App } from '../../http/route.js';
 import type { Context } from '../../policy/condition.js';
 import type { AuthorizeService, DeviceQuestion } from '../service.js';
@@ -114,7 +115,22 @@ function isQueueOf(clientId: string, name: string | undefined): boolean {
 
 const tags = ['integrations'];
 
-const fields = z.looseObject(Object.fromEntries(rabbitFields.map((name) => [name, z.string().optional()])));
+const about: Record<RabbitField, string> = {
+  username: 'The name of the thing',
+  password: 'An access token',
+  client_id: 'The client id',
+  ip: 'The address of the client',
+  resource: 'queue or exchange, or topic',
+  name: 'The name of the queue or exchange',
+  permission: 'configure, write or read',
+  routing_key: 'The topic, with dots for slashes',
+  'variable_map.client_id': 'The client id, where it is asked about topics',
+};
+const fields = named(
+  'RabbitmqRequest',
+  "What RabbitMQ's HTTP backend sends",
+  z.looseObject(Object.fromEntries(rabbitFields.map((name) => [name, z.string().optional().describe(about[name])]))),
+).meta({ examples: [{ username: 'pump-17', password: 'eyJ...' }] });
 const say = (body: RabbitAnswer): Answer => ({ headers: { 'content-type': 'text/plain; charset=utf-8' }, body });
 
 type Rabbitmq = ReturnType<typeof createRabbitmq>;
@@ -129,10 +145,17 @@ export function rabbitmqRoutes(rabbitmq: Rabbitmq) {
       resource: 'RabbitMQ: may this user use this queue or exchange',
       topic: 'RabbitMQ: may this user publish or subscribe',
     };
+    const operations: Record<keyof Rabbitmq, string> = {
+      user: 'RabbitmqUser',
+      vhost: 'RabbitmqHost',
+      resource: 'RabbitmqResource',
+      topic: 'RabbitmqTopic',
+    };
     for (const path of Object.keys(summaries) as (keyof Rabbitmq)[]) {
       const common = {
         url: `/integrations/rabbitmq/${path}`,
         access: 'authorize:query' as const,
+        sends: { type: 'text/plain', about: '`allow` or `deny`' },
         decide: (caller: Grantee, asked: RabbitFields) => rabbitmq[path](caller, asked),
         answerOf: say,
         // Anything but `allow` is a no, and a 5xx is asked again.
@@ -142,14 +165,19 @@ export function rabbitmqRoutes(rabbitmq: Rabbitmq) {
       mountDialect(app, {
         ...common,
         method: 'POST',
-        schema: { ...schema, consumes: ['application/x-www-form-urlencoded'] },
+        schema: {
+          ...schema,
+          operationId: `authorize${operations[path]}`,
+          consumes: ['application/x-www-form-urlencoded'],
+        },
         body: fields,
         questionOf: (asked) => onlyTexts(asked),
       });
       mountDialect(app, {
         ...common,
         method: 'GET',
-        schema,
+        // The same in a query, which is read as RabbitMQ writes it.
+        schema: { ...schema, operationId: `query${operations[path]}` },
         questionOf: (_body: unknown, request) => onlyTexts(queryOf(request)),
       });
     }

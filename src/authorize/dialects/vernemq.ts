@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
+import { named } from '../../api/named.js';
 import type { App } from '../../http/route.js';
 import type { Context } from '../../policy/condition.js';
 import type { Verdict } from '../judge.js';
@@ -123,24 +124,46 @@ function said({ qos, retain }: Pick<VerneAsked, 'qos' | 'retain'>): Context {
 const bodyLimit = 1024 * 1024;
 const mostTopics = 1000;
 
-const asked = z.looseObject({
-  username: text,
-  password: text.describe('An access token'),
-  client_id: text,
-  client_cert: text.describe('The client certificate, base64'),
-  peer_addr: text,
-  listener_type: text.describe('Of registrations: mqtt, mqtts, mqttws or mqttwss'),
-  topic: text,
-  qos: scalar,
-  retain: scalar,
-  topics: z
-    .array(z.looseObject({ topic: text, qos: scalar }))
-    .max(mostTopics)
-    .optional(),
-});
-const answer = z.looseObject({
-  result: z.union([z.literal('ok'), z.object({ error: z.literal('not_allowed') })]),
-});
+const asked = named(
+  'VernemqRequest',
+  'What a webhook of VerneMQ sends',
+  z.looseObject({
+    username: text.describe('The name of the thing'),
+    password: text.describe('An access token'),
+    client_id: text.describe('The client id'),
+    client_cert: text.describe('The client certificate, base64'),
+    peer_addr: text.describe('The address of the client'),
+    listener_type: text.describe('Of registrations: mqtt, mqtts, mqttws or mqttwss'),
+    topic: text.describe('Of publications: the topic'),
+    qos: scalar.describe('Of publications: the quality of service'),
+    retain: scalar.describe('Of publications: whether it is to be retained'),
+    topics: z
+      .array(
+        named(
+          'VernemqTopic',
+          'A filter of a subscription',
+          z.looseObject({ topic: text.describe('The filter'), qos: scalar.describe('The quality of service') }),
+        ),
+      )
+      .max(mostTopics)
+      .optional()
+      .describe('Of subscriptions: the filters'),
+  }),
+).meta({ examples: [{ client_id: 'pump-17', username: 'pump-17', password: 'eyJ...' }] });
+const answer = named(
+  'VernemqAnswer',
+  'The answer in the words of VerneMQ',
+  z.looseObject({
+    result: named(
+      'VernemqResult',
+      '`ok`, or an error',
+      z.union([
+        z.literal('ok'),
+        named('VernemqRefusal', 'A no', z.object({ error: z.literal('not_allowed').describe('Always the same') })),
+      ]),
+    ),
+  }),
+);
 
 /** VerneMQ keeps only what it was allowed, and for no longer than this. */
 const say = ({ body, seconds }: VerneAnswer) => ({ headers: { 'cache-control': `max-age=${seconds}` }, body });
@@ -154,6 +177,7 @@ export function vernemqRoutes(decide: ReturnType<typeof createVernemq>) {
       load: 'batch',
       bodyLimit,
       schema: {
+        operationId: 'authorizeVernemq',
         summary: 'VerneMQ: auth_on_register, auth_on_publish, auth_on_subscribe, and the same for MQTT 5',
         description: 'Always 200: read `result`. The header `vernemq-hook` says which hook it is.',
         tags: ['integrations'],

@@ -34,6 +34,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
       {
         config: { access: 'aws:write', needs: importing, cost: 'heavy' },
         schema: {
+          operationId: 'startAwsImport',
           summary: 'Import the things that AWS has, with their certificates; dryRun only reports',
           tags,
           body: schema.importRequest,
@@ -53,6 +54,7 @@ export function importRoutes({ requireMirror, start, get }: Deps) {
       {
         config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
+          operationId: 'getAwsImport',
           summary: 'The progress of an import, and what it takes',
           tags,
           params: schema.reconcileParams,

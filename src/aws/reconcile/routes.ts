@@ -25,6 +25,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
       {
         config: { access: 'aws:write', needs: ['things:read'], cost: 'heavy' },
         schema: {
+          operationId: 'startAwsReconciliation',
           summary: 'Compare AWS with the registry and repair what differs; dryRun only reports',
           tags,
           body: schema.reconcileRequest,
@@ -44,6 +45,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
       {
         config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
+          operationId: 'listAwsReconciliations',
           summary: 'The last twenty comparisons, newest first',
           tags,
           response: { 200: schema.reconciliations },
@@ -57,6 +59,7 @@ export function reconcileRoutes({ requireMirror, start, get, latest }: Deps) {
       {
         config: { access: 'aws:write', needs: ['things:read'] },
         schema: {
+          operationId: 'getAwsReconciliation',
           summary: 'The progress of a comparison, and what it found',
           tags,
           params: schema.reconcileParams,

@@ -1,7 +1,7 @@
 import { rfc3339 } from '../../clock.js';
 import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
-import { pageOf, readCursor, uuidForm } from '../../shapes.js';
+import { pageOf, placeIn, spanOf, uuidForm } from '../../api/paging.js';
 import * as schema from './schema.js';
 import type { WaitingService } from './service.js';
 
@@ -15,6 +15,7 @@ export function waitingRoutes(service: Pick<WaitingService, 'list' | 'get' | 'ap
       {
         config: { access: 'enrollments:read' },
         schema: {
+          operationId: 'listWaitingDevices',
           summary: 'List devices that wait for approval, and those that were approved or denied',
           tags,
           querystring: schema.waitingQuery,
@@ -22,10 +23,12 @@ export function waitingRoutes(service: Pick<WaitingService, 'list' | 'get' | 'ap
         },
       },
       async (request) => {
-        const { cursor, limit, ...filter } = request.query;
-        const after = readCursor(cursor, uuidForm);
-        const rows = await service.list(grantee(request).account, filter, after, limit + 1);
-        return pageOf(rows, limit, ({ id }) => id, present);
+        const { account } = grantee(request);
+        const place = placeIn(`waiting ${account}`, request.query);
+        const { after, limit } = spanOf(place, uuidForm);
+        const { enrollment, status } = request.query;
+        const rows = await service.list(account, { enrollment, status }, after, limit);
+        return pageOf(rows, place, ({ id }) => id, present);
       },
     );
 
@@ -34,6 +37,7 @@ export function waitingRoutes(service: Pick<WaitingService, 'list' | 'get' | 'ap
       {
         config: { access: 'enrollments:read' },
         schema: {
+          operationId: 'getWaitingDevice',
           summary: 'Read what a waiting device asks for',
           tags,
           params: schema.waitingParams,
@@ -48,6 +52,7 @@ export function waitingRoutes(service: Pick<WaitingService, 'list' | 'get' | 'ap
       {
         config: { access: 'enrollments:write' },
         schema: {
+          operationId: 'approveWaitingDevice',
           summary: 'Approve a device: takes a use of the enrollment, and makes its thing and certificate',
           description:
             'Needs what the first boot does: policies:attach with policies, segments:write with a segment, things:write with attributes.',
@@ -66,6 +71,7 @@ export function waitingRoutes(service: Pick<WaitingService, 'list' | 'get' | 'ap
       {
         config: { access: 'enrollments:write' },
         schema: {
+          operationId: 'denyWaitingDevice',
           summary: 'Deny a device: its key is refused with the reason from then on',
           tags,
           params: schema.waitingParams,

@@ -3,6 +3,7 @@ import { rfc3339 } from '../../clock.js';
 import { requirePermissions } from '../../access/grantee.js';
 import { grantee, originOf } from '../../http/request.js';
 import type { App } from '../../http/route.js';
+import { uuid } from '../../shapes.js';
 import * as schema from './schema.js';
 import type { BulkService } from './service.js';
 
@@ -35,10 +36,11 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
         config: { access: 'certificates:revoke', cost: 'heavy', stepUp: revokes },
         bodyLimit: bodyOctets,
         schema: {
+          operationId: 'createBulkRevocation',
           summary: 'Revoke every certificate that a filter selects; dryRun returns how many',
           tags,
           body: schema.bulkRequest,
-          response: { 200: z.union([schema.bulk, schema.preview]), 202: schema.bulk },
+          response: { 200: schema.bulkAnswer, 202: schema.bulk },
         },
       },
       async (request, reply) => {
@@ -58,9 +60,10 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
       {
         config: { access: 'certificates:read' },
         schema: {
+          operationId: 'getBulkRevocation',
           summary: 'The progress of a bulk revocation',
           tags,
-          params: z.strictObject({ id: z.uuid() }),
+          params: z.strictObject({ id: uuid.describe('The id of the bulk revocation') }),
           response: { 200: schema.bulk },
         },
       },

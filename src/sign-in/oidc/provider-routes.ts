@@ -34,6 +34,7 @@ export function providerRoutes(providers: Providers, urls: ProviderUrls) {
       {
         config: writing,
         schema: {
+          operationId: 'createSignInProvider',
           summary: 'Let people in by an OpenID Connect provider',
           tags,
           body: schema.newProvider,
@@ -48,7 +49,12 @@ export function providerRoutes(providers: Providers, urls: ProviderUrls) {
       '/v1/sign-in/providers',
       {
         config: { access: 'people:read' },
-        schema: { summary: 'List sign-in providers', tags, response: { 200: schema.providers } },
+        schema: {
+          operationId: 'listSignInProviders',
+          summary: 'List sign-in providers',
+          tags,
+          response: { 200: schema.providers },
+        },
       },
       async (request) => ({ items: (await providers.list(grantee(request).account)).map(present) }),
     );
@@ -57,7 +63,13 @@ export function providerRoutes(providers: Providers, urls: ProviderUrls) {
       '/v1/sign-in/providers/:id',
       {
         config: { access: 'people:read' },
-        schema: { summary: 'Read a sign-in provider', tags, params, response: { 200: schema.provider } },
+        schema: {
+          operationId: 'getSignInProvider',
+          summary: 'Read a sign-in provider',
+          tags,
+          params,
+          response: { 200: schema.provider },
+        },
       },
       async (request) => present(await providers.get(grantee(request).account, request.params.id)),
     );
@@ -67,6 +79,7 @@ export function providerRoutes(providers: Providers, urls: ProviderUrls) {
       {
         config: writing,
         schema: {
+          operationId: 'updateSignInProvider',
           summary: 'Change a sign-in provider; the sessions that it vouches for end',
           tags,
           params,
@@ -85,6 +98,7 @@ export function providerRoutes(providers: Providers, urls: ProviderUrls) {
       {
         config: writing,
         schema: {
+          operationId: 'deleteSignInProvider',
           summary: 'Delete a sign-in provider; the sessions that it vouches for end',
           tags,
           params,

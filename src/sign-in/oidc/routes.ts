@@ -36,6 +36,7 @@ export function oidcRoutes({ arrivals, logouts, transactions, sessionOf, failure
       {
         config,
         schema: {
+          operationId: 'startProviderSignIn',
           summary: 'Sends a browser to a provider, to sign in there',
           description:
             'With a link that was opened before, to accept it. With stepUp, to show a factor again in the session that the browser has.',
@@ -60,6 +61,7 @@ export function oidcRoutes({ arrivals, logouts, transactions, sessionOf, failure
       {
         config,
         schema: {
+          operationId: 'finishProviderSignIn',
           summary: 'Where a provider sends browsers back to',
           tags,
           params,
@@ -82,6 +84,7 @@ export function oidcRoutes({ arrivals, logouts, transactions, sessionOf, failure
       {
         config,
         schema: {
+          operationId: 'reportProviderLogout',
           summary: 'Where a provider says that somebody has left (OpenID Connect Back-Channel Logout 1.0)',
           tags,
           consumes: ['application/x-www-form-urlencoded'],

@@ -58,7 +58,7 @@ describe.each(databaseKinds)('pruning on %s', (kind) => {
       );
     await records.prune(3);
     const left = async (account: string) =>
-      (await records.list(account, undefined, 10)).map(({ resource }) => resource);
+      (await records.list(account, {}, undefined, 10)).map(({ resource }) => resource);
     expect(await left('acme')).toEqual(['topic:4', 'topic:3', 'topic:2']);
     expect(await left('default')).toEqual(['topic:1', 'topic:0']);
   });
