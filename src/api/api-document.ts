@@ -172,19 +172,25 @@ function readable(schema: JsonObject, side: Side): JsonObject {
   return {
     ...rest,
     // Later versions answer more.
-    ...(others === undefined || (others === false && side === 'output') ? {} : { additionalProperties: others }),
-    ...(format === undefined ? {} : { format }),
+    ...saidUnless(others === false && side === 'output', { additionalProperties: others }),
+    ...saidUnless(false, { format }),
     // A format says the same. Not every engine knows classes of Unicode.
-    ...(pattern === undefined || isSaid || isForeign(pattern) ? {} : { pattern }),
+    ...saidUnless(isSaid || isForeign(pattern), { pattern }),
     // Go and Java have no literal for an object.
-    ...(preset === undefined || isObject(preset) ? {} : { default: preset }),
-    ...(minimum === undefined || minimum === -largestSafe ? {} : { minimum }),
-    ...(maximum === undefined || maximum === largestSafe ? {} : { maximum }),
+    ...saidUnless(isObject(preset), { default: preset }),
+    ...saidUnless(minimum === -largestSafe, { minimum }),
+    ...saidUnless(maximum === largestSafe, { maximum }),
   };
 }
 
-const isForeign = (pattern: Json): boolean => typeof pattern === 'string' && /\\p\{|\\u/.test(pattern);
-const isObject = (value: Json): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+/** The one member of an object, if it is there and nothing speaks against it. */
+function saidUnless(isOut: boolean, member: { [name: string]: Json | undefined }): JsonObject {
+  return isOut || Object.values(member)[0] === undefined ? {} : (member as JsonObject);
+}
+
+const isForeign = (pattern: Json | undefined): boolean => typeof pattern === 'string' && /\\p\{|\\u/.test(pattern);
+const isObject = (value: Json | undefined): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function mapValues(object: JsonObject, change: (value: Json, name: string) => Json): JsonObject {
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value, name)]));

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { rfc3339 } from '../clock.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';

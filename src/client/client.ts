@@ -1,4 +1,4 @@
-import { ProblemError, problemIn } from './problem.js';
+import { problemIn } from './problem.js';
 import { isRepeatable, waitBefore, type Attempt } from './retry.js';
 import type { AnswerOf, Input, ItemOf, Method, OptionalIf, PathWith, Paged } from './operations.js';
 
@@ -114,40 +114,51 @@ type Loose = {
   signal?: AbortSignal;
 };
 
+const forms = new Set(['/v1/token', '/v1/token/revoke', '/v1/introspect']);
+
 function attemptOf(method: Method, template: string, input: Loose, token: string | undefined): Attempt {
-  const { path = {}, query = {}, body, ifMatch, idempotencyKey, signal } = input;
-  const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(textOf(path[name])));
-  const asked = new URLSearchParams(
-    Object.entries(query).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, textOf(value)] as [string, string]],
-    ),
-  ).toString();
-  const isForm = template === '/v1/token' || template === '/v1/token/revoke' || template === '/v1/introspect';
-  const key = idempotencyKey ?? crypto.randomUUID();
-  const headers: Record<string, string> = {
-    accept: 'application/json',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
-    ...(body === undefined
-      ? {}
-      : { 'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json' }),
-    ...(method === 'post' && isRepeatable(template) ? { 'idempotency-key': key } : {}),
-  };
-  const form =
-    isForm && body !== undefined ? new URLSearchParams(body as Record<string, string>).toString() : undefined;
+  const { body, ifMatch, idempotencyKey = crypto.randomUUID(), signal } = input;
+  const { type, text } = written(template, body);
+  const isRepeated = method === 'post' && isRepeatable(template);
   return {
     method: method.toUpperCase(),
     template,
-    path: asked === '' ? filled : `${filled}?${asked}`,
-    body: form ?? (body === undefined ? undefined : JSON.stringify(body)),
-    headers,
+    path: targetOf(template, input),
+    body: text,
+    headers: present({
+      accept: 'application/json',
+      authorization: token === undefined ? undefined : `Bearer ${token}`,
+      'if-match': ifMatch,
+      'content-type': type,
+      'idempotency-key': isRepeated ? idempotencyKey : undefined,
+    }),
     hasCsr: (body as { csr?: unknown } | undefined)?.csr !== undefined,
     isConditional: ifMatch !== undefined,
     signal,
   };
 }
 
-const textOf = (value: unknown): string => String(value as string | number | boolean);
+function targetOf(template: string, { path = {}, query = {} }: Loose): string {
+  const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(textOf(path[name])));
+  const asked = new URLSearchParams(present(query)).toString();
+  return asked === '' ? filled : `${filled}?${asked}`;
+}
+
+/** A body, as the route of a template reads it. */
+function written(template: string, body: unknown): { type?: string; text?: string } {
+  if (body === undefined) return {};
+  if (!forms.has(template)) return { type: 'application/json', text: JSON.stringify(body) };
+  const text = new URLSearchParams(body as Record<string, string>).toString();
+  return { type: 'application/x-www-form-urlencoded', text };
+}
+
+/** What there is of an object, as text. */
+function present(values: Record<string, unknown>): Record<string, string> {
+  const there = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(there.map(([name, value]) => [name, textOf(value)]));
+}
+
+const textOf = (value: unknown): string => String(value);
 
 async function readAnswer(answer: Response): Promise<unknown> {
   const text = await answer.text();

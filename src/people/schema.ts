@@ -31,7 +31,7 @@ export const personChange = named(
   z
     .strictObject({
       name: personName.optional(),
-      email: email.nullable().optional(),
+      email: email.nullable().optional().describe('An e-mail address; null takes it away'),
       ...grants,
       status: z.enum(['active', 'suspended']).optional().describe('A suspended person has no session'),
     })
