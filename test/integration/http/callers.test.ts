@@ -96,7 +96,9 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
     for (const [route, access] of Object.entries(inventory)) {
       const [method, path] = route.split(' ') as [string, string];
       for (const [name, caller] of Object.entries(kinds)) {
-        const want = expected(access, caller);
+        // Browsers that stand behind a proxy sent their cookies to somebody else.
+        const isBehindProxy = caller.headers !== undefined && path.startsWith('/integrations/');
+        const want = isBehindProxy ? ([401, 'missing-credential'] as const) : expected(access, caller);
         if (route.endsWith('/stream') && want === 'admitted') {
           // It never ends: its head is the answer.
           const headers = caller.headers ?? { authorization: `Bearer ${caller.token}` };
@@ -111,7 +113,7 @@ describe.each(databaseKinds)('callers on %s', (kind) => {
           .send(method, samplePath(path), method === 'GET' || method === 'DELETE' ? undefined : {}, caller.headers);
         checked++;
         if (route in brokerRoutes) {
-          expectInWords(answer, want === 'admitted' && !caller.headers, `${route} as ${name}`);
+          expectInWords(answer, want === 'admitted', `${route} as ${name}`);
           continue;
         }
         const got = [answer.status, problemOf(answer)];

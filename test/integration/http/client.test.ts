@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -101,13 +102,13 @@ describe('thingward/client', () => {
     expect(await client.delete('/v1/segments/{name}', { path: { name: 'a' } })).toBeUndefined();
   });
 
-  it('docs/client.md prints what it says', () => {
+  it('docs/client.md prints what it says', async () => {
     const text = readFileSync('docs/client.md', 'utf8');
     const [, program] = /```js\n([^]*?)```/.exec(text)!;
     const [, printed] = /```text\n([^]*?)```/.exec(text)!;
-    const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program!], {
+    const run = promisify(execFile);
+    const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', program!], {
       env: { PATH: process.env['PATH'], THINGWARD_URL: server.url, THINGWARD_API_KEY: server.ownerKey },
-      encoding: 'utf8',
       timeout: 120_000,
     });
     expect(stderr).toBe('');
