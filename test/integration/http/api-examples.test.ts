@@ -11,11 +11,13 @@ type Instead = (answers: Record<string, any>) => Record<string, unknown>;
 type Step = { id: string; at?: Instead; instead?: Instead; status?: number; problem?: string };
 
 const place: Instead = ({ listRevocations }) => ({ cursor: listRevocations.cursor });
+const nobody: Instead = () => ({ id: '00000000-0000-4000-8000-000000000000' });
 const proxy: Instead = ({ createProxy }) => ({ id: createProxy.id });
 
 /** Every example in an order in which it works, on a server that is new. */
 const steps: Step[] = [
   { id: 'createAccount' },
+  { id: 'updateAccount', at: () => ({ name: 'acme' }) },
   { id: 'createPolicy' },
   { id: 'lintPolicy' },
   { id: 'createPolicyVersion', at: () => ({ name: 'pump-telemetry' }) },
@@ -26,6 +28,7 @@ const steps: Step[] = [
   { id: 'createApiKey' },
   { id: 'updateApiKey', at: ({ createApiKey }) => ({ id: createApiKey.id }) },
   { id: 'createEnrollment' },
+  { id: 'updateEnrollment', at: ({ createEnrollment }) => ({ id: createEnrollment.id }) },
   { id: 'provisionThing' },
   { id: 'updateThing', at: () => ({ name: 'pump-17' }) },
   { id: 'setThingPolicies', at: () => ({ name: 'pump-17' }) },
@@ -39,6 +42,42 @@ const steps: Step[] = [
   { id: 'searchActions' },
   { id: 'searchResources' },
   { id: 'authorizeAwsConnection' },
+  { id: 'listRights' },
+  { id: 'authorizeEmqxClient' },
+  { id: 'authorizeEmqxMessage' },
+  { id: 'authorizeMgate' },
+  { id: 'authorizeVernemq' },
+  { id: 'authorizeRabbitmqUser' },
+  { id: 'authorizeRabbitmqHost' },
+  { id: 'authorizeRabbitmqResource' },
+  { id: 'authorizeRabbitmqTopic' },
+  // Names alone count only for keys of brokers.
+  { id: 'authorizeMosquittoUser', status: 403, problem: 'forbidden' },
+  { id: 'authorizeMosquittoSuperuser', status: 403, problem: 'forbidden' },
+  { id: 'authorizeMosquittoTopic', status: 403, problem: 'forbidden' },
+  { id: 'createPerson' },
+  { id: 'updatePerson', at: ({ createPerson }) => ({ id: createPerson.person.id }) },
+  { id: 'updateSignInSettings' },
+  { id: 'createSignInProvider' },
+  { id: 'updateSignInProvider', at: ({ createSignInProvider }) => ({ id: createSignInProvider.id }) },
+  {
+    id: 'reportProviderLogout',
+    at: ({ createSignInProvider }) => ({ provider: createSignInProvider.id }),
+    status: 503,
+  },
+  ...[
+    'startPasswordSignIn',
+    'finishPasswordSignIn',
+    'finishPasswordSignInByRecoveryCode',
+    'startPasskeySignIn',
+    'finishPasskeySignIn',
+    'openPersonLink',
+    'acceptLinkByPasskey',
+    'acceptLinkByPassword',
+  ].map((id): Step => ({ id, status: 403, problem: 'cross-site' })),
+  ...['confirmMe', 'addMyPasskey', 'setMyPassword'].map((id): Step => ({ id, status: 403, problem: 'forbidden' })),
+  { id: 'approveWaitingDevice', at: nobody, status: 404, problem: 'not-found' },
+  { id: 'denyWaitingDevice', at: nobody, status: 404, problem: 'not-found' },
   { id: 'updateIssuer', at: ({ listIssuers }) => ({ id: listIssuers.items[0].id }) },
   { id: 'createProxy' },
   { id: 'reportApplied', at: proxy, instead: place },
