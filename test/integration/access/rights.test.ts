@@ -95,6 +95,10 @@ const calls: [Permission, (world: World) => Call][] = [
   ],
   ['policies:write', () => post('/v1/policies', { name: `p${Math.floor(next() * 1000)}`, statements: [] })],
   ['policies:write', () => post('/v1/policies/sensor/activate', { version: pick([1, 2]) })],
+  [
+    'policies:write',
+    () => ({ method: 'DELETE', path: `/v1/policies/${pick(['sensor', 'gateway', `p${Math.floor(next() * 1000)}`])}` }),
+  ],
   ['policies:write', () => post('/v1/policies/sensor/activate', { version: pick([1, 2]), dryRun: true })],
   ['enrollments:write', () => post('/v1/enrollments', gifts())],
   [
@@ -128,6 +132,14 @@ const calls: [Permission, (world: World) => Call][] = [
     }),
   ],
   ['keys:write', () => post('/v1/api-keys', grants())],
+  [
+    'keys:write',
+    ({ keys }) => ({
+      method: 'PATCH',
+      path: `/v1/api-keys/${pick(keys)}`,
+      body: { name: `k${Math.floor(next() * 1e6)}` },
+    }),
+  ],
   ['keys:write', ({ keys }) => ({ method: 'DELETE', path: `/v1/api-keys/${pick(keys)}` })],
   ['proxies:write', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
   ['proxies:write', ({ proxies }) => ({ method: 'DELETE', path: `/v1/proxies/${pick(proxies)}` })],

@@ -63,7 +63,8 @@ const steps: Step[] = [
   {
     id: 'reportProviderLogout',
     at: ({ createSignInProvider }) => ({ provider: createSignInProvider.id }),
-    status: 503,
+    status: 400,
+    problem: 'invalid-request',
   },
   ...[
     'startPasswordSignIn',
