@@ -123,7 +123,7 @@ function ofEnrollment({ id, was, is }: Change<Enrollment>): Effect[] {
 function ofKey({ id, was, is }: Change<Key>): Effect[] {
   if (!was)
     return [{ what: `key ${id} made`, needs: ['keys:write', ...holdings(is!), ...is!.flags.map((f) => `flag ${f}`)] }];
-  return [{ what: `key ${id} deleted`, needs: ['keys:write', ...holdings(was)] }];
+  return [{ what: `key ${id} changed or deleted`, needs: ['keys:write', ...holdings(was)] }];
 }
 
 /** Whoever changes a person has what they have, before and after. */
@@ -178,7 +178,7 @@ export async function readState(db: Database, account: string, unseen: string): 
       'enrollments', (SELECT COALESCE(jsonb_object_agg(e.id, jsonb_build_object('policies', e.policies, 'segment', e.segment,
         'attributes', e.attributes, 'chosen', e.device_attributes, 'again', e.reenrolls_thing_id, 'revoked', e.revoked_at IS NOT NULL)), '{}')
         FROM enrollments e WHERE e.account_name = ${account}),
-      'keys', (SELECT jsonb_object_agg(id, jsonb_build_object('role', role, 'permissions', permissions, 'deleted', deleted_at IS NOT NULL,
+      'keys', (SELECT jsonb_object_agg(id, jsonb_build_object('role', role, 'permissions', permissions, 'deleted', deleted_at IS NOT NULL, 'said', concat(name, description, expires_at),
         'flags', to_jsonb(array_remove(ARRAY[CASE WHEN bearer THEN 'bearer' END, CASE WHEN enforces_crl THEN 'enforcesCrl' END,
         CASE WHEN follows_feed THEN 'followsFeed' END, CASE WHEN in_url THEN 'inUrl' END], NULL)))) FROM api_keys
         WHERE account_name = ${account} AND (created_by <> ${unseen} OR deleted_at IS NOT NULL)),
