@@ -16,8 +16,9 @@ import { readForwardedAddresses } from './http/client-address.js';
 import { docsRoutes, installDocs } from './http/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
 import { createRateLimiter } from './http/rate-limiter.js';
-import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
+import { answerBrokenRequest, installProblems, sendUnroutable } from './http/problems.js';
 import type { App } from './http/route.js';
+import { refuseWhileStopping } from './http/stopping.js';
 import { createTurns } from './http/turns.js';
 import type { Services } from './services.js';
 
@@ -68,11 +69,14 @@ function createApp({ config, services, clock, logger }: AppResources, tls: Confi
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength },
     forceCloseConnections: 'idle',
-    frameworkErrors: sendFailure,
+    // Fastify would say so itself, to brokers too, and not as a problem document.
+    return503OnClosing: false,
+    frameworkErrors: sendUnroutable,
     clientErrorHandler: answerBrokenRequest,
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  refuseWhileStopping(app);
   refuseDoubtfulFraming(app);
   readForwardedAddresses(app);
   readBodies(app);
