@@ -17,9 +17,10 @@ import { docsRoutes, installDocs } from './api/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
 import { installIdempotency } from './http/idempotency.js';
 import { createRateLimiter } from './http/rate-limiter.js';
-import { answerBrokenRequest, installProblems, sendFailure } from './http/problems.js';
+import { answerBrokenRequest, installProblems, sendUnroutable } from './http/problems.js';
 import { installPreconditions } from './http/preconditions.js';
 import type { App } from './http/route.js';
+import { refuseWhileStopping } from './http/stopping.js';
 import { createTurns } from './http/turns.js';
 import type { Services } from './services.js';
 
@@ -70,11 +71,14 @@ function createApp({ config, services, clock, logger }: AppResources, tls: Confi
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength },
     forceCloseConnections: 'idle',
-    frameworkErrors: sendFailure,
+    // Fastify would say so itself, to brokers too, and not as a problem document.
+    return503OnClosing: false,
+    frameworkErrors: sendUnroutable,
     clientErrorHandler: answerBrokenRequest,
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  refuseWhileStopping(app);
   refuseDoubtfulFraming(app);
   readForwardedAddresses(app);
   readBodies(app);

@@ -15,7 +15,7 @@ export function doctorCommand(): Command {
     .description('find what in the settings of a broker or proxy would let a revoked device in')
     .argument(
       '<file...>',
-      'mosquitto.conf, emqx.conf, rabbitmq.conf, vernemq.conf, nginx.conf, haproxy.cfg, envoy.yaml, Caddyfile',
+      'mosquitto.conf, emqx.conf, nanomq.conf, rabbitmq.conf, vernemq.conf, nginx.conf, haproxy.cfg, envoy.yaml, Caddyfile',
     )
     .addOption(
       new Option('--as <program>', 'whose settings they are, where the name of the file does not tell').choices(

@@ -48,7 +48,7 @@ function missing(): DomainError {
 }
 
 /** Routes that other people's programs call: some can set no header, and some pass on the headers of their clients. */
-const isForBrokers = ({ routeOptions }: FastifyRequest): boolean =>
+export const isForBrokers = ({ routeOptions }: FastifyRequest): boolean =>
   routeOptions.url?.startsWith('/integrations/') ?? false;
 
 const isKey = (text: unknown): text is string => typeof text === 'string' && text.startsWith('twk_');

@@ -11,6 +11,20 @@ export function sendFailure(error: FastifyError, request: FastifyRequest, reply:
   void sendProblem(request, reply, readFailure(error, request));
 }
 
+/**
+ * Answers a URL that leads to no route because it cannot be read. Below the routes of proxies it is one of their clients,
+ * and Envoy has only 403 for a no.
+ */
+export function sendUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const { status, headers, body } = problemOf(readFailure(error, request), request);
+  const code = request.url.startsWith('/integrations/') ? problems.forbidden.status : status;
+  void reply
+    .code(code)
+    .headers(headers)
+    .serializer(JSON.stringify)
+    .send({ ...body, status: code });
+}
+
 /** A failure as a DomainError, and in the log where it is nobody else's. */
 export function readFailure(error: FastifyError, request: FastifyRequest): DomainError {
   const known = toDomainError(error);

@@ -1,4 +1,5 @@
 import formbody from '@fastify/formbody';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Grantee } from '../../access/grantee.js';
 import { named } from '../../api/named.js';
@@ -176,10 +177,18 @@ const answers = {
   failureOf: () => ({ body: emqxDenies }),
 } as const;
 
+/** A path or method that does not exist, which EMQX would take for "ask the next" like every other error. */
+async function denyElsewhere(scope: App): Promise<void> {
+  const deny = (reply: FastifyReply) => reply.code(200).send(emqxDenies);
+  scope.setNotFoundHandler((_request, reply) => deny(reply));
+  scope.setErrorHandler((_error, _request, reply) => deny(reply));
+}
+
 /** HTTP authentication and authorization of EMQX 5 and 6, and of RMQTT. */
 export function emqxRoutes({ authn, authz }: ReturnType<typeof createEmqx>) {
   return async (app: App) => {
     await app.register(formbody);
+    await app.register(denyElsewhere, { prefix: '/integrations/emqx' });
     mountDialect(app, {
       ...answers,
       url: '/integrations/emqx/authn',

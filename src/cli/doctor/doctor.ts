@@ -5,6 +5,7 @@ import { envoy } from './envoy.js';
 import type { Around, Finding, ProgramName, Rules } from './finding.js';
 import { haproxy } from './haproxy.js';
 import { mosquitto } from './mosquitto.js';
+import { nanomq } from './nanomq.js';
 import { nginx } from './nginx.js';
 import { rabbitmq } from './rabbitmq.js';
 import { vernemq } from './vernemq.js';
@@ -13,6 +14,7 @@ import { vernemq } from './vernemq.js';
 export const programs: Readonly<Record<ProgramName, Rules>> = {
   mosquitto,
   emqx,
+  nanomq,
   rabbitmq,
   vernemq,
   nginx,
@@ -25,6 +27,7 @@ const byName: readonly [RegExp, ProgramName][] = [
   [/caddy/i, 'caddy'],
   [/mosquitto/i, 'mosquitto'],
   [/emqx/i, 'emqx'],
+  [/nanomq/i, 'nanomq'],
   [/rabbit/i, 'rabbitmq'],
   [/verne/i, 'vernemq'],
   [/haproxy|\.cfg$/i, 'haproxy'],
@@ -39,6 +42,7 @@ const byContent: readonly [RegExp, ProgramName][] = [
   [/^(http|stream|server)\s*\{/, 'nginx'],
   [/^(frontend|backend|listen|defaults)\b/, 'haproxy'],
   [/^static_resources:/, 'envoy'],
+  [/^auth\s*[.{=]/, 'nanomq'],
   [/^(authorization|listeners|authentication)\b.*[{=[]/, 'emqx'],
   [/^(mqtt\.|auth_backends\.|ssl_options\.)/, 'rabbitmq'],
   [/^(plugins\.|listener\.(tcp|ssl)\.)/, 'vernemq'],

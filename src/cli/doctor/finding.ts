@@ -28,7 +28,17 @@ export const harms = {
 } as const;
 
 /** The programs whose settings can be judged. */
-export const programNames = ['mosquitto', 'emqx', 'rabbitmq', 'vernemq', 'nginx', 'haproxy', 'envoy', 'caddy'] as const;
+export const programNames = [
+  'mosquitto',
+  'emqx',
+  'nanomq',
+  'rabbitmq',
+  'vernemq',
+  'nginx',
+  'haproxy',
+  'envoy',
+  'caddy',
+] as const;
 
 /** One of them. */
 export type ProgramName = (typeof programNames)[number];

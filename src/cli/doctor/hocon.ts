@@ -5,7 +5,7 @@ const mostDepth = 64;
 
 /**
  * Reads the part of HOCON that emqx.conf is written in: objects, lists, plain and quoted values, comments with `#` and `//`, keys with
- * dots, commas or line ends between members. Includes and substitutions are left as text. One walk over the text.
+ * dots, commas or line ends between members. Includes are passed over, and substitutions left as text. One walk over the text.
  * @throws Error with the line where it is none
  */
 export function readHocon(text: string): Entry[] {
@@ -35,8 +35,10 @@ export function readHocon(text: string): Entry[] {
 
   const readMember = (around: string, depth: number): void => {
     const key = reader.key();
-    const path = around === '' ? key : `${around}.${key}`;
     reader.blanks();
+    // Of another file, which is read by itself.
+    if (key === 'include' && !/[=:{]/.test(reader.next())) return void reader.plain();
+    const path = around === '' ? key : `${around}.${key}`;
     if (!reader.take('=') && !reader.take(':') && !reader.sees('{'))
       throw new Error(`line ${reader.line()}: after ${key} there is no value`);
     reader.blanks();
@@ -85,6 +87,7 @@ function createReader(text: string) {
     line: () => line,
     isOver: () => at >= text.length,
     sees: (character: string) => text[at] === character,
+    next: () => text[at] ?? '',
     blanks,
     take(character: string): boolean {
       if (text[at] !== character) return false;

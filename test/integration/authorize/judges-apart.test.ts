@@ -5,8 +5,8 @@ import { createRandom, randomQuestion } from '../../support/policy-cases.js';
 import { startServer, type TestServer } from '../../support/server.js';
 import { startStorm, type Storm } from '../../support/storm.js';
 
-const wanted = Number(process.env['JUDGE_QUESTIONS'] ?? 50_000);
-const perRound = 1250;
+const wanted = Number(process.env['JUDGE_QUESTIONS'] ?? 30_000);
+const perRound = 750;
 const seed = Number(process.env['JUDGE_SEED'] ?? 20261128);
 
 let server: TestServer;

@@ -183,6 +183,18 @@ describe.each(databaseKinds)('dialects of RabbitMQ and mosquitto-go-auth on %s',
       expect(await ask('acl', acl('things/pump-3/a', 2, { username: 'pump-3', clientid: 'pump-3' }))).toMatchObject(no);
     });
 
+    it('NanoMQ asks about logins the same way, and reads the status', async () => {
+      const login = (fields: object) =>
+        say(server, {
+          path: '/integrations/mosquitto/user',
+          headers: { 'x-thingward-key': stage.proxy },
+          body: form({ clientid: 'pump-1', username: 'pump-1', password: token, ...fields }),
+        });
+      expect(await login({})).toMatchObject(yes);
+      for (const fields of [{ password: 'x' }, { clientid: 'pump-2' }, { username: 'pump-2' }, { password: '' }])
+        expect(await login(fields), JSON.stringify(fields)).toMatchObject(no);
+    });
+
     it('jwt: the token of the device in Authorization, the key in the URL, and a body that may be null', async () => {
       const remote = (path: string, body: object | string | null, jwt = token, inUrl = stage.inUrl) =>
         say(server, {

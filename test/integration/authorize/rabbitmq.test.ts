@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -11,13 +10,20 @@ import { startServer, type TestServer } from '../../support/server.js';
 
 const folder = '/usr/lib/rabbitmq/bin';
 
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
 // As its guide sets it up, without AMQP.
-describeWith([`${folder}/rabbitmq-server`, 'openssl'], 'RabbitMQ that asks Thingward', () => {
+describeWith([`${folder}/rabbitmq-server`, 'epmd', 'openssl'], 'RabbitMQ that asks Thingward', () => {
   let server: TestServer;
   let stage: ProxyStage;
   let devices: DialectStage;
   let port: number;
-  let env: Record<string, string> | undefined;
 
   beforeAll(async () => {
     server = await startServer('embedded');
@@ -27,8 +33,9 @@ describeWith([`${folder}/rabbitmq-server`, 'openssl'], 'RabbitMQ that asks Thing
     const guided = stage
       .guide('rabbitmq', 'rabbitmq', port, devices.proxy)
       .replace('mqtt.listeners.tcp.default = 1883', `mqtt.listeners.tcp.default = 127.0.0.1:${port}`);
+    const mapper = await freePort();
     const plugins = stage.file('enabled_plugins', '[rabbitmq_mqtt,rabbitmq_auth_backend_http].');
-    env = {
+    const env = {
       RABBITMQ_NODENAME: `thingward-${port}@localhost`,
       RABBITMQ_CONFIG_FILE: stage.file('rabbitmq.conf', `${guided}\nlisteners.tcp = none\n`),
       RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
@@ -36,17 +43,18 @@ describeWith([`${folder}/rabbitmq-server`, 'openssl'], 'RabbitMQ that asks Thing
       RABBITMQ_LOG_BASE: stage.at('log'),
       RABBITMQ_PID_FILE: stage.at('pid'),
       RABBITMQ_DIST_PORT: String(await freePort()),
-      ERL_EPMD_PORT: String(await freePort()),
+      ERL_EPMD_PORT: String(mapper),
       ERL_EPMD_ADDRESS: '127.0.0.1',
     };
+    // A node that finds no port mapper starts one, which outlives it.
+    await stage.start('epmd', ['-port', String(mapper), '-address', '127.0.0.1'], mapper);
     await stage.start(`${folder}/rabbitmq-server`, [], port, env);
   });
   afterAll(async () => {
-    // The node and its port mapper run apart from the script that started them.
-    const pidFile = env?.['RABBITMQ_PID_FILE'];
-    if (pidFile !== undefined && existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+    // The node runs apart from the script that started it.
+    const pidFile = stage?.at('pid');
+    if (pidFile !== undefined && existsSync(pidFile)) endProcess(Number(readFileSync(pidFile, 'utf8')));
     await stage?.stop();
-    if (env) spawnSync('epmd', ['-port', env['ERL_EPMD_PORT']!, '-kill'], { stdio: 'ignore' });
     await server?.stop();
   });
 

@@ -101,6 +101,39 @@ const rabbitmq = [
   ),
 ];
 
+const nano = `
+auth {
+  allow_anonymous = false
+  no_match = deny
+  password = {include "/etc/nanomq_pwd.conf"}
+  http_auth = {
+    auth_req {
+      url = "https://things.example.com/integrations/mosquitto/user"
+      headers.x-thingward-key = "twk_KEY"
+    }
+  }
+}
+listeners.ssl {
+  bind = "0.0.0.0:8883"
+  verify_peer = true
+  fail_if_no_peer_cert = true
+}`;
+// Certificates alone, which nothing asks about.
+const nanoAlone = nano.replace(/ {2}http_auth[^]*?\n {2}\}\n/, '');
+const nanoLocal = nanoAlone.replace(/listeners\.ssl[^]*/, 'listeners.tcp { bind = "127.0.0.1:1883" }');
+
+const nanomq = [
+  caseOf('nanomq', 'anonymous', nano.replace('anonymous = false', 'anonymous = true <--'), nano),
+  caseOf('nanomq', 'no-match', nano.replace('match = deny', 'match = allow <--'), nano),
+  caseOf('nanomq', 'wrong-question', nano.replace('mosquitto/user"', 'emqx/authn" <--'), nano),
+  caseOf('nanomq', 'clear-server', nano.replace(/https:(.*)/, 'http:$1 <--'), nano),
+  caseOf('nanomq', 'key-in-url', nano.replace('user"', 'user?key=twk_KEY" <--'), nano),
+  caseOf('nanomq', 'plain-listener', nanoLocal.replace(/127\.0\.0\.1(.*)/, '0.0.0.0$1 <--'), nanoLocal),
+  caseOf('nanomq', 'unverified-client', nanoAlone.replace('verify_peer = true', 'verify_peer = false <--'), nano),
+  caseOf('nanomq', 'certificate-optional', nanoAlone.replace('peer_cert = true', 'peer_cert = false <--'), nano),
+  caseOf('nanomq', 'no-list', nanoAlone.replace('8883"', '8883" <--'), nano),
+];
+
 const hooks = ['auth_on_register', 'auth_on_publish', 'auth_on_subscribe'].flatMap((hook) => [hook, `${hook}_m5`]);
 const verne = `
 allow_anonymous = off
@@ -202,4 +235,4 @@ const emqx = [
 ];
 
 /** Brokers. */
-export const brokerCases = [...mosquitto, ...rabbitmq, ...vernemq, ...emqx];
+export const brokerCases = [...mosquitto, ...rabbitmq, ...vernemq, ...emqx, ...nanomq];

@@ -49,6 +49,7 @@ describe('what the settings of a program would let in', () => {
     const names = [
       'mosquitto.conf',
       'emqx.conf',
+      'nanomq.conf',
       'rabbitmq.conf',
       'vernemq.conf',
       'nginx.conf',
@@ -59,6 +60,7 @@ describe('what the settings of a program would let in', () => {
     expect(names.map((name) => programOf(`/etc/x/${name}`, ''))).toEqual([
       'mosquitto',
       'emqx',
+      'nanomq',
       'rabbitmq',
       'vernemq',
       'nginx',
@@ -79,6 +81,7 @@ describe('settings that are none', () => {
     ['emqx', 'a = {'.repeat(1000), 'too many blocks'],
     ['emqx', 'a = "b', 'line 1: a quote has no end'],
     ['emqx', 'a\n]', 'no value'],
+    ['emqx', 'include ]', 'not expected'],
     ['envoy', 'a: [', 'Flow sequence'],
   ])('of %s are refused with their line: %s', (program, text, message) => {
     expect(() => examine(program, text, nothing)).toThrow(message);
