@@ -33,7 +33,7 @@ export const recoveryLogin = z.strictObject({ code: recoveryCode });
 
 export const passkeyLoginOptions = z
   .strictObject({ account: accountName.optional(), name: personName.optional() })
-  .default({});
+  .nullish();
 export const passkeyOptions = options;
 export const passkeyLogin = z.strictObject({
   account: accountName.optional(),
