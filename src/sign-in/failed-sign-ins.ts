@@ -13,35 +13,47 @@ export type Named = { account: string; person?: string | undefined; provider?: s
 /** What somebody tries, and from where. */
 export type Attempt = { action?: 'sign-in' | 'step-up'; method: string; origin: Origin };
 
+/** What was recorded since an hour began, and what was not. */
+type Hour = { begun: number; entries: number; missing: number };
+
 export type FailedSignIns = ReturnType<typeof createFailedSignIns>;
 
-/** How many failures of one person, provider or account an instance records in an hour. */
+/** How many failures at one person, at one provider, and at names that an account does not have, an instance records in an hour. */
 export const mostRecordedInHour = 20;
+
+/** How many failures of an account it records in an hour. */
+export const mostOfAccountInHour = 200;
 
 const hourMs = 3_600_000;
 const recorded: ReadonlySet<ErrorCode> = new Set(['invalid-credential', 'sign-in-refused', 'account-suspended']);
 
 /**
- * Records who failed to sign in. Guessing cannot fill the database: a target has so many entries in an hour, and the next one says how
- * many are missing. Names that nobody has count for their account together, and are not written down: people type passwords there.
+ * Records who failed to sign in. Guessing cannot fill the database: a target has so many entries in an hour, and an account too, and the
+ * next one says how many are missing. Names that nobody has count for their account together, and are not written down: people type passwords there.
  */
 export function createFailedSignIns({ db, audit, clock }: Deps, onError: (error: unknown) => void) {
-  const hours = new LRUCache<string, { begun: number; entries: number; missing: number }>({ max: 10_000 });
+  const hours = new LRUCache<string, Hour>({ max: 10_000 });
   const writing = new Set<Promise<void>>();
 
-  /** How many failures before this one have no entry; undefined where this one has none either. */
-  const takeRoom = (target: string, at: Date): number | undefined => {
-    const known = hours.get(target);
-    const isOver = !known || at.getTime() - known.begun >= hourMs;
-    const hour = isOver ? { begun: at.getTime(), entries: 0, missing: known?.missing ?? 0 } : known;
-    hours.set(target, hour);
-    if (hour.entries >= mostRecordedInHour) {
-      hour.missing++;
+  const hourOf = (key: string, at: Date): Hour => {
+    const known = hours.get(key);
+    if (known && at.getTime() - known.begun < hourMs) return known;
+    const hour = { begun: at.getTime(), entries: 0, missing: known?.missing ?? 0 };
+    hours.set(key, hour);
+    return hour;
+  };
+
+  /** How many failures at the target before this one have no entry; undefined where this one has none either. */
+  const takeRoom = (account: string, target: string, at: Date): number | undefined => {
+    const [ofAccount, ofTarget] = [hourOf(`all of ${account}`, at), hourOf(`${account} ${target}`, at)];
+    if (ofTarget.entries >= mostRecordedInHour || ofAccount.entries >= mostOfAccountInHour) {
+      ofTarget.missing++;
       return undefined;
     }
-    hour.entries++;
-    const { missing } = hour;
-    hour.missing = 0;
+    ofTarget.entries++;
+    ofAccount.entries++;
+    const { missing } = ofTarget;
+    ofTarget.missing = 0;
     return missing;
   };
 
@@ -54,7 +66,7 @@ export function createFailedSignIns({ db, audit, clock }: Deps, onError: (error:
     // An account that does not exist has no audit, and takes no place here.
     if (!person && !provider && !(await db.account.findUnique({ where: { name: account } }))) return;
     const at = clock();
-    const missing = takeRoom(target, at);
+    const missing = takeRoom(account, target, at);
     if (missing === undefined) return;
     const detail = { method, problem, ...(missing === 0 ? {} : { unrecorded: missing }) };
     await audit(db, { at, account, origin, action: `person.${action}-failed`, target, detail });
