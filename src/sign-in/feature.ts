@@ -4,6 +4,7 @@ import type { GuardedFetch } from '../outbound/fetch.js';
 import type { PersonStore } from '../people/store.js';
 import { createAcceptance } from './acceptance.js';
 import { createAttemptStore } from './attempt-store.js';
+import { createFailedSignIns } from './failed-sign-ins.js';
 import { createGuesses } from './methods/guesses.js';
 import { linkRoutes } from './link-routes.js';
 import { meRoutes } from './me-routes.js';
@@ -50,8 +51,10 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
     sealTotp: (person, secret) => sealer.seal(Buffer.from(secret), contextOf(person)),
     clock,
   });
+  const failed = createFailedSignIns(deps, deps.onError);
   const parts = {
     ...deps,
+    failed,
     methods,
     attempts,
     sessions,
@@ -85,5 +88,6 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
     follows: [cache],
     chores: [{ name: 'sweep-sign-ins', everyMs: 600_000, instances: 'any', run: sweep }, ...chores],
     metrics: passwords.metrics,
+    close: failed.close,
   };
 }

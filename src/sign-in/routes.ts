@@ -64,8 +64,9 @@ export function signInRoutes({ signIn, me, passkeys, settings, providersOf, fail
           response: { 200: schema.next },
         },
       },
-      async ({ ip, body: { account, name, password } }, reply) => {
-        const transaction = await failures.counting(ip, fresh, () => signIn.password(account, name, password));
+      async (request, reply) => {
+        const work = () => signIn.password(request.body, requesterOf(request));
+        const transaction = await failures.counting(request.ip, fresh, work);
         giveTransaction(reply, transaction);
         return { next: ['totp' as const, 'recovery' as const] };
       },

@@ -18,7 +18,7 @@ import { emailOf, nameOf, requireRole, type Claims } from './claims.js';
 import type { Arrived, OidcClients } from './clients.js';
 import type { ProviderStore, StoredProvider } from './provider-store.js';
 
-type Deps = Pick<SignInDeps, 'attempts' | 'sessions' | 'transactions' | 'commit' | 'clock'> & {
+type Deps = Pick<SignInDeps, 'attempts' | 'sessions' | 'transactions' | 'failed' | 'commit' | 'clock'> & {
   people: PersonStore;
   store: ProviderStore;
   sessionStore: Pick<SessionStore, 'find'>;
@@ -170,6 +170,28 @@ export function createArrivals(deps: Deps) {
     return { token };
   };
 
+  /** Who was invited has the role that they were invited with; the rest is as the provider's settings want it. */
+  const acceptLink = (
+    provider: StoredProvider,
+    arrived: Arrived,
+    { link, hash, expiresAt }: OpenTransaction<'oidc'> & { link: string },
+    requester: Requester,
+  ): Promise<Accepted> => {
+    requireRole(arrived.claims, { ...provider.settings, defaultRole: 'auditor' });
+    const how = {
+      name: nameOf(arrived.claims),
+      methods: ['sso'],
+      requester,
+      vouched: vouchedBy(provider, arrived),
+      account: provider.account,
+    };
+    return acceptance.accept(link, how, async (tx, personId) => {
+      if (!(await attempts.spend(tx, hash, expiresAt))) throw startAgain();
+      await addIdentity(tx, provider, arrived.claims.sub, personId);
+      return [];
+    });
+  };
+
   return {
     /** The providers that an account shows to whoever wants in. */
     listed: async (account: string) => (await store.list(account)).map(({ id, name }) => ({ id, name })),
@@ -200,23 +222,14 @@ export function createArrivals(deps: Deps) {
       const { shown } = transaction;
       if (shown.provider !== providerId) throw startAgain();
       const provider = await find(providerId);
-      const arrived = await clients.arrive(provider, url, { ...shown, isStepUp: shown.session !== undefined });
-      if (arrived.jwks) await store.saveKeys(provider.id, arrived.jwks);
-      if (shown.session !== undefined) return stepUp(provider, arrived, transaction, requester);
-      if (shown.link === undefined) return signIn(provider, arrived, transaction, requester);
-      // Who was invited has the role that they were invited with; the rest is as the provider's settings want it.
-      requireRole(arrived.claims, { ...provider.settings, defaultRole: 'auditor' });
-      const how = {
-        name: nameOf(arrived.claims),
-        methods: ['sso'],
-        requester,
-        vouched: vouchedBy(provider, arrived),
-        account: provider.account,
-      };
-      return acceptance.accept(shown.link, how, async (tx, personId) => {
-        if (!(await attempts.spend(tx, transaction.hash, transaction.expiresAt))) throw startAgain();
-        await addIdentity(tx, provider, arrived.claims.sub, personId);
-        return [];
+      const action = shown.session === undefined ? 'sign-in' : 'step-up';
+      return deps.failed.watching({ action, method: 'sso', origin: requester.origin }, async (about) => {
+        about({ account: provider.account, provider: providerId });
+        const arrived = await clients.arrive(provider, url, { ...shown, isStepUp: shown.session !== undefined });
+        if (arrived.jwks) await store.saveKeys(provider.id, arrived.jwks);
+        if (shown.session !== undefined) return stepUp(provider, arrived, transaction, requester);
+        if (shown.link === undefined) return signIn(provider, arrived, transaction, requester);
+        return acceptLink(provider, arrived, { ...transaction, link: shown.link }, requester);
       });
     },
   };

@@ -16,7 +16,7 @@ import { createRecheck } from './recheck.js';
 import { oidcRoutes } from './routes.js';
 
 type Deps = Shared &
-  Pick<SignInDeps, 'attempts' | 'sessions' | 'transactions'> & {
+  Pick<SignInDeps, 'attempts' | 'sessions' | 'transactions' | 'failed'> & {
     people: PersonStore;
     sessionStore: SessionStore;
     acceptance: Acceptance;

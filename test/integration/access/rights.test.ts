@@ -10,7 +10,7 @@ import { effectsBetween, readState, type State } from '../../support/access/righ
 import { startServer, type TestServer } from '../../support/server.js';
 
 // `npm run ci-long` asks 10,000, in CI too; `npm run rights` 100,000.
-const cases = Number(process.env['RIGHTS_CASES'] ?? 500);
+const cases = Number(process.env['RIGHTS_CASES'] ?? 250);
 const casesOfAnAccount = 250;
 
 /** A generator that is the same in every run (mulberry32). */

@@ -48,7 +48,7 @@ describe.each(databaseKinds)('passkeys on %s', (kind) => {
     expect((await attempt({})).status).toBe(200);
     expect(problemOf(await attempt({ repeatCounter: true }))).toBe('invalid-credential');
     // What was shown once is shown again.
-    const { body: options } = await browser.post('/v1/sign-in/passkey/options', {});
+    const { body: options } = await browser.post('/v1/sign-in/passkey/options');
     const response = authenticator.get(options);
     const kept = browser.cookies.get('thingward-signin')!;
     expect((await browser.post('/v1/sign-in/passkey', { response })).status).toBe(200);

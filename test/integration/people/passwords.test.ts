@@ -104,20 +104,22 @@ describe.each(databaseKinds)('passwords on %s', (kind) => {
       ['default', 'nobody at all'],
       ['no-such-account', 'nobody at all'],
     ] as const;
+    const [known, , unknown] = whom;
     for (let round = 0; round < 5; round++) {
       const others = [];
-      for (const [account, name] of whom) others.push(await guess(account, name));
+      // Each guess costs a hash: that of an account that nobody has is compared once.
+      for (const [account, name] of round === 0 ? whom : whom.slice(0, 3)) others.push(await guess(account, name));
       expect(others[0]).toMatchObject({ status: 401, work: 1, retryAfter: null });
       for (const other of others) expect(other, `${round}`).toEqual(others[0]);
     }
     // From here on each waits twice as long, and no password is hashed before its time.
     for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
-      for (const [account, name] of whom) {
+      for (const [account, name] of [known, unknown]) {
         const waiting = await guess(account, name);
         expect(waiting).toMatchObject({ status: 429, retryAfter: String(seconds), work: 0 });
       }
       server.advance(seconds);
-      for (const [account, name] of whom) expect((await guess(account, name)).status).toBe(401);
+      for (const [account, name] of [known, unknown]) expect((await guess(account, name)).status).toBe(401);
     }
     // It waits, and is not locked out; a passkey does not even wait.
     const { body: options } = await passkeyOnly.browser.post('/v1/sign-in/passkey/options', {});
@@ -140,17 +142,6 @@ describe.each(databaseKinds)('passwords on %s', (kind) => {
     server.advance(300);
     await login(person, browser);
     expect((await browser.post('/v1/sign-in/totp', { code: codeOf(person.secret, server.now()) })).status).toBe(200);
-  });
-
-  it('one password is hashed at a time, sixteen wait, and more are turned away', async () => {
-    const attempts = Array.from({ length: 30 }, (_, n) =>
-      openBrowser(server).post('/v1/sign-in/password', { account: 'default', name: `crowd-${n}`, password: 'x' }),
-    );
-    const answers = await Promise.all(attempts);
-    const counted = (status: number) => answers.filter((answer) => answer.status === status);
-    expect(counted(401).length).toBeGreaterThanOrEqual(17);
-    expect(counted(401).length + counted(429).length).toBe(30);
-    for (const answer of counted(429)) expect(answer.headers.get('retry-after')).toBe('5');
   });
 
   it('an address that guesses too often is turned away, whatever it says', async () => {
@@ -199,5 +190,21 @@ describe.each(databaseKinds)('passwords on %s', (kind) => {
     expect((await openBrowser(server).get('/v1/sign-in')).body.passwords).toBe(false);
     await server.owner.send('PATCH', '/v1/sign-in/settings', { passwords: true });
     expect((await login(person)).status).toBe(200);
+  });
+});
+
+// What is counted there belongs to the process: one database is enough, and each hash takes half a second.
+describe('a crowd', () => {
+  it('is told to come back: one password is hashed at a time, sixteen wait, and more are turned away', async () => {
+    const server = await startServer('embedded');
+    const attempts = Array.from({ length: 30 }, (_, n) =>
+      openBrowser(server).post('/v1/sign-in/password', { account: 'default', name: `crowd-${n}`, password: 'x' }),
+    );
+    const answers = await Promise.all(attempts);
+    await server.stop();
+    const counted = (status: number) => answers.filter((answer) => answer.status === status);
+    expect(counted(401).length).toBeGreaterThanOrEqual(17);
+    expect(counted(401).length + counted(429).length).toBe(30);
+    for (const answer of counted(429)) expect(answer.headers.get('retry-after')).toBe('5');
   });
 });

@@ -4,6 +4,7 @@ import { createClient, problemOf } from '../../support/client.js';
 import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
 import {
   acceptByPasskey,
+  followStream,
   openBrowser,
   signInByPasskey,
   stepUpByPasskey,
@@ -213,22 +214,14 @@ describe.each(databaseKinds)('sessions of people on %s', (kind) => {
 
   it('a stream ends with the session, and keeps nobody signed in', async () => {
     const { browser, id } = await person('auditor');
-    const follow = async () => {
-      const cookie = `thingward=${browser.cookies.get('thingward')}`;
-      const headers = { cookie, accept: 'text/event-stream' };
-      const response = await fetch(`${server.url}/v1/revocations/stream`, { headers });
-      expect(response.status).toBe(200);
-      return response.text();
-    };
-    const ended = follow();
-    await expect.poll(() => server.services.feed.stream.size(), { timeout: 60_000 }).toBe(1);
+    const follow = () => followStream(server, browser);
+    const ended = await follow();
     await server.owner.send('PATCH', `/v1/people/${id}`, { role: 'operator' });
-    expect(await ended).toContain('event: head');
-    const idle = follow();
-    await expect.poll(() => server.services.feed.stream.size(), { timeout: 60_000 }).toBe(1);
+    await ended();
+    const idle = await follow();
     server.advance(31 * minute);
     await server.services.chores.run('end-expired-streams');
-    await idle;
+    await idle();
     expect(await isIn(browser)).toBe(false);
     // What is said of people stays inside.
     const entries = JSON.stringify((await server.owner.get('/v1/revocations?limit=1000')).body.entries);

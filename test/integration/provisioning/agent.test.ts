@@ -19,6 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
+// `npm run agent-kills` kills the agents of 30 devices.
+const devices = Number(process.env['AGENT_DEVICES'] ?? 3);
+
 const keyFits = (folder: string) => {
   const certificate = new X509Certificate(readFileSync(join(folder, 'device.crt')));
   const key = createPublicKey(createPrivateKey(readFileSync(join(folder, 'device.key'))));
@@ -116,7 +119,6 @@ describe('the agent, killed at random moments and run again', () => {
     const { id, token } = await enroll(server, { thingNamePattern: 'killed-*' });
     const random = seeded('agent kill loop');
     let kills = 0;
-    const devices = 8;
     for (let n = 0; n < devices; n++) {
       const { path, remove } = userFolder();
       const args = [

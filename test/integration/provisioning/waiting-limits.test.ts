@@ -14,6 +14,11 @@ import { seeded } from '../../support/seeded.js';
 import { startServer, type TestServer } from '../../support/server.js';
 import { userFolder } from '../../support/shell.js';
 
+// `npm run approvals` approves more at the same time, and kills more often.
+const crowd = Number(process.env['APPROVALS'] ?? 40);
+const kills = Number(process.env['APPROVAL_KILLS'] ?? 2);
+const uses = Math.floor(crowd * 0.4);
+
 describe.each(databaseKinds)('devices that wait, on %s', (kind) => {
   let server: TestServer;
   let owner: Client;
@@ -74,8 +79,8 @@ describe.each(databaseKinds)('devices that wait, on %s', (kind) => {
 
   it('listens to 250 devices of an address, and then says so', async () => {
     const { ownerKey } = (await owner.post('/v1/accounts', { name: `crowd-${kind}` })).body;
-    const crowd = server.as(ownerKey);
-    const { token } = await enroll({ owner: crowd }, { approval: 'required' });
+    const other = server.as(ownerKey);
+    const { token } = await enroll({ owner: other }, { approval: 'required' });
     const device = server.direct(token);
     const send = (n: number, key = newKey()) =>
       device.post('/v1/provision', { thingName: `c-${n}`, csr: csrPem({ key }) });
@@ -85,24 +90,24 @@ describe.each(databaseKinds)('devices that wait, on %s', (kind) => {
     expect([refused.status, problemOf(refused)]).toEqual([429, 'too-many-requests']);
     expect(refused.headers.get('retry-after')).toBe('300');
     const ids: string[] = answers.map(({ body }) => body.id);
-    await crowd.post(`/v1/waiting/${ids[0]}/deny`, { reason: 'x' });
+    await other.post(`/v1/waiting/${ids[0]}/deny`, { reason: 'x' });
     expect((await send(251)).status).toBe(202);
   });
 
-  it('100 approvals at the same time take exactly the uses that there are', async () => {
-    const { id, token } = await enroll(server, { approval: 'required', maxUses: 40 });
-    const csrs = Array.from({ length: 100 }, () => csrPem());
+  it('many approvals at the same time take exactly the uses that there are', async () => {
+    const { id, token } = await enroll(server, { approval: 'required', maxUses: uses });
+    const csrs = Array.from({ length: crowd }, () => csrPem());
     const device = server.direct(token);
-    const ask = (csr: string, n: number) => device.post('/v1/provision', { thingName: `hundred-${n}`, csr });
+    const ask = (csr: string, n: number) => device.post('/v1/provision', { thingName: `crowd-${n}`, csr });
     const ids = (await Promise.all(csrs.map(ask))).map(({ body }) => body.id as string);
     const operator = server.direct(server.ownerKey);
     const answers = await Promise.all(ids.map((each) => operator.post(`/v1/waiting/${each}/approve`, {})));
     const count = (of: { status: number }[], status: number) => of.filter((each) => each.status === status).length;
-    expect([count(answers, 200), count(answers, 409)]).toEqual([40, 60]);
-    expect((await owner.get(`/v1/enrollments/${id}`)).body.uses).toBe(40);
+    expect([count(answers, 200), count(answers, 409)]).toEqual([uses, crowd - uses]);
+    expect((await owner.get(`/v1/enrollments/${id}`)).body.uses).toBe(uses);
     const told = await Promise.all(csrs.map(ask));
-    expect([count(told, 201), count(told, 401)]).toEqual([40, 60]);
-    expect((await owner.get(`/v1/things?enrollment=${id}&limit=1000`)).body.items).toHaveLength(40);
+    expect([count(told, 201), count(told, 401)]).toEqual([uses, crowd - uses]);
+    expect((await owner.get(`/v1/things?enrollment=${id}&limit=1000`)).body.items).toHaveLength(uses);
   });
 
   it('the agent waits at the pace of the server, says so once, and gets what was approved', async () => {
@@ -152,12 +157,12 @@ describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'approvals 
       const operators = programs.map(({ url }) => createClient(url, ownerKey));
       const made = await operators[0]!.post('/v1/enrollments', {
         thingNamePattern: '*',
-        maxUses: 30,
+        maxUses: uses,
         approval: 'required',
       });
       const { id, token } = made.body as { id: string; token: string };
       const devices = programs.map(({ url }) => createClient(url, token));
-      const csrs = Array.from({ length: 60 }, () => csrPem());
+      const csrs = Array.from({ length: crowd }, () => csrPem());
       // Each device asks both at once: it is one wait.
       const waits = await Promise.all(
         csrs.map((csr, n) =>
@@ -171,10 +176,10 @@ describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'approvals 
       const answers = await Promise.all(
         ids.flatMap((each) => operators.map((operator) => operator.post(`/v1/waiting/${each}/approve`, {}))),
       );
-      expect(answers.filter(({ status }) => status === 200)).toHaveLength(30);
-      expect(answers.filter(({ status }) => status === 409)).toHaveLength(90);
-      expect((await operators[1]!.get(`/v1/enrollments/${id}`)).body.uses).toBe(30);
-      expect((await operators[0]!.get('/v1/things?limit=1000')).body.items).toHaveLength(30);
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(uses);
+      expect(answers.filter(({ status }) => status === 409)).toHaveLength(2 * crowd - uses);
+      expect((await operators[1]!.get(`/v1/enrollments/${id}`)).body.uses).toBe(uses);
+      expect((await operators[0]!.get('/v1/things?limit=1000')).body.items).toHaveLength(uses);
     } finally {
       for (const program of programs) await program.kill();
     }
@@ -211,7 +216,7 @@ describe.each(databaseKinds)('SIGKILL while devices are approved on %s', (kind) 
       while (!stopping) await one();
     });
     try {
-      for (let kill = 0; kill < 4; kill++) {
+      for (let kill = 0; kill < kills; kill++) {
         await untilBusy(() => given.size, kill, random);
         await program.kill('SIGKILL');
         program = await start();

@@ -96,3 +96,20 @@ export async function stepUpByPasskey(browser: Browser, authenticator: Authentic
   const { body: options } = await browser.post('/v1/sign-in/passkey/options', {});
   return browser.post('/v1/me/step-up', { response: authenticator.get(options) });
 }
+
+/** Follows revocations as a page does, until the first head is there: what ends a stream comes after it. Returns what waits for the end. */
+export async function followStream({ url }: Server, { cookies }: Browser): Promise<() => Promise<void>> {
+  const headers = { cookie: `thingward=${cookies.get('thingward')}`, accept: 'text/event-stream' };
+  const response = await fetch(`${url}/v1/revocations/stream`, { headers });
+  expect(response.status).toBe(200);
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let heard = '';
+  while (!heard.includes('event: head')) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`the stream ended: ${heard}`);
+    heard += value;
+  }
+  return async () => {
+    for (;;) if ((await reader.read()).done) return;
+  };
+}

@@ -15,8 +15,8 @@ type Known = { id: string; redirectUri: string; backchannelLogoutUri: string };
 export type Stage = Awaited<ReturnType<typeof setStage>>;
 
 /** A server and a provider that know each other, and what browsers do between them. */
-export async function setStage(kind: DatabaseKind) {
-  const server = await startServer(kind, { THINGWARD_OUTBOUND_ALLOW: '127.0.0.1' });
+export async function setStage(kind: DatabaseKind, settings: Record<string, string> = {}) {
+  const server = await startServer(kind, { THINGWARD_OUTBOUND_ALLOW: '127.0.0.1', ...settings });
   const idp = await startProvider(client);
   const made = await server.owner.post('/v1/sign-in/providers', {
     name: 'works',
