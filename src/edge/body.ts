@@ -4,14 +4,14 @@
  */
 export async function* piecesOf({ body }: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (!body) return;
-  const reader = body.getReader();
+  const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
   const cancel = (): void => void reader.cancel().catch(() => {});
   signal.addEventListener('abort', cancel, { once: true });
   try {
     while (!signal.aborted) {
       const { done, value } = await reader.read();
       if (done) return;
-      yield value as Uint8Array;
+      yield value;
     }
   } finally {
     signal.removeEventListener('abort', cancel);
