@@ -1,6 +1,6 @@
 /**
  * The pieces of the body of an answer, until the body or the signal ends. Node 20 holds the signal of `fetch` only weakly once the
- * headers of the answer are there: after a run of the garbage collector, an abort does not end the body. So it is cancelled here.
+ * headers of the answer exist: after a run of the garbage collector, an abort does not end the body. So it is cancelled here.
  */
 export async function* piecesOf({ body }: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   if (!body) return;
