@@ -93,7 +93,7 @@ export function edgeFeedRoutes({ snapshots, principals, following, tokenIssuer, 
         const { fingerprints, atLeast } = request.body;
         const { principals: found, cursor } = await principals.find(grantee(request).account, fingerprints, atLeast);
         reply.header('cache-control', 'no-store');
-        return { principals: found.map((each) => each && presentPrincipal(each)), cursor };
+        return { principals: found.map((each) => presentPrincipal(each)), cursor };
       },
     );
   };
@@ -106,12 +106,17 @@ function shownPromises({ bearer, enforcesCrl, followsFeed }: Promises) {
 
 type Found = NonNullable<Awaited<ReturnType<EdgePrincipals['find']>>['principals'][number]>;
 
-function presentPrincipal({ notAfter, reason, otherLive, ...rest }: Found): z.output<typeof schema.principal> {
-  return {
+/** A holder as edges read it. One that the database has in a form that no edge can read is unknown: the others of a question get their answer. */
+function presentPrincipal(found: Found | null): z.output<typeof schema.principal> | null {
+  if (found === null) return null;
+  const { notAfter, reason, otherLive, ...rest } = found;
+  if (Number.isNaN(notAfter.getTime())) return null;
+  const shown = {
     ...rest,
     notAfter: rfc3339(notAfter),
     ...(reason === null ? {} : { reason, otherLive: otherLive === true }),
   };
+  return schema.principal.safeParse(shown).data ?? null;
 }
 
 function presentFoundations({ account, tokenIssuer, issuers, jwks }: NonNullable<EdgeSnapshotPage['foundations']>) {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { piecesOf, textOf } from './body.js';
 import { readEvents } from './event-stream.js';
 import { encodeCursor, parseCursor } from '../log/cursor.js';
 import { createRevokedSet, readFeedEntry, type FeedEntry, type FeedSnapshot } from './revoked-set.js';
@@ -60,20 +61,27 @@ export async function followRevocations(options: FollowOptions) {
   let confirmed = { cursor: '', at: -Infinity };
   let confirming: Promise<void> | undefined;
 
-  const ask = async (path: string, init: RequestInit = {}): Promise<Response> => {
+  const ask = async (path: string, signal: AbortSignal, init: RequestInit = {}): Promise<Response> => {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-    const limit = AbortSignal.any([ended.signal, AbortSignal.timeout(distrustMs)]);
-    const response = await send(`${server}${path}`, { signal: limit, ...init, headers });
+    const response = await send(`${server}${path}`, { ...init, signal, headers });
     if (response.ok) return response;
-    const problem = (await response.json().catch(() => ({}))) as { type?: string; detail?: string };
+    const problem = await textOf(response, signal)
+      .then((text) => JSON.parse(text) as { type?: string; detail?: string })
+      .catch(() => ({ type: undefined, detail: undefined }));
     throw Object.assign(new Error(`${path} answered ${response.status}: ${problem.detail ?? 'no detail'}`), {
       startsAnew: response.status === 410 || (response.status === 409 && problem.type?.endsWith(':epoch-changed')),
     });
   };
 
-  const proxy = (await (await ask('/v1/proxies', { method: 'POST', body: JSON.stringify({ name }) })).json()) as {
-    id: string;
+  /** The whole answer has a time limit. */
+  const read = async <Body>(path: string, body?: object): Promise<Body> => {
+    const limit = AbortSignal.any([ended.signal, AbortSignal.timeout(distrustMs)]);
+    const init = body && { method: 'POST', body: JSON.stringify(body) };
+    const text = await textOf(await ask(path, limit, init), limit);
+    return (text === '' ? undefined : JSON.parse(text)) as Body;
   };
+
+  const proxy = await read<{ id: string }>('/v1/proxies', { name });
 
   const isBehind = (position: number): boolean => parseCursor(cursor).position < position;
 
@@ -97,8 +105,8 @@ export async function followRevocations(options: FollowOptions) {
   const confirmAll = async (): Promise<void> => {
     while (cursor !== confirmed.cursor || now() - confirmed.at >= confirmEveryMs) {
       const applied = { cursor, at: now() };
-      const body = JSON.stringify({ cursor, incarnation, mode: mode === 'poll' ? 'poll' : 'stream' });
-      await ask(`/v1/proxies/${proxy.id}/applied`, { method: 'POST', body });
+      const receipt = { cursor, incarnation, mode: mode === 'poll' ? 'poll' : 'stream' };
+      await read(`/v1/proxies/${proxy.id}/applied`, receipt);
       confirmed = applied;
     }
   };
@@ -113,7 +121,7 @@ export async function followRevocations(options: FollowOptions) {
 
   const reload = async (): Promise<void> => {
     const sent = now();
-    const snapshot = (await (await ask('/v1/revocations/snapshot')).json()) as FeedSnapshot;
+    const snapshot = await read<FeedSnapshot>('/v1/revocations/snapshot');
     set.load(snapshot);
     cursor = snapshot.cursor;
     heardAt = sent;
@@ -124,8 +132,9 @@ export async function followRevocations(options: FollowOptions) {
   const poll = async (): Promise<void> => {
     for (let more = true; more;) {
       const sent = now();
-      const response = await ask(`/v1/revocations?after=${cursor}&limit=1000`);
-      const page = (await response.json()) as { cursor: string; entries: unknown[]; next?: string };
+      const page = await read<{ cursor: string; entries: unknown[]; next?: string }>(
+        `/v1/revocations?after=${cursor}&limit=1000`,
+      );
       page.entries.map(readFeedEntry).forEach(apply);
       more = page.next !== undefined;
       reach(page.cursor);
@@ -151,8 +160,8 @@ export async function followRevocations(options: FollowOptions) {
     // A stream begins with a head, and has another every 5 seconds: one that says nothing is blocked or asleep.
     let watch = setTimeout(() => broken.abort(), firstHeadMs);
     try {
-      const response = await ask(`/v1/revocations/stream?after=${cursor}`, { signal });
-      for await (const { event, data } of readEvents(response.body!)) {
+      const response = await ask(`/v1/revocations/stream?after=${cursor}`, signal);
+      for await (const { event, data } of readEvents(piecesOf(response, signal))) {
         clearTimeout(watch);
         watch = setTimeout(() => broken.abort(), distrustMs);
         mode = 'stream';

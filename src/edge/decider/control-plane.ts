@@ -1,3 +1,5 @@
+import { textOf } from '../body.js';
+
 /** Why the control plane gave no answer that can be used. */
 export type Failure =
   /** No answer, 429, or 5xx: it may answer later. */
@@ -42,14 +44,14 @@ export function createControlPlane({ server, key, fetch: send = fetch, ended }: 
   ended.addEventListener('abort', () => active.forEach((each) => each.abort()), { once: true });
 
   /** @throws ControlPlaneError */
-  const ask = async (path: string, init: RequestInit): Promise<Response> => {
+  const ask = async (path: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> => {
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
     const response = await send(`${base}${path}`, { redirect: 'error', ...init, headers }).catch((error: Error) => {
       const why = (error.cause as Error | undefined)?.message ?? error.message;
       throw new ControlPlaneError('away', `${path} had no answer: ${why}`);
     });
     if (response.ok) return response;
-    const { type = '', detail = 'no detail' } = await problemOf(response);
+    const { type = '', detail = 'no detail' } = await problemOf(response, init.signal);
     const failure = failureOf(path, response.status, type);
     throw new ControlPlaneError(failure, `${path} answered ${response.status}: ${detail}`, response.status);
   };
@@ -58,14 +60,15 @@ export function createControlPlane({ server, key, fetch: send = fetch, ended }: 
   const within = async <Result>(
     path: string,
     init: RequestInit,
-    use: (response: Response) => Promise<Result>,
+    use: (response: Response, signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> => {
     const limit = new AbortController();
     active.add(limit);
     if (ended.aborted) limit.abort();
     const timer = setTimeout(() => limit.abort(), answerMs);
     try {
-      return await use(await ask(path, { ...init, signal: limit.signal }));
+      const { signal } = limit;
+      return await use(await ask(path, { ...init, signal }), signal);
     } finally {
       clearTimeout(timer);
       active.delete(limit);
@@ -73,14 +76,13 @@ export function createControlPlane({ server, key, fetch: send = fetch, ended }: 
   };
 
   const read = <Body>(path: string, init: RequestInit = {}): Promise<Body> =>
-    within(
-      path,
-      init,
-      async (response) =>
-        (await response.json().catch((error: Error) => {
-          throw new ControlPlaneError('away', `${path} broke off: ${error.message}`);
-        })) as Body,
-    );
+    within(path, init, async (response, signal) => {
+      try {
+        return JSON.parse(await textOf(response, signal)) as Body;
+      } catch (error) {
+        throw new ControlPlaneError('away', `${path} broke off: ${(error as Error).message}`);
+      }
+    });
 
   return {
     get: <Body>(path: string): Promise<Body> => read(path),
@@ -88,11 +90,11 @@ export function createControlPlane({ server, key, fetch: send = fetch, ended }: 
       read(path, { method: 'POST', body: JSON.stringify(body) }),
     /** For answers of which only the status counts. */
     tell: (path: string, body: object): Promise<number> =>
-      within(path, { method: 'POST', body: JSON.stringify(body) }, async (response) => {
-        await response.arrayBuffer().catch(() => {});
+      within(path, { method: 'POST', body: JSON.stringify(body) }, async (response, signal) => {
+        await textOf(response, signal).catch(() => {});
         return response.status;
       }),
-    /** An answer that continues until it breaks off or the signal ends it. */
+    /** An answer that continues until it breaks off. Read it with `piecesOf`, so that the signal ends it. */
     stream: (path: string, signal: AbortSignal): Promise<Response> => ask(path, { signal }),
   };
 }
@@ -106,8 +108,8 @@ function failureOf(path: string, status: number, type: string): Failure {
   return 'rejected';
 }
 
-async function problemOf(response: Response): Promise<{ type?: string; detail?: string }> {
-  const text = await response.text().catch(() => '');
+async function problemOf(response: Response, signal: AbortSignal): Promise<{ type?: string; detail?: string }> {
+  const text = await textOf(response, signal).catch(() => '');
   try {
     return JSON.parse(text.slice(0, mostProblemOctets)) as { type?: string; detail?: string };
   } catch {

@@ -40,6 +40,10 @@ export async function createDecider(options: DeciderOptions) {
   const { guests, issuers, keeper, clock, trust, receipts, known } = parts;
 
   await keeper.restore();
+  await options.beforehand?.().catch((error: unknown) => {
+    keeper.release();
+    throw error;
+  });
   hearing.restored();
   const working = start(parts, hearing, ended.signal, failed);
   const end = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import { parseCursor } from '../../log/cursor.js';
 import type { LogEntry } from '../../log/entries.js';
+import { piecesOf } from '../body.js';
 import { readEvents } from '../event-stream.js';
 import type { Change } from '../gate.js';
 import { ControlPlaneError, type ControlPlane } from './control-plane.js';
@@ -100,7 +101,7 @@ async function stream(deps: Deps, fresh: Fresh | undefined, alive: () => void): 
       `/v1/edge/stream?after=${fresh?.pages[0]!.cursor ?? known.cursor()}`,
       silent.signal,
     );
-    for await (const { event, data } of eventsOf(response)) {
+    for await (const { event, data } of eventsOf(response, silent.signal)) {
       clearTimeout(watch);
       watch = setTimeout(stop, silentMs);
       if (event !== 'head') {
@@ -131,9 +132,9 @@ function reach({ cursor, serverTime }: Head, isFirst: boolean, { known, head }: 
 }
 
 /** A connection that breaks is an absence, whatever broke it. */
-async function* eventsOf(response: Response): ReturnType<typeof readEvents> {
+async function* eventsOf(response: Response, signal: AbortSignal): ReturnType<typeof readEvents> {
   try {
-    yield* readEvents(response.body!);
+    yield* readEvents(piecesOf(response, signal));
   } catch (error) {
     throw new ControlPlaneError('away', `the stream broke off: ${(error as Error).message}`);
   }

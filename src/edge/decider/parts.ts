@@ -30,6 +30,8 @@ export type DeciderOptions = {
   keepsLive?: boolean | undefined;
   /** It holds live sessions: what `gate.follow` enforces counts, not what it knows. */
   sessions?: boolean | undefined;
+  /** What must succeed, once `stateDir` is this edge's, before the control plane hears of it. */
+  beforehand?: (() => Promise<void>) | undefined;
   /** Told of what went wrong, and with what; it is tried again. */
   onError?: ((error: Error, of: Trouble) => void) | undefined;
   /** Told whenever something works: after an error it works again. */

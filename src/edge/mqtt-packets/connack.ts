@@ -77,20 +77,21 @@ function lowered(bytes: Buffer, body: number, end: number, asked: Asked, limits:
     ...(receiveMaximum < 65_535 ? [shortProperty(property.receiveMaximum, receiveMaximum)] : []),
     ...(keepAlive === asked.keepAlive ? [] : [shortProperty(property.serverKeepAlive, keepAlive)]),
     ...(topicAliases > 0 ? [shortProperty(property.topicAliasMaximum, topicAliases)] : []),
-    longProperty(property.maximumPacketSize, packetBytes),
-    ...(asked.method === undefined ? [] : [textProperty(property.method, thingwardMethod)]),
   ];
-  const writeWithout = (names: readonly number[]): Buffer =>
+  const size = longProperty(property.maximumPacketSize, packetBytes);
+  const method = asked.method === undefined ? [] : [textProperty(property.method, thingwardMethod)];
+  const write = (without: readonly number[], announced: readonly Uint8Array[]): Buffer =>
     packetOf(packetType.connack, [
       bytes.subarray(body, body + 2),
-      blockOf([...withoutProperties(bytes, body + 2, end, names), ...own]),
+      blockOf([...withoutProperties(bytes, body + 2, end, without), ...own, ...announced, ...method]),
     ]);
-  return {
-    bytes: fitting(writeWithout, asked.maximumPacketSize),
-    keepAlive,
-    topicAliases,
-    packetBytes,
-  };
+  // What a server may leave out (MQTT 5.0 §3.2.2.3.9, §3.2.2.3.10), and then what is true without having been announced.
+  const choices = [
+    () => write(lowering, [size]),
+    () => write([...lowering, ...optional], [size]),
+    () => write([...lowering, ...optional], []),
+  ];
+  return { bytes: fitting(choices, asked.maximumPacketSize), keepAlive, topicAliases, packetBytes };
 }
 
 const lowering = [
@@ -100,11 +101,13 @@ const lowering = [
   property.maximumPacketSize,
 ];
 
-/** The packet, without what a server may leave out where the client takes no packet as large as it (MQTT 5.0 §3.2.2.3.9, §3.2.2.3.10). @throws MqttFault */
-function fitting(writeWithout: (names: readonly number[]) => Buffer, most: number): Buffer {
-  const whole = writeWithout(lowering);
-  if (whole.length <= most) return whole;
-  const least = writeWithout([...lowering, property.reasonString, property.userProperty]);
-  if (least.length <= most) return least;
+const optional = [property.reasonString, property.userProperty];
+
+/** The first packet that is no larger than the client takes (MQTT-3.1.2-24). @throws MqttFault when none is */
+function fitting(choices: readonly (() => Buffer)[], most: number): Buffer {
+  for (const write of choices) {
+    const packet = write();
+    if (packet.length <= most) return packet;
+  }
   throw new MqttFault(reason.tooLarge, 'its answer is larger than the packets that the client takes');
 }

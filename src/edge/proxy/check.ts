@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isOwnMachine, isSecure, isWeb, monitorOf, readTextFile, type EdgeConfig } from '../settings/config.js';
+import { isOwnMachine, isSecure, isWeb, readTextFile, type EdgeConfig } from '../settings/config.js';
 import { loadEdgeConfig } from '../settings/config-file.js';
 import type { Listener } from '../settings/config-shapes.js';
 import { listeningFault, type Spot } from '../settings/listening.js';
@@ -9,6 +9,7 @@ import { EdgeStartError } from '../start-error.js';
 import { isLocked } from '../state/lock.js';
 import { readKeyPair } from './tls-identity.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
+import { spotsOf } from './usable.js';
 
 type Say = {
   /** Something was tried. */
@@ -58,19 +59,6 @@ function reasonOf(error: unknown): string {
   if (error instanceof EdgeStartError) return message;
   const inner = (cause as Error | undefined)?.message ?? errors?.[0]?.message;
   return [message, inner].filter((text) => text !== undefined && text !== '').join(': ') || 'it failed';
-}
-
-/** Where it will listen. A port that any will do for is no question. */
-function spotsOf(config: EdgeConfig): Spot[] {
-  const monitor: Spot = { place: config.placeOf(['monitor']), what: 'the monitor', ...monitorOf(config) };
-  const listeners = config.listeners.map(({ protocol: what, host, port }, index): Spot => ({
-    place: config.placeOf(['listeners', index]),
-    what,
-    host,
-    port,
-  }));
-  // An edge that was not told where to have its monitor runs without it too.
-  return [...listeners, ...(config.monitorIsGiven ? [monitor] : [])].filter(({ port }) => port !== 0);
 }
 
 /** Says nothing of a port that is free. One that is taken may be this edge's own while it runs. */

@@ -6,6 +6,7 @@ import { loadEdgeConfig } from '../settings/config-file.js';
 import { openEdge, type Edge } from './edge.js';
 import type { Tell } from './log.js';
 import { createTroubles } from './troubles.js';
+import { requireUsable } from './usable.js';
 
 export type { Hooks, HookMessage, HookSession } from '../mqtt/hooks.js';
 export type { Edge } from './edge.js';
@@ -42,6 +43,7 @@ export async function createEdge({ hooks, tell = silent, ...given }: EdgeOptions
     trustForMs: offline.trustFor,
     keepsLive: offline.then === 'refuse-new',
     sessions: true,
+    beforehand: () => requireUsable(config),
     onError: troubles.failed,
     onSound: troubles.works,
   });

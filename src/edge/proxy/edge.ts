@@ -7,6 +7,7 @@ import { openListener, type OpenListener } from './listeners.js';
 import { createRefusalLog, type Tell } from './log.js';
 import { createMeters, openMonitor } from './monitor.js';
 import { createMqttFront } from './mqtt-front.js';
+import { fileShortage } from './open-files.js';
 import { createReceiver, type Receiver } from './receivers.js';
 import { createReports, type ReportAnswer } from './reports.js';
 import { createSegments } from './segments.js';
@@ -87,6 +88,11 @@ export async function openEdge(parts: EdgeParts) {
     throw error;
   });
   turn();
+  const shortage = fileShortage(config.limits.connections);
+  if (shortage) {
+    const { needed, allowed } = shortage;
+    tell.warn({ needed, allowed }, 'too few files may be open for limits.connections');
+  }
   for (const { listener, port } of opened)
     tell.info({ protocol: listener.protocol, host: listener.host ?? '*', port }, 'the edge listens');
 

@@ -5,7 +5,7 @@ import type { Tell } from './log.js';
 /** What may stop working, and works again later. */
 export type What = Trouble | 'broker' | 'service';
 
-type State = { since: number; attempts: number; failure: string; saidAt: number | undefined };
+type State = { since: number; attempts: number; failure: Failure | ''; saidAt: number | undefined };
 
 // What fails again so soon after a line about it is counted, and said later.
 const quietMs = 60_000;
@@ -24,7 +24,8 @@ export function createTroubles(tell: Tell, now: () => number) {
   const say = (what: What, state: State, error: Error): void => {
     const { since, attempts, failure, saidAt } = state;
     const again = saidAt === undefined ? {} : { attempts, seconds: secondsOf(now() - since) };
-    tell.warn({ ...again, ...reasonOf(error) }, `${saidAt === undefined ? '' : 'still: '}${wordsOf(what, failure)}`);
+    const words = beginningOf(what, failure);
+    tell.warn({ ...again, ...reasonOf(error) }, saidAt === undefined ? words : `still: ${words}`);
     state.saidAt = now();
     lastLines.set(what, now());
   };
@@ -52,7 +53,7 @@ export function createTroubles(tell: Tell, now: () => number) {
       states.delete(what);
       if (state.saidAt === undefined) return;
       const { since, attempts } = state;
-      tell.info({ seconds: secondsOf(now() - since), attempts }, sound[what]);
+      tell.info({ seconds: secondsOf(now() - since), attempts }, endings[what]);
       lastLines.set(what, now());
     },
   };
@@ -66,18 +67,21 @@ const secondsOf = (ms: number): number => Math.round(ms / 1000);
 const reasonOf = (error: Error): object =>
   error instanceof TypeError || error instanceof RangeError ? { err: error } : { why: error.message };
 
-const following: Readonly<Record<Failure, string>> = {
+/** The lines when the control plane cannot be followed, by the kind of failure; `''` is every other one. */
+export const followingBeginnings: Readonly<Record<Failure | '', string>> = {
   away: 'the control plane is away: decisions continue by what is known',
   refused: 'the control plane refuses this edge: nobody is let in',
   'start-anew': 'everything is read again from the control plane',
   rejected: 'the control plane rejects what this edge asks',
+  '': 'the log cannot be followed',
 };
 
-function wordsOf(what: What, failure: string): string {
-  return what === 'following' ? (following[failure as Failure] ?? 'the log cannot be followed') : failing[what];
+function beginningOf(what: What, failure: Failure | ''): string {
+  return what === 'following' ? followingBeginnings[failure] : beginnings[what];
 }
 
-const failing: Readonly<Record<Exclude<What, 'following'>, string>> = {
+/** The line when any other trouble begins. */
+export const beginnings: Readonly<Record<Exclude<What, 'following'>, string>> = {
   receipts: 'the control plane refuses the receipts of this edge',
   reports: 'the control plane refuses the reports of sessions',
   questions: 'the control plane does not say who holds a certificate',
@@ -88,7 +92,8 @@ const failing: Readonly<Record<Exclude<What, 'following'>, string>> = {
   service: 'the service cannot be reached',
 };
 
-const sound: Readonly<Record<What, string>> = {
+/** The line when a trouble is over. docs/edge.md has a table of them. */
+export const endings: Readonly<Record<What, string>> = {
   following: 'the control plane is back',
   receipts: 'the control plane takes receipts again',
   reports: 'the control plane takes reports of sessions again',

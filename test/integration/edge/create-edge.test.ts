@@ -1,5 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createEdge, type Edge, type EdgeOptions } from '../../../src/edge/proxy/create-edge.js';
+import { createEdge, type Edge, type EdgeOptions, type EdgeSettings } from '../../../src/edge/proxy/create-edge.js';
 import { EdgeConfigError } from '../../../src/edge/settings/config.js';
 import { createEdgeStage, type EdgeStage } from '../../support/edge/stage.js';
 import { describeWith } from '../../support/programs.js';
@@ -61,5 +62,26 @@ describeWith(['openssl'], 'createEdge', () => {
     await expect(made).rejects.toThrow(
       /^listeners\[0\]: http cannot listen on 127\.0\.0\.1, port \d+, because another/,
     );
+  });
+
+  it('is not listed by the server where it cannot start', async () => {
+    const port = edges[0]!.ports[0]!.port;
+    writeFileSync(stage.at('nonsense.pem'), 'nonsense');
+    const pair = { certFile: stage.at('nonsense.pem'), keyFile: stage.at('nonsense.pem') };
+    const none = { passwordFile: stage.at('no-such-file'), username: 'x' };
+    const wrongs: Partial<EdgeSettings>[] = [
+      { listeners: [{ protocol: 'http', host: '127.0.0.1', port }] },
+      { monitor: { port } },
+      { listeners: [{ protocol: 'https', host: '127.0.0.1', port: 0, ...pair }] },
+      { upstream: { ...settings().upstream, mqtt: { url: 'mqtt://127.0.0.1:1', ...none } } },
+    ];
+    for (const [nth, wrong] of wrongs.entries()) {
+      const given = { ...settings(), name: `stillborn-${nth}`, stateDir: stage.at('stillborn'), ...wrong };
+      await expect(createEdge(given)).rejects.toThrow();
+    }
+    const { items } = (await stage.server.owner.get('/v1/proxies')).body as { items: { name: string }[] };
+    expect(items.map(({ name }) => name)).toEqual(['in-code']);
+    // The folder is left to the next one, too.
+    edges.push(await createEdge({ ...settings(), name: 'born', stateDir: stage.at('stillborn') }));
   });
 });

@@ -40,8 +40,10 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
   };
 
   /** Starts an edge; `output` is what it printed. */
-  const start = (file: string) => {
-    const child = spawn(process.execPath, [resolve('dist/main.js'), 'edge', '--config', file], {
+  const start = (file: string, before = '') => {
+    const script = `${before} exec "$0" "$@"`;
+    const edge = [process.execPath, resolve('dist/main.js'), 'edge', '--config', file];
+    const child = spawn('bash', ['-c', script, ...edge], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env['PATH'] },
     });
@@ -169,6 +171,25 @@ describeWith(['openssl', 'mosquitto'], 'thingward edge', () => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGTERM'] as const) child.kill(signal);
     expect((await ended)[0]).toBe(0);
     expect(output()).not.toContain(token);
+  });
+
+  it('says once how many files it needs, where it may open fewer', async () => {
+    const few = 'ulimit -n 1024;';
+    for (const [text, count] of [
+      [settings, 1],
+      [`${settings}limits: { connections: 400 }\n`, 0],
+    ] as const) {
+      const { child, output } = start(write(text), few);
+      await eventually(output, (said) => said.split('the edge listens').length === 4);
+      const lines = output()
+        .split('\n')
+        .filter((line) => line.includes('too few files may be open'));
+      expect(lines).toHaveLength(count);
+      if (count > 0) expect(JSON.parse(lines[0]!)).toMatchObject({ level: 40, needed: 40_200, allowed: 1024 });
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    }
   });
 
   it('leaves its stateDir to the next one at once, however it ends', async () => {

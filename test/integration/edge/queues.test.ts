@@ -9,24 +9,19 @@ import { describeWith } from '../../support/programs.js';
 
 describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () => {
   let stage: EdgeStage;
-  let port: number;
+  let edge: Awaited<ReturnType<EdgeStage['startEdge']>>;
   let broker: string;
   let spy: Listener & { connections: Buffer[][] };
   const clients: MqttClient[] = [];
-  let beat: NodeJS.Timeout;
 
   beforeAll(async () => {
     stage = await createEdgeStage();
-    // Chores of a server in a test run when they are told to.
-    beat = setInterval(() => void stage.server.services.chores.run('tell-edge-streams-the-head'), 1000);
     broker = await stage.startBroker();
     spy = await startSpy(Number(new URL(broker).port));
     const upstream = { mqtt: { url: `mqtt://127.0.0.1:${spy.port}` } };
-    const edge = await stage.startEdge([{ protocol: 'mqtts' }], { upstream });
-    port = edge.portOf(0);
+    edge = await stage.startEdge([{ protocol: 'mqtts' }, { protocol: 'ws' }], { upstream });
   });
   afterAll(async () => {
-    clearInterval(beat);
     clients.forEach((client) => client.end(true));
     await stage?.stop();
     await spy?.stop();
@@ -35,16 +30,18 @@ describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () =
   const lasting = { clean: false, properties: { sessionExpiryInterval: 3600 }, reconnectPeriod: 0 };
 
   /** A device whose session the broker keeps. `gone` resolves once the edge has said that both of its connections are closed. */
-  const join = async (protocolVersion: 4 | 5) => {
+  const join = async (protocolVersion: 4 | 5, shows: 'certificate' | 'token' = 'certificate') => {
     const device = await stage.addDevice();
-    const client = mqtt.connect(`mqtts://localhost:${port}`, {
-      ...lasting,
-      clientId: device.name,
-      protocolVersion,
-      ca: readFileSync(stage.at('tls.crt')),
-      cert: readFileSync(stage.at(`${device.name}.crt`)),
-      key: readFileSync(stage.at(`${device.name}.key`)),
-    });
+    const options = { ...lasting, clientId: device.name, protocolVersion };
+    const client =
+      shows === 'token'
+        ? mqtt.connect(`ws://127.0.0.1:${edge.portOf(1)}/mqtt`, { ...options, username: 'x', password: device.token })
+        : mqtt.connect(`mqtts://localhost:${edge.portOf(0)}`, {
+            ...options,
+            ca: readFileSync(stage.at('tls.crt')),
+            cert: readFileSync(stage.at(`${device.name}.crt`)),
+            key: readFileSync(stage.at(`${device.name}.key`)),
+          });
     clients.push(client);
     client.on('error', () => {});
     await new Promise((resolve) => client.once('connect', resolve));
@@ -86,9 +83,14 @@ describeWith(['mosquitto', 'openssl'], 'what Mosquitto keeps for a device', () =
     expect(await isKept(device.name, version)).toBe(false);
   });
 
-  it.each([4, 5] as const)('is gone with its thing, in MQTT version %i', async (version) => {
+  it.each([
+    [4, 'certificate'],
+    [5, 'certificate'],
+    [4, 'token'],
+    [5, 'token'],
+  ] as const)('is gone with its thing, in MQTT version %i, when the device showed a %s', async (version, shows) => {
     const before = spy.connections.length;
-    const { device, gone } = await join(version);
+    const { device, gone } = await join(version, shows);
     await stage.server.owner.post(`/v1/things/${device.name}/revoke`, { reason: 'unspecified' });
     await gone();
     await purged(version, before);

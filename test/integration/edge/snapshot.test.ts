@@ -218,6 +218,35 @@ describe.each(databaseKinds)('what an edge is told on %s', (kind) => {
     expect(revoked.body.principals[0]).toMatchObject({ reason: 'keyCompromise', status: 'revoked', otherLive: false });
   });
 
+  it('has null for a holder that the database has in another form, and the others', async () => {
+    const as = server.as(edgeKey);
+    const [bad, good] = [devices[1]!, devices[2]!];
+    const fingerprints = [bad, good].map(fingerprintOf);
+    const ask = async () => {
+      const { status, body } = await as.post('/v1/edge/principals', { fingerprints });
+      return [status, (body.principals as ({ thingName: string } | null)[]).map((each) => each?.thingName ?? null)];
+    };
+    const names = (await ask())[1] as string[];
+    const { client } = server.database;
+    const { attributes } = await client.thing.findFirstOrThrow({ where: { name: names[0]! } });
+    const change = (value: object) =>
+      client.$executeRawUnsafe(
+        `UPDATE things SET attributes = '${JSON.stringify(value)}'::jsonb WHERE name = '${names[0]}'`,
+      );
+    await change({ depth: 3 });
+    expect(await ask()).toEqual([200, [null, names[1]]]);
+    await change(attributes as object);
+    const expiry = (value: string) =>
+      client.$executeRawUnsafe(
+        `UPDATE certificates SET not_after = '${value}' WHERE fingerprint = '${fingerprints[0]}'`,
+      );
+    const { notAfter } = await client.certificate.findUniqueOrThrow({ where: { fingerprint: fingerprints[0]! } });
+    await expiry('infinity');
+    expect(await ask()).toEqual([200, [null, names[1]]]);
+    await expiry(notAfter.toISOString());
+    expect(await ask()).toEqual([200, names]);
+  });
+
   it('waits for atLeast, and refuses that of another history', async () => {
     const as = server.as(edgeKey);
     const ask = (atLeast: string) =>

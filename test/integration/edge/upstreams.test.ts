@@ -86,8 +86,8 @@ describeWith(['mosquitto', 'nginx', 'openssl'], 'an edge whose upstream speaks',
     const heard: string[] = [];
     client.on('message', (topic, payload) => heard.push(`${topic} ${payload.toString()}`));
     await client.subscribeAsync(`${name}/#`, { qos: 2 });
-    // In frames and records of every size, and at once.
-    const sizes = [0, 1, 126, 65_535, 65_536, 200_000];
+    // In frames and records of every size, and at once. Mosquitto's WebSockets read 4 KiB every 100 ms, also without an edge.
+    const sizes = [0, 1, 126, 65_535, 65_536, ...(scheme.startsWith('ws') ? [] : [200_000])];
     await Promise.all(sizes.map((size) => client.publishAsync(`${name}/${size}`, 'x'.repeat(size), { qos: 2 })));
     await eventually(
       () => heard,

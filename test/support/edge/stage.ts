@@ -13,6 +13,8 @@ import { freePort } from '../ports.js';
 import { startServer } from '../server.js';
 import { makeListenerCertificate } from './listener-certificate.js';
 
+const headMs = 1000;
+
 export type EdgeStage = Awaited<ReturnType<typeof createEdgeStage>>;
 
 /** What devices of the stage may do: their own topics, and requests below their name. */
@@ -35,6 +37,10 @@ export async function createEdgeStage() {
   const folder = mkdtempSync(join(tmpdir(), 'thingward-edge-'));
   const at = (name: string): string => join(folder, name);
   const server = await startServer('embedded');
+  // Chores of a server in a test run when they are told to, and an edge that hears no head for 12 seconds is in the dark.
+  const beat = setInterval(() => {
+    server.services.chores.run('tell-edge-streams-the-head').catch(() => {});
+  }, headMs);
   const children: ChildProcess[] = [];
   const edges: Edge[] = [];
   const lines: string[] = [];
@@ -134,6 +140,7 @@ export async function createEdgeStage() {
     brokerLog: () => brokerLog,
     children,
     async stop(): Promise<void> {
+      clearInterval(beat);
       for (const edge of edges) await edge.close();
       for (const child of children) child.kill('SIGKILL');
       service.server.closeAllConnections();

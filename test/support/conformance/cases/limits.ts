@@ -3,6 +3,7 @@ import {
   both,
   caseOf,
   cut,
+  ended,
   join,
   joinWith,
   own,
@@ -42,6 +43,7 @@ export const limitCases: readonly Case[] = [
     subscribed('b', version, [[topic, 0]]),
     joinWith('a', version, {}, publishOf(version, topic), packet(0xe0)),
     see('b', 'PUBLISH'),
+    ended('a'),
   ]),
   ...both('MQTT-4.3.1.1', 'MQTT-4.3.1-1', 'a PUBLISH right before the connection fails', (version) => [
     join('b', version),
