@@ -66,7 +66,7 @@ module.exports = {
       from: {
         path: '^src/',
         pathNot:
-          'routes\\.ts$|/feature\\.ts$|^src/authorize/dialects/|^src/http/|^src/monitoring/requests\\.ts$|^src/(app|door|services|layers/callers)\\.ts$',
+          'routes\\.ts$|/feature\\.ts$|^src/authorize/dialects/|^src/http/|^src/api/(docs|index-page)\\.ts$|^src/monitoring/requests\\.ts$|^src/(app|door|services|layers/callers)\\.ts$',
       },
       to: { path: '^src/http/' },
     },

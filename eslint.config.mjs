@@ -9,7 +9,19 @@ const restricted = [
 ];
 
 export default tseslint.config(
-  { ignores: ['dist', 'data', 'edge', '.ci-tools', 'src/db/generated', 'src/client/generated', 'test/fixtures', '**/*.mjs', '**/*.cjs'] },
+  {
+    ignores: [
+      'dist',
+      'data',
+      'edge',
+      '.ci-tools',
+      'src/db/generated',
+      'src/client/generated',
+      'test/fixtures',
+      '**/*.mjs',
+      '**/*.cjs',
+    ],
+  },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {

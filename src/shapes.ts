@@ -233,7 +233,7 @@ export const context = named(
     retain: z
       .union([z.boolean(), z.enum(['true', 'false'])])
       .optional()
-      .describe('Of a publication: it is to be retained'),
+      .describe('Of a publication: it is retained'),
     qos: z
       .union([z.number(), z.enum(['0', '1', '2'])])
       .optional()

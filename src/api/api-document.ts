@@ -183,7 +183,7 @@ function readable(schema: JsonObject, side: Side): JsonObject {
   };
 }
 
-/** The one member of an object, if it is there and nothing speaks against it. */
+/** The one member of an object, if it has a value and nothing speaks against it. */
 function saidUnless(isOut: boolean, member: { [name: string]: Json | undefined }): JsonObject {
   return isOut || Object.values(member)[0] === undefined ? {} : (member as JsonObject);
 }

@@ -5,15 +5,37 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { numberForm, pageOf, placeIn, timeForm, totalOf } from '../api/paging.js';
 import * as schema from './schema.js';
-import type { AuditFilter, AuditStore } from './store.js';
+import type { AuditFilter } from './filter.js';
 
-type Row = Awaited<ReturnType<AuditStore['list']>>[number];
+type Row = {
+  id: bigint;
+  at: Date;
+  actor: string;
+  action: string;
+  target: string;
+  requestId: string | null;
+  sourceIp: string | null;
+  detail: unknown;
+};
+
+/** What is read of the audit of an account. */
+type Entries = {
+  list(
+    account: string,
+    filter: AuditFilter,
+    before: { at: Date; id: bigint } | undefined,
+    most: number,
+  ): Promise<Row[]>;
+  following(account: string, filter: AuditFilter, after: bigint, to: bigint, most: number): Promise<Row[]>;
+  count(account: string, filter: AuditFilter, most: number): Promise<number>;
+  settledId(): Promise<bigint | undefined>;
+};
 
 const tags = ['audit'];
 const media = { type: 'application/x-ndjson', about: 'Entries, oldest first: one JSON object on each line' };
 
 /** The routes of `/v1/audit`. */
-export function auditRoutes(store: AuditStore) {
+export function auditRoutes(entries: Entries) {
   return async (app: App) => {
     app.get(
       '/v1/audit',
@@ -31,17 +53,17 @@ export function auditRoutes(store: AuditStore) {
         const { query } = request;
         const { account } = grantee(request);
         const filter = filterOf(query);
-        const total = await totalOf(query, (most) => store.count(account, filter, most));
+        const total = await totalOf(query, (most) => entries.count(account, filter, most));
         if (query.after !== undefined) {
           const after = BigInt(query.after);
-          const to = (await store.settledId()) ?? after;
-          const rows = await store.following(account, filter, after, to, query.limit);
+          const to = (await entries.settledId()) ?? after;
+          const rows = await entries.following(account, filter, after, to, query.limit);
           return { items: rows.map(present), ...total };
         }
         const place = placeIn(`audit ${account}`, query);
         const [at, id] = place.after(timeForm, numberForm) ?? [];
         const before = at && id ? { at: new Date(at), id: BigInt(id) } : undefined;
-        const rows = await store.list(account, filter, before, place.limit + 1);
+        const rows = await entries.list(account, filter, before, place.limit + 1);
         return { ...pageOf(rows, place, (row) => [row.at.toISOString(), String(row.id)], present), ...total };
       },
     );
@@ -61,7 +83,7 @@ export function auditRoutes(store: AuditStore) {
       },
       async (request, reply) => {
         const { query } = request;
-        const lines = linesOf(store, grantee(request).account, filterOf(query), BigInt(query.after ?? 0));
+        const lines = linesOf(entries, grantee(request).account, filterOf(query), BigInt(query.after ?? 0));
         return reply
           .type(media.type)
           .header('cache-control', 'no-store')
@@ -73,16 +95,11 @@ export function auditRoutes(store: AuditStore) {
 
 const [mostLines, linesAtOnce] = [100_000, 1000];
 
-async function* linesOf(
-  store: AuditStore,
-  account: string,
-  filter: AuditFilter,
-  after: bigint,
-): AsyncGenerator<string> {
-  const to = (await store.settledId()) ?? after;
+async function* linesOf(entries: Entries, account: string, filter: AuditFilter, after: bigint): AsyncGenerator<string> {
+  const to = (await entries.settledId()) ?? after;
   let last = after;
   for (let sent = 0; sent < mostLines;) {
-    const rows = await store.following(account, filter, last, to, linesAtOnce);
+    const rows = await entries.following(account, filter, last, to, linesAtOnce);
     if (rows.length === 0) return;
     yield rows.map((row) => `${JSON.stringify(present(row))}\n`).join('');
     last = rows.at(-1)!.id;

@@ -1,6 +1,7 @@
 import type { Database, Json, Transaction } from '../db/client.js';
 import type { Origin } from '../origin.js';
-import { settledId } from './settled.js';
+import type { AuditFilter } from './filter.js';
+import { settledId } from './settled-sql.js';
 
 type NewAuditEntry = {
   at: Date;
@@ -28,15 +29,6 @@ export const appendAudit: AppendAudit = async (tx, ...entries) => {
       detail: detail ?? {},
     })),
   });
-};
-
-/** Which entries are read: those that match all of its fields. */
-export type AuditFilter = {
-  actor?: string | undefined;
-  action?: string | undefined;
-  target?: string | undefined;
-  from?: Date | undefined;
-  to?: Date | undefined;
 };
 
 export type AuditStore = ReturnType<typeof createAuditStore>;

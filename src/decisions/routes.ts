@@ -5,7 +5,7 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { numberForm, page, pageOf, pageQuery, placeIn, spanOf } from '../api/paging.js';
 import { instant, thingName, timestamp } from '../shapes.js';
-import type { DecisionFilter } from './store.js';
+import type { DecisionFilter } from './filter.js';
 
 const decision = named(
   'SampledDecision',

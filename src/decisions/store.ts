@@ -1,5 +1,6 @@
 import { sql, type Database } from '../db/client.js';
 import type { RecordedDecision } from './recorder.js';
+import type { DecisionFilter } from './filter.js';
 
 const keptPerAccount = 10_000;
 
@@ -68,16 +69,6 @@ export function createRecordStore(db: Database) {
     },
   };
 }
-
-/** Which decisions are read: those that match all of its fields. */
-export type DecisionFilter = {
-  thing?: string | undefined;
-  decision?: string | undefined;
-  reason?: string | undefined;
-  action?: string | undefined;
-  from?: Date | undefined;
-  to?: Date | undefined;
-};
 
 function matching(account: string, { thing, decision, reason, action, from, to }: DecisionFilter) {
   return {

@@ -43,7 +43,7 @@ export function ocspRoutes({ answer, recall }: OcspResponder) {
         },
       },
       async (request, reply) => {
-        const path = (request.params)['*'];
+        const path = request.params['*'];
         const name = `GET ${path}`;
         return send(reply, recall(name) ?? (await answer(requestIn(path), name)), true);
       },

@@ -28,7 +28,7 @@ const timeWindow = named(
 
 const condition = named(
   'PolicyCondition',
-  'What must hold beside action and resource: all of it',
+  'What must hold beside action and resource',
   z.strictObject({
     timeWindows: z.array(timeWindow).min(1).max(64).optional().describe('Within one of these'),
     sourceCidrs: z.array(z.string().max(64)).min(1).max(256).optional().describe('From one of these address ranges'),
@@ -49,7 +49,7 @@ const condition = named(
       .refine((attributes) => Object.keys(attributes).length > 0, 'must name an attribute')
       .optional()
       .describe('Each attribute has one of its values'),
-    retain: z.boolean().optional().describe('The publication is to be retained, or is not'),
+    retain: z.boolean().optional().describe('Whether the publication is retained'),
     qos: z.array(z.int().min(0).max(2)).min(1).max(3).optional().describe('One of these qualities of service'),
   }),
 );

@@ -50,7 +50,7 @@ export const passwordLogin = named(
 export const next = named(
   'SecondHalf',
   'What may be shown next',
-  z.object({ next: z.array(z.enum(['totp', 'recovery'])).describe('One of these is to be shown') }),
+  z.object({ next: z.array(z.enum(['totp', 'recovery'])).describe('Show one of these') }),
 );
 export const totpLogin = named('TotpSignIn', 'A code of the app', z.strictObject({ code: totpCode })).meta({
   examples: [{ code: '123456' }],

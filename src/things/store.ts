@@ -2,7 +2,7 @@ import { addSeconds } from '../clock.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { graceOfThing } from '../renewal-grace-sql.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
-import { createThingSearch, type ThingFilter, type ThingSpan } from './search.js';
+import { createThingSearch, type ThingFilter, type ThingSpan } from './search-sql.js';
 
 /** A thing, with what lists show beside it. */
 export type ListedThing = RegisteredThing & {

@@ -21,7 +21,7 @@ const subject = named(
 );
 const action = named(
   'AuthzenAction',
-  'What is to be done',
+  'What the device wants to do',
   z.looseObject({
     name: z.string().max(256).describe('The action, such as `publish`'),
     properties: anything.optional().describe('`retain` and `qos` of a publication are read, as in `context`'),

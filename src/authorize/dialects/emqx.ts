@@ -138,7 +138,7 @@ const message = named(
     access: scalar.describe('RMQTT: 1 to subscribe, 2 to publish'),
     topic: text.describe('The topic, or the filter'),
     qos: scalar.describe('The quality of service'),
-    retain: scalar.describe('Whether it is to be retained'),
+    retain: scalar.describe('Whether it is retained'),
     peerhost,
     listener,
     protocol,

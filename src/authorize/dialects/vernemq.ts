@@ -136,7 +136,7 @@ const asked = named(
     listener_type: text.describe('Of registrations: mqtt, mqtts, mqttws or mqttwss'),
     topic: text.describe('Of publications: the topic'),
     qos: scalar.describe('Of publications: the quality of service'),
-    retain: scalar.describe('Of publications: whether it is to be retained'),
+    retain: scalar.describe('Of publications: whether it is retained'),
     topics: z
       .array(
         named(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { appendAudit, createAuditStore } from '../../../src/audit/store.js';
-import { createThingSearch } from '../../../src/things/search.js';
+import { createThingSearch } from '../../../src/things/search-sql.js';
 import { problemOf } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
