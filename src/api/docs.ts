@@ -6,9 +6,9 @@ import type { OpenAPIV3_1 } from 'openapi-types';
 import { DomainError } from '../errors.js';
 import { problems } from '../problem-kinds.js';
 import { publish } from './api-document.js';
-import { keepsAnswers } from '../http/idempotency.js';
+import { keepsAnswers } from './idempotency.js';
 import { logo, mountIndex } from './index-page.js';
-import { isConditional } from '../http/preconditions.js';
+import { isConditional } from './preconditions.js';
 import { sendFailure } from '../http/problems.js';
 import type { App } from '../http/route.js';
 
