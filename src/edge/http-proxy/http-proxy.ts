@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { Duplex } from 'node:stream';
 import type { Refusal, Verdict } from '../../authorize/judge.js';
 import type { Gate, Shown } from '../gate.js';
-import { clientAddress, type Addresses } from '../proxy/client-address.js';
+import { clientAddress, type Addresses } from '../arrivals/client-address.js';
 import { framingFault, hasBody, toClient, toUpstream } from './headers.js';
 import { abandoned, createHttpSessions, type Admitted } from './http-sessions.js';
 import type { Arrival } from '../proxy/listeners.js';

@@ -1,6 +1,6 @@
 import type { Gate } from '../gate.js';
 import type { Hooks } from '../mqtt/hooks.js';
-import { createAdmission } from './admission.js';
+import { createAdmission } from '../arrivals/admission.js';
 import { monitorOf, type EdgeConfig } from '../settings/config.js';
 import type { Protocol } from '../settings/config-shapes.js';
 import { openListener, type OpenListener } from './listeners.js';

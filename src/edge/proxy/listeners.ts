@@ -1,12 +1,12 @@
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { Gate, Guest } from '../gate.js';
-import type { Admission, Place } from './admission.js';
-import { createAddresses, formatAddress } from './client-address.js';
+import type { Admission, Place } from '../arrivals/admission.js';
+import { createAddresses, formatAddress } from '../arrivals/client-address.js';
 import { isSecure } from '../settings/config.js';
 import type { Listener, Protocol } from '../settings/config-shapes.js';
 import { listenAt } from '../settings/listening.js';
-import { takeProxyHeader } from './proxy-protocol.js';
+import { takeProxyHeader } from '../arrivals/proxy-protocol.js';
 import { identifyTls, readKeyPair, tlsOptions } from './tls-identity.js';
 import type { Witness } from './witness.js';
 

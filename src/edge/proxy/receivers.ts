@@ -1,6 +1,6 @@
 import type { Gate } from '../gate.js';
 import { createHttpProxy } from '../http-proxy/http-proxy.js';
-import { createAddresses } from './client-address.js';
+import { createAddresses } from '../arrivals/client-address.js';
 import { isWeb, type EdgeConfig } from '../settings/config.js';
 import type { Listener } from '../settings/config-shapes.js';
 import type { Arrival } from './listeners.js';
@@ -8,7 +8,7 @@ import type { createMqttFront } from './mqtt-front.js';
 import type { Segments } from './segments.js';
 import type { Sessions, Timers } from './sessions.js';
 import type { HttpUpstream } from './upstream.js';
-import { createWebSockets } from './web-sockets.js';
+import { createWebSockets } from '../arrivals/web-sockets.js';
 import type { Witness } from './witness.js';
 
 type Deps = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createAdmission, type Crowded } from '../../../src/edge/proxy/admission.js';
+import { createAdmission, type Crowded } from '../../../src/edge/arrivals/admission.js';
 
 const limits = { connections: 6, unauthenticated: 3, perAddress: 2, connectTimeout: 10_000 };
 

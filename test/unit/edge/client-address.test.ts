@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clientAddress, createAddresses, formatAddress, networkOf } from '../../../src/edge/proxy/client-address.js';
+import { clientAddress, createAddresses, formatAddress, networkOf } from '../../../src/edge/arrivals/client-address.js';
 
 const trusted = createAddresses(['127.0.0.1', '10.0.0.0/8', '2001:db8::/32']);
 

@@ -7,7 +7,7 @@ import {
   readProxyHeader,
   takeProxyHeader,
   type ProxyHeader,
-} from '../../../src/edge/proxy/proxy-protocol.js';
+} from '../../../src/edge/arrivals/proxy-protocol.js';
 
 const v1 = (line: string): Buffer => Buffer.from(`${line}\r\n`, 'latin1');
 

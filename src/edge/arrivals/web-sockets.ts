@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer, type WebSocket } from 'ws';
 import { clientAddress, type Addresses } from './client-address.js';
 import type { Listener } from '../settings/config-shapes.js';
-import type { Arrival } from './listeners.js';
+import type { Arrival } from '../proxy/listeners.js';
 import { sendProblem, sendRawProblem, type Problem } from '../http-proxy/problems.js';
 
 /** MQTT over a WebSocket that was opened. */
