@@ -27,7 +27,7 @@ export function publish<Document extends ApiDocument>(document: Document): Docum
   }));
   const paths = mapOperations(answered, (operation) => complete(names.hoist(operation, 'input') as JsonObject));
   const schemas = { ...document.components?.schemas, ...names.schemas() };
-  const components = { ...document.components, schemas, responses: { Problem: refusal } };
+  const components = { ...document.components, schemas, responses: { Problem: refusal, OAuthError: oauthRefusal } };
   return { ...document, components, paths };
 }
 
@@ -35,9 +35,13 @@ const refusal = {
   description: 'A problem document (RFC 9457)',
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 };
-const problems = {
-  '4XX': { $ref: '#/components/responses/Problem' },
-  default: { $ref: '#/components/responses/Problem' },
+const oauthRefusal = {
+  description: 'A failure in the words of OAuth (RFC 6749)',
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } },
+};
+const refusals = (as: Json | undefined) => {
+  const $ref = `#/components/responses/${as === 'oauth' ? 'OAuthError' : 'Problem'}`;
+  return { '4XX': { $ref }, default: { $ref } };
 };
 const meanings: Record<string, string> = {
   '200': 'Done',
@@ -74,6 +78,7 @@ function complete({
   'x-takes': takes,
   'x-keeps-answers': keeps,
   'x-conditional': conditional,
+  'x-refuses-as': refusesAs,
   requestBody,
   responses,
   parameters = [],
@@ -86,7 +91,7 @@ function complete({
     ...operation,
     ...(heads.length > 0 ? { parameters: heads } : {}),
     ...(body ? { requestBody: body } : {}),
-    responses: { ...answers, ...problems },
+    responses: { ...answers, ...refusals(refusesAs) },
   };
 }
 

@@ -35,7 +35,7 @@ export async function installDocs(app: FastifyInstance, version: string): Promis
       security: [],
       tags: Object.entries(tags).map(([name, about]) => ({ name, description: about })),
       components: {
-        schemas: { Problem: problem },
+        schemas: { Problem: problem, OAuthError: oauthError },
         securitySchemes: {
           apiKey: { ...bearer, description: 'An API key, twk_...' },
           enrollmentToken: { ...bearer, description: 'An enrollment token, twe_...' },
@@ -107,13 +107,26 @@ const problem = {
     },
   },
 };
+
+const oauthError = {
+  type: 'object',
+  description: 'A failure in the words of OAuth (RFC 6749)',
+  required: ['error', 'error_description', 'type'],
+  properties: {
+    error: { type: 'string', description: 'A code of RFC 6749 or RFC 6750', examples: ['invalid_grant'] },
+    error_description: { type: 'string', description: 'What happened and what to do next' },
+    type: problem.properties.type,
+    requestId: problem.properties.requestId,
+  },
+};
+
 type Transformed = ReturnType<typeof jsonSchemaTransform>;
 
 /** The rest of a path is a parameter, which OpenAPI wants named. What a route sends is for {@link publish} to tell. */
 function complete({ schema, url: pattern }: Transformed, { method, config = {} }: RouteOptions): Transformed {
   const url = pattern.replace(/\*$/, ':rest');
   if (schema['hide']) return { schema, url };
-  const { sends, takes } = config;
+  const { sends, takes, refusesAs } = config;
   const { params, ...rest } = schema as { params?: JsonSchema };
   return {
     schema: {
@@ -121,6 +134,7 @@ function complete({ schema, url: pattern }: Transformed, { method, config = {} }
       ...(params ? { params: url === pattern ? params : renameRest(params) } : {}),
       ...(sends ? { 'x-sends': sends } : {}),
       ...(takes ? { 'x-takes': takes } : {}),
+      ...(refusesAs ? { 'x-refuses-as': refusesAs } : {}),
       ...(keepsAnswers({ method, config }) ? { 'x-keeps-answers': true } : {}),
       ...(isConditional({ method, config }) ? { 'x-conditional': true } : {}),
     },

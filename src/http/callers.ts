@@ -20,6 +20,8 @@ declare module 'fastify' {
     sends?: Media;
     /** In the documentation: what a route reads that reads no JSON. */
     takes?: Media;
+    /** In the documentation: failures are said in the words of OAuth (RFC 6749 §5.2). */
+    refusesAs?: 'oauth';
     /** Further permissions that the route needs. */
     needs?: Permission[];
     /** The credential may come as `client_secret` in the body too, as OAuth clients send it (RFC 6749 §2.3.1). */

@@ -47,7 +47,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
     app.post(
       '/v1/token',
       {
-        config: { access: 'public' },
+        config: { access: 'public', refusesAs: 'oauth' },
         schema: {
           operationId: 'requestToken',
           summary: 'Get an access token: refresh_token, or client_credentials with private_key_jwt',
@@ -71,7 +71,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
     app.post(
       '/v1/token/revoke',
       {
-        config: { access: 'public' },
+        config: { access: 'public', refusesAs: 'oauth' },
         schema: {
           operationId: 'revokeToken',
           summary: 'End a line of refresh tokens (RFC 7009)',
@@ -97,7 +97,7 @@ function oauthRoutes({ service, failures, isLive, introspectedUntil }: Deps) {
     app.post(
       '/v1/introspect',
       {
-        config: { access: 'authorize:query', secretInBody: true, cost: 'free' },
+        config: { access: 'authorize:query', secretInBody: true, cost: 'free', refusesAs: 'oauth' },
         schema: {
           operationId: 'introspectToken',
           summary: 'Is this access token valid now? (RFC 7662)',

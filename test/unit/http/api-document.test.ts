@@ -50,6 +50,8 @@ const named = (): [string, Schema][] => Object.entries(api.components.schemas);
 const everySchema = (): [string, Schema][] => named().flatMap(([name, schema]) => [...schemasIn(schema, name)]);
 const isObjectOrChoice = ({ properties, anyOf = [] }: Schema): boolean =>
   properties !== undefined || (anyOf as Schema[]).some((each) => each['$ref'] && !(anyOf as Schema[]).some(isNull));
+const oauth = /^post \/v1\/(token|token\/revoke|introspect)$/;
+const refusalOf = (place: string): string => (oauth.test(place) ? 'OAuthError' : 'Problem');
 const isNull = ({ type }: Schema): boolean => type === 'null';
 
 describe('openapi.yaml', () => {
@@ -78,7 +80,7 @@ describe('openapi.yaml', () => {
         for (const [, { schema }] of ofJson) expect(schema, `${place} ${status}`).toHaveProperty('$ref');
       }
       for (const status of ['4XX', 'default'])
-        expect(responses[status], place).toEqual({ $ref: '#/components/responses/Problem' });
+        expect(responses[status], place).toEqual({ $ref: `#/components/responses/${refusalOf(place)}` });
     }
     const { content } = api.components.responses['Problem']!;
     expect(content!['application/problem+json']!.schema).toEqual({ $ref: '#/components/schemas/Problem' });
