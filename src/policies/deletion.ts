@@ -61,7 +61,9 @@ export function createPolicyDeletion({ store, clock, audit, log, forget }: Deps)
 
 /** Names only what whoever asks may read. */
 function inUse(name: string, users: string[], holds: Grantee['permissions']): DomainError {
-  const shown = users.filter((user) => holds.has(user.startsWith('thing:') ? 'things:read' : 'enrollments:read'));
+  const shown = users
+    .filter((user) => holds.has(user.startsWith('thing:') ? 'things:read' : 'enrollments:read'))
+    .slice(0, shownUsers);
   const who = shown.length > 0 ? shown.join(', ') : 'things or enrollments that this key may not read';
   return new DomainError('policy-in-use', `the policy ${name} is used by ${who}: detach it first`, { users: shown });
 }
