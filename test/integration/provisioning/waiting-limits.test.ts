@@ -13,7 +13,7 @@ import { freePort } from '../../support/ports.js';
 import { seeded } from '../../support/seeded.js';
 import { startServer, type TestServer } from '../../support/server.js';
 import { userFolder } from '../../support/shell.js';
-import { createWaitingRoom } from '../../support/waiting.js';
+import { createWaitingRoom } from '../../support/provisioning/waiting.js';
 
 // `npm run approvals` approves more at the same time, and kills more often.
 const crowd = Number(process.env['APPROVALS'] ?? 40);

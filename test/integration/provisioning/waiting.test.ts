@@ -5,7 +5,7 @@ import { problemOf, type Client } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision, useKey, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
-import { createWaitingRoom } from '../../support/waiting.js';
+import { createWaitingRoom } from '../../support/provisioning/waiting.js';
 
 const day = 86_400;
 

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { enroll, provision } from './fleet.js';
-import type { TestServer } from './server.js';
+import { enroll, provision } from '../fleet.js';
+import type { TestServer } from '../server.js';
 
 /** Devices that wait for an operator on a server, and what the operator does about them. */
 export function createWaitingRoom(server: () => TestServer) {
