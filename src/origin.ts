@@ -17,7 +17,10 @@ export type Witness = (tx: Transaction) => Promise<void>;
 export const systemOrigin: Origin = { actor: 'system' };
 
 /** What is kept of an origin for work that goes on after the request. */
-export const storedOrigin = ({ actor, requestId, sourceIp }: Origin) => ({
+export type StoredOrigin = Pick<Origin, 'actor' | 'requestId' | 'sourceIp'>;
+
+/** The part of an origin that is kept. */
+export const storedOrigin = ({ actor, requestId, sourceIp }: Origin): StoredOrigin => ({
   actor,
   ...(requestId === undefined ? {} : { requestId }),
   ...(sourceIp === undefined ? {} : { sourceIp }),
