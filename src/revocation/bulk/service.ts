@@ -114,7 +114,7 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
         account,
         filter,
         reason,
-        // The request does not wait for all of it.
+        // The request ends before the work does.
         origin: storedOrigin(origin),
         expected: expectedCount!,
         revoked: 0,
