@@ -10,11 +10,11 @@ export function isAhead(
   affected: Session[],
   staying: number[],
 ): boolean {
-  const { ports, brokerPort } = fleet.posts[post]!;
-  const ends = new Set(affected.filter((each) => each.post === post).map(({ live }) => live.localPort));
-  const toDevices = held.filter(
-    ({ local, remote }) => (local === ports.mqtts || local === ports.mqtt) && ends.has(remote),
+  const { brokerPort } = fleet.posts[post]!;
+  const ends = new Set(
+    affected.filter((each) => each.post === post).map(({ live }) => `${live.port} ${live.localPort}`),
   );
+  const toDevices = held.filter(({ local, remote }) => ends.has(`${local} ${remote}`));
   const toBroker = held.filter(({ remote }) => remote === brokerPort);
   return toDevices.length > 0 || toBroker.length > staying[post]!;
 }

@@ -20,7 +20,8 @@ export type Arrival = {
 /** A device with a session, on a raw socket. */
 export type LiveDevice = {
   clientId: string;
-  /** The port of its own end. */
+  /** The port that it came to, and that of its own end: the latter may be in use towards other ports too. */
+  port: number;
   localPort: number;
   /** When its socket ended, as `performance.now()` has it; undefined while it is live. */
   endedAt(): number | undefined;
@@ -84,6 +85,7 @@ export async function connectDevice(arrival: Arrival): Promise<LiveDevice> {
   hear = () => {};
   return {
     clientId,
+    port,
     localPort: socket.localPort!,
     endedAt: () => endedAt,
     reasonCode: () => reasonCode,
