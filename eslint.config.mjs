@@ -80,9 +80,14 @@ export default tseslint.config(
     },
   },
   {
-    // Where React holds what a handler returns to be nothing, a promise is awaited by what it is written for.
+    // A redirect of the router is thrown, and React hands on promises that it does not read.
     files: ['console/**'],
-    rules: { '@typescript-eslint/only-throw-error': ['error', { allow: [{ from: 'package', package: '@tanstack/router-core', name: 'Redirect' }] }] },
+    rules: {
+      '@typescript-eslint/only-throw-error': [
+        'error',
+        { allow: [{ from: 'package', package: '@tanstack/router-core', name: 'Redirect' }] },
+      ],
+    },
   },
   {
     files: ['test/**', 'bench/**'],

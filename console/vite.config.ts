@@ -1,10 +1,8 @@
-import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
 /** The scripts and styles come from files alone: the policy of the pages allows nothing inline. */
 export default defineConfig({
   base: '/console/',
-  plugins: [react()],
   build: {
     outDir: '../dist/console.new',
     emptyOutDir: true,

@@ -68,7 +68,12 @@ if (textOf(stamp) !== built || !existsSync('dist/main.js'))
     renameSync('dist.new', 'dist');
   });
 
-const pages = [...filesUnder('console/src'), 'console/index.html', 'console/vite.config.ts', ...filesUnder('src/client')];
+const pages = [
+  ...filesUnder('console/src'),
+  'console/index.html',
+  'console/vite.config.ts',
+  ...filesUnder('src/client'),
+];
 const shown = digestOf([...pages.filter((file) => !file.includes('/generated/')), 'package-lock.json']);
 if (textOf('dist/console/.built-from') !== shown)
   await step('building the console', async () => {

@@ -28,8 +28,7 @@ export function RevokeDialog({ thing: { name, sessions }, onClose, onRevoked }: 
   const [reason, setReason] = useState<Reason>('cessationOfOperation');
   const [typed, setTyped] = useState('');
   const revoking = useMutation({
-    mutationFn: () =>
-      withStepUp(() => api.post('/v1/things/{name}/revoke', { path: { name }, body: { reason } })),
+    mutationFn: () => withStepUp(() => api.post('/v1/things/{name}/revoke', { path: { name }, body: { reason } })),
     onSuccess: onRevoked,
   });
   return (
@@ -57,7 +56,12 @@ export function RevokeDialog({ thing: { name, sessions }, onClose, onRevoked }: 
         </Field>
         <BlastRadius name={name} reason={reason} sessions={sessions.length} />
         <Field label={`Type ${name} to confirm`}>
-          <input value={typed} onChange={({ target }) => setTyped(target.value)} autoComplete="off" spellCheck={false} />
+          <input
+            value={typed}
+            onChange={({ target }) => setTyped(target.value)}
+            autoComplete="off"
+            spellCheck={false}
+          />
         </Field>
         <ProblemNote error={revoking.error} />
         <div className="acts">
@@ -77,8 +81,7 @@ function BlastRadius({ name, reason, sessions }: { name: string; reason: Reason;
   const edges = useQuery(edgesQuery);
   const preview = useQuery({
     queryKey: ['blast-radius', name, reason],
-    queryFn: () =>
-      api.post('/v1/revocations/bulk', { body: { filter: { thingNames: [name] }, reason, dryRun: true } }),
+    queryFn: () => api.post('/v1/revocations/bulk', { body: { filter: { thingNames: [name] }, reason, dryRun: true } }),
   });
   const count = preview.data && 'count' in preview.data ? preview.data.count : undefined;
   const following = edges.data?.items.filter(({ stale }) => !stale).length;

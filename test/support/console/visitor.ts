@@ -24,7 +24,11 @@ export type Visitor = {
 type Look = { width?: number; dark?: boolean };
 
 /** Opens an empty page with an authenticator that holds passkeys and unlocks by itself. */
-export async function visit(browser: Browser, site: string, { width = 1440, dark = false }: Look = {}): Promise<Visitor> {
+export async function visit(
+  browser: Browser,
+  site: string,
+  { width = 1440, dark = false }: Look = {},
+): Promise<Visitor> {
   const context = await browser.newContext({
     viewport: { width, height: 900 },
     colorScheme: dark ? 'dark' : 'light',
