@@ -46,7 +46,7 @@ describeWith(['chromium'], 'the console in Chromium', () => {
     expect([status, headers.get('content-encoding')]).toEqual([200, 'br']);
     expect(headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
     expect(Number(headers.get('content-length'))).toBeLessThan(200_000);
-    for (const path of ['/console/assets/none.js', '/console/assets/%2e%2e/.built-from'])
+    for (const path of ['/console/assets/none.js', '/console/assets/..%2f.built-from'])
       expect((await fetch(`${site}${path}`)).status, path).toBe(404);
   });
 
