@@ -66,7 +66,7 @@ type Finding = { id: string; impact: string | null; nodes: { html: string }[] };
 export async function expectAccessible(page: Page): Promise<void> {
   // By the DevTools protocol: the policy of the page allows no other script.
   await page.evaluate(axe);
-  const findings = (await page.evaluate('axe.run().then((result) => result.violations)')) as Finding[];
+  const findings = await page.evaluate<Finding[]>('axe.run().then((result) => result.violations)');
   const serious = findings.filter(({ impact }) => impact === 'serious' || impact === 'critical');
   expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
 }
