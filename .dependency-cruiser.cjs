@@ -1,6 +1,6 @@
 /** The nevers of docs/architecture.md, as far as imports show them; test/unit/nevers.test.ts has the rest. */
 const features =
-  'accounts|api-keys|people|sign-in|audit|authorize|aws|certificates|decisions|edge-feed|enrollments|feed|idempotency|issuers|lists|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens';
+  'accounts|api-keys|people|sign-in|audit|authorize|aws|certificates|decisions|edge-feed|enrollments|feed|idempotency|issuers|lists|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens|web';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -174,6 +174,20 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/' },
       to: { path: '/(index|utils|util|helpers|helper|types|common)\\.ts$' },
+    },
+    {
+      name: 'console-apart',
+      comment: 'The console runs in browsers: of the program it knows the client of the API alone.',
+      severity: 'error',
+      from: { path: '^console/' },
+      to: { path: '^src/', pathNot: '^src/client/' },
+    },
+    {
+      name: 'program-without-console',
+      comment: 'The program serves what was built of the console, and imports nothing of it.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^console/' },
     },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const client = 'src/db/generated';
 const stamp = 'dist/.built-from';
@@ -20,6 +21,15 @@ const digestOf = (files) => {
   const hash = createHash('sha256');
   for (const file of files) hash.update(`${file}\0`).update(readFileSync(file)).update('\0');
   return hash.digest('hex');
+};
+
+/** Beside every file its packed forms, so that no answer has to pack it. */
+const packFiles = (folder) => {
+  for (const file of filesUnder(folder)) {
+    const bytes = readFileSync(file);
+    writeFileSync(`${file}.br`, brotliCompressSync(bytes));
+    writeFileSync(`${file}.gz`, gzipSync(bytes, { level: 9 }));
+  }
 };
 
 const textOf = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : '');
@@ -53,6 +63,25 @@ if (textOf(stamp) !== built || !existsSync('dist/main.js'))
       target: 'es2023',
     });
     writeFileSync('dist.new/.built-from', built);
+    if (existsSync('dist/console')) renameSync('dist/console', 'dist.new/console');
     rmSync('dist', { recursive: true, force: true });
     renameSync('dist.new', 'dist');
+  });
+
+const pages = [
+  ...filesUnder('console/src'),
+  'console/index.html',
+  'console/vite.config.ts',
+  ...filesUnder('src/client'),
+];
+const shown = digestOf([...pages.filter((file) => !file.includes('/generated/')), 'package-lock.json']);
+if (textOf('dist/console/.built-from') !== shown)
+  await step('building the console', async () => {
+    const { build } = await import('vite');
+    rmSync('dist/console.new', { recursive: true, force: true });
+    await build({ root: 'console', configFile: 'console/vite.config.ts', logLevel: 'warn' });
+    packFiles('dist/console.new/assets');
+    writeFileSync('dist/console.new/.built-from', shown);
+    rmSync('dist/console', { recursive: true, force: true });
+    renameSync('dist/console.new', 'dist/console');
   });

@@ -25,6 +25,7 @@ import { createSessions } from './sessions/feature.js';
 import { createThings } from './things/feature.js';
 import { createTokens } from './tokens/feature.js';
 import { createTrust } from './settings/trust.js';
+import { createWeb } from './web/feature.js';
 
 export type Services = ReturnType<typeof createServices>;
 
@@ -120,7 +121,7 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency];
+  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency, createWeb()];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,

@@ -1,0 +1,78 @@
+import { useMutation, useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api, background, type Schemas } from '../api.js';
+import { ProblemNote } from '../parts/problem.js';
+import { Field, Skeleton, Time } from '../parts/shown.js';
+import { useStepUp } from '../parts/step-up.js';
+import { queryClient } from '../queries.js';
+
+/** Devices whose enrollment wants somebody to look first. */
+export function WaitingPage() {
+  const { data, error } = useQuery({
+    queryKey: ['waiting'],
+    queryFn: () => background.get('/v1/waiting', { query: { status: 'waiting', limit: 50 } }),
+    refetchInterval: 5_000,
+  });
+  return (
+    <>
+      <h1>Waiting devices</h1>
+      <ProblemNote error={error} />
+      {data === undefined && !error ? <Skeleton /> : null}
+      {data?.items.length === 0 ? (
+        <p className="note">No device waits. One comes here when its enrollment was made with `approval: required`.</p>
+      ) : null}
+      {data?.items.map((device) => (
+        <Device key={device.id} device={device} />
+      ))}
+      {data?.nextCursor === undefined ? null : <p>More devices wait. They show up as these are decided.</p>}
+    </>
+  );
+}
+
+function Device({ device }: { device: Schemas['WaitingDevice'] }) {
+  const { id, name, thingType, keyFingerprint, sourceIp, firstSeenAt, timesSeen } = device;
+  const withStepUp = useStepUp();
+  const [granted, setGranted] = useState(name);
+  const [reason, setReason] = useState('');
+  const deciding = useMutation({
+    mutationFn: (isApproved: boolean) =>
+      withStepUp(() =>
+        isApproved
+          ? api.post('/v1/waiting/{id}/approve', { path: { id }, body: granted === name ? {} : { name: granted } })
+          : api.post('/v1/waiting/{id}/deny', { path: { id }, body: { reason } }),
+      ),
+    onSuccess: () => queryClient.invalidateQueries({ queryKey: ['waiting'] }),
+  });
+  return (
+    <section className="card" aria-label={name}>
+      <h2 className="long">{name}</h2>
+      <p>
+        {thingType ?? 'No type'}, from {sourceIp ?? 'an unknown address'}, first seen <Time at={firstSeenAt} />, seen{' '}
+        {timesSeen} times
+      </p>
+      <p>
+        Key: <code className="long">{keyFingerprint}</code>
+      </p>
+      <div className="filters">
+        <Field label="Name that it gets">
+          <input value={granted} onChange={({ target }) => setGranted(target.value)} />
+        </Field>
+        <button type="button" className="primary" disabled={deciding.isPending} onClick={() => deciding.mutate(true)}>
+          Approve
+        </button>
+        <Field label="Reason for a denial">
+          <input value={reason} onChange={({ target }) => setReason(target.value)} />
+        </Field>
+        <button
+          type="button"
+          className="danger"
+          disabled={deciding.isPending || reason.trim() === ''}
+          onClick={() => deciding.mutate(false)}
+        >
+          Deny
+        </button>
+      </div>
+      <ProblemNote error={deciding.error} />
+    </section>
+  );
+}

@@ -1,0 +1,81 @@
+import type { ReactNode } from 'react';
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** A time in the zone of the reader; UTC where the pointer rests. */
+export function Time({ at }: { at: string | undefined }) {
+  if (at === undefined) return <span className="faint">never</span>;
+  return (
+    <time dateTime={at} title={`${at} (UTC)`}>
+      {local.format(new Date(at))}
+    </time>
+  );
+}
+
+const tones: Record<string, string> = {
+  active: 'good',
+  approved: 'good',
+  suspended: 'warn',
+  held: 'warn',
+  waiting: 'warn',
+  stale: 'warn',
+  revoked: 'bad',
+  denied: 'bad',
+};
+
+/** A status in a word; its colour says nothing that the word does not. */
+export function Status({ of }: { of: string }) {
+  return <span className={`status ${tones[of] ?? ''}`}>{of}</span>;
+}
+
+/** Rows that may be wider than a phone: they scroll by themselves, also by keyboard. */
+export function Table({ label, head, children }: { label: string; head: string[]; children: ReactNode }) {
+  return (
+    <div className="scroll" role="region" aria-label={label} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            {head.map((title) => (
+              <th key={title} scope="col">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+/** Stands where something will be, so that nothing jumps. */
+export function Skeleton({ lines = 3 }: { lines?: number }) {
+  return (
+    <div className="skeleton" role="status" aria-label="Loading">
+      {Array.from({ length: lines }, (_, line) => (
+        <span key={line} />
+      ))}
+    </div>
+  );
+}
+
+/** A part of a page under a heading. */
+export function Section({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section className="card">
+      <h2>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+/** A labelled input. */
+export function Field({ label, hint, children }: { label: string; hint?: string; children: ReactNode }) {
+  return (
+    <label className="field">
+      <span>{label}</span>
+      {children}
+      {hint === undefined ? null : <small>{hint}</small>}
+    </label>
+  );
+}
