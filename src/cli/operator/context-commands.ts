@@ -1,0 +1,108 @@
+import { Command } from 'commander';
+import { branch, leaf } from './leaf.js';
+import type { CommonFlags } from './session.js';
+
+const columns = [
+  ['CURRENT', 'current'],
+  ['NAME', 'name'],
+  ['URL', 'url'],
+] as const;
+
+/** `thingward login` and `thingward contexts`. */
+export function contextCommands(): Command[] {
+  return [
+    new Command('login')
+      .description('store the address of a server and a key for it, and use them from now on')
+      .argument('<url>', 'the address of the server')
+      .option('--name <name>', 'the name of the context; the host of the address by default')
+      .addHelpText(
+        'after',
+        '\nThe key is asked for, or read from the first line of the input. The file is only for you (mode 0600).\n\nExamples:\n  thingward login https://thingward.example.com\n  thingward login https://thingward.example.com --name production < key.txt',
+      )
+      .action(login),
+    branch(
+      'contexts',
+      'the servers that you have logged in to',
+      leaf('list', 'list the contexts, without their keys', 'thingward contexts list').action(list),
+      new Command('use')
+        .description('use another context from now on')
+        .argument('<name>', 'its name')
+        .addHelpText('after', '\nExample:\n  thingward contexts use production')
+        .action(use),
+      new Command('remove')
+        .description('forget a context and its key')
+        .argument('<name>', 'its name')
+        .addHelpText('after', '\nExample:\n  thingward contexts remove production')
+        .action(remove),
+    ),
+  ];
+}
+
+const parts = async () => ({
+  ...(await import('./contexts.js')),
+  ...(await import('../../config.js')).operatorSettings(),
+});
+
+async function login(text: string, { name }: { name?: string }): Promise<void> {
+  const { readContexts, writeContexts, folder } = await parts();
+  const { requireKey, requireUrl } = await import('./target.js');
+  const { readSecret } = await import('./ask.js');
+  const url = requireUrl(text, text);
+  const stored = readContexts(folder);
+  const key = requireKey(await readSecret(`API key for ${url}: `), 'the input');
+  await tryKey(url, key);
+  const context = name ?? new URL(url).host;
+  writeContexts(folder, { current: context, contexts: { ...stored.contexts, [context]: { url, key } } });
+  process.stdout.write(`Logged in to ${url} as context ${context}.\n`);
+}
+
+/** A key that the server does not know is not stored. A key without permissions is. */
+async function tryKey(url: string, token: string): Promise<void> {
+  const { createClient, ProblemError } = await import('../../client/client.js');
+  const { asOperatorError } = await import('./failures.js');
+  try {
+    await createClient({ url, token }).get('/v1/things', { query: { limit: 1 } });
+  } catch (error) {
+    if (error instanceof ProblemError && error.status === 403) return;
+    throw asOperatorError(error, url);
+  }
+}
+
+async function list(flags: CommonFlags): Promise<void> {
+  const { readContexts, folder, ...settings } = await parts();
+  const { outputOf } = await import('./session.js');
+  const { writeList } = await import('./output.js');
+  const { current, contexts } = readContexts(folder);
+  const rows = Object.entries(contexts).map(([name, { url }]) => ({ current: name === current ? '*' : '', name, url }));
+  await writeList(outputOf(flags, { ...settings, folder }), inTurn(rows), columns);
+}
+
+// eslint wants an await in what is async; the rows are there already.
+async function* inTurn<T>(items: T[]): AsyncGenerator<T> {
+  for (const item of items) yield await Promise.resolve(item);
+}
+
+async function use(name: string): Promise<void> {
+  const { readContexts, writeContexts, folder } = await parts();
+  const stored = readContexts(folder);
+  await requireContext(stored.contexts, name);
+  writeContexts(folder, { ...stored, current: name });
+  process.stdout.write(`The context ${name} is in use.\n`);
+}
+
+async function remove(name: string): Promise<void> {
+  const { readContexts, writeContexts, folder } = await parts();
+  const { current, contexts } = readContexts(folder);
+  await requireContext(contexts, name);
+  const left = Object.fromEntries(Object.entries(contexts).filter(([each]) => each !== name));
+  writeContexts(folder, { ...(current === undefined || current === name ? {} : { current }), contexts: left });
+  process.stdout.write(
+    `The context ${name} is removed. Its key is valid still: delete it with DELETE /v1/api-keys/{id}\n`,
+  );
+}
+
+async function requireContext(contexts: object, name: string): Promise<void> {
+  const { OperatorError } = await import('./errors.js');
+  if (!Object.hasOwn(contexts, name))
+    throw new OperatorError(`there is no context ${name}: thingward contexts list shows those there are`);
+}
