@@ -1,6 +1,6 @@
+import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { secretSettings, settings, type KeyAlgorithm } from './settings/settings.js';
 
