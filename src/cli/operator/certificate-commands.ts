@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { acting, branch, leaf } from './leaf.js';
+import { acting, branch, leaf, print } from './leaf.js';
 import { listing, listLeaf, pick } from './lists.js';
-import { print, thingReasons } from './thing-commands.js';
+import { thingReasons } from './thing-commands.js';
 
 /** Why a certificate is revoked: as a thing, or a hold, which can be released. */
 const reasons = [...thingReasons, 'superseded', 'certificateHold'] as const;
@@ -56,7 +56,7 @@ const revoke = (): Command =>
     .option('-y, --yes', 'do not ask: for programs, which have no terminal')
     .action(
       acting<{ reason?: (typeof reasons)[number]; yes?: true }>(async (session, flags, serialNumber) => {
-        const { typeAgain } = await import('./ask.js');
+        const { typeAgain } = await import('../session/ask.js');
         const { reason = 'unspecified', yes } = flags;
         await typeAgain(`This revokes the certificate ${serialNumber}.`, serialNumber!.slice(0, 8), yes);
         const asked = { path: { serialNumber: serialNumber! }, body: { reason } };

@@ -1,6 +1,7 @@
 import { Argument, Command } from 'commander';
 import { certificateCommands } from './certificate-commands.js';
 import { shells, type Shell } from './completion.js';
+import { configurationCommands } from './configuration-commands.js';
 import { contextCommands } from './context-commands.js';
 import { decidingCommands } from './deciding-commands.js';
 import { enrollmentCommands } from './enrollment-commands.js';
@@ -18,6 +19,7 @@ export function apiCommands(): Command[] {
     enrollmentCommands(),
     waitingCommands(),
     policyCommands(),
+    ...configurationCommands(),
     ...decidingCommands(),
     ...watchingCommands(),
     completion(),

@@ -26,14 +26,21 @@ function wordsOf(command: Command, path: string[]): Words {
 const cases = (words: Words): string =>
   [...words].map(([path, next]) => `    '${path}') next='${next.join(' ')}' ;;`).join('\n');
 
-// Words that are no command end the path: they are arguments. Only names of commands and flags are in these scripts.
+/** The words of every command, as a pattern of a shell. */
+const commands = (words: Words): string =>
+  [...words.keys()]
+    .filter((path) => path !== '')
+    .map((path) => `'${path}'`)
+    .join('|');
+
+// Words that lead to no command are arguments, and change nothing. Only names of commands and flags are in these scripts.
 const bash = (words: Words): string => `# bash completion of thingward: source <(thingward completion bash)
 _thingward() {
-  local path='' next='' word n
+  local path='' next='' n
   for ((n = 1; n < COMP_CWORD; n++)); do
-    word="\${COMP_WORDS[n]}"
-    case "$word" in -*) continue ;; esac
-    path="\${path:+$path }$word"
+    case "\${path:+$path }\${COMP_WORDS[n]}" in
+    ${commands(words)}) path="\${path:+$path }\${COMP_WORDS[n]}" ;;
+    esac
   done
   case "$path" in
 ${cases(words)}
@@ -48,13 +55,15 @@ const zsh = (words: Words): string => `#compdef thingward
 _thingward() {
   local path_='' next='' word
   for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "$word" in -*) continue ;; esac
-    path_="\${path_:+$path_ }$word"
+    case "\${path_:+$path_ }$word" in
+    ${commands(words)}) path_="\${path_:+$path_ }$word" ;;
+    esac
   done
   case "$path_" in
 ${cases(words)}
   esac
   compadd -- \${=next}
+  [[ "$words[CURRENT]" == -* ]] || _files
 }
 compdef _thingward thingward
 `;
@@ -63,11 +72,14 @@ const fish = (words: Words): string => `# fish completion of thingward: thingwar
 function __thingward_next
   set -l path
   for word in (commandline -opc)[2..-1]
-    string match -q -- '-*' $word; or set -a path $word
+    switch (string join ' ' -- $path $word)
+    case ${commands(words).replaceAll('|', ' ')}
+      set -a path $word
+    end
   end
   switch (string join ' ' -- $path)
 ${[...words].map(([path, next]) => `    case '${path}'\n      printf '%s\\n' ${next.join(' ')}`).join('\n')}
   end
 end
-complete -c thingward -f -a '(__thingward_next)'
+complete -c thingward -a '(__thingward_next)'
 `;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { branch, leaf } from './leaf.js';
-import type { CommonFlags } from './session.js';
+import type { CommonFlags } from '../session/session.js';
 
 const columns = [
   ['CURRENT', 'current'],
@@ -39,14 +39,14 @@ export function contextCommands(): Command[] {
 }
 
 const parts = async () => ({
-  ...(await import('./contexts.js')),
+  ...(await import('../session/contexts.js')),
   ...(await import('../../config.js')).operatorSettings(),
 });
 
 async function login(text: string, { name }: { name?: string }): Promise<void> {
   const { readContexts, writeContexts, folder } = await parts();
-  const { requireKey, requireUrl } = await import('./target.js');
-  const { readSecret } = await import('./ask.js');
+  const { requireKey, requireUrl } = await import('../session/target.js');
+  const { readSecret } = await import('../session/ask.js');
   const url = requireUrl(text, text);
   const stored = readContexts(folder);
   const key = requireKey(await readSecret(`API key for ${url}: `), 'the input');
@@ -59,7 +59,7 @@ async function login(text: string, { name }: { name?: string }): Promise<void> {
 /** A key that the server does not know is not stored. A key without permissions is. */
 async function tryKey(url: string, token: string): Promise<void> {
   const { createClient, ProblemError } = await import('../../client/client.js');
-  const { asOperatorError } = await import('./failures.js');
+  const { asOperatorError } = await import('../session/failures.js');
   try {
     await createClient({ url, token }).get('/v1/things', { query: { limit: 1 } });
   } catch (error) {
@@ -70,8 +70,8 @@ async function tryKey(url: string, token: string): Promise<void> {
 
 async function list(flags: CommonFlags): Promise<void> {
   const { readContexts, folder, ...settings } = await parts();
-  const { outputOf } = await import('./session.js');
-  const { writeList } = await import('./output.js');
+  const { outputOf } = await import('../session/session.js');
+  const { writeList } = await import('../output/output.js');
   const { current, contexts } = readContexts(folder);
   const rows = Object.entries(contexts).map(([name, { url }]) => ({ current: name === current ? '*' : '', name, url }));
   await writeList(outputOf(flags, { ...settings, folder }), inTurn(rows), columns);
@@ -102,7 +102,7 @@ async function remove(name: string): Promise<void> {
 }
 
 async function requireContext(contexts: object, name: string): Promise<void> {
-  const { OperatorError } = await import('./errors.js');
+  const { OperatorError } = await import('../session/errors.js');
   if (!Object.hasOwn(contexts, name))
     throw new OperatorError(`there is no context ${name}: thingward contexts list shows those there are`);
 }

@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
-import { plain } from './cells.js';
-import { exitCodes, OperatorError } from './errors.js';
-import { acting, leaf, several } from './leaf.js';
+import { plain } from '../output/cells.js';
+import { exitCodes, OperatorError } from '../session/errors.js';
+import { acting, leaf, print, several } from './leaf.js';
 import { pick } from './lists.js';
-import type { Session } from './session.js';
-import { print, thingReasons } from './thing-commands.js';
+import type { Session } from '../session/session.js';
+import { thingReasons } from './thing-commands.js';
 
 type Question = { sourceIp?: string; protocol?: string; clientId?: string };
 type Radius = {
@@ -76,7 +76,7 @@ async function revokeMany(session: Session, flags: Radius): Promise<void> {
   if (!('count' in preview)) throw new OperatorError('the server gave no preview: nothing was changed', 3);
   if (flags.dryRun) return print(session, preview);
   if (out.format === 'table') await out.write(radiusOf(preview));
-  const { typeAgain } = await import('./ask.js');
+  const { typeAgain } = await import('../session/ask.js');
   await typeAgain(`This revokes ${preview.count} certificates for ever.`, word, flags.yes);
   const started = await client.post('/v1/revocations/bulk', {
     body: { filter, reason, expectedCount: preview.count },

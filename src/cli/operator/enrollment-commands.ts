@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import { acting, attribute, branch, leaf, several, wholeNumber } from './leaf.js';
+import { acting, attribute, branch, leaf, print, several, wholeNumber } from './leaf.js';
 import { listing, listLeaf, pick } from './lists.js';
-import type { Session } from './session.js';
-import { print } from './thing-commands.js';
+import type { Session } from '../session/session.js';
 
 type NewFlags = {
   policy: string[];
@@ -92,7 +91,7 @@ const revoke = (): Command =>
     .option('-y, --yes', 'do not ask: for programs, which have no terminal')
     .action(
       acting<{ andThings?: true; yes?: true }>(async (session, { andThings, yes }, id) => {
-        const { typeAgain } = await import('./ask.js');
+        const { typeAgain } = await import('../session/ask.js');
         const what = andThings ? 'and revokes every thing that it made' : 'for ever';
         await typeAgain(`This closes the enrollment ${id} ${what}.`, id!.slice(0, 8), yes);
         const body = andThings ? { andThings } : {};

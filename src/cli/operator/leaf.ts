@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { formats } from './output.js';
-import type { CommonFlags, Session } from './session.js';
+import { formats } from '../output/output.js';
+import type { CommonFlags, Session } from '../session/session.js';
 
 /** A command that does something, with the flags that all of them have and an example. */
 export function leaf(name: string, description: string, ...examples: string[]): Command {
@@ -26,7 +26,7 @@ export type Work<Flags> = (session: Session, flags: Flags, ...args: string[]) =>
 export function acting<Flags extends object = object>(work: Work<Flags>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const flags = given.at(-2) as Flags & CommonFlags;
-    const { withSession } = await import('./session.js');
+    const { withSession } = await import('../session/session.js');
     await withSession(flags, (session) => work(session, flags, ...(given.slice(0, -2) as string[])));
   };
 }
@@ -46,3 +46,9 @@ export function attribute(text: string, before: Record<string, string> = {}): Re
 
 /** Reads a flag that may be given several times. */
 export const several = (text: string, before: string[] = []): string[] => [...before, text];
+
+/** Writes one object in the form that was asked for. */
+export async function print({ out }: Session, item: object): Promise<void> {
+  const { writeOne } = await import('../output/output.js');
+  await writeOne(out, item);
+}

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { Column } from './cells.js';
+import type { Column } from '../output/cells.js';
 import { acting, leaf, wholeNumber } from './leaf.js';
-import type { Session } from './session.js';
+import type { Session } from '../session/session.js';
 
 type ListFlags = { limit?: number; watch?: number | true };
 
@@ -24,7 +24,7 @@ export function listLeaf(description: string, ...examples: string[]): Command {
 /** The action of a list. */
 export const listing = <Flags extends object>({ columns, items }: Listing<Flags>) =>
   acting<Flags & ListFlags>(async (session, flags) => {
-    const { writeList } = await import('./output.js');
+    const { writeList } = await import('../output/output.js');
     const once = () => writeList(session.out, atMost(items(session, flags), flags.limit), columns);
     if (flags.watch === undefined) return once();
     const seconds = flags.watch === true ? watchSeconds : Math.max(1, flags.watch);

@@ -1,12 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { exitCodes, OperatorError } from './errors.js';
-import { acting, branch, leaf } from './leaf.js';
+import { exitCodes, OperatorError } from '../session/errors.js';
+import { acting, branch, leaf, print } from './leaf.js';
 import { listing, listLeaf, pick } from './lists.js';
-import type { ApplyFlags } from './policy-apply.js';
-import type { Session } from './session.js';
-import { print } from './thing-commands.js';
+import type { ApplyFlags } from '../configuration/apply.js';
+import type { Session } from '../session/session.js';
 
 type Case = { request: object; expect: 'allow' | 'deny' };
 
@@ -50,9 +47,11 @@ const apply = (): Command =>
     .option('--dry-run', 'change nothing; the exit code is 1 if there is a difference')
     .option('-y, --yes', 'do not ask: for programs, which have no terminal')
     .action(
-      acting<ApplyFlags>(async (session, flags) =>
-        (await import('./policy-apply.js')).applyPolicies(session, flags),
-      ),
+      acting<ApplyFlags & { file: string }>(async (session, { file, ...flags }) => {
+        const { applyFiles } = await import('../configuration/apply.js');
+        const { policies } = await import('../configuration/kinds.js');
+        await applyFiles(session, [{ kind: policies, path: file }], flags);
+      }),
     );
 
 const test = (): Command =>
@@ -66,12 +65,15 @@ const test = (): Command =>
     .action(acting<{ file: string; policies: string }>(simulate));
 
 async function simulate(session: Session, flags: { file: string; policies: string }): Promise<void> {
-  const { readDocument, readPolicies } = await import('./policy-folder.js');
+  const { readDocument } = await import('../configuration/files.js');
+  const { readWanted } = await import('../configuration/apply.js');
+  const kinds = await import('../configuration/kinds.js');
   const document = (await readDocument(flags.file)) as { cases?: unknown } | null;
   if (!Array.isArray(document?.cases) || document.cases.length > 1000)
     throw new OperatorError(`${flags.file} needs a list named cases, of up to 1000: see docs/cli.md`);
   const cases = document.cases as Case[];
-  const policies = [...(await readPolicies(flags.policies)).values()];
+  const wanted = await readWanted({ kind: kinds.policies, path: flags.policies });
+  const policies = wanted.map((each) => each.document);
   const { decisions } = await session.client.post('/v1/policies/simulate', {
     body: { policies, requests: cases.map(({ request }) => request) } as never,
   });
@@ -95,17 +97,9 @@ const download = (): Command =>
   leaf('export', 'write each policy into a file of a folder', 'thingward policies export -f policies/')
     .requiredOption('-f, --file <folder>', 'the folder; files of the same name are replaced')
     .action(
-      acting<{ file: string }>(async ({ client, out }, { file }) => {
-        mkdirSync(file, { recursive: true });
-        let count = 0;
-        for await (const { name } of client.each('/v1/policies')) {
-          const { document } = await client.get('/v1/policies/{name}', { path: { name } });
-          // HAZARD: the name becomes a path. The server allows no slash, but who says that it is ours.
-          if (!/^[\w-]{1,64}$/.test(name)) throw new OperatorError('the server names a policy that cannot be a file');
-          writeFileSync(join(file, `${name}.json`), `${JSON.stringify(document, undefined, 2)}\n`);
-          process.stderr.write(`\r${++count} policies`);
-        }
-        process.stderr.write('\n');
-        await out.write(`${count} policies are in ${file}\n`);
+      acting<{ file: string }>(async (session, { file }) => {
+        const { exportFiles } = await import('../configuration/export.js');
+        const { policies } = await import('../configuration/kinds.js');
+        await exportFiles(session, [{ kind: policies, path: file }]);
       }),
     );

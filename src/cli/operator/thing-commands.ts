@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
-import { acting, branch, leaf } from './leaf.js';
+import { acting, branch, leaf, print } from './leaf.js';
 import { listing, listLeaf, pick } from './lists.js';
-import type { Session } from './session.js';
 
 /** Why a thing is revoked, as the API names it. */
 export const thingReasons = [
@@ -89,7 +88,7 @@ const revoke = (): Command =>
     .option('-y, --yes', 'do not ask: for programs, which have no terminal')
     .action(
       acting<{ reason?: Reason; yes?: true }>(async (session, { reason = 'unspecified', yes }, name) => {
-        const { typeAgain } = await import('./ask.js');
+        const { typeAgain } = await import('../session/ask.js');
         await typeAgain(`This revokes the thing ${name} for ever.`, name!, yes);
         const asked = { path: { name: name! }, body: { reason } };
         await print(session, await session.client.post('/v1/things/{name}/revoke', asked));
@@ -105,9 +104,3 @@ const reenroll = (): Command =>
         await print(session, await session.client.post('/v1/things/{name}/reenroll', asked));
       }),
     );
-
-/** Writes one object. */
-export async function print({ out }: Session, item: object): Promise<void> {
-  const { writeOne } = await import('./output.js');
-  await writeOne(out, item);
-}

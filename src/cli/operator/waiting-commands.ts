@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander';
-import { acting, attribute, branch, leaf, several } from './leaf.js';
+import { acting, attribute, branch, leaf, print, several } from './leaf.js';
 import { listing, listLeaf, pick } from './lists.js';
-import { print } from './thing-commands.js';
 
 type Approval = { name?: string; attribute?: Record<string, string>; policy?: string[] };
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { acting, branch, leaf, wholeNumber } from './leaf.js';
 import { listing, listLeaf, pick } from './lists.js';
-import type { Session } from './session.js';
+import type { Session } from '../session/session.js';
 
 type AuditFilters = { actor?: string; action?: string; target?: string; from?: string; to?: string };
 
@@ -120,7 +120,7 @@ async function follow(
   columns: readonly (readonly [string, string])[],
   source: Source,
 ): Promise<void> {
-  const { tableOf } = await import('./table.js');
+  const { tableOf } = await import('../output/table.js');
   const ends = seconds === undefined ? Infinity : performance.now() + seconds * 1000;
   do {
     const items = await source(session);

@@ -1,6 +1,6 @@
 import { ProblemError } from '../../client/client.js';
 import { exitCodes, OperatorError } from './errors.js';
-import { plain } from './cells.js';
+import { plain } from '../output/cells.js';
 
 const later = [429, 502, 503, 504];
 const nextSteps: Record<number, string> = {

@@ -1,7 +1,7 @@
 import { createClient, type Client } from '../../client/client.js';
 import { operatorSettings, type OperatorSettings } from '../../config.js';
 import { asOperatorError } from './failures.js';
-import type { Format, Output } from './output.js';
+import type { Format, Output } from '../output/output.js';
 import { targetOf } from './target.js';
 
 /** What each command of operators may be told. */

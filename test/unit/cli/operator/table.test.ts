@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { csvLine, plain } from '../../../../src/cli/operator/cells.js';
-import { writeList, type Format } from '../../../../src/cli/operator/output.js';
-import { tableOf } from '../../../../src/cli/operator/table.js';
+import { csvLine, plain } from '../../../../src/cli/output/cells.js';
+import { writeList, type Format } from '../../../../src/cli/output/output.js';
+import { tableOf } from '../../../../src/cli/output/table.js';
 
 const columns = [
   ['NAME', 'name'],

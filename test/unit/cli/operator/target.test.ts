@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, statSync, chmodSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { writeContexts } from '../../../../src/cli/operator/contexts.js';
-import { requireKey, requireUrl, targetOf } from '../../../../src/cli/operator/target.js';
+import { writeContexts } from '../../../../src/cli/session/contexts.js';
+import { requireKey, requireUrl, targetOf } from '../../../../src/cli/session/target.js';
 
 const root = mkdtempSync(join(tmpdir(), 'thingward-contexts-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
