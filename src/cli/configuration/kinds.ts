@@ -102,7 +102,7 @@ export const enrollments: Kind = {
   needs: 'thingNamePattern and maxUses',
   async *all(client) {
     for await (const each of client.each('/v1/enrollments'))
-      if (each.status === 'active') yield [each.id, openingOf(each)];
+      if (each.status === 'active' && !isForOne(each)) yield [each.id, openingOf(each)];
   },
   async look(client) {
     const open: Document[] = [];
@@ -118,22 +118,24 @@ export const enrollments: Kind = {
   update: () => Promise.resolve(),
 };
 
+/** What gives one thing another certificate is no configuration. */
+const isForOne = ({ thingNamePattern, policies: given }: { thingNamePattern: string; policies: string[] }): boolean =>
+  given.length === 0 && !/[*?]/.test(thingNamePattern);
+
 const defaults: Document = { expiresAt: 'never', attributes: {}, deviceAttributes: [] };
-const ofOne = ['id', 'status', 'uses', 'createdAt', 'createdBy', 'revokedAt', 'policy', 'sourceCidrs'];
+const ofOne = ['id', 'status', 'uses', 'createdAt', 'createdBy', 'revokedAt', 'policy', 'policies', 'sourceCidrs'];
 
 /** What an enrollment opens, as a request for one like it says it. */
 function openingOf(enrollment: object): Document {
   const all = enrollment as Document;
   const own = Object.fromEntries(Object.entries(all).filter(([name]) => !ofOne.includes(name)));
-  const { policy, sourceCidrs } = all;
-  return {
-    ...defaults,
-    ...own,
-    ...(policy === undefined ? {} : { policies: [policy] }),
-    // Nowhere to come from is written as no member.
-    ...(Array.isArray(sourceCidrs) && sourceCidrs.length > 0 ? { sourceCidrs } : {}),
-  };
+  const { policy, policies: given = policy === undefined ? [] : [policy], sourceCidrs } = all;
+  return { ...defaults, ...own, ...unlessEmpty('policies', given), ...unlessEmpty('sourceCidrs', sourceCidrs) };
 }
+
+// A request has no empty lists of these.
+const unlessEmpty = (name: string, list: unknown): Document =>
+  Array.isArray(list) && list.length > 0 ? { [name]: list } : {};
 
 /** Every kind, in the order in which they need each other. */
 export const kinds: readonly Kind[] = [policies, segments, enrollments];
