@@ -24,7 +24,7 @@ function helpOf(command: Command): string {
 const examplesIn = (help: string): string[] =>
   (help.split(/\nExamples?:\n/)[1] ?? '')
     .split('\n')
-    .map((line) => /\bthingward .*/.exec(line)?.[0] ?? '')
+    .map((line) => /(?:^|[\s(])(thingward .*)/.exec(line)?.[1]?.replace(/\)$/, '') ?? '')
     .filter((line) => line !== '');
 
 describe('the help of every command', () => {
