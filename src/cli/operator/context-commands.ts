@@ -12,12 +12,13 @@ const columns = [
 export function contextCommands(): Command[] {
   return [
     new Command('login')
-      .description('store the address of a server and a key for it, and use them from now on')
+      .description('log in to a server in the browser, or with a key, and use it from now on')
       .argument('<url>', 'the address of the server')
       .option('--name <name>', 'the name of the context; the host of the address by default')
+      .option('--key', 'ask for an API key instead of opening the browser')
       .addHelpText(
         'after',
-        '\nThe key is asked for, or read from the first line of the input. The file is only for you (mode 0600).\n\nExamples:\n  thingward login https://thingward.example.com\n  thingward login https://thingward.example.com --name production < key.txt',
+        '\nThe browser gives this machine a key that ends after 8 hours. Without a terminal, the key is the first line of the input. The file that stores keys is only for you (mode 0600).\n\nExamples:\n  thingward login https://thingward.example.com\n  thingward login https://thingward.example.com --key\n  thingward login https://thingward.example.com --name production < key.txt',
       )
       .action(login),
     branch(
@@ -43,17 +44,42 @@ const parts = async () => ({
   ...(await import('../../config.js')).operatorSettings(),
 });
 
-async function login(text: string, { name }: { name?: string }): Promise<void> {
+type LoginFlags = { name?: string; key?: true };
+
+async function login(text: string, flags: LoginFlags): Promise<void> {
   const { readContexts, writeContexts, folder } = await parts();
-  const { requireKey, requireUrl } = await import('../session/target.js');
-  const { readSecret } = await import('../session/ask.js');
+  const { requireUrl } = await import('../session/target.js');
   const url = requireUrl(text, text);
   const stored = readContexts(folder);
+  const context = flags.name ?? new URL(url).host;
+  const isTyped = flags.key || !process.stdin.isTTY;
+  const { said, ...made } = isTyped ? await typedKey(url) : await browserKey(url);
+  writeContexts(folder, { current: context, contexts: { ...stored.contexts, [context]: { url, ...made } } });
+  process.stdout.write(`Logged in to ${url} as context ${context}${said}.\n`);
+}
+
+type Login = { key: string; expiresAt?: string; said: string };
+
+async function typedKey(url: string): Promise<Login> {
+  const { requireKey } = await import('../session/target.js');
+  const { readSecret } = await import('../session/ask.js');
   const key = requireKey(await readSecret(`API key for ${url}: `), 'the input');
   await tryKey(url, key);
-  const context = name ?? new URL(url).host;
-  writeContexts(folder, { current: context, contexts: { ...stored.contexts, [context]: { url, key } } });
-  process.stdout.write(`Logged in to ${url} as context ${context}.\n`);
+  return { key, said: '' };
+}
+
+async function browserKey(url: string): Promise<Login> {
+  const { keyFromBrowser } = await import('../session/browser.js');
+  const { asOperatorError } = await import('../session/failures.js');
+  const { requireKey } = await import('../session/target.js');
+  const { plain } = await import('../output/cells.js');
+  try {
+    const { key, expiresAt, account, person } = await keyFromBrowser(url, (text) => process.stderr.write(text));
+    const said = `, for ${plain(person.name)} of ${plain(account)} until ${plain(expiresAt)}`;
+    return { key: requireKey(key, 'what the server gave'), expiresAt, said };
+  } catch (error) {
+    throw asOperatorError(error, url);
+  }
 }
 
 /** A key that the server does not know is not stored. A key without permissions is. */

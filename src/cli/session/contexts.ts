@@ -3,8 +3,8 @@ import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, renameSync, rm
 import { join } from 'node:path';
 import { OperatorError } from './errors.js';
 
-/** A server and the key for it. */
-export type Context = { url: string; key: string };
+/** A server and the key for it, with its end where it is known. */
+export type Context = { url: string; key: string; expiresAt?: string };
 /** What `thingward login` has stored: contexts by name, and which of them is in use. */
 export type Contexts = { current?: string; contexts: Record<string, Context> };
 
@@ -20,7 +20,12 @@ export function readContexts(folder: string): Contexts {
   if (text === undefined) return { contexts: {} };
   try {
     const { current, contexts } = JSON.parse(text) as Contexts;
-    const named = new Map(Object.entries(contexts).map(([name, { url, key }]) => [name, { url, key }]));
+    const named = new Map(
+      Object.entries(contexts).map(([name, { url, key, expiresAt }]) => [
+        name,
+        { url, key, ...(typeof expiresAt === 'string' ? { expiresAt } : {}) },
+      ]),
+    );
     return { ...(current === undefined ? {} : { current }), contexts: Object.fromEntries(named) };
   } catch {
     throw new OperatorError(`${file} cannot be read: remove it and log in again with: thingward login URL`);

@@ -1,4 +1,5 @@
 import { createClient, type Client } from '../../client/client.js';
+import { systemClock } from '../../clock.js';
 import { operatorSettings, type OperatorSettings } from '../../config.js';
 import { asOperatorError } from './failures.js';
 import type { Format, Output } from '../output/output.js';
@@ -25,7 +26,7 @@ export function outputOf(flags: CommonFlags, { colours }: OperatorSettings): Out
 /** Runs a command with a client of the server that its flags and the environment name. @throws OperatorError */
 export async function withSession(flags: CommonFlags, work: (session: Session) => Promise<void>): Promise<void> {
   const settings = operatorSettings();
-  const { url, key } = targetOf(settings, flags.context);
+  const { url, key } = targetOf({ ...settings, now: systemClock() }, flags.context);
   try {
     await work({ url, key, client: createClient({ url, token: key }), out: outputOf(flags, settings) });
   } catch (error) {

@@ -2,7 +2,7 @@ import { readContexts, type Context } from './contexts.js';
 import { OperatorError } from './errors.js';
 
 /** What the environment says of a server and of what is stored. */
-export type Surroundings = { url?: string | undefined; apiKey?: string | undefined; folder: string };
+export type Surroundings = { url?: string | undefined; apiKey?: string | undefined; folder: string; now?: Date };
 
 const keyForm = /^twk_[\x21-\x7e]{16,200}$/;
 
@@ -29,11 +29,14 @@ export function requireUrl(text: string, from: string): string {
  * The server to ask and the key for it: THINGWARD_URL and THINGWARD_API_KEY, else the named or current context. The key of a
  * context is sent to the server of that context alone. @throws OperatorError
  */
-export function targetOf({ url, apiKey, folder }: Surroundings, name: string | undefined): Context {
+export function targetOf({ url, apiKey, folder, now }: Surroundings, name: string | undefined): Context {
   const key = apiKey === undefined ? undefined : requireKey(apiKey, 'THINGWARD_API_KEY');
   const asked = url === undefined ? undefined : requireUrl(url, 'THINGWARD_URL');
   if (asked !== undefined && key !== undefined && name === undefined) return { url: asked, key };
-  const context = contextOf(folder, name);
+  const { expiresAt, ...context } = contextOf(folder, name);
+  const isUsed = name !== undefined || key === undefined;
+  if (isUsed && now && expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime())
+    throw new OperatorError(`your login to ${context.url} ended at ${expiresAt}: thingward login ${context.url}`);
   if (name !== undefined) return context;
   if (asked !== undefined && asked !== context.url)
     throw new OperatorError(
@@ -52,6 +55,7 @@ function contextOf(folder: string, name: string | undefined): Context {
   const found = Object.hasOwn(contexts, asked) ? contexts[asked] : undefined;
   if (!found) throw new OperatorError(`there is no context ${asked}: thingward contexts list shows those there are`);
   return {
+    ...found,
     url: requireUrl(found.url, `the address of the context ${asked}`),
     key: requireKey(found.key, `the key of the context ${asked}`),
   };
