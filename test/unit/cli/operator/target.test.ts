@@ -28,6 +28,17 @@ describe('which server is asked, and with which key', () => {
     expect(targetOf({ folder, url: `${url}/` }, undefined)).toEqual({ url, key });
   });
 
+  it('says that a login has ended, and how to log in again', () => {
+    const folder = join(root, 'ended');
+    const expiresAt = '2026-11-29T08:00:00Z';
+    writeContexts(folder, { current: 'a', contexts: { a: { url, key, expiresAt } } });
+    const at = (now: string) => () => targetOf({ folder, now: new Date(now) }, undefined);
+    expect(at('2026-11-29T07:59:59Z')()).toEqual({ url, key });
+    expect(at(expiresAt)).toThrow(`your login to ${url} ended at ${expiresAt}: thingward login ${url}`);
+    // A key of the environment needs no login.
+    expect(targetOf({ folder, url, apiKey: key, now: new Date('2027-01-01') }, undefined)).toEqual({ url, key });
+  });
+
   it('refuses what is no API key, and does not repeat it', () => {
     for (const secret of ['', 'c2VhbGluZy1rZXktb2YtdGhlLXNlcnZlcg==', 'twk_short', `twe_${'x'.repeat(32)}`])
       expect(() => requireKey(secret, 'THINGWARD_API_KEY')).toThrow(/^THINGWARD_API_KEY is no API key.*was not sent/);
