@@ -24,7 +24,9 @@ const args = process.argv.slice(2);
 run(args).catch((error: unknown) => {
   // Help was asked for, or there was no command: it has been printed.
   if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help')) return;
-  process.stderr.write(`thingward: ${textOf(error)}\n`);
+  const text = textOf(error);
+  // The agent was asked for JSON.
+  process.stderr.write(text.startsWith('{') ? `${text}\n` : `thingward: ${text}\n`);
   process.exitCode = exitCodeOf(error);
   // Whatever is still open must not keep a failed start alive.
   setTimeout(() => process.exit(), 1000).unref();

@@ -14,6 +14,7 @@ type NewFlags = {
   deviceAttribute?: string[];
   segment?: string;
   approval?: true;
+  qr?: true;
 };
 
 const columns = [
@@ -41,6 +42,7 @@ const create = (): Command =>
     'create',
     'make an enrollment, and print the command for the device',
     "thingward enrollments create --things 'pump-*' --policy telemetry --uses 100",
+    'thingward enrollments create --things pump-17 --policy telemetry --qr',
   )
     .requiredOption('--things <pattern>', 'the names that things may have, with * and ?')
     .requiredOption('--policy <name>', 'a policy that they get; several times for several', several)
@@ -52,6 +54,7 @@ const create = (): Command =>
     .option('--device-attribute <name>', 'an attribute that devices set; several times for several', several)
     .option('--segment <name>', 'the segment of the things')
     .option('--approval', 'wait for somebody who approves each device')
+    .option('--qr', 'print the command as a QR code too, for a device with a camera')
     .action(acting<NewFlags>(make));
 
 async function make(session: Session, flags: NewFlags): Promise<void> {
@@ -69,19 +72,26 @@ async function make(session: Session, flags: NewFlags): Promise<void> {
     },
   });
   if (session.out.format !== 'table') return print(session, made);
-  await session.out.write(onTheDevice(session.url, made, flags.things));
+  const { url, out } = session;
+  const lines = onTheDevice(url, made.token, flags.things);
+  const where = nameOf(flags.things) === placeholder ? `, with a NAME that matches ${flags.things}` : '';
+  await out.write(`The enrollment ${made.id} is made. Its token is shown this once. On the device${where}:\n\n`);
+  await out.write(`${lines.map((line) => `  ${line}\n`).join('')}`);
+  if (!flags.qr) return;
+  const { qrOf } = await import('../output/qr.js');
+  await out.write(`\n${qrOf(lines.join('\n'), out.look)}`);
 }
 
+const placeholder = 'NAME';
+const nameOf = (pattern: string): string => (/[*?]/.test(pattern) ? placeholder : pattern);
+
 /** What to run on the device. The token is in a file there: arguments of a program can be read by others. */
-function onTheDevice(url: string, { id, token }: { id: string; token: string }, pattern: string): string {
-  const name = /[*?]/.test(pattern) ? 'NAME' : pattern;
+function onTheDevice(url: string, token: string, pattern: string): string[] {
+  const name = nameOf(pattern);
   return [
-    `The enrollment ${id} is made. Its token is shown this once. On the device${name === 'NAME' ? `, with a NAME that matches ${pattern}` : ''}:`,
-    '',
-    `  (umask 077; echo '${token}' > token.txt)`,
-    `  thingward agent provision --server ${url} --enrollment-file token.txt --name ${name} --out ./${name}`,
-    '',
-  ].join('\n');
+    `(umask 077; echo '${token}' > token.txt)`,
+    `thingward agent provision --server ${url} --enrollment-file token.txt --name ${name} --out ./${name}`,
+  ];
 }
 
 const revoke = (): Command =>
