@@ -25,7 +25,7 @@ export async function keyFromBrowser(url: string, say: (text: string) => void): 
   const waiting = await waitForCode(state);
   try {
     const asked = new URLSearchParams({ port: String(waiting.port), state, challenge: digestOf(verifier) });
-    const page = `${url}/console/command-line?${asked.toString()}`;
+    const page = `${siteOf(url)}/console/command-line?${asked.toString()}`;
     say(
       `Open this page in a browser on this machine:\n\n  ${page}\n\nWithout a browser here, give a key: thingward login ${url} --key\n`,
     );
@@ -35,6 +35,13 @@ export async function keyFromBrowser(url: string, say: (text: string) => void): 
   } finally {
     waiting.close();
   }
+}
+
+/** Where people sign in: this machine has a name there, because passkeys belong to names. */
+function siteOf(url: string): string {
+  const site = new URL(url);
+  if (['127.0.0.1', '[::1]'].includes(site.hostname)) site.hostname = 'localhost';
+  return site.href.replace(/\/$/, '');
 }
 
 /** Listens on an address of this machine alone for the browser that comes back. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCli } from '../../support/cli/run.js';
-import { acceptByPasskey } from '../../support/people/browser.js';
+import { acceptByPasskey, siteOfTest } from '../../support/people/browser.js';
 import { codeIn } from '../../support/people/command-line.js';
 import { describeWith } from '../../support/programs.js';
 import { startServer, type TestServer } from '../../support/server.js';
@@ -54,7 +54,7 @@ describeWith(['script'], 'thingward login in the browser', () => {
     const { body } = await server.owner.post('/v1/people', { name: 'Ada', role: 'operator' });
     const { browser, id } = await acceptByPasskey(server, body.link);
     const { code, output } = await login(async (page) => {
-      expect(page.href).toMatch(`${server.url}/console/command-line?`);
+      expect(page.href.startsWith(`${siteOfTest(server)}/console/command-line?`), page.href).toBe(true);
       const given = await codeIn(browser, page.searchParams.get('challenge')!);
       for (const [wrong, host] of [
         [{ state: 'x'.repeat(43), code: given }, '127.0.0.1'],
