@@ -1,6 +1,6 @@
 import { sql, type Commit, type Database, type Transaction } from '../../db/client.js';
 import type { LoggedCertificate } from '../../log/builders.js';
-import type { Origin } from '../../origin.js';
+import { storedOrigin, type Origin } from '../../origin.js';
 import type { RevocationReason } from '../../pki/crl.js';
 import { canComeBack } from '../../renewal-grace-sql.js';
 import type { BulkFilter } from './schema.js';
@@ -113,7 +113,7 @@ export function createBulkStore(db: Database, commit: Commit) {
 
     async insert(tx: Transaction, { account, filter, origin, ...bulk }: BulkRevocation): Promise<void> {
       await tx.bulkRevocation.create({
-        data: { ...bulk, accountName: account, filter: filter, origin: origin },
+        data: { ...bulk, accountName: account, filter: filter, origin: storedOrigin(origin) },
       });
     },
 
