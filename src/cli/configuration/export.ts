@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { print } from '../operator/leaf.js';
+import { writeOne } from '../output/output.js';
 import type { Session } from '../session/session.js';
 import { writeDocument } from './files.js';
 import type { Place } from './apply.js';
@@ -15,7 +15,7 @@ export async function exportFiles(session: Session, places: Place[]): Promise<vo
     }
     counts[kind.folder] = count;
   }
-  if (session.out.format !== 'table') return print(session, counts);
+  if (session.out.format !== 'table') return writeOne(session.out, counts);
   const lines = places.map(({ kind, path }) => `${counts[kind.folder]} ${kind.several} in ${path}\n`);
   await session.out.write(lines.join(''));
 }
