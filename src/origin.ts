@@ -11,13 +11,17 @@ export type Origin = {
   witness?: Witness | undefined;
 };
 
+/** Looks at the transaction of a change, and may throw. */
 export type Witness = (tx: Transaction) => Promise<void>;
 
 /** What this program does on its own or from the command line. */
 export const systemOrigin: Origin = { actor: 'system' };
 
-/** What is kept of an origin for work that goes on after the request. */
-export const storedOrigin = ({ actor, requestId, sourceIp }: Origin) => ({
+/** What is kept of an origin for work that continues after the request. */
+export type StoredOrigin = Pick<Origin, 'actor' | 'requestId' | 'sourceIp'>;
+
+/** The part of an origin that is kept. */
+export const storedOrigin = ({ actor, requestId, sourceIp }: Origin): StoredOrigin => ({
   actor,
   ...(requestId === undefined ? {} : { requestId }),
   ...(sourceIp === undefined ? {} : { sourceIp }),
