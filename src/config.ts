@@ -1,4 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { secretSettings, settings, type KeyAlgorithm } from './settings/settings.js';
 
@@ -170,6 +172,28 @@ function readSecret(name: string, file: string): string {
 function urlHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
+}
+
+/** What the operator's command line reads from an environment: see docs/cli.md. */
+export type OperatorSettings = {
+  url: string | undefined;
+  apiKey: string | undefined;
+  /** Where contexts are stored. */
+  folder: string;
+  colours: boolean;
+};
+
+/** Reads what the operator's command line is told by an environment. An empty variable counts as not set. */
+export function operatorSettings(env: NodeJS.ProcessEnv = process.env): OperatorSettings {
+  const { XDG_CONFIG_HOME, NO_COLOR, TERM, THINGWARD_URL, THINGWARD_API_KEY } = env;
+  // The XDG Base Directory Specification: a relative path is ignored.
+  const home = XDG_CONFIG_HOME && isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(homedir(), '.config');
+  return {
+    url: THINGWARD_URL || undefined,
+    apiKey: THINGWARD_API_KEY || undefined,
+    folder: join(home, 'thingward'),
+    colours: !NO_COLOR && TERM !== 'dumb',
+  };
 }
 
 // What others read: the command line of operators, and the examples of the papers.

@@ -15,7 +15,7 @@ export const mostOfAccount = {
 } as const;
 
 /** How many of each a person may have. */
-export const mostOfPerson = { sessions: 50, passkeys: 20 } as const;
+export const mostOfPerson = { sessions: 50, passkeys: 20, keys: 20 } as const;
 
 /** How many sessions one edge may report. */
 export const mostSessionsOfProxy = 50_000;

@@ -1,17 +1,19 @@
 import { createHash, randomUUID, type KeyObject, type X509Certificate } from 'node:crypto';
-import { SignJWT } from 'jose';
 import { numericDate, systemClock, type Clock } from '../clock.js';
 import { encodeCsr } from '../pki/csr/encode.js';
 import { readPem } from '../pki/pem.js';
 import { untilDecided, type Patience, type Wait } from './approval.js';
 import { call, isPassing } from './client.js';
 import type { Trust } from './connection.js';
-import { AgentError } from './errors.js';
+import { AgentError, LaterError, UsageError } from './errors.js';
+import { signJwt } from './jwt.js';
+import { isExpired, isRenewalDue } from './renewal-time.js';
 import { learn, trustOf, type Told } from './trust.js';
 import { openFolder, type AgentState, type AgentTokens, type Folder } from './folder.js';
 
 export type { Patience, Wait } from './approval.js';
-export { AgentError } from './errors.js';
+export { AgentError, LaterError } from './errors.js';
+export { isExpired, isRenewalDue } from './renewal-time.js';
 
 /** Where the agent keeps its files, and whom it trusts. */
 export type AgentOptions = Trust & { out: string; clock?: Clock };
@@ -63,7 +65,8 @@ export async function provision(options: ProvisionOptions): Promise<Identity> {
     const expired = `the certificate in ${options.out} expired at ${new Date(present.validTo).toISOString()}`;
     return firstBoot(options, folder).catch((again: unknown) => {
       const reasons = `renewing: ${(error as Error).message}; provisioning again: ${(again as Error).message}`;
-      throw new AgentError(`${expired}. ${reasons}`, again instanceof AgentError ? again.code : undefined);
+      const Kind = isPassing(again) ? LaterError : AgentError;
+      throw new Kind(`${expired}. ${reasons}`, again instanceof AgentError ? again.code : undefined);
     });
   });
 }
@@ -76,7 +79,8 @@ async function firstBoot(options: ProvisionOptions, folder: Folder): Promise<Ide
     headers: { ...json, authorization: `Bearer ${options.enrollment}` },
     body: JSON.stringify({ thingName, thingType, csr, attributes }),
   } as const;
-  const url = new URL('/v1/provision', options.server).href;
+  // A server behind a path keeps it.
+  const url = `${addressOf(options.server)}/v1/provision`;
   const trust = trustOf(options, folder);
   const answer = await untilDecided(() => call<CertificateAnswer | Wait>(url, request, trust), options);
   const now = (options.clock ?? systemClock)();
@@ -119,7 +123,7 @@ export async function accessToken(options: AgentOptions): Promise<string> {
 }
 
 /**
- * Renews the certificate with a new key when two thirds of its life are over, or at once with `force`.
+ * Renews the certificate with a new key when two thirds of its life are over or a little earlier, or at once with `force`.
  * Safe to kill and run again. Returns the identity that is valid now. @throws AgentError
  * @example
  * const { renewed, notAfter } = await renew({ out: 'device' });
@@ -158,15 +162,10 @@ export async function lookUp(options: AgentOptions): Promise<void> {
   learn(folder, await call<Told>(url, { method: 'GET', headers }, trustOf(options, folder)));
 }
 
-/** Whether a certificate has expired at an instant of the server's clock (seconds since 1970). */
-export function isExpired({ validTo }: X509Certificate, at: number): boolean {
-  return at >= Date.parse(validTo) / 1000;
-}
-
-/** Whether two thirds of a certificate's life are over at an instant of the server's clock (seconds since 1970). */
-export function isRenewalDue({ validFrom, validTo }: X509Certificate, at: number): boolean {
-  const [from, to] = [Date.parse(validFrom) / 1000, Date.parse(validTo) / 1000];
-  return at >= from + ((to - from) * 2) / 3;
+function addressOf(server: string): string {
+  if (!URL.canParse(server))
+    throw new UsageError(`${server} is no address of a server: write it as https://things.example.com`);
+  return server.replace(/\/+$/, '');
 }
 
 // More life left than it was given means that this machine's clock was set back: then it proves nothing.
@@ -223,7 +222,7 @@ async function withAssertion<Answer>(
   use: (jwt: string) => Promise<Answer>,
 ): Promise<Answer> {
   try {
-    return await use(await signAssertion(options, folder, typ, claims));
+    return await use(signAssertion(options, folder, typ, claims));
   } catch (error) {
     if (!(error instanceof AgentError) || error.code !== 'invalid-client' || error.serverTime === undefined)
       throw error;
@@ -231,16 +230,17 @@ async function withAssertion<Answer>(
     const clockOffset = offsetTo(error.serverTime, (options.clock ?? systemClock)());
     if (Math.abs(clockOffset - state.clockOffset) < 5) throw error;
     folder.writeState({ ...state, clockOffset });
-    return use(await signAssertion(options, folder, typ, claims));
+    return use(signAssertion(options, folder, typ, claims));
   }
 }
 
-async function signAssertion(options: AgentOptions, folder: Folder, typ: string, claims: object): Promise<string> {
+function signAssertion(options: AgentOptions, folder: Folder, typ: string, claims: object): string {
   const { state, certificate } = folder.requireIdentity();
   const key: KeyObject = folder.deviceKey();
   const subject = `${state.thing.account}/${state.thing.name}`;
   const iat = serverSeconds(options, state);
-  return new SignJWT({
+  const header = { typ, 'x5t#S256': createHash('sha256').update(certificate.raw).digest('base64url') };
+  return signJwt(key, header, {
     ...claims,
     iss: subject,
     sub: subject,
@@ -248,13 +248,7 @@ async function signAssertion(options: AgentOptions, folder: Folder, typ: string,
     jti: randomUUID(),
     iat,
     exp: iat + 120,
-  })
-    .setProtectedHeader({
-      alg: 'ES256',
-      typ,
-      'x5t#S256': createHash('sha256').update(certificate.raw).digest('base64url'),
-    })
-    .sign(key);
+  });
 }
 
 function serverSeconds({ clock = systemClock }: AgentOptions, { clockOffset }: AgentState): number {

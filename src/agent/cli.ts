@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import type { Identity, Wait } from './agent.js';
-import { AgentError } from './errors.js';
+import type { Wait } from './agent.js';
+import { UsageError } from './errors.js';
 
-type Folder = { out: string; ca?: string };
+type Flags = { out: string; ca?: string; exec?: string; json?: true };
 
-type ProvisionFlags = Folder & {
+type ProvisionFlags = Flags & {
   server: string;
   enrollment?: string;
   enrollmentFile?: string;
@@ -15,28 +14,26 @@ type ProvisionFlags = Folder & {
   attribute?: Record<string, string>;
 };
 
-const checkMs = 60_000;
-const checksOfLookUp = 60;
-
 // The agent itself is loaded when a command runs: help needs none of it.
 const agent = () => import('./agent.js');
+const hook = async () => (await import('./hook.js')).runHook;
 
 /** The `thingward agent` commands. They throw AgentError with what to do next. */
 export function agentCommand(): Command {
   return new Command('agent')
     .description('the device side: an identity on first boot, kept fresh')
     .addCommand(provisionCommand())
+    .addCommand(onFolder('token', 'print an access token that is valid now').action(acting(tokenNow)))
     .addCommand(
-      onFolder('token', 'print an access token that is valid now').action(async (flags: Folder) =>
-        print(`${await (await agent()).accessToken(folderOf(flags))}\n`),
-      ),
-    )
-    .addCommand(
-      onFolder('renew', 'renew the certificate after two thirds of its lifetime')
+      withHook(onFolder('renew', 'renew the certificate when two thirds of its life are over, or a little earlier'))
         .option('--force', 'renew at once')
-        .action(renewNow),
+        .action(acting(renewNow)),
     )
-    .addCommand(onFolder('run', 'keep running, and keep certificate and token fresh').action(stay));
+    .addCommand(
+      withHook(onFolder('run', 'keep running, and keep certificate and token fresh'))
+        .option('--once', 'look once and end, for timers: nothing stays in memory between')
+        .action(acting(stay)),
+    );
 }
 
 function onFolder(name: string, description: string): Command {
@@ -44,25 +41,36 @@ function onFolder(name: string, description: string): Command {
     .description(description)
     .requiredOption('--out <dir>', 'the folder with device.key, device.crt and chain.pem')
     .option('--ca <file>', 'trust only these certificates (PEM); with them the clock of this machine may be wrong')
-    .addHelpText('after', `\nExample:\n  thingward agent ${name} ${examples[name]}`);
+    .option('--json', 'print JSON, and failures as JSON too')
+    .addHelpText('after', `${exitCodesText}\nExample:\n  thingward agent ${name} ${examples[name]}`);
 }
+
+const withHook = (command: Command): Command =>
+  command.option(
+    '--exec <command>',
+    'run a command when there is a new certificate, with the folder as $1; again until it succeeds',
+  );
+
+const exitCodesText =
+  '\nExit codes: 0 done, 2 the command is wrong, 3 refused: running it again changes nothing, 4 run it again later.\n';
 
 const examples: Record<string, string> = {
   provision: '--server https://things.example.com --enrollment-file token.txt --name pump-17 --out ./pump-17',
   token: '--out ./pump-17',
   renew: '--out ./pump-17 --force',
-  run: '--out ./pump-17',
+  run: "--out ./pump-17 --exec 'systemctl reload mosquitto'",
 };
 
 function provisionCommand(): Command {
-  return onFolder('provision', 'first boot: generates the key and gets the certificate; safe to kill and run again')
+  const description = 'first boot: generates the key and gets the certificate; safe to kill and run again';
+  return withHook(onFolder('provision', description))
     .requiredOption('--server <url>', 'the server')
     .requiredOption('--name <name>', 'the name of this device')
     .option('--enrollment <token>', 'the enrollment token, twe_...')
     .option('--enrollment-file <file>', 'a file that contains it, so that the list of processes does not show it')
     .option('--type <type>', 'the type of this device')
     .option('--attribute <name=value>', 'an attribute; may be repeated', addAttribute)
-    .action(provisionNow);
+    .action(acting(provisionNow));
 }
 
 function addAttribute(text: string, before: Record<string, string> = {}): Record<string, string> {
@@ -71,12 +79,31 @@ function addAttribute(text: string, before: Record<string, string> = {}): Record
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
+/** An action whose failures are AgentErrors: with --json their text is JSON. What is a bug stays as it is. */
+function acting<Given extends Flags>(work: (flags: Given) => Promise<void>): (flags: Given) => Promise<void> {
+  return async (flags) => {
+    try {
+      await work(flags);
+    } catch (error) {
+      const { asAgentError } = await import('./failures.js');
+      throw asAgentError(error, flags);
+    }
+  };
+}
+
 async function provisionNow({ server, name, type, attribute, ...flags }: ProvisionFlags): Promise<void> {
   const { provision } = await agent();
   const enrollment = enrollmentOf(flags);
   const wanted = { server, enrollment, name, thingType: type, attributes: attribute };
   const identity = await provision({ ...folderOf(flags), ...wanted, onWaiting: sayWaiting });
-  print(provisionedText(identity, flags.out));
+  const { thingName, account, serialNumber, notAfter } = identity;
+  const { out } = flags;
+  print(
+    flags,
+    { ...identity, out },
+    `${thingName} of ${account} holds certificate ${serialNumber} until ${notAfter.toISOString()}: ${out}/device.key, ${out}/device.crt, ${out}/chain.pem`,
+  );
+  await (await hook())(flags.exec, out);
 }
 
 function sayWaiting({ id }: Wait): void {
@@ -88,10 +115,10 @@ function sayWaiting({ id }: Wait): void {
 function enrollmentOf({ enrollment, enrollmentFile }: Pick<ProvisionFlags, 'enrollment' | 'enrollmentFile'>): string {
   if (enrollmentFile !== undefined && enrollment === undefined) return readText(enrollmentFile).trim();
   if (enrollmentFile === undefined && enrollment !== undefined) return enrollment;
-  throw new AgentError('give --enrollment TOKEN or --enrollment-file FILE: one of them');
+  throw new UsageError('give --enrollment TOKEN or --enrollment-file FILE: one of them');
 }
 
-function folderOf({ out, ca }: Folder): Folder {
+function folderOf({ out, ca }: Flags): { out: string; ca?: string } {
   return { out, ...(ca === undefined ? {} : { ca: readText(ca) }) };
 }
 
@@ -99,38 +126,33 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new AgentError(`${file} cannot be read: ${(error as Error).message}`);
+    throw new UsageError(`${file} cannot be read (${(error as Error).message}): name another file`);
   }
 }
 
-async function renewNow({ force = false, ...flags }: Folder & { force?: boolean }): Promise<void> {
+async function tokenNow(flags: Flags): Promise<void> {
+  const token = await (await agent()).accessToken(folderOf(flags));
+  print(flags, { accessToken: token }, token);
+}
+
+async function renewNow({ force = false, ...flags }: Flags & { force?: true }): Promise<void> {
   const { renew } = await agent();
   const { renewed, serialNumber, notAfter } = await renew({ ...folderOf(flags), force });
   const what = renewed ? 'renewed' : 'not due yet';
-  print(`${what}: certificate ${serialNumber} is valid until ${notAfter.toISOString()}\n`);
+  const text = `${what}: certificate ${serialNumber} is valid until ${notAfter.toISOString()}`;
+  print(flags, { renewed, serialNumber, notAfter }, text);
+  await (await hook())(flags.exec, flags.out);
 }
 
-async function stay(flags: Folder): Promise<void> {
-  const { accessToken, lookUp, renew } = await agent();
-  const folder = folderOf(flags);
-  print('keeping certificate and token fresh; stop with Ctrl-C\n');
-  for (let round = 0; ; round++) {
-    try {
-      const { renewed, serialNumber } = await renew(folder);
-      if (renewed) print(`renewed: certificate ${serialNumber}\n`);
-      await accessToken(folder);
-      if (round % checksOfLookUp === 0) await lookUp(folder);
-    } catch (error) {
-      process.stderr.write(`thingward agent: ${(error as Error).message}; trying again in a minute\n`);
-    }
-    await sleep(checkMs);
-  }
+async function stay({ once, ...flags }: Flags & { once?: true }): Promise<void> {
+  const { keepFresh } = await import('./run.js');
+  const { exec, out } = flags;
+  const announce = async (): Promise<void> => (await hook())(exec, out);
+  const tell = (event: object, text: string): void => print(flags, event, text);
+  await keepFresh(folderOf(flags), { once: once ?? false, announce, tell });
 }
 
-function provisionedText({ thingName, account, serialNumber, notAfter }: Identity, out: string): string {
-  return `${thingName} of ${account} holds certificate ${serialNumber} until ${notAfter.toISOString()}: ${out}/device.key, ${out}/device.crt, ${out}/chain.pem\n`;
+function print({ json }: Pick<Flags, 'json'>, value: object, text: string): void {
+  process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
 }
 
-function print(text: string): void {
-  process.stdout.write(text);
-}

@@ -69,7 +69,7 @@ function exchange(request: http.ClientRequest, body: string | undefined): Promis
       );
       response.on('error', reject);
     });
-    request.on('timeout', () => request.destroy(new Error('the server took too long')));
+    request.on('timeout', () => request.destroy(tooLate()));
     request.on('error', reject);
     request.end(body);
   });
@@ -90,7 +90,7 @@ async function connectForgivingDates(url: URL, ca: string): Promise<TLSSocket> {
         reject(new AgentError('the server certificate was not issued by the pinned CA for this name'));
       },
     );
-    socket.setTimeout(timeoutMs, () => socket.destroy(new Error('the server took too long')));
+    socket.setTimeout(timeoutMs, () => socket.destroy(tooLate()));
     socket.on('error', reject);
   });
 }
@@ -120,6 +120,8 @@ function readAnchors(text: string): X509Certificate[] {
   const certificates = readPem(text).filter(({ label }) => label === 'CERTIFICATE');
   return certificates.map((block) => new X509Certificate(block.der));
 }
+
+const tooLate = (): Error => Object.assign(new Error('the server took too long'), { code: 'ETIMEDOUT' });
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');

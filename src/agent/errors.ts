@@ -1,6 +1,13 @@
+/** The exit codes of the agent; docs/devices.md lists them. `later`: run it again, `never`: that changes nothing. */
+export const exitCodes = { failed: 1, usage: 2, never: 3, later: 4 } as const;
+
+type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
 /** The agent could not do what it was asked to; the message says what to do next. */
 export class AgentError extends Error {
   override readonly name = 'AgentError';
+  /** Whether running it again may help: without a change it will not. */
+  readonly exitCode: ExitCode = exitCodes.never;
 
   constructor(
     message: string,
@@ -11,4 +18,14 @@ export class AgentError extends Error {
   ) {
     super(message);
   }
+}
+
+/** What may be over later: the network or the server is away, or somebody else is not ready. */
+export class LaterError extends AgentError {
+  override readonly exitCode = exitCodes.later;
+}
+
+/** What is wrong with the command. */
+export class UsageError extends AgentError {
+  override readonly exitCode = exitCodes.usage;
 }

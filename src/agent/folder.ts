@@ -33,7 +33,7 @@ export type Folder = ReturnType<typeof openFolder>;
 /**
  * The agent's files. Each is replaced as a whole and reaches the disk before the next step, so that a
  * kill at any moment leaves the old or the new: `device.key`, `device.crt`, `chain.pem`, `trust.pem`, `agent.json`,
- * `token.json`, and `next.key`, `next.crt` during a renewal. The folder is made only with `create`.
+ * `token.json`, `announced`, and `next.key`, `next.crt` during a renewal. The folder is made only with `create`.
  */
 export function openFolder(path: string, { create = false } = {}) {
   if (create) mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -54,8 +54,15 @@ export function openFolder(path: string, { create = false } = {}) {
     syncDirectory(path);
   };
 
+  const certificate = (): X509Certificate | undefined => {
+    const pem = read('device.crt');
+    return pem === undefined ? undefined : new X509Certificate(pem);
+  };
+
   const key = (name: 'device.key' | 'next.key'): KeyObject => {
     let pem = read(name);
+    const isLost = pem === undefined && name === 'device.key' && read('device.crt') !== undefined;
+    if (isLost) throw new AgentError(lostKey(at(name)));
     if (pem === undefined) {
       pem = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
         type: 'pkcs8',
@@ -66,7 +73,10 @@ export function openFolder(path: string, { create = false } = {}) {
       // It may have been copied here with another mode.
       chmodSync(at(name), 0o600);
     }
-    return createPrivateKey(pem);
+    const made = createPrivateKey(pem);
+    const held = name === 'device.key' ? certificate() : undefined;
+    if (held && !held.checkPrivateKey(made)) throw new AgentError(foreignKey(at(name)));
+    return made;
   };
 
   // A renewal that was recorded but not yet in place: the key moves first, then the certificate.
@@ -79,17 +89,17 @@ export function openFolder(path: string, { create = false } = {}) {
 
   const readJson = <T>(name: string): T | undefined => {
     const text = read(name);
-    return text === undefined ? undefined : (JSON.parse(text) as T);
+    if (text === undefined) return undefined;
+    try {
+      return JSON.parse(text) as T;
+    } catch {
+      throw new AgentError(`${at(name)} is damaged: put it back from a copy, or remove it and provision again`);
+    }
   };
 
   const state = () => readJson<AgentState>('agent.json');
   const writeState = (next: AgentState) => write('agent.json', `${JSON.stringify(next, null, 2)}\n`);
   const writeTokens = (tokens: AgentTokens) => write('token.json', `${JSON.stringify(tokens, null, 2)}\n`, 0o600);
-  const certificate = (): X509Certificate | undefined => {
-    const pem = read('device.crt');
-    return pem === undefined ? undefined : new X509Certificate(pem);
-  };
-
   return {
     path,
     deviceKey: () => key('device.key'),
@@ -105,6 +115,10 @@ export function openFolder(path: string, { create = false } = {}) {
     /** The certificates by which the server is believed, as it said last. */
     trust: () => read('trust.pem'),
     writeTrust: (pem: string) => write('trust.pem', pem),
+
+    /** The serial number of the certificate that was announced last. */
+    announced: () => read('announced')?.trim(),
+    writeAnnounced: (serialNumber: string) => write('announced', `${serialNumber}\n`),
 
     /** Writes a first identity; the certificate last, because its presence says that everything exists. */
     writeIdentity(next: AgentState, tokens: AgentTokens | undefined, certificatePem: string, chainPem: string): void {
@@ -129,6 +143,12 @@ export function openFolder(path: string, { create = false } = {}) {
     },
   };
 }
+
+const lostKey = (file: string): string =>
+  `${file} is missing, and no other key fits the certificate: put it back from a copy, or let an operator re-enroll the thing and provision into an empty folder`;
+
+const foreignKey = (file: string): string =>
+  `${file} does not belong to the certificate beside it: put the right one back, or let an operator re-enroll the thing and provision into an empty folder`;
 
 function syncDirectory(path: string): void {
   const descriptor = openSync(path, 'r');

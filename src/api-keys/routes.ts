@@ -116,6 +116,7 @@ function present({
   promises,
   expiresAt,
   createdAt,
+  personId,
   ...key
 }: Awaited<ReturnType<ApiKeyService['get']>>) {
   return {
@@ -126,5 +127,6 @@ function present({
     ...(role === null ? {} : { role }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     createdAt: rfc3339(createdAt),
+    ...(personId === null ? {} : { person: personId }),
   };
 }

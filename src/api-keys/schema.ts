@@ -65,6 +65,7 @@ export const apiKey = named(
     expiresAt: timestamp.optional().describe('When the key ends'),
     createdAt: timestamp.describe('When the key was created'),
     createdBy: z.string().describe('Who created the key'),
+    person: uuid.optional().describe('Whose command line it is for: it ends with that person'),
   }),
 );
 /** A merge patch (RFC 7396): null takes a member away. */

@@ -48,6 +48,7 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
         expiresAt: null,
         createdAt: at,
         createdBy: origin.actor,
+        personId: null,
       });
       await audit(tx, {
         at,
@@ -66,6 +67,8 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
       requireGrantable(caller, request, permissions, expiresAt);
       const { token, hash } = createCredential('twk');
       const promises = promisesOf(request);
+      // What the key of a person makes ends with them too.
+      const personId = (await store.find(caller.account, caller.id))?.personId ?? null;
       const [id, at] = [randomUUID(), clock()];
       const key = {
         id,
@@ -77,6 +80,7 @@ export function createApiKeyService({ store, cache, commit, commitAddition, cloc
         permissions,
         promises,
         expiresAt,
+        personId,
       };
       await commitAddition(async (tx) => {
         const most = mostOfAccount.keys;

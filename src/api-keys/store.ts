@@ -22,6 +22,8 @@ export type StoredApiKey = {
   expiresAt: Date | null;
   createdAt: Date;
   createdBy: string;
+  /** Whose command line it is for: it ends with them. Null for any other key. */
+  personId: string | null;
 };
 
 type NewStoredApiKey = Omit<StoredApiKey, 'accountStatus'> & { hash: Buffer };
@@ -105,6 +107,18 @@ export function createApiKeyStore(db: Database) {
     async delete(tx: Transaction, account: string, id: string, at: Date): Promise<void> {
       await tx.apiKey.update({ where: { id, accountName: account }, data: { deletedAt: at } });
     },
+
+    /** The keys of people that are not deleted, the newest first. */
+    ofPeople: (tx: Transaction, people: string[]): Promise<{ id: string; expiresAt: Date | null }[]> =>
+      tx.apiKey.findMany({
+        where: { personId: { in: people }, deletedAt: null },
+        orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+        select: { id: true, expiresAt: true },
+      }),
+
+    async deleteAll(tx: Transaction, ids: string[], at: Date): Promise<void> {
+      await tx.apiKey.updateMany({ where: { id: { in: ids } }, data: { deletedAt: at } });
+    },
   };
 }
 
@@ -120,7 +134,7 @@ type Row = NonNullable<Awaited<ReturnType<Database['apiKey']['findUnique']>>> & 
 
 function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row): StoredApiKey {
   const present = roles.find((known) => known === role);
-  const { id, name, description, expiresAt, createdAt, createdBy } = row;
+  const { id, name, description, expiresAt, createdAt, createdBy, personId } = row;
   return {
     id,
     name,
@@ -135,5 +149,6 @@ function toStoredApiKey({ accountName, account, role, permissions, ...row }: Row
     expiresAt,
     createdAt,
     createdBy,
+    personId,
   };
 }

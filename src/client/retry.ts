@@ -16,7 +16,7 @@ export type Attempt = {
 
 const [firstWaitMs, longestWaitMs] = [200, 30_000];
 const bySelf = ['/v1/provision', '/v1/renew'];
-const once = ['/v1/token', '/v1/token/revoke', '/v1/self/revoke'];
+const once = ['/v1/sign-in/command-line', '/v1/token', '/v1/token/revoke', '/v1/self/revoke'];
 
 /** Whether a POST may carry an `Idempotency-Key`. Routes that make nothing ignore it. */
 export const isRepeatable = (template: string): boolean => ![...bySelf, ...once].includes(template);

@@ -1,9 +1,11 @@
+import type { PersonKeys } from '../api-keys/person-keys.js';
 import type { Door, Shared } from '../door.js';
 import { personRoutes } from './routes.js';
 import { createPersonService, type PersonService } from './service.js';
 import { createPersonStore, type PersonStore } from './store.js';
 
 type Deps = Pick<Shared, 'db' | 'commit' | 'clock' | 'audit' | 'log' | 'reader'> & {
+  endKeys: PersonKeys['end'];
   /** What people open to use the token of a link. */
   linkOf(token: string): string;
 };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Grantee } from '../access/grantee.js';
 import { permissionsOfRole, type Permission, type Role } from '../access/permissions.js';
+import type { PersonKeys } from '../api-keys/person-keys.js';
 import type { AppendAudit } from '../audit/store.js';
 import { addSeconds, type Clock } from '../clock.js';
 import { createCredential } from '../access/credentials.js';
@@ -22,6 +23,8 @@ type Deps = {
   clock: Clock;
   audit: AppendAudit;
   log: AppendLog;
+  /** Ends the keys for the command line of people. Returns what the log has to say of it. */
+  endKeys: PersonKeys['end'];
   /** What people open to use a token. */
   linkOf(token: string): string;
 };
@@ -34,7 +37,7 @@ export type PersonService = ReturnType<typeof createPersonService>;
 const linkSeconds = 24 * 3600;
 
 /** The people of an account: who they are, and what they may do. */
-export function createPersonService({ store, commit, commitAddition, clock, audit, log, linkOf }: Deps) {
+export function createPersonService({ store, commit, commitAddition, clock, audit, log, endKeys, linkOf }: Deps) {
   const get = async (account: string, id: string): Promise<StoredPerson> => {
     const person = await store.find(account, id);
     if (!person) throw noPerson(id);
@@ -99,9 +102,11 @@ export function createPersonService({ store, commit, commitAddition, clock, audi
         if (losesRole || change.status === 'suspended') await requireOwnerLeft(tx, person);
         if (!(await store.update(tx, account, id, update))) throw nameTaken(change.name ?? person.name);
         if (change.status === 'suspended') await store.endSessions(tx, id);
+        const isJudgedAgain = update.permissions !== undefined || change.status === 'suspended';
+        const ended = isJudgedAgain ? await endKeys(tx, account, [id], origin) : [];
         const at = clock();
         await record(tx, at, account, origin, ['person.update', id, { ...update }]);
-        await log(tx, at, [personEntry(account, id)]);
+        await log(tx, at, [personEntry(account, id), ...ended]);
       });
       return get(account, id);
     },
@@ -116,8 +121,9 @@ export function createPersonService({ store, commit, commitAddition, clock, audi
         await requireOwnerLeft(tx, person);
         const at = clock();
         await store.delete(tx, account, id, at);
+        const ended = await endKeys(tx, account, [id], origin);
         await record(tx, at, account, origin, ['person.delete', id, { name: person.name }]);
-        await log(tx, at, [personEntry(account, id)]);
+        await log(tx, at, [personEntry(account, id), ...ended]);
       });
     },
 

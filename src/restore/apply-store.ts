@@ -141,6 +141,7 @@ export async function closeAll(tx: Transaction, at: Date): Promise<Closed> {
   // What ended after the backup is back: people sign in again, and whoever was invited gets another link.
   await tx.$executeRaw(sql`DELETE FROM person_sessions`);
   await tx.$executeRaw(sql`DELETE FROM person_links`);
+  await tx.$executeRaw(sql`UPDATE api_keys SET deleted_at = ${at} WHERE person_id IS NOT NULL AND deleted_at IS NULL`);
   return {
     tokenKeys: await tx.$executeRaw(sql`DELETE FROM token_keys`),
     families: await tx.$executeRaw(sql`UPDATE refresh_families SET revoked_at = ${at} WHERE revoked_at IS NULL`),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { permissionsOfRole } from '../access/permissions.js';
+import type { PersonKeys } from '../api-keys/person-keys.js';
 import type { AppendAudit } from '../audit/store.js';
 import { hashCredential } from '../access/credentials.js';
 import type { Transaction } from '../db/client.js';
@@ -20,6 +21,7 @@ type Deps = Pick<
 > & {
   people: Pick<PersonStore, 'findById' | 'insert' | 'lock' | 'update' | 'endSessions'>;
   setup: Setup;
+  keys: Pick<PersonKeys, 'end'>;
   audit: AppendAudit;
   log: AppendLog;
 };
@@ -44,7 +46,7 @@ export type Acceptance = ReturnType<typeof createAcceptance>;
 
 /** Links for one use: an invitation, another chance, or the first owner. */
 export function createAcceptance(deps: Deps) {
-  const { people, methods, attempts, sessions, passkeys, transactions, setup, clock, audit, log } = deps;
+  const { people, methods, attempts, sessions, passkeys, transactions, setup, keys, clock, audit, log } = deps;
 
   const find = async (hash: Buffer): Promise<FoundLink & { person: StoredPerson | undefined }> => {
     const link = await attempts.findLink(hash, clock());
@@ -109,7 +111,8 @@ export function createAcceptance(deps: Deps) {
       });
       const more = vouched ? { vouched } : {};
       const session = await sessions.open(tx, { person, methods: how.methods, ...requester, ...more });
-      await log(tx, at, [personEntry(account, person.id)]);
+      const ended = await keys.end(tx, account, [person.id], origin);
+      await log(tx, at, [personEntry(account, person.id), ...ended]);
       return { ...session, recoveryCodes };
     });
   };

@@ -1,9 +1,12 @@
 import type { Door, Shared } from '../door.js';
 import type { Site } from '../http/people/site.js';
 import type { GuardedFetch } from '../outbound/fetch.js';
+import type { PersonKeys } from '../api-keys/person-keys.js';
 import type { PersonStore } from '../people/store.js';
 import { createAcceptance } from './acceptance.js';
 import { createAttemptStore } from './attempt-store.js';
+import { createCommandLine } from './command-line/command-line.js';
+import { commandLineRoutes } from './command-line/routes.js';
 import { createFailedSignIns } from './failed-sign-ins.js';
 import { createGuesses } from './methods/guesses.js';
 import { linkRoutes } from './link-routes.js';
@@ -24,7 +27,7 @@ import { createSettings } from './settings.js';
 import { createSetup } from './methods/setup.js';
 import { createTransactions } from './transaction.js';
 
-type Deps = Shared & { site: Site; people: PersonStore; fetch: GuardedFetch };
+type Deps = Shared & { site: Site; people: PersonStore; keys: PersonKeys; fetch: GuardedFetch };
 
 /** How people sign in, and their sessions. */
 export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
@@ -82,6 +85,7 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
       signInRoutes({ signIn, me, passkeys, settings, providersOf, failures }),
       settingsRoutes(settings),
       linkRoutes({ acceptance, me, providersOf, failures }),
+      commandLineRoutes({ commandLine: createCommandLine({ ...parts, sessionStore: store }), failures }),
       meRoutes({ me, signIn, sessions, ownMethods: createOwnMethods(parts), failures }),
       ...routes,
     ],

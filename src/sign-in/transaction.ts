@@ -16,6 +16,8 @@ export type Shown =
   | { kind: 'link'; link: string; user: string; challenge: string; totp: string }
   /** They are signed in, and set up another way in. */
   | { kind: 'setup'; person: string; challenge: string; totp: string }
+  /** They are signed in, and give their command line a key. */
+  | { kind: 'command-line'; person: string; session: string; challenge: string }
   /** They were sent to a provider: to sign in, to open a link, or to step up in a session. */
   | {
       kind: 'oidc';

@@ -1,4 +1,5 @@
 import type { Grantee } from '../../access/grantee.js';
+import type { PersonKeys } from '../../api-keys/person-keys.js';
 import type { AppendAudit } from '../../audit/store.js';
 import type { Transaction } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
@@ -15,6 +16,7 @@ import { newTotpSecret, totpUri } from './totp.js';
 type Deps = Pick<SignInDeps, 'methods' | 'attempts' | 'sessions' | 'passkeys' | 'transactions' | 'commit' | 'clock'> & {
   people: Pick<PersonStore, 'findById' | 'lock'>;
   setup: Setup;
+  keys: Pick<PersonKeys, 'end'>;
   audit: AppendAudit;
   log: AppendLog;
 };
@@ -23,7 +25,7 @@ export type OwnMethods = ReturnType<typeof createOwnMethods>;
 
 /** What people who are signed in change about their ways in. Each change ends their other sessions. */
 export function createOwnMethods(deps: Deps) {
-  const { people, methods, attempts, sessions, passkeys, transactions, setup, commit, clock, audit, log } = deps;
+  const { people, methods, attempts, sessions, passkeys, transactions, setup, keys, commit, clock, audit, log } = deps;
 
   const own = async ({ session }: Grantee): Promise<StoredPerson> => {
     const person = await people.findById(session!.person);
@@ -36,9 +38,10 @@ export function createOwnMethods(deps: Deps) {
       const { account, session } = caller;
       await work(tx);
       await sessions.endOthers(tx, session!.person, session!.id);
+      const ended = await keys.end(tx, account, [session!.person], origin);
       const at = clock();
       await audit(tx, { at, account, origin, action, target: `person:${session!.person}` });
-      await log(tx, at, [personEntry(account, session!.person)]);
+      await log(tx, at, [personEntry(account, session!.person), ...ended]);
     });
 
   /** Takes a way in away, unless it is the last. @throws DomainError `conflict` */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Grantee } from '../../access/grantee.js';
 import { permissionsOfRole, type Role } from '../../access/permissions.js';
+import type { PersonKeys } from '../../api-keys/person-keys.js';
 import type { AppendAudit } from '../../audit/store.js';
 import { addSeconds } from '../../clock.js';
 import type { Transaction } from '../../db/client.js';
@@ -24,6 +25,7 @@ type Deps = Pick<SignInDeps, 'attempts' | 'sessions' | 'transactions' | 'failed'
   sessionStore: Pick<SessionStore, 'find'>;
   clients: OidcClients;
   acceptance: Pick<Acceptance, 'accept'>;
+  keys: Pick<PersonKeys, 'end'>;
   sealer: Pick<Sealer, 'seal'>;
   audit: AppendAudit;
   log: AppendLog;
@@ -144,7 +146,8 @@ export function createArrivals(deps: Deps) {
       await people.update(tx, account, person.id, { lastSignInAt: at });
       const vouched = vouchedBy(provider, arrived);
       const session = await sessions.open(tx, { person, methods: ['sso'], origin, userAgent, vouched });
-      if (isChanged || !found) await deps.log(tx, at, [personEntry(account, person.id)]);
+      const ended = isChanged ? await deps.keys.end(tx, account, [person.id], { actor: `provider:${provider.id}` }) : [];
+      if (isChanged || !found) await deps.log(tx, at, [personEntry(account, person.id), ...ended]);
       return { ...session, recoveryCodes: [] };
     });
   };

@@ -1,4 +1,5 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+import type { PersonKeys } from '../../api-keys/person-keys.js';
 import type { AppendAudit } from '../../audit/store.js';
 import { addSeconds, type Clock } from '../../clock.js';
 import { hashCredential } from '../../access/credentials.js';
@@ -14,6 +15,7 @@ import type { ProviderStore, StoredProvider } from './provider-store.js';
 type Deps = {
   store: ProviderStore;
   clients: Pick<OidcClients, 'keys'>;
+  personKeys: Pick<PersonKeys, 'end'>;
   attempts: Pick<AttemptStore, 'spend'>;
   commit: Commit;
   clock: Clock;
@@ -41,7 +43,7 @@ const algorithms = [
 const [tokenSeconds, toleranceSeconds] = [300, 30];
 
 /** Providers say that somebody has left (OpenID Connect Back-Channel Logout 1.0). */
-export function createLogouts({ store, clients, attempts, commit, clock, audit, log }: Deps) {
+export function createLogouts({ store, clients, personKeys, attempts, commit, clock, audit, log }: Deps) {
   const verify = async (token: string, { issuer, clientId }: StoredProvider, jwks: { keys: object[] }) =>
     (
       await jwtVerify(token, createLocalJWKSet(jwks), {
@@ -85,11 +87,9 @@ export function createLogouts({ store, clients, attempts, commit, clock, audit, 
         const entry = { at, account, origin: actor, action: 'person.sign-out', target: `person:${personId}`, detail };
         await audit(tx, entry);
       }
-      await log(
-        tx,
-        at,
-        ended.map(({ id, personId }) => personEntry(account, personId, id)),
-      );
+      const people = ended.map(({ personId }) => personId);
+      const entries = ended.map(({ id, personId }) => personEntry(account, personId, id));
+      await log(tx, at, [...entries, ...(await personKeys.end(tx, account, people, actor))]);
     });
   };
 

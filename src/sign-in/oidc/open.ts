@@ -1,3 +1,4 @@
+import type { PersonKeys } from '../../api-keys/person-keys.js';
 import type { Chore } from '../../chores.js';
 import type { Routes, Shared } from '../../door.js';
 import { DomainError } from '../../errors.js';
@@ -21,6 +22,7 @@ type Deps = Shared &
     sessionStore: SessionStore;
     acceptance: Acceptance;
     fetch: GuardedFetch;
+    keys: PersonKeys;
     site: { origin: string };
   };
 
@@ -44,7 +46,7 @@ export function openOidc(deps: Deps): { arrivals: Arrivals; routes: Routes[]; ch
     arrivals,
     routes: [
       providerRoutes(createProviders(parts), urls),
-      oidcRoutes({ ...parts, arrivals, logouts: createLogouts(parts), sessionOf, origin }),
+      oidcRoutes({ ...parts, arrivals, logouts: createLogouts({ ...parts, personKeys: deps.keys }), sessionOf, origin }),
     ],
     chores: [{ name: 'recheck-sign-ins', everyMs: 60_000, instances: 'one', run: createRecheck(parts) }],
   };

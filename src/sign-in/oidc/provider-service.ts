@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Grantee } from '../../access/grantee.js';
 import { permissionsOfRole, type Permission } from '../../access/permissions.js';
+import type { PersonKeys } from '../../api-keys/person-keys.js';
 import type { AppendAudit } from '../../audit/store.js';
 import type { Clock } from '../../clock.js';
-import type { Commit } from '../../db/client.js';
+import type { Commit, Transaction } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import { mostOfAccount, tooMany } from '../../limits.js';
 import type { AppendLog } from '../../log/append.js';
 import { everybodyEntry } from '../../log/builders.js';
+import type { NewLogEntry } from '../../log/entries.js';
 import type { Origin } from '../../origin.js';
 import type { Sealer } from '../../sealing.js';
 import { secretContext } from './clients.js';
@@ -16,6 +18,7 @@ import type { ProviderStore, StoredProvider } from './provider-store.js';
 
 type Deps = {
   store: ProviderStore;
+  keys: Pick<PersonKeys, 'end'>;
   sealer: Pick<Sealer, 'seal'>;
   commit: Commit;
   clock: Clock;
@@ -26,7 +29,7 @@ type Deps = {
 export type Providers = ReturnType<typeof createProviders>;
 
 /** The providers that let people of an account in. What one maps to, whoever sets it up has. */
-export function createProviders({ store, sealer, commit, clock, audit, log }: Deps) {
+export function createProviders({ store, keys, sealer, commit, clock, audit, log }: Deps) {
   const get = async (account: string, id: string): Promise<StoredProvider> => {
     const provider = await store.find(id);
     if (provider?.account !== account) throw noProvider(id);
@@ -34,6 +37,13 @@ export function createProviders({ store, sealer, commit, clock, audit, log }: De
   };
 
   const seal = (id: string, secret: string): Buffer => sealer.seal(Buffer.from(secret), secretContext(id));
+
+  /** Ends the sessions that a provider vouches for, and the keys of those people. */
+  const endAll = async (tx: Transaction, account: string, id: string, origin: Origin): Promise<NewLogEntry[]> => {
+    const ended = await store.endSessions(tx, id, {});
+    const people = ended.map(({ personId }) => personId);
+    return keys.end(tx, account, people, origin);
+  };
 
   return {
     get,
@@ -76,12 +86,12 @@ export function createProviders({ store, sealer, commit, clock, audit, log }: De
       requireMapped(caller, after.settings);
       await commit(async (tx) => {
         if (!(await store.update(tx, after))) throw nameTaken(after.name);
-        await store.endSessions(tx, id, {});
+        const entries = await endAll(tx, account, id, origin);
         const at = clock();
         const { clientSecret, ...shown } = change;
         const detail = { ...shown, ...(clientSecret === undefined ? {} : { clientSecret: 'another' }) };
         await audit(tx, { at, account, origin, action: 'sign-in-provider.update', target: `provider:${id}`, detail });
-        await log(tx, at, [everybodyEntry(account)]);
+        await log(tx, at, [everybodyEntry(account), ...entries]);
       });
       return after;
     },
@@ -91,10 +101,11 @@ export function createProviders({ store, sealer, commit, clock, audit, log }: De
       const { account } = caller;
       requireMapped(caller, (await get(account, id)).settings);
       await commit(async (tx) => {
+        const entries = await endAll(tx, account, id, origin);
         if (!(await store.delete(tx, account, id))) throw noProvider(id);
         const at = clock();
         await audit(tx, { at, account, origin, action: 'sign-in-provider.delete', target: `provider:${id}` });
-        await log(tx, at, [everybodyEntry(account)]);
+        await log(tx, at, [everybodyEntry(account), ...entries]);
       });
     },
   };

@@ -1,3 +1,4 @@
+import type { PersonKeys } from '../../api-keys/person-keys.js';
 import type { AppendAudit } from '../../audit/store.js';
 import { addSeconds, type Clock } from '../../clock.js';
 import type { Commit } from '../../db/client.js';
@@ -15,6 +16,7 @@ type Deps = {
   store: ProviderStore;
   sessionStore: Pick<SessionStore, 'end'>;
   clients: Pick<OidcClients, 'again'>;
+  keys: Pick<PersonKeys, 'end'>;
   sealer: Sealer;
   commit: Commit;
   clock: Clock;
@@ -29,7 +31,7 @@ const retrySeconds = 300;
  * Asks providers whether the people that they let in are still there. Who left is signed out; where a provider does not answer, its word
  * ends an hour after it was last given, and the sessions with it.
  */
-export function createRecheck({ store, sessionStore, clients, sealer, commit, clock, audit, log }: Deps) {
+export function createRecheck({ store, sessionStore, clients, keys, sealer, commit, clock, audit, log }: Deps) {
   const end = ({ id, personId, account, providerId }: VouchedSession, why: string): Promise<void> =>
     commit(async (tx) => {
       if (!(await sessionStore.end(tx, personId, id))) return;
@@ -37,7 +39,8 @@ export function createRecheck({ store, sessionStore, clients, sealer, commit, cl
       const origin = { actor: `provider:${providerId}` };
       const detail = { session: id, by: why };
       await audit(tx, { at, account, origin, action: 'person.sign-out', target: `person:${personId}`, detail });
-      await log(tx, at, [personEntry(account, personId, id)]);
+      const ended = await keys.end(tx, account, [personId], origin);
+      await log(tx, at, [personEntry(account, personId, id), ...ended]);
     });
 
   const check = async (session: VouchedSession): Promise<void> => {

@@ -68,6 +68,13 @@ export function createSessionStore(db: Database) {
       return (await db.personSession.findUnique({ where: { id }, select: shown })) ?? undefined;
     },
 
+    /** A session that does not end before the transaction does; undefined for one that has. */
+    async hold(tx: Transaction, id: string): Promise<Pick<StoredSession, 'expiresAt' | 'vouchedUntil'> | undefined> {
+      const [row] = await tx.$queryRaw<Pick<StoredSession, 'expiresAt' | 'vouchedUntil'>[]>(sql`
+        SELECT expires_at AS "expiresAt", vouched_until AS "vouchedUntil" FROM person_sessions WHERE id = ${id}::uuid FOR SHARE`);
+      return row;
+    },
+
     /** Those of a person, the last used first. */
     list: (personId: string): Promise<StoredSession[]> =>
       db.personSession.findMany({ where: { personId }, orderBy: { lastSeenAt: 'desc' }, select: shown }),

@@ -18,6 +18,7 @@ const without2xx = new Map([
     ...['password', 'totp', 'recovery', 'passkey', 'passkey/options', 'link', 'link/passkey', 'link/password'].map(
       (each) => `POST /v1/sign-in/${each}`,
     ),
+    ...['POST /v1/me/command-line', 'POST /v1/sign-in/command-line'],
     ...['GET /v1/me', 'GET /v1/me/sessions', 'DELETE /v1/me/sessions/{id}', 'POST /v1/me/step-up', 'POST /v1/me/setup'],
     ...['POST /v1/me/passkeys', 'DELETE /v1/me/passkeys/{id}', 'PUT /v1/me/password', 'DELETE /v1/me/password'],
     'POST /v1/me/recovery-codes',

@@ -93,7 +93,7 @@ describe('the command line', () => {
     for (const command of ['token', 'renew']) {
       const result = await runThingward(['agent', command, '--out', 'pump-1'], {}, folder);
       expect(result).toMatchObject({
-        code: 1,
+        code: 3,
         output: expect.stringMatching(/has no identity: run thingward agent/),
       });
     }
