@@ -15,6 +15,7 @@ import { createLists } from './lists/feature.js';
 import { appendLog } from './log/append.js';
 import { createLog } from './log/follow.js';
 import { createMonitoring } from './monitoring/feature.js';
+import { createFleetFigures } from './monitoring/fleet.js';
 import { createOcsp } from './ocsp/feature.js';
 import { createPolicies } from './policies/feature.js';
 import { createProvisioning } from './provisioning/feature.js';
@@ -120,11 +121,14 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency];
+  const figures = createFleetFigures(shared);
+  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency, figures];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     config,
     ping: () => db.$queryRaw`SELECT 1 FROM log_head`,
+    pool: foundations.pool,
+    mayAnswer: log.mayAnswer,
     requireLease: log.requireLease,
     requireHealthy: lists.verbs.publisher.requireHealthy,
     metrics: rooms.metrics,
@@ -132,6 +136,7 @@ export function createServices(foundations: Foundations) {
   return {
     ...rooms,
     routes: [...rooms.routes, ...monitoring.routes],
+    metrics: monitoring.verbs.metrics,
     observe: monitoring.verbs.observe,
     failures,
     log,

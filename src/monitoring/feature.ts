@@ -1,8 +1,11 @@
 import type { Metric } from 'prom-client';
+import { programVersion } from '../cli/version.js';
 import type { Config } from '../config.js';
+import type { PoolState } from '../db/client.js';
 import type { Door } from '../door.js';
 import type { App } from '../http/route.js';
 import { zoneDataVersion } from '../policy/time/zone.js';
+import { instanceMetrics } from './instance.js';
 import { createMetrics } from './metrics.js';
 import { observeRequests } from './requests.js';
 import { healthRoutes } from './routes.js';
@@ -10,6 +13,8 @@ import { healthRoutes } from './routes.js';
 type Deps = {
   /** Resolves when the database answers. */
   ping(): Promise<unknown>;
+  mayAnswer(): boolean;
+  pool: (() => PoolState) | undefined;
   /** @throws DomainError `not-ready` while this instance has no lease */
   requireLease(): void;
   /** @throws DomainError `not-ready` while lists could not be published */
@@ -22,16 +27,17 @@ type Deps = {
 const pingAtMostMs = 2000;
 
 /** How the server is doing, for those who watch it. */
-export function createMonitoring(deps: Deps): Door<{ observe(app: App): void }> {
-  const metrics = createMetrics(deps.metrics);
+export function createMonitoring(deps: Deps): Door<{ observe(app: App): void; metrics: Metric[] }> {
   const checkReady = async (): Promise<void> => {
     await within(pingAtMostMs, deps.ping());
     deps.requireLease();
     deps.requireHealthy();
   };
+  const own = instanceMetrics({ ...deps, version: programVersion(), zoneData: zoneDataVersion(), checkReady });
+  const metrics = createMetrics([...own, ...deps.metrics]);
   const { registry } = metrics;
   return {
-    verbs: { observe: (app) => observeRequests(app, metrics) },
+    verbs: { observe: (app) => observeRequests(app, metrics), metrics: metrics.all },
     routes: [
       healthRoutes({ registry, checkReady, zoneData: zoneDataVersion(), metricsToken: deps.config.metricsToken }),
     ],
