@@ -64,7 +64,7 @@ function show(gauges: Gauges, figures: FleetFigures, { at, applied }: { at: Date
   gauges.edgesLag.set(edges.lag);
 }
 
-/** A kind that is no more has no figure, rather than the last one that it had. */
+/** A kind that has gone has no figure, rather than the last one that it had. */
 function showKinds(of: Gauge<'kind'>, kinds: KindFigures[], read: (kind: KindFigures) => number | undefined): void {
   of.reset();
   for (const each of kinds) {
