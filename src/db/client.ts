@@ -26,7 +26,7 @@ export type OpenDatabase = {
   client: Database;
   session: SqlSession;
   /** How its connections for requests are doing; absent where there is one. */
-  pool?(): PoolState;
+  pool?: () => PoolState;
   /** What it takes to keep up with others; absent where nobody else writes. */
   others?: Others;
   close(): Promise<void>;
