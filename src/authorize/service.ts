@@ -161,8 +161,7 @@ export function createAuthorizeService(deps: Deps) {
     },
 
     /** A refusal that nothing had to be looked up for. */
-    refused: (caller: Grantee, refusal: Refusal): Verdict =>
-      note(judge.refuse(caller, refusal, clock().getTime())),
+    refused: (caller: Grantee, refusal: Refusal): Verdict => note(judge.refuse(caller, refusal, clock().getTime())),
 
     /** What is answered where one of many could not be decided, with the reason where it is the caller's to know. */
     undecided: (why: unknown): Verdict =>

@@ -40,17 +40,26 @@ describe('what is measured', () => {
 
   it('no label names an account, a thing, a key or an edge', async () => {
     const labels = new Set((await measured()).flatMap((shape) => shape.labels.split(', ')));
-    for (const one of ['account', 'tenant', 'thing', 'actor', 'key', 'edge', 'proxy', 'issuer']) expect(labels).not.toContain(one);
+    for (const one of ['account', 'tenant', 'thing', 'actor', 'key', 'edge', 'proxy', 'issuer'])
+      expect(labels).not.toContain(one);
   });
 
   it('alerts and the dashboard name metrics that exist', () => {
     const known = new Set(documented().map(({ name }) => name));
-    const { groups } = parse(text('deploy/prometheus/alerts.yml')) as { groups: { rules: { alert: string; expr: string }[] }[] };
-    const { panels } = JSON.parse(text('deploy/grafana/thingward.json')) as { panels: { targets: { expr: string }[] }[] };
+    const { groups } = parse(text('deploy/prometheus/alerts.yml')) as {
+      groups: { rules: { alert: string; expr: string }[] }[];
+    };
+    const { panels } = JSON.parse(text('deploy/grafana/thingward.json')) as {
+      panels: { targets: { expr: string }[] }[];
+    };
     const alerts = groups.flatMap(({ rules }) => rules);
-    const expressions = [...alerts.map(({ expr }) => expr), ...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))];
+    const expressions = [
+      ...alerts.map(({ expr }) => expr),
+      ...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+    ];
     expect(expressions.length).toBeGreaterThan(30);
-    for (const expression of expressions) for (const name of namesIn(expression)) expect(known, expression).toContain(name);
+    for (const expression of expressions)
+      for (const name of namesIn(expression)) expect(known, expression).toContain(name);
     for (const { alert } of alerts) expect(text('docs/monitoring.md')).toContain(`- \`${alert}\`:`);
   });
 });
