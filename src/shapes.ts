@@ -263,3 +263,18 @@ function isOrdinary(text: string): boolean {
   const at = Date.parse(text);
   return at >= 0 && at < Date.UTC(10_000, 0);
 }
+
+/** A statement of an AWS IoT policy, as this program writes them. */
+export const awsStatement = named(
+  'AwsPolicyStatement',
+  'A statement of an AWS IoT policy',
+  z.object({
+    Effect: z.enum(['Allow', 'Deny']).describe('Its effect'),
+    Action: z.array(z.string()).describe('Its actions'),
+    Resource: z.array(z.string()).describe('Its resources'),
+    Condition: z
+      .record(z.string(), z.record(z.string(), z.array(z.string())))
+      .optional()
+      .describe('Its condition'),
+  }),
+);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
-import { mostInt, policyName, thingName, timestamp, uuid } from '../shapes.js';
+import { awsStatement, mostInt, policyName, thingName, timestamp, uuid } from '../shapes.js';
 import { awsCalls } from './client/calls.js';
 
 const roleArn = z
@@ -204,19 +204,6 @@ const fault = named(
   z.object({
     statement: z.string().optional().describe('The id of the statement'),
     message: z.string().describe('What it is'),
-  }),
-);
-const awsStatement = named(
-  'AwsPolicyStatement',
-  'A statement of an AWS IoT policy',
-  z.object({
-    Effect: z.enum(['Allow', 'Deny']).describe('Its effect'),
-    Action: z.array(z.string()).describe('Its actions'),
-    Resource: z.array(z.string()).describe('Its resources'),
-    Condition: z
-      .record(z.string(), z.record(z.string(), z.array(z.string())))
-      .optional()
-      .describe('Its condition'),
   }),
 );
 const awsDocument = named(

@@ -1,4 +1,5 @@
 import type { Ledger } from '../door.js';
+import type { Grantee } from '../access/grantee.js';
 import type { Json } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { etagOf, requireMatch } from '../api/etag.js';
@@ -37,14 +38,14 @@ export function createPolicyDeletion({ store, clock, audit, log, forget }: Deps)
      * Deletes a policy with all of its versions. @throws DomainError `not-found`, `policy-in-use` while a thing or an
      * enrollment has it, `conflict` while it is mirrored, `precondition-failed`
      */
-    async delete(account: string, name: string, origin: Origin): Promise<void> {
+    async delete({ account, permissions }: Grantee, name: string, origin: Origin): Promise<void> {
       await store.transaction(async (tx) => {
         const policy = await store.lock(tx, account, name);
         if (!policy) throw notFound(name);
         requireMatch(origin, tag(name, policy));
         const at = clock();
         const users = await store.usersOf(tx, account, name, at, shownUsers);
-        if (users.length > 0) throw inUse(name, users);
+        if (users.length > 0) throw inUse(name, users, permissions);
         if (await store.isMirrored(tx, account)) throw mirrored();
         await store.delete(tx, account, name);
         const detail: Json = { activeVersion: policy.activeVersion, versions: policy.newestVersion };
@@ -58,9 +59,13 @@ export function createPolicyDeletion({ store, clock, audit, log, forget }: Deps)
   };
 }
 
-function inUse(name: string, users: string[]): DomainError {
-  const said = `the policy ${name} is used by ${users.join(', ')}: detach it first`;
-  return new DomainError('policy-in-use', said, { users });
+/** Names only what whoever asks may read. */
+function inUse(name: string, users: string[], holds: Grantee['permissions']): DomainError {
+  const shown = users
+    .filter((user) => holds.has(user.startsWith('thing:') ? 'things:read' : 'enrollments:read'))
+    .slice(0, shownUsers);
+  const who = shown.length > 0 ? shown.join(', ') : 'things or enrollments that this key may not read';
+  return new DomainError('policy-in-use', `the policy ${name} is used by ${who}: detach it first`, { users: shown });
 }
 
 function mirrored(): DomainError {

@@ -150,7 +150,7 @@ export function policyRoutes({ service, deletion, preview, cursor }: Deps) {
         },
       },
       async (request, reply) => {
-        await deletion.delete(grantee(request).account, request.params.name, originOf(request));
+        await deletion.delete(grantee(request), request.params.name, originOf(request));
         return reply.code(204).send(null);
       },
     );

@@ -54,7 +54,7 @@ export function createPolicyStore(db: Database, commit: Commit) {
       return row;
     },
 
-    /** Some of the things and enrollments that have a locked policy, or may still give it to a thing. */
+    /** Some of the things, and as many enrollments, that have a locked policy or may still give it to a thing. */
     async usersOf(tx: Transaction, account: string, name: string, at: Date, most: number): Promise<string[]> {
       const rows = await tx.$queryRaw<{ user: string }[]>(sql`
         (SELECT 'thing:' || name AS "user" FROM things
@@ -62,8 +62,7 @@ export function createPolicyStore(db: Database, commit: Commit) {
         UNION ALL
         (SELECT 'enrollment:' || id AS "user" FROM enrollments
           WHERE account_name = ${account} AND policies @> ARRAY[${name}] AND revoked_at IS NULL
-            AND (expires_at IS NULL OR expires_at > ${at}) LIMIT ${most})
-        LIMIT ${most}`);
+            AND (expires_at IS NULL OR expires_at > ${at}) LIMIT ${most})`);
       return rows.map(({ user }) => user);
     },
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { named } from '../../api/named.js';
 import { problemOf } from '../../http/problems.js';
 import type { App } from '../../http/route.js';
+import { awsStatement } from '../../shapes.js';
 import type { AwsAuthorizer } from './aws-authorizer.js';
 import { mountDialect } from './dialect.js';
 
@@ -50,25 +51,12 @@ const event = named(
   }),
 ).meta({ examples: [{ token: 'eyJ...', protocols: ['tls', 'mqtt'] }] });
 
-const statement = named(
-  'AwsAuthorizerStatement',
-  'A statement of an AWS IoT policy',
-  z.object({
-    Effect: z.enum(['Allow', 'Deny']).describe('Its effect'),
-    Action: z.array(z.string()).describe('Its actions'),
-    Resource: z.array(z.string()).describe('Its resources'),
-    Condition: z
-      .record(z.string(), z.record(z.string(), z.array(z.string())))
-      .optional()
-      .describe('Its condition'),
-  }),
-);
 const policy = named(
   'AwsAuthorizerPolicy',
   'An AWS IoT policy',
   z.object({
     Version: z.literal('2012-10-17').describe('The version of the language'),
-    Statement: z.array(statement).describe('The statements'),
+    Statement: z.array(awsStatement).describe('The statements'),
   }),
 );
 const response = named(

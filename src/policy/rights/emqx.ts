@@ -42,7 +42,7 @@ const filterOf = ({ resource }: Right): Filter =>
 
 const isReceivedAlways = ({ action, condition }: Right): boolean => action === 'receive' && condition === undefined;
 
-/** Text that EMQX reads as something else: a placeholder, or `eq ` before what is meant literally. */
+/** Text that EMQX reads as something else: a variable, or `eq ` before what is meant literally. */
 const isRead = (level: string, index: number): boolean =>
   /\$\{|%[cu]/.test(level) || (index === 0 && level.startsWith('eq '));
 

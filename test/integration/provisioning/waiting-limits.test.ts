@@ -13,6 +13,7 @@ import { freePort } from '../../support/ports.js';
 import { seeded } from '../../support/seeded.js';
 import { startServer, type TestServer } from '../../support/server.js';
 import { userFolder } from '../../support/shell.js';
+import { createWaitingRoom } from '../../support/provisioning/waiting.js';
 
 // `npm run approvals` approves more at the same time, and kills more often.
 const crowd = Number(process.env['APPROVALS'] ?? 40);
@@ -28,18 +29,12 @@ describe.each(databaseKinds)('devices that wait, on %s', (kind) => {
   });
   afterAll(() => server.stop());
 
-  let names = 0;
-  const wait = async (changes: object = {}, extra: object = {}) => {
-    const { token } = await enroll(server, { approval: 'required', ...changes });
-    return { waiting: (await provision(server, token, `w-${names++}`, extra)).answer.body.id as string };
-  };
-  const approve = (id: string, body: object = {}) => owner.post(`/v1/waiting/${id}/approve`, body);
-  const deny = (id: string, reason = 'unknown device') => owner.post(`/v1/waiting/${id}/deny`, { reason });
+  const { nextName, wait, approve, deny } = createWaitingRoom(() => server);
 
   it('lists entries in pages, by enrollment and status', async () => {
     const { id, token } = await enroll(server, { approval: 'required' });
     const ids: string[] = [];
-    for (let n = 0; n < 5; n++) ids.push((await provision(server, token, `w-${names++}`)).answer.body.id);
+    for (let n = 0; n < 5; n++) ids.push((await provision(server, token, nextName())).answer.body.id);
     await approve(ids[0]!);
     await deny(ids[1]!);
     const seen: string[] = [];

@@ -5,6 +5,7 @@ import { problemOf, type Client } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision, useKey, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
+import { createWaitingRoom } from '../../support/provisioning/waiting.js';
 
 const day = 86_400;
 
@@ -25,16 +26,7 @@ describe.each(databaseKinds)('enrollments with approval on %s', (kind) => {
   });
   afterAll(() => server.stop());
 
-  let names = 0;
-  /** An enrollment with approval and a device that waits under it. */
-  const wait = async (changes: object = {}, extra: object = {}) => {
-    const enrollment = await enroll(server, { approval: 'required', ...changes });
-    const device = await provision(server, enrollment.token, `w-${names++}`, extra);
-    expect(device.answer.status, device.answer.text).toBe(202);
-    return { ...enrollment, device, waiting: device.answer.body.id as string };
-  };
-  const approve = (id: string, body: object = {}) => owner.post(`/v1/waiting/${id}/approve`, body);
-  const deny = (id: string, reason = 'unknown device') => owner.post(`/v1/waiting/${id}/deny`, { reason });
+  const { nextName, wait, approve, deny } = createWaitingRoom(() => server);
   const usesOf = async (id: string) => (await owner.get(`/v1/enrollments/${id}`)).body.uses as number;
 
   describe('a device that waits', () => {
@@ -113,7 +105,7 @@ describe.each(databaseKinds)('enrollments with approval on %s', (kind) => {
 
     it('is told to go by a name or key that another thing has', async () => {
       const open = await enroll(server);
-      const { name, csr } = await provision(server, open.token, `w-${names++}`);
+      const { name, csr } = await provision(server, open.token, nextName());
       const { token } = await enroll(server, { approval: 'required' });
       expect(problemOf(await ask(server, token, { name, csr: csrPem() }))).toBe('thing-exists');
       expect(problemOf(await ask(server, token, { name: 'another', csr }))).toBe('key-in-use');
@@ -177,10 +169,10 @@ describe.each(databaseKinds)('enrollments with approval on %s', (kind) => {
     });
 
     it('takes a place in the segment', async () => {
-      const segment = `seg-${names++}`;
+      const segment = `seg-${nextName()}`;
       await owner.post('/v1/segments', { name: segment, cidr: '10.0.0.0/8', deviceLimit: 1 });
       const { token, device, waiting } = await wait({ segment });
-      const second = await provision(server, token, `w-${names++}`);
+      const second = await provision(server, token, nextName());
       expect((await approve(waiting)).status).toBe(200);
       expect(problemOf(await approve(second.answer.body.id))).toBe('segment-full');
       expect((await ask(server, token, device)).status).toBe(201);
@@ -220,7 +212,7 @@ describe.each(databaseKinds)('enrollments with approval on %s', (kind) => {
 
     it('is used up: the rest is refused', async () => {
       const { token, device, waiting } = await wait({ maxUses: 1 });
-      const late = await provision(server, token, `w-${names++}`);
+      const late = await provision(server, token, nextName());
       await approve(waiting);
       expect((await approve(late.answer.body.id)).status).toBe(409);
       expect((await ask(server, token, late)).status).toBe(401);

@@ -109,7 +109,8 @@ const large: readonly ((random: Random) => unknown)[] = [
 
 /** A value of a wrong kind, or of the right one at its edge. */
 export function nastyValue(random: Random): unknown {
-  return random.chance(0.04) ? random.pick(large)(random) : random.pick(nasty);
+  // A copy: what is bent twice would change the list, or hold itself.
+  return random.chance(0.04) ? random.pick(large)(random) : structuredClone(random.pick(nasty));
 }
 
 type Place = { holder: Record<string, unknown> | unknown[]; key: string | number };

@@ -159,7 +159,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
   const first = path.split('/')[2] ?? '';
   const byName: Record<string, readonly string[]> = {
     things: [...pools.victims, 'w-1'],
-    policies: ['field', 'sensor'],
+    policies: path === '/v1/policies/{name}' ? ['field', ...pools.spares] : ['field', 'sensor'],
     segments: ['field', ...pools.segments],
     accounts: ['other'],
   };

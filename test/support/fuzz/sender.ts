@@ -77,11 +77,13 @@ async function read(request: Request, response: IncomingMessage): Promise<Outcom
   return { status, octets, ...(fault === undefined ? {} : { fault }) };
 }
 
+/** The providers of the pools are at addresses that the server does not ask. An answer to HEAD does not say so. */
+const isElsewhere = ({ method, path }: Request, text: string): boolean =>
+  text.includes('urn:thingward:problem:provider-away') || (method === 'HEAD' && path.startsWith('/v1/sign-in/oidc/'));
+
 function faultOf(request: Request, status: number, type: string, text: string, octets: number): string | undefined {
   const { method, path } = request;
-  // The providers of the pools are at addresses that the server does not ask.
-  const isElsewhere = status === 503 && text.includes('urn:thingward:problem:provider-away');
-  if (status >= 500 && !isElsewhere) return `${status} ${text.slice(0, 300)}`;
+  if (status >= 500 && !(status === 503 && isElsewhere(request, text))) return `${status} ${text.slice(0, 300)}`;
   if (octets > mostOctets && !mayBeLarge.test(`${method} ${path}`)) return `an answer of ${octets} octets`;
   if (status < 400 || method === 'HEAD') return undefined;
   if (octets > 65_536) return `a problem of ${octets} octets`;

@@ -85,6 +85,8 @@ export async function createWorld(server: TestServer) {
     sessions: ['session-of-w-1', 'session-of-w-2', 'session-of-w-3'],
     fingerprints: [] as string[],
     segments: [] as string[],
+    /** Policies that nothing uses. */
+    spares: [] as string[],
     enrollments: [] as string[],
     waiting: [] as string[],
     apiKeys: [] as string[],
@@ -113,6 +115,8 @@ export async function createWorld(server: TestServer) {
     pools.edges = [(await made('/v1/proxies', { name: `silent-${round}`, sessions: true })).id as string];
     pools.segments = [`s-${round}-0`, `s-${round}-1`];
     for (const name of pools.segments) await made('/v1/segments', { name, cidr: '10.0.0.0/8' });
+    pools.spares = [`q-${round}-0`, `q-${round}-1`, `q-${round}-2`];
+    for (const name of pools.spares) await made('/v1/policies', { name, statements });
     pools.enrollments = [];
     // Those that nobody decided about make room.
     for (const id of pools.waiting) await owner.post(`/v1/waiting/${id}/deny`, { reason: 'late' });
@@ -125,7 +129,9 @@ export async function createWorld(server: TestServer) {
     await made('/v1/people', { name: `p-${round}`, role: 'auditor' }).then(({ person }) =>
       pools.people.push(person.id as string),
     );
-    for (const id of pools.providers) await owner.send('DELETE', `/v1/sign-in/providers/${id}`);
+    // Those that requests have made count too.
+    const { items } = (await owner.get('/v1/sign-in/providers')).body as { items: { id: string }[] };
+    for (const { id } of items) await owner.send('DELETE', `/v1/sign-in/providers/${id}`);
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
     for (let index = 0; index < 2; index++) {
