@@ -125,19 +125,16 @@ export function createServices(foundations: Foundations) {
   const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency, figures];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
-    config,
+    ...foundations,
     ping: () => db.$queryRaw`SELECT 1 FROM log_head`,
-    pool: foundations.pool,
-    mayAnswer: log.mayAnswer,
-    requireLease: log.requireLease,
+    reader: log,
     requireHealthy: lists.verbs.publisher.requireHealthy,
     metrics: rooms.metrics,
   });
   return {
     ...rooms,
     routes: [...rooms.routes, ...monitoring.routes],
-    metrics: monitoring.verbs.metrics,
-    observe: monitoring.verbs.observe,
+    ...monitoring.verbs,
     failures,
     log,
     ...calling,

@@ -13,10 +13,12 @@ import { healthRoutes } from './routes.js';
 type Deps = {
   /** Resolves when the database answers. */
   ping(): Promise<unknown>;
-  mayAnswer(): boolean;
-  pool: (() => PoolState) | undefined;
-  /** @throws DomainError `not-ready` while this instance has no lease */
-  requireLease(): void;
+  reader: {
+    mayAnswer(): boolean;
+    /** @throws DomainError `not-ready` while this instance has no lease */
+    requireLease(): void;
+  };
+  pool?: (() => PoolState) | undefined;
   /** @throws DomainError `not-ready` while lists could not be published */
   requireHealthy(): void;
   config: Pick<Config, 'metricsToken'>;
@@ -30,10 +32,16 @@ const pingAtMostMs = 2000;
 export function createMonitoring(deps: Deps): Door<{ observe(app: App): void; metrics: Metric[] }> {
   const checkReady = async (): Promise<void> => {
     await within(pingAtMostMs, deps.ping());
-    deps.requireLease();
+    deps.reader.requireLease();
     deps.requireHealthy();
   };
-  const own = instanceMetrics({ ...deps, version: programVersion(), zoneData: zoneDataVersion(), checkReady });
+  const own = instanceMetrics({
+    version: programVersion(),
+    zoneData: zoneDataVersion(),
+    checkReady,
+    mayAnswer: deps.reader.mayAnswer,
+    pool: deps.pool,
+  });
   const metrics = createMetrics([...own, ...deps.metrics]);
   const { registry } = metrics;
   return {
