@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'unsupported-media-type'
   | 'unsupported-token-type'
   | 'upstream-away'
+  | 'idempotency-answer-lost'
   | 'idempotency-in-progress'
   | 'idempotency-mismatch'
   | 'policy-in-use'

@@ -13,6 +13,7 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'count-changed': { status: 409, title: 'The filter selects another number than expected' },
   'cursor-pruned': { status: 410, title: 'The log is pruned after the cursor' },
   forbidden: { status: 403, title: 'The credential does not allow this' },
+  'idempotency-answer-lost': { status: 409, title: 'The request was carried out, but its answer was lost' },
   'idempotency-in-progress': { status: 409, title: 'The same request is still under way' },
   'idempotency-mismatch': { status: 422, title: 'The Idempotency-Key belongs to another request' },
   'invalid-client': { status: 401, title: 'The device could not be recognised' },

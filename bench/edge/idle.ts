@@ -22,13 +22,15 @@ export async function benchIdle(): Promise<string> {
   execFileSync('taskset', ['-acp', '1', String(process.pid)], { stdio: 'ignore' });
   const stage = await openStage();
   const [broker, devices] = [await startGenerator(), await startGenerator()];
+  const relay = await startTruthRelay(stage.port);
   try {
     const known = await openThings(stage);
-    return await measure(stage, broker, devices, known);
+    return await measure(stage, { relay, broker, devices }, known);
   } finally {
     broker.stop();
     devices.stop();
     await stage.stop();
+    await relay.stop();
   }
 }
 
@@ -56,8 +58,9 @@ async function openThings(stage: BenchStage): Promise<Known[]> {
   return known;
 }
 
-async function measure(stage: BenchStage, broker: Generator, devices: Generator, known: Known[]): Promise<string> {
-  const relay = await startTruthRelay(stage.port);
+type Around = { relay: Awaited<ReturnType<typeof startTruthRelay>>; broker: Generator; devices: Generator };
+
+async function measure(stage: BenchStage, { relay, broker, devices }: Around, known: Known[]): Promise<string> {
   relay.ask(false);
   const [port] = (await freePorts(1)) as [number];
   const loopPort = await freePort();
@@ -112,7 +115,7 @@ async function measure(stage: BenchStage, broker: Generator, devices: Generator,
 
 async function editAll(
   { owner }: BenchStage,
-  relay: Awaited<ReturnType<typeof startTruthRelay>>,
+  relay: Around['relay'],
   loop: () => Promise<Loop>,
 ): Promise<{ active: string; cpu: string; longest: string; enforced: string }> {
   const [active, cpu, longest, enforced]: number[][] = [[], [], [], []];

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { DomainError } from '../errors.js';
+import type { Witness } from '../origin.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -11,6 +12,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set while the answer to this request must be kept. */
     claim: object | null;
+    /** Set where a repeat would make another object. */
+    witness: Witness | undefined;
   }
 }
 
@@ -21,6 +24,7 @@ type Keeper<Claim extends object> = {
   begin(request: { account: string; scope: string; key: string; body: string }): Promise<Claim | Answer>;
   keep(claim: Claim, answer: Answer): Promise<void>;
   giveUp(claim: Claim): Promise<void>;
+  witness(claim: Claim): Witness;
 };
 
 const keyForm = /^[!-~]{22,200}$/;
@@ -33,12 +37,17 @@ export function keepsAnswers({ method, config = {} }: Pick<RouteOptions, 'method
   return [method].flat().includes('POST') && isOfGrantee && cost !== 'free' && makesNothing !== true;
 }
 
+/** Whether a repeat makes one more object, and does not only bring about the same state: the route answers 201 or 202. */
+export const makesAnother = (schema: RouteOptions['schema']): boolean =>
+  Object.keys(schema?.response ?? {}).some((status) => status === '201' || status === '202');
+
 /**
  * Gives the first answer again to a request that is repeated with its `Idempotency-Key`. Answers other than 2xx are not
  * kept: whoever repeats those wants another. Has to be installed after the hooks that find the caller.
  */
 export function installIdempotency<Claim extends object>(app: FastifyInstance, keeper: Keeper<Claim>): void {
   app.decorateRequest('claim', null);
+  app.decorateRequest('witness', undefined);
 
   app.addHook('preHandler', async (request, reply) => {
     const key = request.headers['idempotency-key'];
@@ -54,6 +63,7 @@ export function installIdempotency<Claim extends object>(app: FastifyInstance, k
     const begun = await keeper.begin({ account: request.caller.account, key, ...describe(request) });
     if ('status' in begun) return replay(reply, begun);
     request.claim = begun;
+    if (makesAnother(request.routeOptions.schema)) request.witness = keeper.witness(begun);
   });
 
   app.addHook('onSend', async (request, reply, payload) => {

@@ -17,6 +17,7 @@ export type AppendAudit = (tx: Transaction, ...entries: NewAuditEntry[]) => Prom
 
 /** Records who did what, in the transaction that does it. */
 export const appendAudit: AppendAudit = async (tx, ...entries) => {
+  for (const witness of new Set(entries.map(({ origin }) => origin.witness))) await witness?.(tx);
   await tx.auditEntry.createMany({
     data: entries.map(({ at, account, origin, action, target, detail }) => ({
       at,

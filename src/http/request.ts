@@ -22,6 +22,6 @@ export function thingCaller({ caller }: FastifyRequest): ThingCaller {
 }
 
 /** Who to name in the audit for this request. */
-export function originOf({ caller, id, ip, headers }: FastifyRequest): Origin {
-  return { actor: caller?.actor ?? 'anonymous', requestId: id, sourceIp: ip, ifMatch: headers['if-match'] };
+export function originOf({ caller, id, ip, headers, witness }: FastifyRequest): Origin {
+  return { actor: caller?.actor ?? 'anonymous', requestId: id, sourceIp: ip, ifMatch: headers['if-match'], witness };
 }

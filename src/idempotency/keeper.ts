@@ -2,6 +2,7 @@ import { createHmac, hkdfSync, randomUUID } from 'node:crypto';
 import { addSeconds, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
+import type { Witness } from '../origin.js';
 import { createSealer } from '../sealing.js';
 import type { IdempotencyStore } from './store.js';
 
@@ -36,7 +37,7 @@ export function createIdempotencyKeeper({ store, clock }: { store: IdempotencySt
   return {
     /**
      * Begins a request, or returns what was answered to it.
-     * @throws DomainError `idempotency-in-progress`, `idempotency-mismatch`, `too-many-requests`
+     * @throws DomainError `idempotency-in-progress`, `idempotency-answer-lost`, `idempotency-mismatch`, `too-many-requests`
      */
     async begin({ account, scope, key, body }: Repeatable): Promise<Claim | KeptAnswer> {
       const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', key, scope, `thingward ${purpose}`, 32));
@@ -58,23 +59,38 @@ export function createIdempotencyKeeper({ store, clock }: { store: IdempotencySt
           'idempotency-mismatch',
           'this Idempotency-Key was sent with another body: choose a new one for another request',
         );
-      if (!found.answer)
-        throw new DomainError(
-          'idempotency-in-progress',
-          'the same request is under way: send it again after Retry-After, with the same Idempotency-Key',
-          { retryAfter: 1 },
-        );
+      if (!found.answer) throw found.made && found.claimedUntil <= at ? answerLost() : underWay();
       return JSON.parse(createSealer(answerKey).open(found.answer, sealedAs).toString()) as KeptAnswer;
     },
 
     /** Keeps what a request was answered, unless somebody else has taken the request over. */
     async keep({ id, claim, answerKey }: Claim, answer: KeptAnswer): Promise<void> {
       const bytes = Buffer.from(JSON.stringify(answer));
-      if (bytes.length > mostAnswerBytes) return store.drop(id, claim);
+      if (bytes.length > mostAnswerBytes) return store.drop(id, claim, clock());
       await store.keep(id, claim, createSealer(answerKey).seal(bytes, sealedAs));
     },
 
-    /** Lets a request be carried out again: it was refused. */
-    giveUp: ({ id, claim }: Claim): Promise<void> => store.drop(id, claim),
+    /** Lets a request be carried out again: it was refused. What it has made already stays known. */
+    giveUp: ({ id, claim }: Claim): Promise<void> => store.drop(id, claim, clock()),
+
+    /** Notes in the transaction of a change that the change is made, unless somebody else has taken the request over. */
+    witness:
+      ({ id, claim }: Claim): Witness =>
+      async (tx) => {
+        if (!(await store.markMade(tx, id, claim))) throw underWay();
+      },
   };
 }
+
+const underWay = () =>
+  new DomainError(
+    'idempotency-in-progress',
+    'the same request is under way: send it again after Retry-After, with the same Idempotency-Key',
+    { retryAfter: 1 },
+  );
+
+const answerLost = () =>
+  new DomainError(
+    'idempotency-answer-lost',
+    'this request was carried out, but its answer was lost: look up what it made, then use another Idempotency-Key',
+  );

@@ -1,5 +1,5 @@
 import { sql, type Database } from '../../db/client.js';
-import type { Origin } from '../../origin.js';
+import { storedOrigin, type Origin } from '../../origin.js';
 import { isFree } from './claims-sql.js';
 
 /** What is asked for when a run begins. */
@@ -17,7 +17,7 @@ export function createRunStore(db: Database, kind: keyof typeof tables, instance
     async start({ id, account, dryRun, origin, at }: NewRun): Promise<boolean> {
       const started = await db.$executeRaw(sql`
         INSERT INTO ${table} (id, account_name, dry_run, origin, started_at)
-        VALUES (${id}::uuid, ${account}, ${dryRun}, ${JSON.stringify(origin)}::jsonb, ${at}) ON CONFLICT DO NOTHING`);
+        VALUES (${id}::uuid, ${account}, ${dryRun}, ${JSON.stringify(storedOrigin(origin))}::jsonb, ${at}) ON CONFLICT DO NOTHING`);
       return started > 0;
     },
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../clock.js';
 import type { Transaction } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import type { AppendLog } from '../../log/append.js';
-import type { Origin } from '../../origin.js';
+import { storedOrigin, type Origin } from '../../origin.js';
 import type { BulkRequest } from './schema.js';
 import type { BulkCertificate, BulkRevocation, BulkStore } from './store.js';
 import { revoke } from '../revoke.js';
@@ -114,7 +114,8 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
         account,
         filter,
         reason,
-        origin,
+        // The request ends before the work does.
+        origin: storedOrigin(origin),
         expected: expectedCount!,
         revoked: 0,
         position: null,

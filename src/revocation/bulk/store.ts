@@ -1,6 +1,6 @@
 import { sql, type Commit, type Database, type Transaction } from '../../db/client.js';
 import type { LoggedCertificate } from '../../log/builders.js';
-import type { Origin } from '../../origin.js';
+import type { StoredOrigin } from '../../origin.js';
 import type { RevocationReason } from '../../pki/crl.js';
 import { canComeBack } from '../../renewal-grace-sql.js';
 import type { BulkFilter } from './schema.js';
@@ -11,7 +11,7 @@ export type BulkRevocation = {
   account: string;
   filter: BulkFilter;
   reason: RevocationReason;
-  origin: Origin;
+  origin: StoredOrigin;
   /** How many certificates there were when it began. */
   expected: number;
   revoked: number;
@@ -113,7 +113,7 @@ export function createBulkStore(db: Database, commit: Commit) {
 
     async insert(tx: Transaction, { account, filter, origin, ...bulk }: BulkRevocation): Promise<void> {
       await tx.bulkRevocation.create({
-        data: { ...bulk, accountName: account, filter: filter, origin: origin },
+        data: { ...bulk, accountName: account, filter: filter, origin },
       });
     },
 
@@ -162,7 +162,7 @@ function toBulk({ accountName, filter, reason, origin, status, ...row }: Row): B
     account: accountName,
     filter: filter as BulkFilter,
     reason: reason as RevocationReason,
-    origin: origin as Origin,
+    origin: origin as StoredOrigin,
     status: status as 'running' | 'done',
   };
 }
