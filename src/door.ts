@@ -4,7 +4,7 @@ import type { AppendAudit } from './audit/store.js';
 import type { Chore } from './chores.js';
 import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
-import type { Commit, Database, Others } from './db/client.js';
+import type { Commit, Database, Others, PoolState } from './db/client.js';
 import type { FailureLimiter } from './http/failure-limiter.js';
 import type { App } from './http/route.js';
 import type { AppendLog } from './log/append.js';
@@ -75,5 +75,7 @@ export type Foundations = Surroundings & {
   db: Database;
   /** Absent where this is the only instance. */
   others?: Others | undefined;
+  /** How the connections for requests are doing. */
+  pool?: (() => PoolState) | undefined;
   sealer: Sealer;
 };

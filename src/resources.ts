@@ -86,8 +86,8 @@ async function build(database: OpenDatabase, config: Config, surroundings: Surro
     await connected;
     await ensureLogHead(database.client);
     const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
-    const { client: db, others } = database;
-    const services = createServices({ ...surroundings, config, db, others, sealer });
+    const { client: db, others, pool } = database;
+    const services = createServices({ ...surroundings, config, db, others, pool, sealer });
     await services.start().catch(explainSealing);
     const close = async () => {
       await services.close();

@@ -15,6 +15,7 @@ import { createLists } from './lists/feature.js';
 import { appendLog } from './log/append.js';
 import { createLog } from './log/follow.js';
 import { createMonitoring } from './monitoring/feature.js';
+import { createFleetFigures } from './monitoring/fleet.js';
 import { createOcsp } from './ocsp/feature.js';
 import { createPolicies } from './policies/feature.js';
 import { createProvisioning } from './provisioning/feature.js';
@@ -121,19 +122,20 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const doors = [...registry, policies, segments, authorize, ...refusals, aws, decisions, idempotency, createWeb()];
+  const besides = [decisions, idempotency, createFleetFigures(shared), createWeb()];
+  const doors = [...registry, policies, segments, authorize, ...refusals, aws, ...besides];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
-    config,
+    ...foundations,
     ping: () => db.$queryRaw`SELECT 1 FROM log_head`,
-    requireLease: log.requireLease,
+    reader: log,
     requireHealthy: lists.verbs.publisher.requireHealthy,
     metrics: rooms.metrics,
   });
   return {
     ...rooms,
     routes: [...rooms.routes, ...monitoring.routes],
-    observe: monitoring.verbs.observe,
+    ...monitoring.verbs,
     failures,
     log,
     ...calling,

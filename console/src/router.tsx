@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, Outlet, redirect } from '@tanstack/react-router';
 import { isSignedOut } from './api.js';
+import { CommandLinePage, readCommandLineSearch } from './pages/command-line.js';
 import { MePage } from './pages/me.js';
 import { OverviewPage } from './pages/overview.js';
 import { SignInPage } from './pages/sign-in.js';
@@ -47,11 +48,21 @@ const things = createRoute({
 });
 const thing = createRoute({ getParentRoute: () => shell, path: '/things/$name', component: ThingPage });
 const waiting = createRoute({ getParentRoute: () => shell, path: '/waiting', component: WaitingPage });
+const commandLine = createRoute({
+  getParentRoute: () => shell,
+  path: '/command-line',
+  validateSearch: readCommandLineSearch,
+  component: CommandLinePage,
+});
 const me = createRoute({ getParentRoute: () => shell, path: '/me', component: MePage });
 
 /** The pages, below /console. */
 export const router = createRouter({
-  routeTree: root.addChildren([welcome, signIn, shell.addChildren([overview, things, thing, waiting, me])]),
+  routeTree: root.addChildren([
+    welcome,
+    signIn,
+    shell.addChildren([overview, things, thing, waiting, commandLine, me]),
+  ]),
   basepath: '/console',
   scrollRestoration: false,
 });

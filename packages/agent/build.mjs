@@ -8,7 +8,8 @@ const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const root = at('../../');
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const own = JSON.parse(readFileSync(at('package.json'), 'utf8')).version;
-if (own !== version) throw new Error(`packages/agent/package.json has version ${own}, package.json ${version}: make them the same`);
+if (own !== version)
+  throw new Error(`packages/agent/package.json has version ${own}, package.json ${version}: make them the same`);
 
 rmSync(at('dist'), { recursive: true, force: true });
 const common = {
@@ -19,11 +20,24 @@ const common = {
   legalComments: 'inline',
   define: { agentVersion: JSON.stringify(version) },
   // Commander is CommonJS and asks for modules of Node by require.
-  banner: { js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
+  },
 };
 await build({ ...common, entryPoints: [`${root}src/agent/main.ts`], outfile: at('dist/thingward-agent.js') });
 await build({ ...common, entryPoints: [`${root}src/agent/agent.ts`], outfile: at('dist/agent.js') });
-const types = ['src/agent/agent.ts', '--declaration', '--emitDeclarationOnly', '--rootDir', 'src', '--outDir', at('dist')];
+const types = [
+  'src/agent/agent.ts',
+  '--declaration',
+  '--emitDeclarationOnly',
+  '--rootDir',
+  'src',
+  '--outDir',
+  at('dist'),
+];
 const options = ['--module', 'nodenext', '--target', 'es2023', '--strict', '--skipLibCheck', '--types', 'node'];
-execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, ...types, ...options], { cwd: root, stdio: 'inherit' });
+execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, ...types, ...options], {
+  cwd: root,
+  stdio: 'inherit',
+});
 copyFileSync(`${root}LICENSE`, at('LICENSE'));

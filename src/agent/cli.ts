@@ -103,7 +103,9 @@ async function provisionNow({ server, name, type, attribute, ...flags }: Provisi
     { ...identity, out },
     `${thingName} of ${account} holds certificate ${serialNumber} until ${notAfter.toISOString()}: ${out}/device.key, ${out}/device.crt, ${out}/chain.pem`,
   );
-  await (await hook())(flags.exec, out);
+  await (
+    await hook()
+  )(flags.exec, out);
 }
 
 function sayWaiting({ id }: Wait): void {
@@ -135,13 +137,15 @@ async function tokenNow(flags: Flags): Promise<void> {
   print(flags, { accessToken: token }, token);
 }
 
-async function renewNow({ force = false, ...flags }: Flags & { force?: true }): Promise<void> {
+async function renewNow({ force = false, ...flags }: Flags & { force?: boolean }): Promise<void> {
   const { renew } = await agent();
   const { renewed, serialNumber, notAfter } = await renew({ ...folderOf(flags), force });
   const what = renewed ? 'renewed' : 'not due yet';
   const text = `${what}: certificate ${serialNumber} is valid until ${notAfter.toISOString()}`;
   print(flags, { renewed, serialNumber, notAfter }, text);
-  await (await hook())(flags.exec, flags.out);
+  await (
+    await hook()
+  )(flags.exec, flags.out);
 }
 
 async function stay({ once, ...flags }: Flags & { once?: true }): Promise<void> {
@@ -155,4 +159,3 @@ async function stay({ once, ...flags }: Flags & { once?: true }): Promise<void> 
 function print({ json }: Pick<Flags, 'json'>, value: object, text: string): void {
   process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
 }
-

@@ -57,9 +57,12 @@ function awayFrom(error: unknown, url: string): unknown {
 /** What is wrong with the server's certificate, in one line. */
 function asAgentError(error: unknown, url: string): unknown {
   const { code = '', message } = error as NodeJS.ErrnoException;
-  if (error instanceof AgentError || !/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code)) return error;
+  if (error instanceof AgentError || !/^(ERR_TLS|ERR_SSL|CERT_|UNABLE_|SELF_SIGNED|DEPTH_ZERO|EPROTO)/.test(code))
+    return error;
   const { origin } = new URL(url);
-  return new AgentError(`the TLS of ${origin} is refused (${code}: ${message}): check the address, or pin its CA with --ca FILE`);
+  return new AgentError(
+    `the TLS of ${origin} is refused (${code}: ${message}): check the address, or pin its CA with --ca FILE`,
+  );
 }
 
 type Problem = { type?: string; title?: string; detail?: string; error_description?: string; serverTime?: string };

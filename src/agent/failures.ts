@@ -5,7 +5,9 @@ class JsonError extends AgentError {
   override readonly exitCode: AgentError['exitCode'];
 
   constructor({ message, code, exitCode }: AgentError) {
-    super(JSON.stringify({ error: message, ...(code === undefined ? {} : { code }), later: exitCode === exitCodes.later }));
+    super(
+      JSON.stringify({ error: message, ...(code === undefined ? {} : { code }), later: exitCode === exitCodes.later }),
+    );
     this.exitCode = exitCode;
   }
 }

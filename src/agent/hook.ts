@@ -21,7 +21,9 @@ export async function runHook(command: string | undefined, out: string): Promise
 /** Runs a command; undefined when it succeeded, and otherwise how it ended. */
 function shell(command: string, out: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const child = spawn('/bin/sh', ['-c', command, 'thingward-agent', out], { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn('/bin/sh', ['-c', command, 'thingward-agent', out], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
     child.once('error', (error) => resolve(`cannot be run (${error.message})`));
     child.once('exit', (code, signal) => {
       if (code === 0) resolve(undefined);

@@ -4,9 +4,7 @@ import { agentCommand } from './cli.js';
 import { AgentError, exitCodes } from './errors.js';
 
 /** The agent as a program by itself: `thingward-agent`. */
-const program = agentCommand()
-  .name('thingward-agent')
-  .version(version(), '-V, --version', 'print the version');
+const program = agentCommand().name('thingward-agent').version(version(), '-V, --version', 'print the version');
 // The same commands stand below another program too.
 const own = (text: string): string => text.replaceAll('thingward agent', 'thingward-agent');
 for (const command of [program, ...program.commands])

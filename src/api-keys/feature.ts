@@ -6,7 +6,14 @@ import { createApiKeyService, type ApiKeyService } from './service.js';
 import { createApiKeyStore } from './store.js';
 
 /** API keys: who holds one, and what it may do. */
-export function createApiKeys({ db, commit, clock, audit, log, reader }: Shared): Door<ApiKeyService & { ofPeople: PersonKeys }> {
+export function createApiKeys({
+  db,
+  commit,
+  clock,
+  audit,
+  log,
+  reader,
+}: Shared): Door<ApiKeyService & { ofPeople: PersonKeys }> {
   const { commitAddition, mayAnswer } = reader;
   const store = createApiKeyStore(db);
   const cache = createKeyCache({ load: store.findByHash, mayRemember: mayAnswer });

@@ -45,9 +45,15 @@ export function createPersonKeys({ store, clock, audit }: Deps) {
       const present = await store.ofPeople(tx, [personId]);
       const isOver = ({ expiresAt }: { expiresAt: Date | null }, n: number): boolean =>
         n >= mostOfPerson.keys - 1 || (expiresAt !== null && expiresAt <= at);
-      const entries = await end(tx, account, present.filter(isOver).map((key) => key.id), origin);
+      const entries = await end(
+        tx,
+        account,
+        present.filter(isOver).map((key) => key.id),
+        origin,
+      );
       const most = mostOfAccount.keys;
-      if ((await store.count(tx, account, most)) >= most) throw tooMany('API keys', most, 'delete some that nobody uses');
+      if ((await store.count(tx, account, most)) >= most)
+        throw tooMany('API keys', most, 'delete some that nobody uses');
       const { token, hash } = createCredential('twk');
       const last = new Date(at.getTime() + personKeyMs);
       const expiresAt = until !== null && until < last ? until : last;

@@ -14,6 +14,7 @@ import { createRabbitmq, rabbitmqRoutes } from './dialects/rabbitmq.js';
 import { createRabbitmqTrust, rabbitmqTrustRoutes } from './dialects/rabbitmq-trust.js';
 import { createVernemq, vernemqRoutes } from './dialects/vernemq.js';
 import { memorySeconds } from './memory.js';
+import { createDecisionCount } from './decision-count.js';
 import { createPageTokens } from './page-token.js';
 import { createPrincipals } from './principals.js';
 import { rightsRoutes } from './rights-routes.js';
@@ -64,8 +65,10 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
   const snapshot = createSnapshot();
   const store = createPrincipalStore(db);
   const principals = createPrincipals({ store, snapshot, position, clock, verifyToken, cacheSize });
+  const count = createDecisionCount();
   const service = createAuthorizeService({
     ...decisions,
+    counted: count.note,
     clock,
     snapshot,
     principals,
@@ -96,6 +99,7 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
       awsAuthorizerRoutes(createAwsAuthorizer({ holderOf: service.holderOf, placeOf })),
       ...brokerRoutes(service, deps),
     ],
+    metrics: count.metrics,
     // The snapshot is read again, not forgotten, when the log is another one.
     follows: [{ apply: snapshot.apply, clear: principals.clear }],
     chores: [

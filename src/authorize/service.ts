@@ -22,6 +22,8 @@ type Deps = {
   reach(cursor: string): Promise<void>;
   /** Told of every thing that was asked about. */
   seen(thingId: string, at: number): void;
+  /** Told of every decision. */
+  counted(verdict: Verdict): void;
   /** Told of every decision about a known thing. */
   decided(account: string, thingName: string, question: Question, verdict: Verdict, at: number): void;
   validitySeconds: { others: number; followers: number };
@@ -45,14 +47,18 @@ export type DeviceVerdicts = { subject: Subject | Refusal; verdicts: Verdict[]; 
 
 /** "May this device do that now?" Synchronous as soon as the principal is known. */
 export function createAuthorizeService(deps: Deps) {
-  const { clock, principals, requireLease, reach, seen, decided } = deps;
+  const { clock, principals, requireLease, reach, seen, decided, counted } = deps;
   const judge = createJudge(deps);
   const identify = createIdentify(principals);
   const effectiveRights = createEffectiveRights({ ...deps, judge });
+  const note = (verdict: Verdict): Verdict => {
+    counted(verdict);
+    return verdict;
+  };
 
   const conclude = (caller: Grantee, subject: Subject | Refusal, question: Question, now: number): Verdict => {
-    if (typeof subject === 'string') return judge.refuse(caller, subject, now);
-    const verdict = judge.decideFor(caller, subject, question, now);
+    if (typeof subject === 'string') return note(judge.refuse(caller, subject, now));
+    const verdict = note(judge.decideFor(caller, subject, question, now));
     seen(subject.thingId, now);
     decided(subject.account, subject.name, question, verdict, now);
     return verdict;
@@ -155,12 +161,13 @@ export function createAuthorizeService(deps: Deps) {
     },
 
     /** A refusal that nothing had to be looked up for. */
-    refused: (caller: Grantee, refusal: Refusal): Verdict => judge.refuse(caller, refusal, clock().getTime()),
+    refused: (caller: Grantee, refusal: Refusal): Verdict => note(judge.refuse(caller, refusal, clock().getTime())),
 
     /** What is answered where one of many could not be decided, with the reason where it is the caller's to know. */
-    undecided: (why: unknown): Verdict => ({
-      ...judge.refuseFor('cannot-decide', clock().getTime()),
-      ...(why instanceof DomainError ? { detail: why.message } : {}),
-    }),
+    undecided: (why: unknown): Verdict =>
+      note({
+        ...judge.refuseFor('cannot-decide', clock().getTime()),
+        ...(why instanceof DomainError ? { detail: why.message } : {}),
+      }),
   };
 }

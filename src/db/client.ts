@@ -25,10 +25,15 @@ export type OpenDatabase = {
   place: string;
   client: Database;
   session: SqlSession;
+  /** How its connections for requests are doing; absent where there is one. */
+  pool?: () => PoolState;
   /** What it takes to keep up with others; absent where nobody else writes. */
   others?: Others;
   close(): Promise<void>;
 };
+
+/** Connections that are open, those of them with nothing to do, and requests that wait for one. */
+export type PoolState = { total: number; idle: number; waiting: number };
 
 /** Connections on which no request waits, so that a lease is renewed however busy the others are. */
 export type Others = {
@@ -58,9 +63,12 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
     throw new ConfigError(`DATABASE_URL names a PostgreSQL that cannot be reached: ${explain(error)}`);
   });
   const options = { connectionString: url, connectionTimeoutMillis: 5000, onConnect: useUtc };
-  const open = (max: number) => createClient(new PrismaPg({ ...options, max }));
-  const client = open(poolSize);
-  const following = open(followingConnections);
+  const open = (max: number) => {
+    const pool = new pg.Pool({ ...options, max });
+    return { pool, client: createClient(new PrismaPg(pool, { disposeExternalPool: true })) };
+  };
+  const { client, pool } = open(poolSize);
+  const { client: following } = open(followingConnections);
   const session: SqlSession = {
     exec: async (text) => void (await connection.query(text)),
     query: async <Row>(text: string, parameters: unknown[] = []) =>
@@ -72,6 +80,7 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
     place: `database ${connection.database} on ${connection.host}:${connection.port}`,
     client,
     session,
+    pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     others: { client: following, listen: (channel, onNotification) => listen(url, channel, onNotification) },
     async close() {
       await Promise.all([client.$disconnect(), following.$disconnect()]);

@@ -6,6 +6,13 @@ import { DomainError, type ErrorCode, type ErrorExtras } from '../errors.js';
 import { problems, problemType } from '../problem-kinds.js';
 import { isDoubtful } from './framing.js';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Why it was refused, for the log and the metrics; null while nothing went wrong. */
+    refusal: ErrorCode | null;
+  }
+}
+
 /** Answers a failure as a problem document (RFC 9457), and shows nothing of the server's own. */
 export function sendFailure(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   void sendProblem(request, reply, readFailure(error, request));
@@ -28,12 +35,14 @@ export function sendUnroutable(error: FastifyError, request: FastifyRequest, rep
 /** A failure as a DomainError, and in the log where it is nobody else's. */
 export function readFailure(error: FastifyError, request: FastifyRequest): DomainError {
   const known = toDomainError(error);
+  request.refusal = known.code;
   if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
   return known;
 }
 
 /** Makes every failure of `app` a problem document. */
 export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods): void {
+  app.decorateRequest('refusal', null);
   app.setErrorHandler(sendFailure);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!;
@@ -80,6 +89,7 @@ export function problemOf({ code, message, extras }: DomainError, { id }: Fastif
 }
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, failure: DomainError): FastifyReply {
+  request.refusal = failure.code;
   const { status, headers, body } = problemOf(failure, request);
   return reply.code(status).headers(headers).serializer(JSON.stringify).send(body);
 }

@@ -15,7 +15,11 @@ export function openCallers(deps: Deps) {
   const accounts = createAccounts({ ...deps, insertOwnerKey: apiKeys.verbs.insertOwnerKey });
   // The token stands where browsers send it to nobody.
   const { ofPeople: keys } = apiKeys.verbs;
-  const people = createPeople({ ...deps, endKeys: keys.end, linkOf: (token) => `${site.origin}/console/welcome#${token}` });
+  const people = createPeople({
+    ...deps,
+    endKeys: keys.end,
+    linkOf: (token) => `${site.origin}/console/welcome#${token}`,
+  });
   const fetch = createGuardedFetch({ listed: deps.config.outboundAllow });
   const signIn = createSigningIn({ ...deps, site, fetch, keys, people: people.verbs.store });
   const { requireLive } = apiKeys.verbs;

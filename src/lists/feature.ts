@@ -1,3 +1,4 @@
+import { Gauge } from 'prom-client';
 import type { Config } from '../config.js';
 import type { Transaction } from '../db/client.js';
 import type { Door, Shared } from '../door.js';
@@ -77,6 +78,12 @@ export function createLists(deps: Deps): Door<Verbs> {
     tokenIssuer: publicUrl,
     statusUrl: (issuerId) => `${publicUrl}/status/${issuerId}`,
   });
+  const refused: Gauge = new Gauge({
+    name: 'thingward_lists_refused',
+    help: 'Lists that failed their checks on this instance and are not published',
+    registers: [],
+    collect: () => refused.set(publisher.refusedCount()),
+  });
   const { chainPem } = issuers;
   const pki = pkiRoutes({ ...publisher, clock, chainPem, encodePem: createListPem() });
   return {
@@ -84,6 +91,7 @@ export function createLists(deps: Deps): Door<Verbs> {
     routes: [compactRoutes(compact), pki],
     pkiRoutes: [pki],
     follows: [lists],
+    metrics: [refused],
     chores: [
       // Of two that sign the same list, the database takes the first: a list replaces the one whose number it follows.
       { name: 'sign-lists', everyMs: 60_000, atStart: true, instances: 'one', run: publisher.refresh },

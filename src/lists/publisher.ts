@@ -196,6 +196,9 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       alarmAt = Math.min(...(await Promise.all(alarms)));
     },
 
+    /** How many lists failed their checks and are not published. */
+    refusedCount: (): number => issuing.refused().length,
+
     /** @throws DomainError `not-ready` while a list could not be published, or is so old that it should have been */
     requireHealthy(): void {
       for (const { issuerId, scope, reason } of issuing.refused())

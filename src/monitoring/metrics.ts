@@ -1,4 +1,5 @@
 import { Counter, Histogram, Registry, collectDefaultMetrics, type Metric } from 'prom-client';
+import { problems } from '../problem-kinds.js';
 
 /** The metrics of one server, Prometheus' way: those of the process and of requests, and those that rooms bring. */
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -23,6 +24,16 @@ export function createMetrics(ofRooms: Metric[]) {
     labelNames: ['method', 'route', 'status'],
     registers: [registry],
   });
+  const refusals = new Counter({
+    name: 'thingward_problems_total',
+    help: 'Requests that were refused, by the code of the problem',
+    labelNames: ['code'],
+    registers: [registry],
+  });
+  // A rate needs a first value to rise from.
+  for (const code of Object.keys(problems)) refusals.inc({ code }, 0);
   for (const metric of ofRooms) registry.registerMetric(metric);
-  return { registry, durations, answers };
+  /** Those of Thingward's own, without the process's. */
+  const all: Metric[] = [durations, answers, refusals, ...ofRooms];
+  return { registry, durations, answers, refusals, all };
 }

@@ -1,9 +1,10 @@
 import { answeredId } from '../http/request-id.js';
 import type { App } from '../http/route.js';
+import type { FastifyRequest } from 'fastify';
 import type { Metrics } from './metrics.js';
 
 /** One log line and one measurement for each request, and its id in the answer. */
-export function observeRequests(app: App, { durations, answers }: Metrics): void {
+export function observeRequests(app: App, { durations, answers, refusals }: Metrics): void {
   app.addHook('onRequest', (request, reply, done) => {
     // Nothing is kept by caches on the way unless its route says so: most answers are secrets or rights.
     void reply.header('x-request-id', answeredId(request)).header('cache-control', 'no-store');
@@ -13,6 +14,8 @@ export function observeRequests(app: App, { durations, answers }: Metrics): void
     const route = request.routeOptions.url ?? 'none';
     durations.observe({ method: request.method, route }, reply.elapsedTime / 1000);
     answers.inc({ method: request.method, route, status: reply.statusCode });
+    const { refusal } = request;
+    if (refusal !== null) refusals.inc({ code: refusal });
     request.log.info(
       {
         reqId: request.id,
@@ -21,9 +24,31 @@ export function observeRequests(app: App, { durations, answers }: Metrics): void
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime * 10) / 10,
         ip: request.ip,
+        ...whoAndWhat(request),
       },
       'answered',
     );
     done();
   });
+}
+
+const longestObject = 200;
+
+/** Whose request it was, what it was about, and the code of the problem it got. Members that say nothing are left out. */
+function whoAndWhat({ caller, params, refusal }: FastifyRequest): Record<string, string> {
+  const object = objectOf(params);
+  return {
+    ...(caller ? { account: caller.account, actor: caller.actor } : {}),
+    ...(object === '' ? {} : { object }),
+    ...(refusal === null ? {} : { problem: refusal }),
+  };
+}
+
+/** The parameters of the path, which name the object. What a wildcard took may be anything, also an OCSP request, and stays out. */
+function objectOf(params: unknown): string {
+  const named = Object.entries((params ?? {}) as Record<string, string>).filter(([name]) => name !== '*');
+  return named
+    .map(([, value]) => value)
+    .join('/')
+    .slice(0, longestObject);
 }

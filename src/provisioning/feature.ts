@@ -74,6 +74,14 @@ export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeo
     labelNames: ['result'],
     registers: [],
   });
+  const renewals = new Counter({
+    name: 'thingward_renewals_total',
+    help: 'Renewals by result',
+    labelNames: ['result'],
+    registers: [],
+  });
+  for (const result of ['created', 'repeated']) renewals.inc({ result }, 0);
+  for (const result of ['created', 'repeated', 'waiting']) provisions.inc({ result }, 0);
   return {
     verbs: { present: presenter.present },
     routes: [
@@ -82,6 +90,7 @@ export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeo
         present: presenter.provisioned,
         async renew(request, origin) {
           const { created, thing, certificate } = await renewByProof(request, origin);
+          renewals.inc({ result: created ? 'created' : 'repeated' });
           return { created, answer: await presenter.present(thing, certificate) };
         },
         failures,
@@ -92,6 +101,6 @@ export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeo
       waitingRoutes(waiting),
     ],
     chores: [{ name: 'sweep-waiting', everyMs: 3_600_000, instances: 'any', run: waiting.sweep }],
-    metrics: [provisions],
+    metrics: [provisions, renewals],
   };
 }

@@ -2,6 +2,7 @@ import type { Door, Ledger, Shared } from '../door.js';
 import { bulkRoutes } from './bulk/routes.js';
 import { createBulkService } from './bulk/service.js';
 import { createBulkStore } from './bulk/store.js';
+import { createRevocationCount } from './revocation-count.js';
 import { revokeRoutes } from './routes.js';
 import { createSelfRevocation } from './self-revocation.js';
 import { createRevokeService, type RevokeService } from './service.js';
@@ -34,6 +35,7 @@ export function createRevocation(deps: Deps): Door<RevokeService> {
     useUp: assertions.useUp,
     revoke: service.revokeSelf,
   });
+  const count = createRevocationCount();
   const store = createBulkStore(db, commit);
   const bulk = createBulkService({ store, clock, audit, log, verifyProof: verifyKeyProof, onError });
   return {
@@ -42,6 +44,8 @@ export function createRevocation(deps: Deps): Door<RevokeService> {
       revokeRoutes({ service, revokeSelf, failures, recognises, cursor, inAws }),
       bulkRoutes({ service: bulk, cursorAt }),
     ],
+    follows: [count.follower],
+    metrics: count.metrics,
     chores: [
       // Whoever takes the next thousand holds the row of the bulk revocation.
       { name: 'resume-bulk-revocations', everyMs: 5000, instances: 'one', run: bulk.resume },

@@ -47,6 +47,7 @@ export function createAnswerer(
     reach: async () => {},
     seen: () => {},
     decided: () => {},
+    counted: () => {},
     validitySeconds: { others: 30, followers: 60 },
   });
   const lineOf = (verdict: Verdict): string => `${verdict.validUntil} ${replyTo(verdict)}`;

@@ -35,15 +35,17 @@ export function CommandLinePage() {
     return (
       <>
         <h1>Log in on the command line</h1>
-        <p>This page belongs to a login on the command line. Run thingward login there, and open the page that it prints.</p>
+        <p>
+          This page belongs to a login on the command line. Run thingward login there, and open the page that it prints.
+        </p>
       </>
     );
   return (
     <>
       <h1>Give the command line a key?</h1>
       <p>
-        thingward login, on this machine, asks to do for 8 hours what you may do as {me?.name} in the account {me?.account}.
-        Confirm only if you have just started it.
+        thingward login, on this machine, asks to do for 8 hours what you may do as {me?.name} in the account{' '}
+        {me?.account}. Confirm only if you have just started it.
       </p>
       <ProblemNote error={error ?? giving.error} />
       <div className="row">

@@ -92,8 +92,7 @@ function countOf(changes: Change[]): string {
   return counts.join(' and ');
 }
 
-const tokenLine = ({ name, token }: Made): string =>
-  `The token of ${plain(name)}, shown this once: ${plain(token)}\n`;
+const tokenLine = ({ name, token }: Made): string => `The token of ${plain(name)}, shown this once: ${plain(token)}\n`;
 
 function inWords(changes: Change[], count: number): string {
   if (changes.length === 0) return `The server has all that is in ${count} files: nothing to change.\n`;

@@ -24,7 +24,10 @@ function linesOf(name: string, before: unknown, after: unknown): string[] {
   const come = [...next].filter(([key, each]) => !isSame(each, old.get(key)));
   // The same elements in another order.
   if (gone.length + come.length === 0) return [...lineOf('-', name, before), ...lineOf('+', name, after)];
-  return [...gone.flatMap(([, each]) => lineOf('-', name, each)), ...come.flatMap(([, each]) => lineOf('+', name, each))];
+  return [
+    ...gone.flatMap(([, each]) => lineOf('-', name, each)),
+    ...come.flatMap(([, each]) => lineOf('+', name, each)),
+  ];
 }
 
 /** The elements of a list by their ids; undefined for what is no list of named objects. Nothing counts as an empty list. */

@@ -41,7 +41,9 @@ const upload = (): Command =>
         const { OperatorError } = await import('../session/errors.js');
         const places = placesIn(file, kinds).filter(({ path }) => isThere(path));
         if (places.length === 0)
-          throw new OperatorError(`${file} has no policies/, segments/ or enrollments/: name a folder of thingward export`);
+          throw new OperatorError(
+            `${file} has no policies/, segments/ or enrollments/: name a folder of thingward export`,
+          );
         await applyFiles(session, places, flags);
       }),
     );

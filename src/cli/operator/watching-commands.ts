@@ -83,7 +83,9 @@ const auditTail = (): Command =>
     );
 
 const auditExport = (): Command =>
-  filtered(leaf('export', 'print the audit as JSON lines, oldest first', 'thingward audit export > audit.jsonl')).action(
+  filtered(
+    leaf('export', 'print the audit as JSON lines, oldest first', 'thingward audit export > audit.jsonl'),
+  ).action(
     acting<AuditFilters>(async ({ client, out }, flags) => {
       // Page by page, because the client holds an answer whole.
       for (let after = '0'; ;) {

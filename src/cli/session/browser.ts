@@ -69,7 +69,10 @@ async function waitForCode(state: string): Promise<{ port: number; code: Promise
 }
 
 /** The code that a browser brings, or that its person refused; undefined for whatever else comes. */
-function readAnswer({ url = '/', method, headers }: IncomingMessage, state: string): string | OperatorError | undefined {
+function readAnswer(
+  { url = '/', method, headers }: IncomingMessage,
+  state: string,
+): string | OperatorError | undefined {
   // HAZARD: pages of other sites can make a browser ask here too, under other names. They do not know the state.
   if (method !== 'GET' || !/^127\.0\.0\.1:\d+$/.test(headers.host ?? '')) return undefined;
   const { pathname, searchParams } = new URL(url, 'http://127.0.0.1');

@@ -31,7 +31,10 @@ export const exchange = named(
     codeVerifier: z
       .string()
       .regex(/^[A-Za-z0-9._~-]{43,128}$/, 'must be a verifier (RFC 7636)')
-      .meta({ description: 'What the challenge was made of', examples: ['dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'] }),
+      .meta({
+        description: 'What the challenge was made of',
+        examples: ['dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'],
+      }),
   }),
 ).meta({ examples: [{ code: 'a-code', codeVerifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk' }] });
 export const key = named(

@@ -146,7 +146,9 @@ export function createArrivals(deps: Deps) {
       await people.update(tx, account, person.id, { lastSignInAt: at });
       const vouched = vouchedBy(provider, arrived);
       const session = await sessions.open(tx, { person, methods: ['sso'], origin, userAgent, vouched });
-      const ended = isChanged ? await deps.keys.end(tx, account, [person.id], { actor: `provider:${provider.id}` }) : [];
+      const ended = isChanged
+        ? await deps.keys.end(tx, account, [person.id], { actor: `provider:${provider.id}` })
+        : [];
       if (isChanged || !found) await deps.log(tx, at, [personEntry(account, person.id), ...ended]);
       return { ...session, recoveryCodes: [] };
     });

@@ -46,7 +46,13 @@ export function openOidc(deps: Deps): { arrivals: Arrivals; routes: Routes[]; ch
     arrivals,
     routes: [
       providerRoutes(createProviders(parts), urls),
-      oidcRoutes({ ...parts, arrivals, logouts: createLogouts({ ...parts, personKeys: deps.keys }), sessionOf, origin }),
+      oidcRoutes({
+        ...parts,
+        arrivals,
+        logouts: createLogouts({ ...parts, personKeys: deps.keys }),
+        sessionOf,
+        origin,
+      }),
     ],
     chores: [{ name: 'recheck-sign-ins', everyMs: 60_000, instances: 'one', run: createRecheck(parts) }],
   };

@@ -19,9 +19,16 @@ beforeAll(async () => {
   server = await startServer('embedded');
   // What opens pages on this machine: it notes which.
   mkdirSync(join(folder, 'bin'));
-  writeFileSync(join(folder, 'bin/xdg-open'), `#!/bin/sh\necho "$1" > '${opened}.draft' && mv '${opened}.draft' '${opened}'\n`);
+  writeFileSync(
+    join(folder, 'bin/xdg-open'),
+    `#!/bin/sh\necho "$1" > '${opened}.draft' && mv '${opened}.draft' '${opened}'\n`,
+  );
   chmodSync(join(folder, 'bin/xdg-open'), 0o755);
-  env = { PATH: `${join(folder, 'bin')}:${process.env['PATH']}`, HOME: folder, XDG_CONFIG_HOME: join(folder, 'config') };
+  env = {
+    PATH: `${join(folder, 'bin')}:${process.env['PATH']}`,
+    HOME: folder,
+    XDG_CONFIG_HOME: join(folder, 'config'),
+  };
 });
 afterAll(async () => {
   await server.stop();
@@ -60,7 +67,12 @@ describeWith(['script'], 'thingward login in the browser', () => {
         [{ state: 'x'.repeat(43), code: given }, '127.0.0.1'],
         [{ code: given }, 'localhost'],
       ] as const)
-        expect(await comeBack(page, wrong, host).then(({ status }) => status, () => 400)).toBe(400);
+        expect(
+          await comeBack(page, wrong, host).then(
+            ({ status }) => status,
+            () => 400,
+          ),
+        ).toBe(400);
       const answer = await comeBack(page, { code: given });
       expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('logged in')]);
       expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -75,7 +87,10 @@ describeWith(['script'], 'thingward login in the browser', () => {
     expect((await run('things', 'list', '-o', 'json')).stdout).toBe('[]\n');
     expect(await run('policies', 'apply', '-f', '.', '--yes')).toMatchObject({ code: 0 });
     await server.owner.send('DELETE', `/v1/people/${id}`);
-    expect(await run('things', 'list')).toMatchObject({ code: 3, stderr: expect.stringContaining('thingward login URL') });
+    expect(await run('things', 'list')).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('thingward login URL'),
+    });
   });
 
   it('stores nothing when the person refuses', async () => {

@@ -27,7 +27,10 @@ afterAll(async () => {
 async function run(name: string): Promise<string> {
   const script = blockOf(name, paper).replaceAll('https://thingward.example.com', server.url);
   const path = `${join(user.path, 'node_modules/.bin')}:${process.env['PATH']}`;
-  const { code, output } = await runShell(script, user.path, { PATH: path, XDG_CONFIG_HOME: join(user.path, 'config') });
+  const { code, output } = await runShell(script, user.path, {
+    PATH: path,
+    XDG_CONFIG_HOME: join(user.path, 'config'),
+  });
   expect(code, output).toBe(0);
   return output;
 }

@@ -25,7 +25,9 @@ function readBy(drawing: string): string {
   });
   const file = join(folder, 'qr.pbm');
   writeFileSync(file, `P1\n${dots[0]!.length * scale} ${wide.length}\n${wide.join('\n')}\n`);
-  const { stdout, stderr } = spawnSync('zbarimg', ['-q', '--raw', '-Sdisable', '-Sqrcode.enable', file], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync('zbarimg', ['-q', '--raw', '-Sdisable', '-Sqrcode.enable', file], {
+    encoding: 'utf8',
+  });
   expect(stdout, stderr).not.toBe('');
   return stdout.replace(/\n$/, '');
 }
@@ -44,7 +46,9 @@ describeWith(['zbarimg'], 'QR codes', () => {
       const { code, stdout } = await runCli(args, { env });
       expect(code).toBe(0);
       const lines = stdout.split('\n');
-      const command = lines.filter((line) => line.startsWith('  ') && /umask|thingward/.test(line)).map((line) => line.trim());
+      const command = lines
+        .filter((line) => line.startsWith('  ') && /umask|thingward/.test(line))
+        .map((line) => line.trim());
       const drawing = lines.slice(lines.indexOf(`  ${command[1]}`) + 2).join('\n');
       expect(readBy(drawing)).toBe(command.join('\n'));
     } finally {

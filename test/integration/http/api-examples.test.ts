@@ -76,7 +76,11 @@ const steps: Step[] = [
     'acceptLinkByPasskey',
     'acceptLinkByPassword',
   ].map((id): Step => ({ id, status: 403, problem: 'cross-site' })),
-  ...['confirmMe', 'addMyPasskey', 'setMyPassword', 'startCommandLineSignIn'].map((id): Step => ({ id, status: 403, problem: 'forbidden' })),
+  ...['confirmMe', 'addMyPasskey', 'setMyPassword', 'startCommandLineSignIn'].map((id): Step => ({
+    id,
+    status: 403,
+    problem: 'forbidden',
+  })),
   { id: 'finishCommandLineSignIn', status: 401, problem: 'invalid-credential' },
   { id: 'approveWaitingDevice', at: nobody, status: 404, problem: 'not-found' },
   { id: 'denyWaitingDevice', at: nobody, status: 404, problem: 'not-found' },

@@ -1,6 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createPublicKey, createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -42,17 +51,32 @@ function sizeOf(path: string): number {
 describe('thingward-agent, packed and installed in an empty folder', () => {
   it('is small, and needs no other package', () => {
     const archive = readdirSync(folder).find((name) => name.endsWith('.tgz'))!;
-    const [packed, unpacked] = [statSync(join(folder, archive)).size, sizeOf(join(folder, 'node_modules/thingward-agent'))];
-    console.log(`thingward-agent: ${Math.round(packed / 1000)} kB packed, ${Math.round(unpacked / 1000)} kB on the disk`);
+    const [packed, unpacked] = [
+      statSync(join(folder, archive)).size,
+      sizeOf(join(folder, 'node_modules/thingward-agent')),
+    ];
+    console.log(
+      `thingward-agent: ${Math.round(packed / 1000)} kB packed, ${Math.round(unpacked / 1000)} kB on the disk`,
+    );
     expect(unpacked).toBeLessThan(1_000_000);
-    expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['thingward-agent']);
+    expect(readdirSync(join(folder, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+      'thingward-agent',
+    ]);
   });
 
   it('gets an identity, and runs a command until it has heard of each certificate', async () => {
     const first = await agent(`${provision()} --json --exec 'echo "$1" >> heard; exit 7'`);
     expect(first.code, first.output).toBe(4);
-    const [made, failed] = first.output.trim().split('\n').map((line) => JSON.parse(line) as object);
-    expect(made).toMatchObject({ thingName: 'pump-17', account: 'default', serialNumber: serialNumber(), out: './device' });
+    const [made, failed] = first.output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(made).toMatchObject({
+      thingName: 'pump-17',
+      account: 'default',
+      serialNumber: serialNumber(),
+      out: './device',
+    });
     expect(failed).toEqual({ error: expect.stringContaining('ended with 7: correct it'), later: true });
 
     const hook = `--exec 'echo "$1" >> heard'`;
@@ -89,7 +113,11 @@ describe('thingward-agent, packed and installed in an empty folder', () => {
       [`provision --server ${server.url} --name y --out new --enrollment twe_${'A'.repeat(43)}`, 3, /get a new one/],
       ['provision --server http://192.0.2.1 --name y --out new --enrollment twe_x', 3, /use https/],
       [`${provision()} --ca nowhere.pem`, 2, /nowhere\.pem cannot be read .*name another file/],
-      ['provision --server http://127.0.0.1:1 --name y --out new --enrollment twe_x', 4, /cannot be reached \(ECONNREFUSED\): check/],
+      [
+        'provision --server http://127.0.0.1:1 --name y --out new --enrollment twe_x',
+        4,
+        /cannot be reached \(ECONNREFUSED\): check/,
+      ],
     ];
     for (const [line, code, text] of cases) {
       const ran = await agent(line);
@@ -133,6 +161,7 @@ const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(do
 /** Resident memory of a process in megabytes: all of it, and without what it shares with other processes of Node. */
 function memoryOf(pid: number): { rss: number; private: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const megabytes = (name: string) => Math.round(Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)![1]) * 0.1024) / 100;
+  const megabytes = (name: string) =>
+    Math.round(Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)![1]) * 0.1024) / 100;
   return { rss: megabytes('VmRSS'), private: megabytes('RssAnon') };
 }

@@ -22,7 +22,10 @@ export const exchange = (server: Pick<TestServer, 'as'>, code: string, codeVerif
   server.as(undefined).post('/v1/sign-in/command-line', { code, codeVerifier });
 
 /** A key for the command line of whoever is signed in in a browser. */
-export async function keyOf(server: Pick<TestServer, 'as'>, browser: Browser): Promise<{ key: string; expiresAt: string }> {
+export async function keyOf(
+  server: Pick<TestServer, 'as'>,
+  browser: Browser,
+): Promise<{ key: string; expiresAt: string }> {
   const { codeVerifier, codeChallenge } = newVerifier();
   const { status, body, text } = await exchange(server, await codeIn(browser, codeChallenge), codeVerifier);
   expect(status, text).toBe(200);

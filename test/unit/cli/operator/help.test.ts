@@ -43,11 +43,19 @@ describe('the help of every command', () => {
       const examples = examplesIn(helpOf(command));
       expect(examples, path).not.toEqual([]);
       for (const example of examples) {
-        const shown = all.filter((each) => example.startsWith(`thingward ${each.path} `) || example === `thingward ${each.path}`);
-        expect(shown.map((each) => each.path), example).toContain(path);
+        const shown = all.filter(
+          (each) => example.startsWith(`thingward ${each.path} `) || example === `thingward ${each.path}`,
+        );
+        expect(
+          shown.map((each) => each.path),
+          example,
+        ).toContain(path);
         const flags = [...example.matchAll(/ (--?[a-z][a-z-]*)/g)].map(([, flag]) => flag);
         const known = command.options.flatMap(({ short, long }) => [short, long]);
-        expect(flags.filter((flag) => !known.includes(flag)), example).toEqual([]);
+        expect(
+          flags.filter((flag) => !known.includes(flag)),
+          example,
+        ).toEqual([]);
       }
     }
   });

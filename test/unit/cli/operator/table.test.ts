@@ -19,7 +19,11 @@ async function* each<T>(all: T[]): AsyncGenerator<T> {
 
 async function written(format: Format, all: object[] = items): Promise<string> {
   let text = '';
-  const out = { format, look: { width: undefined, colours: false }, write: async (more: string) => void (text += more) };
+  const out = {
+    format,
+    look: { width: undefined, colours: false },
+    write: async (more: string) => void (text += more),
+  };
   await writeList(out, each(all), columns);
   return text;
 }
