@@ -65,7 +65,7 @@ async function readEnrollments(db: Database, at: Date): Promise<FleetFigures['en
   return { open: Number(open), nearlyUsed: Number(nearlyUsed), usedUp: Number(usedUp) };
 }
 
-/** Edges by whether they confirmed lately, and how many entries the slowest of those that did is behind. */
+/** Edges by whether they confirmed recently, and how many entries the slowest of those that did is behind. */
 async function readEdges(db: Database): Promise<FleetFigures['edges']> {
   const [row] = await db.$queryRaw<{ confirmed: bigint; stale: bigint; lag: bigint }[]>(sql`
     SELECT count(*) FILTER (WHERE p.fresh) AS confirmed, count(*) FILTER (WHERE NOT p.fresh) AS stale,

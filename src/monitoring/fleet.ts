@@ -42,7 +42,7 @@ function createGauges(age: () => number | undefined) {
     authorityEnd: gaugeBy('thingward_authority_end_seconds', 'Until the first authority expires, by kind', 'kind'),
     ending: gaugeBy('thingward_certificates_ending', 'Certificates that expire soon without a newer one', 'within'),
     enrollments: gaugeBy('thingward_enrollments', 'Enrollments for several devices, by what is left of them', 'state'),
-    edges: gaugeBy('thingward_edges', 'Registered edges, by whether they confirmed lately', 'state'),
+    edges: gaugeBy('thingward_edges', 'Registered edges, by whether they confirmed recently', 'state'),
     edgesLag: gauge('thingward_edges_lag_entries', 'Entries of the log that the slowest edge has not applied'),
   };
 }

@@ -1,6 +1,6 @@
+import type { Caller } from '../access/caller.js';
 import { answeredId } from '../http/request-id.js';
 import type { App } from '../http/route.js';
-import type { FastifyRequest } from 'fastify';
 import type { Metrics } from './metrics.js';
 
 /** One log line and one measurement for each request, and its id in the answer. */
@@ -32,10 +32,12 @@ export function observeRequests(app: App, { durations, answers, refusals }: Metr
   });
 }
 
+type Observed = { caller: Caller | null; params: unknown; refusal: string | null };
+
 const longestObject = 200;
 
 /** Whose request it was, what it was about, and the code of the problem it got. Members that say nothing are left out. */
-function whoAndWhat({ caller, params, refusal }: FastifyRequest): Record<string, string> {
+function whoAndWhat({ caller, params, refusal }: Observed): Record<string, string> {
   const object = objectOf(params);
   return {
     ...(caller ? { account: caller.account, actor: caller.actor } : {}),

@@ -51,7 +51,8 @@ complete -o default -F _thingward thingward
 `;
 
 const zsh = (words: Words): string => `#compdef thingward
-# zsh completion of thingward: source <(thingward completion zsh)
+# zsh completion of thingward.
+# source <(thingward completion zsh)
 _thingward() {
   local path_='' next='' word
   for word in "\${(@)words[2,CURRENT-1]}"; do

@@ -103,7 +103,7 @@ async function list(flags: CommonFlags): Promise<void> {
   await writeList(outputOf(flags, { ...settings, folder }), inTurn(rows), columns);
 }
 
-// eslint wants an await in what is async; the rows are there already.
+// The rows are there already, and the listing wants a promise.
 async function* inTurn<T>(items: T[]): AsyncGenerator<T> {
   for (const item of items) yield await Promise.resolve(item);
 }

@@ -77,7 +77,7 @@ async function revokeMany(session: Session, flags: Radius): Promise<void> {
   if (flags.dryRun) return print(session, preview);
   if (out.format === 'table') await out.write(radiusOf(preview));
   const { typeAgain } = await import('../session/ask.js');
-  await typeAgain(`This revokes ${preview.count} certificates for ever.`, word, flags.yes);
+  await typeAgain(`This revokes ${preview.count} certificates permanently.`, word, flags.yes);
   const started = await client.post('/v1/revocations/bulk', {
     body: { filter, reason, expectedCount: preview.count },
   });

@@ -83,13 +83,13 @@ const resume = (): Command =>
 const reasonFlag = () => new Option('--reason <reason>', 'why').choices(thingReasons);
 
 const revoke = (): Command =>
-  named('revoke', 'revoke a thing and all its certificates for ever', 'revoke pump-17 --reason keyCompromise')
+  named('revoke', 'revoke a thing and all its certificates permanently', 'revoke pump-17 --reason keyCompromise')
     .addOption(reasonFlag())
     .option('-y, --yes', 'do not ask: for programs, which have no terminal')
     .action(
       acting<{ reason?: Reason; yes?: true }>(async (session, { reason = 'unspecified', yes }, name) => {
         const { typeAgain } = await import('../session/ask.js');
-        await typeAgain(`This revokes the thing ${name} for ever.`, name!, yes);
+        await typeAgain(`This revokes the thing ${name} permanently.`, name!, yes);
         const asked = { path: { name: name! }, body: { reason } };
         await print(session, await session.client.post('/v1/things/{name}/revoke', asked));
       }),

@@ -41,7 +41,7 @@ export function waitingCommands(): Command {
           await print(session, await session.client.post('/v1/waiting/{id}/approve', { path: { id: each! }, body }));
         }),
       ),
-    leaf('deny', 'refuse a device', `thingward waiting deny ${id} --reason 'not ours'`)
+    leaf('deny', 'refuse a device', `thingward waiting deny ${id} --reason 'unknown device'`)
       .argument('<id>', 'its id')
       .requiredOption('--reason <text>', 'why: the device is told')
       .action(

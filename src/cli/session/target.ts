@@ -34,15 +34,18 @@ export function targetOf({ url, apiKey, folder, now }: Surroundings, name: strin
   const asked = url === undefined ? undefined : requireUrl(url, 'THINGWARD_URL');
   if (asked !== undefined && key !== undefined && name === undefined) return { url: asked, key };
   const { expiresAt, ...context } = contextOf(folder, name);
-  const isUsed = name !== undefined || key === undefined;
-  if (isUsed && now && expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime())
-    throw new OperatorError(`your login to ${context.url} ended at ${expiresAt}: thingward login ${context.url}`);
+  if (name !== undefined || key === undefined) requireLogin(context.url, expiresAt, now);
   if (name !== undefined) return context;
   if (asked !== undefined && asked !== context.url)
     throw new OperatorError(
       `THINGWARD_URL is ${asked}, but the key of the context in use is for ${context.url}: set THINGWARD_API_KEY too`,
     );
   return { url: context.url, key: key ?? context.key };
+}
+
+function requireLogin(url: string, expiresAt: string | undefined, now: Date | undefined): void {
+  if (now && expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime())
+    throw new OperatorError(`your login to ${url} ended at ${expiresAt}: thingward login ${url}`);
 }
 
 function contextOf(folder: string, name: string | undefined): Context {

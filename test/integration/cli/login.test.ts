@@ -53,7 +53,7 @@ async function login(inBrowser: (page: URL) => Promise<void>) {
 
 const comeBack = (page: URL, answer: Record<string, string>, host = '127.0.0.1') => {
   const query = new URLSearchParams({ state: page.searchParams.get('state')!, ...answer });
-  return fetch(`http://${host}:${page.searchParams.get('port')}/callback?${query}`);
+  return fetch(`http://${host}:${page.searchParams.get('port')}/callback?${query.toString()}`);
 };
 
 describeWith(['script'], 'thingward login in the browser', () => {
