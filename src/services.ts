@@ -36,7 +36,6 @@ export type Services = ReturnType<typeof createServices>;
  */
 export function createServices(foundations: Foundations) {
   const { config, db, clock, tell } = foundations;
-  // The ledger: what was done, and what everybody must hear of.
   const log = createLog(foundations);
   const audit = createAudit(db);
   const ledger: Ledger = { db, clock, commit: log.commit, audit: audit.verbs.append, log: appendLog };
@@ -122,8 +121,8 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const besides = [decisions, idempotency, createFleetFigures(shared), createWeb()];
-  const doors = [...registry, policies, segments, authorize, ...refusals, aws, ...besides];
+  const rest = [aws, decisions, idempotency, createFleetFigures(shared), createWeb()];
+  const doors = [...registry, policies, segments, authorize, ...refusals, ...rest];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     ...foundations,

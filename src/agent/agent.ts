@@ -165,7 +165,9 @@ export async function lookUp(options: AgentOptions): Promise<void> {
 function addressOf(server: string): string {
   if (!URL.canParse(server))
     throw new UsageError(`${server} is no address of a server: write it as https://things.example.com`);
-  return server.replace(/\/+$/, '');
+  let end = server.length;
+  while (server[end - 1] === '/') end--;
+  return server.slice(0, end);
 }
 
 // More life left than it was given means that this machine's clock was set back: then it proves nothing.

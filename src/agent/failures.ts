@@ -1,21 +1,17 @@
-import { AgentError, exitCodes, LaterError } from './errors.js';
+import { AgentError, exitCodes, LaterError, UsageError } from './errors.js';
 
 /** A failure as JSON, in place of its sentence: `--json` was given. */
-class JsonError extends AgentError {
-  override readonly exitCode: AgentError['exitCode'];
-
-  constructor({ message, code, exitCode }: AgentError) {
-    super(
-      JSON.stringify({ error: message, ...(code === undefined ? {} : { code }), later: exitCode === exitCodes.later }),
-    );
-    this.exitCode = exitCode;
-  }
+function asJson({ message, code, exitCode }: AgentError): AgentError {
+  const later = exitCode === exitCodes.later;
+  const text = JSON.stringify({ error: message, ...(code === undefined ? {} : { code }), later });
+  if (later) return new LaterError(text, code);
+  return exitCode === exitCodes.usage ? new UsageError(text, code) : new AgentError(text, code);
 }
 
 /** A failure of this machine or of the server as an AgentError, with its next step. What is a bug stays as it is. */
 export function asAgentError(error: unknown, { out, json }: { out: string; json?: true }): unknown {
   const known = error instanceof AgentError ? error : ofMachine(error, out);
-  return known && json ? new JsonError(known) : (known ?? error);
+  return known && json ? asJson(known) : (known ?? error);
 }
 
 const passing = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY']);

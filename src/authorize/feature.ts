@@ -13,7 +13,6 @@ import { createMosquitto, mosquittoRoutes } from './dialects/mosquitto.js';
 import { createRabbitmq, rabbitmqRoutes } from './dialects/rabbitmq.js';
 import { createRabbitmqTrust, rabbitmqTrustRoutes } from './dialects/rabbitmq-trust.js';
 import { createVernemq, vernemqRoutes } from './dialects/vernemq.js';
-import { memorySeconds } from './memory.js';
 import { createDecisionCount } from './decision-count.js';
 import { createPageTokens } from './page-token.js';
 import { createPrincipals } from './principals.js';
@@ -22,7 +21,7 @@ import { authorizeRoutes } from './routes.js';
 import { createSearch } from './search.js';
 import { createAuthorizeService, type AuthorizeService } from './service.js';
 import { loadSnapshot } from './snapshot-store.js';
-import { createSnapshot, type Snapshot } from './snapshot.js';
+import { createSnapshot, memorySeconds, type Snapshot } from './snapshot.js';
 import { createPrincipalStore } from './store.js';
 import { createTrustStore } from './trust-store.js';
 

@@ -2,8 +2,7 @@ import { addSeconds } from '../clock.js';
 import { sql, type Database } from '../db/client.js';
 import { readRecent } from '../log/reader.js';
 import type { PolicyVersion } from '../policy/compile.js';
-import { memorySeconds } from './memory.js';
-import type { SnapshotContents } from './snapshot.js';
+import { memorySeconds, type SnapshotContents } from './snapshot.js';
 import type { Segment } from './segment.js';
 
 /** Everything that decisions are made from, as of one instant, and the place of that instant in the log. */

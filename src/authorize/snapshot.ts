@@ -58,6 +58,9 @@ type ActivePolicy = PolicyVersion & { weight: number; compiled: CompiledPolicy |
 
 const mostSets = 1000;
 
+/** How long the log is remembered about things: longer than an access token lives, and than it takes to issue one. */
+export const memorySeconds = 1800;
+
 /** The name of a thing among all accounts. */
 export const thingKey = (account: string, name: string): string => `${account}/${name}`;
 

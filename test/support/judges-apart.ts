@@ -8,7 +8,7 @@ import { createAuthorizeService } from '../../src/authorize/service.js';
 import { loadSnapshot } from '../../src/authorize/snapshot-store.js';
 import { createSnapshot, type Snapshot } from '../../src/authorize/snapshot.js';
 import { createPrincipalStore, type PrincipalStore } from '../../src/authorize/store.js';
-import { memorySeconds } from '../../src/authorize/memory.js';
+import { memorySeconds } from '../../src/authorize/snapshot.js';
 import type { Clock } from '../../src/clock.js';
 import type { Database } from '../../src/db/client.js';
 import { policyEntry, segmentEntry } from '../../src/log/builders.js';

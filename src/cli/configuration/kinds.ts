@@ -37,13 +37,13 @@ export const policies: Kind = {
   needs: 'name and statements, see docs/policies.md',
   async *all(client) {
     for await (const { name } of client.each('/v1/policies'))
-      yield [name, (await client.get('/v1/policies/{name}', { path: { name } })).document as Document];
+      yield [name, (await client.get('/v1/policies/{name}', { path: { name } })).document];
   },
   look: (client) =>
     Promise.resolve((document) =>
       unlessMissing('policy', nameIn(document), async (name) => {
         const found = await client.get('/v1/policies/{name}', { path: { name } });
-        return found.document as Document;
+        return found.document;
       }),
     ),
   isSame,
@@ -53,7 +53,7 @@ export const policies: Kind = {
   },
   async update(client, { name, ...document }) {
     const path = { name: String(name) };
-    const saved = await client.post('/v1/policies/{name}/versions', { path, body: document as never });
+    const saved = await client.post('/v1/policies/{name}/versions', { path, body: document });
     if (saved.activeVersion === saved.version) return;
     await client.post('/v1/policies/{name}/activate', { path, body: { version: saved.version } });
   },

@@ -45,7 +45,7 @@ const show = (): Command =>
     acting(async (session, _flags, serialNumber) =>
       print(
         session,
-        await session.client.get('/v1/certificates/{serialNumber}', { path: { serialNumber: serialNumber! } }),
+        await session.client.get('/v1/certificates/{serialNumber}', { path: { serialNumber: serialNumber } }),
       ),
     ),
   );
@@ -58,8 +58,8 @@ const revoke = (): Command =>
       acting<{ reason?: (typeof reasons)[number]; yes?: true }>(async (session, flags, serialNumber) => {
         const { typeAgain } = await import('../session/ask.js');
         const { reason = 'unspecified', yes } = flags;
-        await typeAgain(`This revokes the certificate ${serialNumber}.`, serialNumber!.slice(0, 8), yes);
-        const asked = { path: { serialNumber: serialNumber! }, body: { reason } };
+        await typeAgain(`This revokes the certificate ${serialNumber}.`, serialNumber.slice(0, 8), yes);
+        const asked = { path: { serialNumber: serialNumber }, body: { reason } };
         await print(session, await session.client.post('/v1/certificates/{serialNumber}/revoke', asked));
       }),
     );
@@ -70,7 +70,7 @@ const release = (): Command =>
       print(
         session,
         await session.client.post('/v1/certificates/{serialNumber}/release', {
-          path: { serialNumber: serialNumber! },
+          path: { serialNumber: serialNumber },
         }),
       ),
     ),

@@ -51,15 +51,10 @@ complete -o default -F _thingward thingward
 `;
 
 const zsh = (words: Words): string => `#compdef thingward
-# zsh completion of thingward.
-# source <(thingward completion zsh)
+# zsh completion of thingward: source <(thingward completion zsh)
 _thingward() {
   local path_='' next='' word
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "\${path_:+$path_ }$word" in
-    ${commands(words)}) path_="\${path_:+$path_ }$word" ;;
-    esac
-  done
+${zshPath(words)}
   case "$path_" in
 ${cases(words)}
   esac
@@ -68,6 +63,12 @@ ${cases(words)}
 }
 compdef _thingward thingward
 `;
+
+const zshPath = (words: Words): string => `  for word in "\${(@)words[2,CURRENT-1]}"; do
+    case "\${path_:+$path_ }$word" in
+    ${commands(words)}) path_="\${path_:+$path_ }$word" ;;
+    esac
+  done`;
 
 const fish = (words: Words): string => `# fish completion of thingward: thingward completion fish | source
 function __thingward_next

@@ -103,7 +103,7 @@ async function list(flags: CommonFlags): Promise<void> {
   await writeList(outputOf(flags, { ...settings, folder }), inTurn(rows), columns);
 }
 
-// The rows are there already, and the listing wants a promise.
+// The rows are at hand, and the listing wants a promise.
 async function* inTurn<T>(items: T[]): AsyncGenerator<T> {
   for (const item of items) yield await Promise.resolve(item);
 }

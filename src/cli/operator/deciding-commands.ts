@@ -39,7 +39,7 @@ const authorize = (): Command =>
     .action(
       acting<Question>(async (session, flags, thingName, action, resource) => {
         const context = pick(flags, 'sourceIp', 'protocol', 'clientId');
-        const body = { principal: { thingName: thingName! }, action: action!, resource: resource!, context };
+        const body = { principal: { thingName: thingName }, action: action, resource: resource, context };
         const decision = await session.client.post('/v1/authorize', { body });
         await print(session, decision);
         if (decision.decision !== 'allow') process.exitCode = exitCodes.difference;

@@ -103,8 +103,8 @@ const revoke = (): Command =>
       acting<{ andThings?: true; yes?: true }>(async (session, { andThings, yes }, id) => {
         const { typeAgain } = await import('../session/ask.js');
         const what = andThings ? 'and revokes every thing that it made' : 'for ever';
-        await typeAgain(`This closes the enrollment ${id} ${what}.`, id!.slice(0, 8), yes);
+        await typeAgain(`This closes the enrollment ${id} ${what}.`, id.slice(0, 8), yes);
         const body = andThings ? { andThings } : {};
-        await print(session, await session.client.post('/v1/enrollments/{id}/revoke', { path: { id: id! }, body }));
+        await print(session, await session.client.post('/v1/enrollments/{id}/revoke', { path: { id: id }, body }));
       }),
     );

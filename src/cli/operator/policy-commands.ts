@@ -32,7 +32,7 @@ const show = (): Command =>
     .argument('<name>', 'its name')
     .action(
       acting(async (session, _flags, name) =>
-        print(session, await session.client.get('/v1/policies/{name}', { path: { name: name! } })),
+        print(session, await session.client.get('/v1/policies/{name}', { path: { name: name } })),
       ),
     );
 

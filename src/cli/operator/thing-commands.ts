@@ -62,21 +62,21 @@ const list = (): Command =>
 const show = (): Command =>
   named('show', 'show a thing', 'show pump-17').action(
     acting(async (session, _flags, name) =>
-      print(session, await session.client.get('/v1/things/{name}', { path: { name: name! } })),
+      print(session, await session.client.get('/v1/things/{name}', { path: { name: name } })),
     ),
   );
 
 const suspend = (): Command =>
   named('suspend', 'refuse a thing until it is resumed', 'suspend pump-17').action(
     acting(async (session, _flags, name) =>
-      print(session, await session.client.post('/v1/things/{name}/suspend', { path: { name: name! } })),
+      print(session, await session.client.post('/v1/things/{name}/suspend', { path: { name: name } })),
     ),
   );
 
 const resume = (): Command =>
   named('resume', 'end a suspension', 'resume pump-17').action(
     acting(async (session, _flags, name) =>
-      print(session, await session.client.post('/v1/things/{name}/resume', { path: { name: name! } })),
+      print(session, await session.client.post('/v1/things/{name}/resume', { path: { name: name } })),
     ),
   );
 
@@ -89,8 +89,8 @@ const revoke = (): Command =>
     .action(
       acting<{ reason?: Reason; yes?: true }>(async (session, { reason = 'unspecified', yes }, name) => {
         const { typeAgain } = await import('../session/ask.js');
-        await typeAgain(`This revokes the thing ${name} permanently.`, name!, yes);
-        const asked = { path: { name: name! }, body: { reason } };
+        await typeAgain(`This revokes the thing ${name} permanently.`, name, yes);
+        const asked = { path: { name: name }, body: { reason } };
         await print(session, await session.client.post('/v1/things/{name}/revoke', asked));
       }),
     );
@@ -100,7 +100,7 @@ const reenroll = (): Command =>
     .addOption(reasonFlag())
     .action(
       acting<{ reason?: Reason }>(async (session, flags, name) => {
-        const asked = { path: { name: name! }, body: pick(flags, 'reason') };
+        const asked = { path: { name: name }, body: pick(flags, 'reason') };
         await print(session, await session.client.post('/v1/things/{name}/reenroll', asked));
       }),
     );

@@ -38,7 +38,7 @@ export function waitingCommands(): Command {
       .action(
         acting<Approval>(async (session, { name, attribute: attributes, policy: policies }, each) => {
           const body = pick({ name, attributes, policies }, 'name', 'attributes', 'policies') as object;
-          await print(session, await session.client.post('/v1/waiting/{id}/approve', { path: { id: each! }, body }));
+          await print(session, await session.client.post('/v1/waiting/{id}/approve', { path: { id: each }, body }));
         }),
       ),
     leaf('deny', 'refuse a device', `thingward waiting deny ${id} --reason 'unknown device'`)
@@ -46,7 +46,7 @@ export function waitingCommands(): Command {
       .requiredOption('--reason <text>', 'why: the device is told')
       .action(
         acting<{ reason: string }>(async (session, { reason }, each) => {
-          const asked = { path: { id: each! }, body: { reason } };
+          const asked = { path: { id: each }, body: { reason } };
           await print(session, await session.client.post('/v1/waiting/{id}/deny', asked));
         }),
       ),

@@ -23,7 +23,7 @@ export function cellOf(value: unknown): string {
     return Object.entries(value)
       .map(([name, each]) => `${name}=${cellOf(each)}`)
       .join(',');
-  return String(value as string | number | boolean);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A record of CSV (RFC 4180), with its line end. */
