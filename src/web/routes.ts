@@ -8,6 +8,9 @@ import { pageWith, type Site } from './site.js';
 /** The browser keeps assets for a year: a changed one has another name. */
 const assetsKeptMs = 365 * 24 * 3600 * 1000;
 
+// They lie in one folder, and no octet of a path leads out of it.
+const assetName = /^\w[\w.-]*$/;
+
 const open = { config: { access: 'public', cost: 'free' }, schema: { hide: true } } as const;
 
 /** Everything comes from this server, no script stands in a page, and no page shows it in a frame. */
@@ -41,6 +44,7 @@ export function consoleRoutes(site: Site | undefined) {
 
     app.get('/console', open, async (_request, reply) => reply.redirect('/console/', 308));
     app.get<{ Params: { '*': string } }>('/console/assets/*', open, (request, reply) => {
+      if (!assetName.test(request.params['*'])) throw new DomainError('not-found', 'the console has no such file');
       void reply.header('x-content-type-options', 'nosniff');
       return reply.sendFile(`assets/${request.params['*']}`);
     });

@@ -8,6 +8,7 @@ import { runCli, runUntil } from '../../support/cli/run.js';
 import { faultsOfAnswer, faultsOfSchema } from '../../support/cli/schemas.js';
 import { enroll, pemOf, provision, type Device } from '../../support/fleet.js';
 import { createWaitingRoom } from '../../support/provisioning/waiting.js';
+import { freePort } from '../../support/ports.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'thingward-operator-'));
@@ -169,7 +170,7 @@ describe('each command as programs read it', () => {
 describe('what is refused', () => {
   it('ends with one line that says what to do, and the exit code of its kind', async () => {
     const wrongKey = { ...env, THINGWARD_API_KEY: `twk_${'k'.repeat(43)}` };
-    const nobody = { ...env, THINGWARD_URL: 'http://127.0.0.1:1' };
+    const nobody = { ...env, THINGWARD_URL: `http://127.0.0.1:${await freePort()}` };
     const cases: [string[], Record<string, string>, number, RegExp][] = [
       [['things', 'show', 'nobody'], env, 3, /there is no thing nobody/],
       [['things', 'list'], wrongKey, 3, /401 .*thingward login URL$/],
