@@ -194,7 +194,7 @@ function Sessions({ sessions }: { sessions: Thing['sessions'] }) {
 function Audit({ name }: { name: string }) {
   const { data, error } = useQuery({
     queryKey: ['audit', name],
-    queryFn: () => api.get('/v1/audit', { query: { target: name, limit: 20 } }),
+    queryFn: () => api.get('/v1/audit', { query: { target: `thing:${name}`, limit: 20 } }),
   });
   return (
     <Section title="Audit">
