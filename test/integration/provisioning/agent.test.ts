@@ -226,9 +226,9 @@ describeWith(['openssl', 'faketime'], 'the agent over TLS', () => {
       ['bad-2040', '2040-01-01 00:00:00'],
     ] as const) {
       const result = await agent(name, '--ca other.pem', clock);
-      expect([result.code, name], result.output).toEqual([1, name]);
+      expect([result.code, name], result.output).toEqual([3, name]);
     }
-    expect((await agent('unpinned', '')).code).toBe(1);
+    expect((await agent('unpinned', '')).code).toBe(3);
     expect(
       (await server.owner.get('/v1/things')).body.items.filter(({ name }: { name: string }) =>
         /^(bad|unpinned)/.test(name),
