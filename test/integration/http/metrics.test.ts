@@ -35,6 +35,7 @@ describeWith(['promtool'], 'metrics', () => {
       action: 'publish',
       resource: 'topic:a',
     });
+    expect((await server.as(undefined).get('/crl/bundle.pem')).status).toBe(200);
     await server.services.chores.run('read-figures');
     const metrics = (await server.as(undefined).get('/metrics')).text;
     for (const line of [
