@@ -39,6 +39,7 @@ const without2xx = new Map([
   ['GET /integrations/envoy/{rest}', 'asks by headers'],
   ['POST /integrations/mosquitto/user', 'needs a key that is made for tokens alone'],
   ['POST /integrations/mosquitto/superuser', 'is never a yes'],
+  ['POST /integrations/mosquitto/acl', 'is no yes once an earlier request took the rights away'],
 ]);
 
 describe.each(databaseKinds)('every route on %s', (kind) => {

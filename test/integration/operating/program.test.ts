@@ -19,6 +19,7 @@ function copyOfCheckout(): string {
   const copy = newFolder();
   for (const name of [
     'src',
+    'console',
     'prisma',
     'scripts',
     'package.json',
