@@ -11,6 +11,7 @@ const restricted = [
 export default tseslint.config(
   {
     ignores: [
+      'packages/*/dist/',
       'dist',
       'data',
       'edge',

@@ -35,7 +35,17 @@ const types = [
   '--outDir',
   at('dist'),
 ];
-const options = ['--ignoreConfig', '--module', 'nodenext', '--target', 'es2023', '--strict', '--skipLibCheck', '--types', 'node'];
+const options = [
+  '--ignoreConfig',
+  '--module',
+  'nodenext',
+  '--target',
+  'es2023',
+  '--strict',
+  '--skipLibCheck',
+  '--types',
+  'node',
+];
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, ...types, ...options], {
   cwd: root,
   stdio: 'inherit',
