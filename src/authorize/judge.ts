@@ -43,6 +43,9 @@ export type Verdict = {
   detail?: string;
 };
 
+/** What is asked of somebody who is known. */
+type Asked = Pick<Question, 'action' | 'resource' | 'context' | 'whole'>;
+
 /** Who asks, as far as it changes the answer. */
 export type Asker = Pick<Grantee, 'account' | 'promises'>;
 
@@ -155,7 +158,7 @@ export function createJudge({ snapshot, cursor, validitySeconds }: Deps) {
     },
 
     /** Segment, deny, allow. */
-    decideFor(asker: Asker, subject: Subject, { action, resource, context, whole }: Question, now: number): Verdict {
+    decideFor(asker: Asker, subject: Subject, { action, resource, context, whole }: Asked, now: number): Verdict {
       const { rights, until, refresh } = subject;
       const asked = context ?? noContext;
       const cap = Math.min(capOf(asker, now), until);

@@ -56,6 +56,11 @@ export type Gate = {
   /** Why a guest may no longer be here at all (revoked, suspended, expired, unconfirmed), or undefined. */
   standing(guest: Guest): Barred | undefined;
   /**
+   * The same; or for a guest who may be here, what judges several questions about them at once. Use that before anything is
+   * awaited: it does not hear of changes.
+   */
+  review(guest: Guest): Barred | ((ask: Ask) => Verdict);
+  /**
    * Whether a guest who may no longer be here will not come back either: the thing is revoked, or its certificate for good and it has
    * no other. A promise only when the control plane has to be asked; it does not reject.
    */

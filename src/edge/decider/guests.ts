@@ -15,6 +15,8 @@ import type { createTrust } from './trust.js';
 const validitySeconds = { others: 300, followers: 300 };
 const mostTokens = 50_000;
 
+const unconfirmed: Barred = { barred: 'away', detail: 'the control plane did not confirm this session again' };
+
 /** Why a certificate does not count, although its device is trusted. */
 const mayComeBack: ReadonlySet<string> = new Set(['superseded', 'certificateHold']);
 
@@ -123,7 +125,18 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     );
   };
 
-  const gate: Pick<Gate, 'identify' | 'judge' | 'standing' | 'isGone' | 'segmentOf'> = {
+  const review = (guest: Guest): Barred | ((ask: Ask) => Verdict) => {
+    const why = closedToGuests();
+    if (why) return why;
+    const subject = subjectOf(guest);
+    if (subject === 'cannot-decide') return unconfirmed;
+    if (typeof subject === 'string') return barredBy(subject);
+    const asker = askerOf(holders.get(guest)!.withoutCertificates);
+    const at = now();
+    return (ask) => judge.decideFor(asker, subject, ask, at);
+  };
+
+  const gate: Pick<Gate, 'identify' | 'judge' | 'review' | 'standing' | 'isGone' | 'segmentOf'> = {
     identify({ token, fingerprint, withoutCertificates }: Shown) {
       const why = closed();
       if (why) return why;
@@ -135,16 +148,14 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       if (closedToGuests()) return judge.refuseFor('cannot-decide', now());
       const subject = subjectOf(guest);
       if (typeof subject === 'string') return judge.refuseFor(subject, now());
-      const asker = askerOf(holders.get(guest)!.withoutCertificates);
-      return judge.decideFor(asker, subject, { ...ask, principal: {} }, now());
+      return judge.decideFor(askerOf(holders.get(guest)!.withoutCertificates), subject, ask, now());
     },
 
+    review,
+
     standing(guest: Guest): Barred | undefined {
-      const why = closedToGuests();
-      if (why) return why;
-      const subject = subjectOf(guest);
-      if (subject !== 'cannot-decide') return typeof subject === 'string' ? barredBy(subject) : undefined;
-      return { barred: 'away', detail: 'the control plane did not confirm this session again' };
+      const reviewed = review(guest);
+      return typeof reviewed === 'function' ? undefined : reviewed;
     },
 
     isGone({ account, thingName, thingId, fingerprint }: Guest): boolean | Promise<boolean> {

@@ -32,10 +32,7 @@ export function createRights(
 
   let limits: string | undefined;
 
-  const judge = (ask: Ask): Decided => {
-    const verdict = gate.judge(guest, ask);
-    return { allowed: verdict.allowed, validUntil: verdict.validUntil, ask, verdict };
-  };
+  const judge = (ask: Ask): Decided => decidedOf(ask, gate.judge(guest, ask));
 
   const tell = (decided: Decided): Decided => {
     events.onDecided?.(decided.ask, decided.verdict);
@@ -106,8 +103,9 @@ export function createRights(
      * decision that ends the session is reported.
      */
     review(will: Will | undefined, subscriptions: Iterable<Subscription>): EndReason | number {
-      const barred = gate.standing(guest);
-      if (barred) return reasonOfBarred(barred);
+      const reviewed = gate.review(guest);
+      if (typeof reviewed !== 'function') return reasonOfBarred(reviewed);
+      const judge = (ask: Ask): Decided => decidedOf(ask, reviewed(ask));
       const present = toConnect(judge);
       if (!present.allowed) return reasonOfVerdict(tell(present));
       let until = Math.min(present.validUntil, guest.expiresAt);
@@ -123,6 +121,13 @@ export function createRights(
     },
   };
 }
+
+const decidedOf = (ask: Ask, verdict: Verdict): Decided => ({
+  allowed: verdict.allowed,
+  validUntil: verdict.validUntil,
+  ask,
+  verdict,
+});
 
 const expired: ReadonlySet<string> = new Set(['token-expired', 'certificate-expired']);
 const ofRights: ReadonlySet<string> = new Set([

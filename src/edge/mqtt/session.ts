@@ -19,12 +19,22 @@ export function createSession({ holding, seenAt, isOver, end }: Parts): MqttSess
   const { gate, timers, facts } = options;
   let until = 0;
   let timer: unknown;
+  let firesAt = Infinity;
   let isStopped = false;
 
+  // A timer that fires too early only judges once more: to set it again at each change would cost more than to judge.
   const arm = (): void => {
+    const ms = Math.max(1, Math.min(until - gate.now(), longestTimerMs));
+    const at = timers.now() + ms;
+    if (isStopped || at >= firesAt) return;
     timers.clearTimeout(timer);
-    if (isStopped) return;
-    timer = timers.setTimeout(review, Math.max(1, Math.min(until - gate.now(), longestTimerMs)));
+    firesAt = at;
+    timer = timers.setTimeout(fire, ms);
+  };
+
+  const fire = (): void => {
+    firesAt = Infinity;
+    review();
   };
 
   const recheck = (): EndReason | undefined => {

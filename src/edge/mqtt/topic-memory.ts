@@ -77,7 +77,7 @@ export function createTopicMemory<Result extends Judged>(judge: (topic: string, 
 
     /** Forgets everything: something changed. */
     clear(): void {
-      slots = [];
+      if (slots.length > 0) slots = [];
     },
 
     size: (): number => slots.reduce((count, entry) => count + (entry ? 1 : 0), 0),

@@ -61,9 +61,11 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
   let checking: Promise<unknown> | undefined;
 
   const schedule = (entry: Entry): void => {
+    const due = Math.max(Math.ceil(entry.session.guest().expiresAt / 1000), checkedTo + 1);
+    if (due === entry.due) return;
     unschedule(entry);
-    entry.due = Math.max(Math.ceil(entry.session.guest().expiresAt / 1000), checkedTo + 1);
-    addTo(dueAt, entry.due, entry);
+    entry.due = due;
+    addTo(dueAt, due, entry);
   };
   const unschedule = (entry: Entry): void => removeFrom(dueAt, entry.due, entry);
 

@@ -113,12 +113,13 @@ export function createTestGate(statements: readonly Written[] = everything, now:
             barred.barred === 'away' || barred.barred === 'refused' ? 'cannot-decide' : barred.barred,
             now(),
           )
-        : judge.decideFor(asker, subject, { principal: {}, ...ask }, now());
+        : judge.decideFor(asker, subject, ask, now());
       // A long test asks millions of times.
       if (asked.length < 10_000) asked.push({ ask, allowed: verdict.allowed });
       return verdict;
     },
     standing,
+    review: (guest: Guest) => standing(guest) ?? ((ask: Ask) => gate.judge(guest, ask)),
     isGone: ({ thingName }) => holderOf(thingName).status === 'revoked',
     segmentOf: ({ thingName }) => holderOf(thingName).segment ?? undefined,
     isIssued: () => true,
