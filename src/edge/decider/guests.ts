@@ -32,6 +32,12 @@ type Holder = {
   issuer: string | undefined;
 };
 
+// In the guest itself, because a weak map of all guests costs each review of them a look into far memory.
+const held = Symbol('what the decider remembers of a guest');
+type Held = Guest & { [held]: Holder };
+
+const holderOf = (guest: Guest): Holder | undefined => (guest as Partial<Held>)[held];
+
 type Deps = {
   known: Known;
   principals: Principals;
@@ -54,7 +60,6 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
   const judge = createJudge({ snapshot, cursor, validitySeconds });
   const askerOf = createAskers(known);
   const tokens = new LRUCache<string, TokenPrincipal>({ max: mostTokens });
-  const holders = new WeakMap<Guest, Holder>();
   const confirmations = createConfirmations({ find: principals.findFirst, monotonic, settled });
 
   const readToken = (token: string): TokenPrincipal | undefined => {
@@ -78,8 +83,9 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     const fingerprint = token?.fingerprint ?? showed!;
     const last = token ? undefined : principals.kept(fingerprint);
     const { account, name: thingName, thingId, until: expiresAt } = subject;
-    const guest: Guest = { account, thingName, thingId, fingerprint, expiresAt, byToken: token !== undefined };
-    holders.set(guest, { token, last, epoch: known.epoch(), withoutCertificates, showed, issuer: known.tokenIssuer() });
+    const holder = { token, last, epoch: known.epoch(), withoutCertificates, showed, issuer: known.tokenIssuer() };
+    const isByToken = token !== undefined;
+    const guest: Held = { account, thingName, thingId, fingerprint, expiresAt, byToken: isByToken, [held]: holder };
     return guest;
   };
 
@@ -96,14 +102,17 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
   };
 
   const subjectOf = (guest: Guest): Subject | Refusal => {
-    const holder = holders.get(guest);
+    const holder = holderOf(guest);
     if (!holder) return 'unknown-principal';
     const { token, withoutCertificates, showed, issuer } = holder;
     const asker = askerOf(withoutCertificates);
     if (token && issuer !== known.tokenIssuer()) return 'token-invalid';
     if (token) return judge.subjectOf(asker, { token: '', fingerprint: showed }, token, now());
     const kept = principals.kept(guest.fingerprint);
-    if (kept) [holder.last, holder.epoch] = [kept, known.epoch()];
+    if (kept) {
+      holder.last = kept;
+      holder.epoch = known.epoch();
+    }
     const principal = kept?.known ?? unknownHolder(guest, holder);
     if (typeof principal === 'string') return principal;
     return judge.subjectOf(asker, { fingerprint: guest.fingerprint }, principal, now());
@@ -131,7 +140,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     const subject = subjectOf(guest);
     if (subject === 'cannot-decide') return unconfirmed;
     if (typeof subject === 'string') return barredBy(subject);
-    const asker = askerOf(holders.get(guest)!.withoutCertificates);
+    const asker = askerOf(holderOf(guest)!.withoutCertificates);
     const at = now();
     return (ask) => judge.decideFor(asker, subject, ask, at);
   };
@@ -148,7 +157,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       if (closedToGuests()) return judge.refuseFor('cannot-decide', now());
       const subject = subjectOf(guest);
       if (typeof subject === 'string') return judge.refuseFor(subject, now());
-      return judge.decideFor(askerOf(holders.get(guest)!.withoutCertificates), subject, ask, now());
+      return judge.decideFor(askerOf(holderOf(guest)!.withoutCertificates), subject, ask, now());
     },
 
     review,

@@ -41,7 +41,15 @@ type Options = {
   closed(session: Session, ending: Ending | undefined): void;
 };
 
-type Entry = { session: Session; ending: Ending | undefined; done: Promise<void> | undefined; due: number };
+type Entry = {
+  session: Session;
+  ending: Ending | undefined;
+  done: Promise<void> | undefined;
+  /** The second in which it is looked at again. */
+  due: number;
+  /** It is no longer in the table. */
+  hasLeft: boolean;
+};
 
 const sliceMs = 4;
 const lookEvery = 8;
@@ -78,7 +86,8 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
 
   const leave = (entry: Entry): void => {
     const { id } = entry.session;
-    if (entries.get(id) !== entry) return;
+    if (entry.hasLeft) return;
+    entry.hasLeft = true;
     entries.delete(id);
     removeFrom(ofThing, entry.session.guest().thingName, entry);
     unschedule(entry);
@@ -96,7 +105,7 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
         await new Promise((resolve) => setImmediate(resolve));
         sliceFrom = performance.now();
       }
-      if (entries.get(entry.session.id) !== entry) continue;
+      if (entry.hasLeft) continue;
       const ending = entry.done ? undefined : endingOf(entry, change);
       if (ending && !entry.session.isOver()) ended++;
       if (ending) void endEntry(entry, ending);
@@ -145,7 +154,7 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
       const refused = live.recheck(undefined);
       if (refused) return { refused };
       const session: Session = { ...live, id: randomUUID(), connectedAt: gate.now() };
-      const entry: Entry = { session, ending: undefined, done: undefined, due: 0 };
+      const entry: Entry = { session, ending: undefined, done: undefined, due: 0, hasLeft: false };
       entries.set(session.id, entry);
       addTo(ofThing, live.guest().thingName, entry);
       schedule(entry);
