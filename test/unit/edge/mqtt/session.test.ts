@@ -204,6 +204,20 @@ describe('a session ends itself', () => {
     expect(desk.toBroker()).not.toContain('e0');
   });
 
+  it('when a window that came later closes before its next review', async () => {
+    const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+    const hours = { timeWindows: [{ from: '00:00', to: '00:01', days: [...days], timeZone: 'UTC' }] };
+    const desk = createDesk({ statements });
+    await desk.join(five);
+    await desk.advance(10_000);
+    desk.gate.grant([allow(['connect'], ['client:*'], hours)]);
+    expect(desk.opened[0]!.recheck(undefined)).toBeUndefined();
+    await desk.advance(49_999);
+    expect(desk.ended()).toBeUndefined();
+    await desk.advance(1);
+    expect(desk.ended()?.code).toBe(0x87);
+  });
+
   it('when its token expires', async () => {
     const desk = createDesk({ statements });
     desk.gate.expireAt(desk.clock.wall() + 30_000);
