@@ -162,6 +162,17 @@ module.exports = {
       },
     },
     {
+      name: 'reaper-apart',
+      comment: 'The reaper runs elsewhere: it is a second program over what an edge follows the log with.',
+      severity: 'error',
+      from: { path: '^src/reaper/' },
+      to: {
+        path: '^src/',
+        pathNot:
+          '^src/(reaper|edge|policy)/|^src/(clock|logging|stopping)\\.ts$|^src/log/(cursor|entries)\\.ts$|^src/authorize/(effective-rights|judge|question|rights|segment|snapshot)\\.ts$',
+      },
+    },
+    {
       name: 'no-cycles',
       comment: 'Types count: what two files need of each other belongs to a third.',
       severity: 'error',
