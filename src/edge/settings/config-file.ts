@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from 'node:path';
 import { isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
-import { EdgeConfigError, readSettings, readTextFile, spell, type EdgeConfig } from './config.js';
+import { EdgeConfigError, readSettings, readTextFile, spell, type EdgeConfig, type PlaceOf } from './config.js';
 
 const mostFindings = 20;
 const mostBytes = 1024 * 1024;
@@ -12,6 +12,15 @@ export function loadEdgeConfig(file: string): EdgeConfig {
 
 /** Reads the text of a file of settings. @throws EdgeConfigError that names each line that is wrong */
 export function readEdgeConfig(text: string, file: string): EdgeConfig {
+  const { given, folder, placeOf } = readYaml(text, file);
+  return readSettings(given, folder, placeOf);
+}
+
+/** Settings as they stand in a file, the folder that its paths start at, and where each member is. */
+export type Written = { given: unknown; folder: string; placeOf: PlaceOf };
+
+/** Reads YAML. @throws EdgeConfigError that names each line that is wrong */
+export function readYaml(text: string, file: string): Written {
   if (text.length > mostBytes) throw new EdgeConfigError(`${file} is larger than 1 MiB`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -21,9 +30,11 @@ export function readEdgeConfig(text: string, file: string): EdgeConfig {
     throw new EdgeConfigError(
       broken.map(({ pos, message }) => `${lineAt(pos[0])}: ${message.split('\n', 1)[0]!}`).join('\n'),
     );
-  return readSettings(plainOf(document, file), dirname(resolve(file)), (path) =>
-    [lineAt(offsetOf(document, path)), ...(path.length > 0 ? [spell(path)] : [])].join(': '),
-  );
+  return {
+    given: plainOf(document, file),
+    folder: dirname(resolve(file)),
+    placeOf: (path) => [lineAt(offsetOf(document, path)), ...(path.length > 0 ? [spell(path)] : [])].join(': '),
+  };
 }
 
 /** @throws EdgeConfigError for an alias without its anchor, or for too many */

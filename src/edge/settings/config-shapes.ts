@@ -1,25 +1,6 @@
 import { z } from 'zod';
 import { parseAddress, parseRange } from '../../address.js';
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** A duration such as `15m`, read as milliseconds. */
-const duration = (least: number, most: number) =>
-  z.string('must be a duration such as 10s or 15m').transform((text, context) => {
-    const [, amount, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
-    const ms = Number(amount) * unitMs[unit ?? 'ms']!;
-    if (ms >= least && ms <= most) return ms;
-    context.addIssue(
-      amount === undefined
-        ? 'must be a duration such as 10s or 15m: a number with ms, s, m, h or d'
-        : `must be between ${least} ms and ${most} ms`,
-    );
-    return z.NEVER;
-  });
-
-const text = z.string().min(1).max(4096);
-const port = z.int().min(0).max(65_535);
-const host = z.string().min(1).max(255);
+import { duration, host, isBare, isTemplate, name, port, text, unitMs, url } from './members.js';
 
 const range = z.string().refine(isRange, 'must be an address or a range such as 10.0.0.0/8');
 const ranges = z.array(range).min(1, 'must name at least one address, or be left out').max(100);
@@ -60,15 +41,6 @@ const listener = z.discriminatedUnion(
   'must be mqtt, mqtts, ws, wss, http or https',
 );
 
-const url = (schemes: readonly string[]) =>
-  z
-    .string()
-    .max(2048)
-    .refine(
-      (given) => isUrl(given, schemes),
-      `must be a URL with ${schemes.join(', ')} and a host, without credentials`,
-    );
-
 const mqttUpstream = z.strictObject({
   url: url(['mqtt', 'mqtts', 'ws', 'wss']),
   username: z
@@ -89,7 +61,7 @@ const httpUpstream = z.strictObject({
 export const edgeFile = z.strictObject({
   server: url(['https', 'http']).refine(isBare, 'must have no path'),
   keyFile: text,
-  name: z.string().regex(/^[A-Za-z0-9:._-]{1,128}$/, 'must be 1 to 128 letters, digits, and : . _ -'),
+  name,
   stateDir: text,
   listeners: z.array(listener).min(1, 'must have at least one listener').max(64),
   upstream: z.strictObject({ mqtt: mqttUpstream.optional(), http: httpUpstream.optional() }),
@@ -127,20 +99,4 @@ function isRange(given: string): boolean {
 
 function isOrigin(given: string): boolean {
   return URL.canParse(given) && new URL(given).origin === given;
-}
-
-function isTemplate(given: string): boolean {
-  return !given.replace(/\$\{(?:account|thing\.name)\}/g, '').includes('${');
-}
-
-function isUrl(given: string, schemes: readonly string[]): boolean {
-  if (!URL.canParse(given)) return false;
-  const { protocol, hostname, username, password, hash } = new URL(given);
-  return schemes.includes(protocol.slice(0, -1)) && hostname !== '' && username + password + hash === '';
-}
-
-function isBare(given: string): boolean {
-  if (!URL.canParse(given)) return false;
-  const { pathname, search } = new URL(given);
-  return (pathname === '/' || pathname === '') && search === '';
 }

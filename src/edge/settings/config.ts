@@ -18,7 +18,8 @@ export type EdgeConfig = EdgeFile & { monitorIsGiven: boolean; placeOf: PlaceOf 
 /** The settings of an edge as an object, with the members of `edge.yaml`. */
 export type EdgeSettings = z.input<typeof edgeFile>;
 
-type Finding = { path: PropertyKey[]; message: string };
+/** What is wrong with a member. */
+export type Finding = { path: PropertyKey[]; message: string };
 
 const mostFindings = 20;
 
@@ -33,10 +34,24 @@ export function readTextFile(file: string, what: string): string {
 
 /** Completes settings with their defaults. Paths in them start at `folder`. @throws EdgeConfigError that names everything that is wrong */
 export function readSettings(given: unknown, folder: string, placeOf: PlaceOf): EdgeConfig {
-  const result = edgeFile.safeParse(given);
-  const findings = result.success ? contradictions(result.data) : result.error.issues.flatMap(findingsOf);
+  const file = readShape(edgeFile, given, placeOf, { of: 'an edge', contradictions });
+  return { ...withAbsolutePaths(file, folder), monitorIsGiven: file.monitor !== undefined, placeOf };
+}
+
+/** What the members of a shape allow one by one, and not all together. */
+type Judged<File> = { of: string; contradictions(file: File): Finding[] };
+
+/** Reads settings of a shape. @throws EdgeConfigError that names everything that is wrong, and where */
+export function readShape<Shape extends z.ZodType>(
+  shape: Shape,
+  given: unknown,
+  placeOf: PlaceOf,
+  { of, contradictions: judge }: Judged<z.output<Shape>>,
+): z.output<Shape> {
+  const result = shape.safeParse(given);
+  const findings = result.success ? judge(result.data) : result.error.issues.flatMap((issue) => findingsOf(issue, of));
   if (!result.success || findings.length > 0) throw new EdgeConfigError(wordsOf(findings, placeOf));
-  return { ...withAbsolutePaths(result.data, folder), monitorIsGiven: result.data.monitor !== undefined, placeOf };
+  return result.data;
 }
 
 /** A member as it is written in code, such as `listeners[0].port`. */
@@ -53,9 +68,9 @@ function wordsOf(findings: readonly Finding[], placeOf: PlaceOf): string {
 
 type Issue = { code: string; path: PropertyKey[]; message: string; keys?: string[] };
 
-function findingsOf(issue: Issue): Finding[] {
+function findingsOf(issue: Issue, of: string): Finding[] {
   if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: messageOf(issue.message) }];
-  return (issue.keys ?? []).map((key) => ({ path: [...issue.path, key], message: 'is not a setting of an edge' }));
+  return (issue.keys ?? []).map((key) => ({ path: [...issue.path, key], message: `is not a setting of ${of}` }));
 }
 
 function messageOf(message: string): string {
@@ -67,8 +82,7 @@ function contradictions(file: EdgeFile): Finding[] {
   const { server, upstream, listeners } = file;
   const found: Finding[] = [];
   const say = (path: PropertyKey[], message: string): void => void found.push({ path, message });
-  if (new URL(server).protocol === 'http:' && !isOwnMachine(new URL(server).hostname))
-    say(['server'], 'must be https: http sends the API key in clear text, and is accepted for this machine only');
+  serverFindings(server).forEach(({ path, message }) => say(path, message));
   listeners.forEach((listener, index) => {
     if (!isSecure(listener) && !listener.plaintext && !isOwnMachine(listener.host ?? '::'))
       say(
@@ -82,6 +96,13 @@ function contradictions(file: EdgeFile): Finding[] {
   if (upstream.mqtt?.passwordFile !== undefined && upstream.mqtt.username === undefined)
     say(['upstream', 'mqtt', 'passwordFile'], 'needs a username: MQTT 3.1.1 sends no password without one');
   return found;
+}
+
+/** What is wrong with the way to the control plane. */
+export function serverFindings(server: string): Finding[] {
+  if (new URL(server).protocol !== 'http:' || isOwnMachine(new URL(server).hostname)) return [];
+  const message = 'must be https: http sends the API key in clear text, and is accepted for this machine only';
+  return [{ path: ['server'], message }];
 }
 
 /** Ports that two of the listeners want, or one and the monitor. */
