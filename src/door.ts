@@ -5,6 +5,7 @@ import type { Chore } from './chores.js';
 import type { Clock, Stopwatch } from './clock.js';
 import type { Config } from './config.js';
 import type { Commit, Database, Others, PoolState } from './db/client.js';
+import type { Count } from './figures/counters.js';
 import type { FailureLimiter } from './http/failure-limiter.js';
 import type { App } from './http/route.js';
 import type { AppendLog } from './log/append.js';
@@ -50,6 +51,8 @@ export type Shared = Ledger & {
   /** How far the log is applied here, and whether that may be relied on. */
   reader: Log;
   sealer: Sealer;
+  /** Counts what happens in an account, for its figures. */
+  count: Count;
   /** Counts wrong credentials by address. */
   failures: FailureLimiter;
   tell: Tell;

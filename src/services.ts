@@ -7,15 +7,14 @@ import type { Foundations, Ledger, Shared } from './door.js';
 import { createEdgeFeed } from './edge-feed/feature.js';
 import { createEnrollments } from './enrollments/feature.js';
 import { createFeed } from './feed/feature.js';
-import { createFailureLimiter } from './http/failure-limiter.js';
 import { createIdempotency } from './idempotency/feature.js';
 import { createIssuers } from './issuers/feature.js';
 import { openCallers } from './layers/callers.js';
+import { openWatching } from './layers/watching.js';
 import { createLists } from './lists/feature.js';
 import { appendLog } from './log/append.js';
 import { createLog } from './log/follow.js';
 import { createMonitoring } from './monitoring/feature.js';
-import { createFleetFigures } from './monitoring/fleet.js';
 import { createOcsp } from './ocsp/feature.js';
 import { createPolicies } from './policies/feature.js';
 import { createProvisioning } from './provisioning/feature.js';
@@ -40,8 +39,8 @@ export function createServices(foundations: Foundations) {
   const audit = createAudit(db);
   const ledger: Ledger = { db, clock, commit: log.commit, audit: audit.verbs.append, log: appendLog };
   const idempotency = createIdempotency(ledger);
-  const failures = createFailureLimiter(config.failedCredentialsPerMinute, clock);
-  const shared: Shared = { ...foundations, ...ledger, failures, reader: log };
+  const { doors: watching, ...watched } = openWatching({ ...foundations, ...ledger, reader: log });
+  const shared: Shared = { ...foundations, ...ledger, ...watched, reader: log };
 
   // The registry: who there is, and what belongs to whom.
   const decisions = createDecisions(db);
@@ -121,7 +120,7 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
-  const rest = [aws, decisions, idempotency, createFleetFigures(shared), createWeb()];
+  const rest = [aws, decisions, idempotency, createWeb(), ...watching];
   const doors = [...registry, policies, segments, authorize, ...refusals, ...rest];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
@@ -135,7 +134,7 @@ export function createServices(foundations: Foundations) {
     ...rooms,
     routes: [...rooms.routes, ...monitoring.routes],
     ...monitoring.verbs,
-    failures,
+    failures: watched.failures,
     log,
     ...calling,
     authorize: authorize.verbs,

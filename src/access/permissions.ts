@@ -24,6 +24,11 @@ export const permissions = [
   'edge:follow',
   'people:read',
   'people:write',
+  'metrics:read',
+  'alerts:read',
+  'alerts:write',
+  'webhooks:read',
+  'webhooks:write',
 ] as const;
 
 /** What a caller may do, such as `things:read`. */
@@ -62,6 +67,8 @@ export function permissionsOfRole(role: Role, account: string): Permission[] {
         'enrollments:write',
         'segments:read',
         'revocations:read',
+        'metrics:read',
+        'alerts:read',
       ];
     case 'auditor':
       return reading;

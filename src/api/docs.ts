@@ -79,6 +79,7 @@ const tags = {
   'public key infrastructure': 'Lists, chains and OCSP, for anybody',
   aws: 'The mirror in AWS IoT Core',
   audit: 'Who did what, and what was decided',
+  monitoring: 'Figures, alerts, and where they are told',
   operations: 'Health and metrics',
 };
 

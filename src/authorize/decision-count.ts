@@ -1,8 +1,12 @@
 import { Counter } from 'prom-client';
+import type { Count } from '../figures/counters.js';
 import type { Verdict } from './judge.js';
 
-/** Counts decisions by result and reason: a plain number for each, because this is on the way of every answer. */
-export function createDecisionCount() {
+/**
+ * Counts decisions by result and reason: a plain number for each, because this is on the way of every answer. `count` keeps them
+ * by account too.
+ */
+export function createDecisionCount(count: Count) {
   const allowed = new Map<string, number>();
   const denied = new Map<string, number>();
   const counter: Counter<'decision' | 'reason'> = new Counter({
@@ -12,8 +16,8 @@ export function createDecisionCount() {
     registers: [],
     collect() {
       counter.reset();
-      for (const [reason, count] of allowed) counter.inc({ decision: 'allow', reason }, count);
-      for (const [reason, count] of denied) counter.inc({ decision: 'deny', reason }, count);
+      for (const [reason, times] of allowed) counter.inc({ decision: 'allow', reason }, times);
+      for (const [reason, times] of denied) counter.inc({ decision: 'deny', reason }, times);
     },
   });
   // A rate needs a first value to rise from.
@@ -21,10 +25,12 @@ export function createDecisionCount() {
   denied.set('statement', 0);
   return {
     metrics: [counter],
-    note({ allowed: isAllowed, refusal }: Verdict): void {
+    note(account: string, { allowed: isAllowed, refusal }: Verdict): void {
       const counts = isAllowed ? allowed : denied;
       const reason = refusal ?? 'statement';
       counts.set(reason, (counts.get(reason) ?? 0) + 1);
+      count(account, isAllowed ? 'decisions.allow' : 'decisions.deny');
+      if (!isAllowed) count(account, 'decisions.denyReasons', reason);
     },
   };
 }

@@ -28,7 +28,7 @@ import { createTrustStore } from './trust-store.js';
 type ServiceDeps = Parameters<typeof createAuthorizeService>[0];
 type PrincipalDeps = Parameters<typeof createPrincipals>[0];
 
-type Deps = Pick<Shared, 'config' | 'db' | 'clock' | 'reader' | 'sealer'> & {
+type Deps = Pick<Shared, 'config' | 'db' | 'clock' | 'reader' | 'sealer' | 'count'> & {
   verifyToken: PrincipalDeps['verifyToken'];
   decisions: Pick<ServiceDeps, 'seen' | 'decided'>;
   /** Where an account is mirrored in AWS. */
@@ -64,7 +64,7 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
   const snapshot = createSnapshot();
   const store = createPrincipalStore(db);
   const principals = createPrincipals({ store, snapshot, position, clock, verifyToken, cacheSize });
-  const count = createDecisionCount();
+  const count = createDecisionCount(deps.count);
   const service = createAuthorizeService({
     ...decisions,
     counted: count.note,

@@ -27,9 +27,13 @@ export function authorizeRoutes({ service }: Deps) {
       .type(json)
       .send(replyTo(verdict));
 
-  const verdictsOf = (verdicts: (Verdict | Promise<Verdict>)[]): Verdict[] | Promise<Verdict[]> =>
+  const verdictsOf = (caller: Grantee, verdicts: (Verdict | Promise<Verdict>)[]): Verdict[] | Promise<Verdict[]> =>
     verdicts.some((verdict) => verdict instanceof Promise)
-      ? Promise.all(verdicts.map((verdict) => Promise.resolve(verdict).catch(service.undecided)))
+      ? Promise.all(
+          verdicts.map((verdict) =>
+            Promise.resolve(verdict).catch((error: unknown) => service.undecided(caller, error)),
+          ),
+        )
       : (verdicts as Verdict[]);
 
   /** One of many. A certificate that cannot be read affects its own answer alone; without a lease there is none at all. */
@@ -37,7 +41,7 @@ export function authorizeRoutes({ service }: Deps) {
     try {
       return service.authorize(caller, question);
     } catch (error) {
-      if (error instanceof DomainError && error.code === 'invalid-request') return service.undecided(error);
+      if (error instanceof DomainError && error.code === 'invalid-request') return service.undecided(caller, error);
       throw error;
     }
   };
@@ -91,7 +95,12 @@ export function authorizeRoutes({ service }: Deps) {
         const { requests } = request.body;
         const verdicts: Verdict[] = [];
         await inSlicesOf(requests, fewAtOnce, async (some) => {
-          verdicts.push(...(await verdictsOf(some.map((question) => ask(caller, question)))));
+          verdicts.push(
+            ...(await verdictsOf(
+              caller,
+              some.map((question) => ask(caller, question)),
+            )),
+          );
         });
         sendBatch(reply, verdicts);
       },

@@ -23,7 +23,7 @@ type Deps = {
   /** Told of every thing that was asked about. */
   seen(thingId: string, at: number): void;
   /** Told of every decision. */
-  counted(verdict: Verdict): void;
+  counted(account: string, verdict: Verdict): void;
   /** Told of every decision about a known thing. */
   decided(account: string, thingName: string, question: Question, verdict: Verdict, at: number): void;
   validitySeconds: { others: number; followers: number };
@@ -51,14 +51,14 @@ export function createAuthorizeService(deps: Deps) {
   const judge = createJudge(deps);
   const identify = createIdentify(principals);
   const effectiveRights = createEffectiveRights({ ...deps, judge });
-  const note = (verdict: Verdict): Verdict => {
-    counted(verdict);
+  const note = ({ account }: Grantee, verdict: Verdict): Verdict => {
+    counted(account, verdict);
     return verdict;
   };
 
   const conclude = (caller: Grantee, subject: Subject | Refusal, question: Question, now: number): Verdict => {
-    if (typeof subject === 'string') return note(judge.refuse(caller, subject, now));
-    const verdict = note(judge.decideFor(caller, subject, question, now));
+    if (typeof subject === 'string') return note(caller, judge.refuse(caller, subject, now));
+    const verdict = note(caller, judge.decideFor(caller, subject, question, now));
     seen(subject.thingId, now);
     decided(subject.account, subject.name, question, verdict, now);
     return verdict;
@@ -161,11 +161,12 @@ export function createAuthorizeService(deps: Deps) {
     },
 
     /** A refusal that nothing had to be looked up for. */
-    refused: (caller: Grantee, refusal: Refusal): Verdict => note(judge.refuse(caller, refusal, clock().getTime())),
+    refused: (caller: Grantee, refusal: Refusal): Verdict =>
+      note(caller, judge.refuse(caller, refusal, clock().getTime())),
 
     /** What is answered where one of many could not be decided, with the reason where it is the caller's to know. */
-    undecided: (why: unknown): Verdict =>
-      note({
+    undecided: (caller: Grantee, why: unknown): Verdict =>
+      note(caller, {
         ...judge.refuseFor('cannot-decide', clock().getTime()),
         ...(why instanceof DomainError ? { detail: why.message } : {}),
       }),

@@ -27,9 +27,9 @@ const failures: ReadonlySet<ErrorCode> = new Set(['invalid-client', 'invalid-cre
  * A window of a minute for each address. The counts stand in a sketch of a fixed size (count-min, under a secret), so
  * that no number of addresses makes it grow or forget: it may count too much, for an address that shares all four of
  * its cells with others, and never too little. Only failures are limited: neighbours behind one address do not lock
- * out a device whose credential was valid recently.
+ * out a device whose credential was valid recently. `noted` hears of each failure.
  */
-export function createFailureLimiter(perMinute: number, clock: Clock): FailureLimiter {
+export function createFailureLimiter(perMinute: number, clock: Clock, noted = (): void => {}): FailureLimiter {
   const cells = new Uint32Array(rows * columns);
   const secret = randomBytes(16).toString('hex');
   let [begun, total] = [0, 0];
@@ -64,6 +64,7 @@ export function createFailureLimiter(perMinute: number, clock: Clock): FailureLi
 
   const count = (address: string): void => {
     const at = now();
+    noted();
     const places = cellsOf(address);
     const counted = countOf(places);
     if (counted >= perMinute) refuse(at);

@@ -1,4 +1,5 @@
 import { Counter } from 'prom-client';
+import type { Count } from '../figures/counters.js';
 
 // Labels are few, whatever edges say.
 const reasons = new Set([
@@ -20,7 +21,7 @@ const reasons = new Set([
 ]);
 
 /** What edges denied, by reason; denials by a statement, and reasons of later versions, are `other`. */
-export function createDenials() {
+export function createDenials(figure: Count) {
   const counter = new Counter({
     name: 'thingward_edge_denials_total',
     help: 'What edges report that they denied, by reason',
@@ -29,9 +30,13 @@ export function createDenials() {
   });
   return {
     metrics: [counter],
-    count(counts: Record<string, number>): void {
-      for (const [reason, count] of Object.entries(counts))
-        counter.inc({ reason: reasons.has(reason) ? reason : 'other' }, count);
+    count(account: string, edge: string, counts: Record<string, number>): void {
+      for (const [said, count] of Object.entries(counts)) {
+        const reason = reasons.has(said) ? said : 'other';
+        counter.inc({ reason }, count);
+        figure(account, 'decisions.deny', edge, count);
+        figure(account, 'decisions.denyReasons', reason, count);
+      }
     },
   };
 }

@@ -7,6 +7,7 @@ import { createSessionStore } from './store.js';
 type ServiceDeps = Parameters<typeof createSessionService>[0];
 
 type Deps = Ledger & {
+  count: Shared['count'];
   reader: Pick<Shared['reader'], 'cursorAt'>;
   decisions: { sampled: ServiceDeps['sampled']; seenByName: ServiceDeps['seen'] };
   feed: Pick<ServiceDeps, 'beginRun'>;
@@ -14,7 +15,7 @@ type Deps = Ledger & {
 
 /** The sessions of devices at edges. */
 export function createSessions(deps: Deps): Door<Pick<SessionService, 'ofThing'>> {
-  const denials = createDenials();
+  const denials = createDenials(deps.count);
   const service = createSessionService({
     ...deps,
     sampled: deps.decisions.sampled,

@@ -24,8 +24,8 @@ type Deps = {
   seen(account: string, things: { thingName: string; at: Date }[]): Promise<void>;
   /** Forgets what an edge had come to: another run of it has begun. */
   beginRun(tx: Transaction, id: string, incarnation: string): Promise<void>;
-  /** Counts what edges denied. */
-  denied(counts: Record<string, number>): void;
+  /** Counts what an edge of an account denied. */
+  denied(account: string, edge: string, counts: Record<string, number>): void;
 };
 
 const everyMs = 1000;
@@ -44,16 +44,17 @@ export function createSessionService(deps: Deps) {
      */
     async report({ account, id: keyId }: Grantee, id: string, report: SessionReport): Promise<void> {
       const at = clock();
-      await store.transaction(async (tx) => {
+      const edge = await store.transaction(async (tx) => {
         const proxy = await store.lock(tx, account, id);
         requireReporter(proxy, id, keyId, at);
         requireContinuation(proxy, report, id);
         if (proxy.incarnation !== report.incarnation) await beginRun(tx, id, report.incarnation);
         const counts = await store.write(tx, account, id, report, at);
         if (counts) requireRoom(counts);
+        return proxy.name;
       });
       const now = at.getTime();
-      denied(report.denied);
+      denied(account, edge, report.denied);
       sampled(
         report.decisions.map(({ policy = null, ...rest }) => ({
           ...rest,

@@ -17,6 +17,7 @@ export type Session = {
 
 /** An edge that reports, as it stands before. */
 export type Reporter = {
+  name: string;
   keyId: string;
   sessions: boolean;
   incarnation: string | null;
@@ -51,7 +52,7 @@ export function createSessionStore(db: Database) {
     /** The edge that reports, locked, so that its reports are noted one after the other. */
     async lock(tx: Transaction, account: string, id: string): Promise<Reporter | undefined> {
       const [proxy] = await tx.$queryRaw<Reporter[]>(sql`
-        SELECT key_id AS "keyId", sessions, incarnation, sessions_incarnation AS "reportedRun", sessions_reported_at AS "reportedAt" FROM proxies
+        SELECT name, key_id AS "keyId", sessions, incarnation, sessions_incarnation AS "reportedRun", sessions_reported_at AS "reportedAt" FROM proxies
         WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
       return proxy;
     },

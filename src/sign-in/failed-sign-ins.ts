@@ -1,11 +1,17 @@
 import { LRUCache } from 'lru-cache';
 import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
+import type { Count } from '../figures/counters.js';
 import type { Database } from '../db/client.js';
 import { DomainError, type ErrorCode } from '../errors.js';
 import type { Origin } from '../origin.js';
 
-type Deps = { db: Pick<Database, 'account'> & Parameters<AppendAudit>[0]; audit: AppendAudit; clock: Clock };
+type Deps = {
+  db: Pick<Database, 'account'> & Parameters<AppendAudit>[0];
+  audit: AppendAudit;
+  clock: Clock;
+  count: Count;
+};
 
 /** Whom somebody says they are, as far as that is known: a person or a provider, or no more than the account. */
 export type Named = { account: string; person?: string | undefined; provider?: string | undefined };
@@ -31,7 +37,7 @@ const recorded: ReadonlySet<ErrorCode> = new Set(['invalid-credential', 'sign-in
  * Records who failed to sign in. Guessing cannot fill the database: a target has so many entries in an hour, and an account too, and the
  * next one says how many are missing. Names that nobody has count for their account together, and are not written down: people type passwords there.
  */
-export function createFailedSignIns({ db, audit, clock }: Deps, onError: (error: unknown) => void) {
+export function createFailedSignIns({ db, audit, clock, count }: Deps, onError: (error: unknown) => void) {
   const hours = new LRUCache<string, Hour>({ max: 10_000 });
   const writing = new Set<Promise<void>>();
 
@@ -65,6 +71,8 @@ export function createFailedSignIns({ db, audit, clock }: Deps, onError: (error:
     const target = person ? `person:${person}` : provider ? `provider:${provider}` : `account:${account}`;
     // An account that does not exist has no audit, and takes no place here.
     if (!person && !provider && !(await db.account.findUnique({ where: { name: account } }))) return;
+    // What names the account `default` is among all that was refused, which counts there.
+    if (account !== 'default') count(account, 'credentials.failed');
     const at = clock();
     const missing = takeRoom(account, target, at);
     if (missing === undefined) return;

@@ -20,14 +20,14 @@ export function createEvaluations(service: AuthorizeService) {
   /** One of many: what keeps it from being decided denies it, and does not affect the others. Without a lease there is no answer at all. */
   const decideOne = (caller: Grantee, shared: Members, written: unknown): Late<EvaluationAnswer> => {
     const asked = complete(shared, written);
-    if (asked instanceof DomainError) return undecided(asked, 400);
+    if (asked instanceof DomainError) return undecided(caller, asked, 400);
     const verdict = decide(caller, asked);
     if (!(verdict instanceof Promise)) return answerTo(verdict);
-    return verdict.then(answerTo, (error: unknown) => undecided(error, 503));
+    return verdict.then(answerTo, (error: unknown) => undecided(caller, error, 503));
   };
 
-  const undecided = (error: unknown, status: number): EvaluationAnswer => {
-    const verdict = service.undecided(error);
+  const undecided = (caller: Grantee, error: unknown, status: number): EvaluationAnswer => {
+    const verdict = service.undecided(caller, error);
     const { decision, context } = answerTo(verdict);
     const message = verdict.detail ?? 'try again';
     return { decision, context: { ...context, error: { status, message } } };

@@ -28,6 +28,7 @@ export const inventory: Record<string, Asked> = {
   'GET /': 'public',
   'GET /readyz': 'public',
   'GET /metrics': 'public',
+  'GET /v1/metrics': 'metrics:read',
   'POST /v1/accounts': 'accounts:write',
   'GET /v1/accounts': 'accounts:write',
   'PATCH /v1/accounts/{name}': 'accounts:write',

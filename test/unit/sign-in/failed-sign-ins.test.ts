@@ -14,7 +14,7 @@ function open(accounts = ['default', 'other']) {
     },
   } as unknown as Deps['db'];
   const audit: Deps['audit'] = async (_tx, ...more) => void entries.push(...more);
-  const failed = createFailedSignIns({ db, audit, clock: () => now }, (error) => errors.push(error));
+  const failed = createFailedSignIns({ db, audit, clock: () => now, count: () => {} }, (error) => errors.push(error));
   return {
     entries,
     errors,
