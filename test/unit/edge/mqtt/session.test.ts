@@ -210,7 +210,7 @@ describe('a session ends itself', () => {
     const desk = createDesk({ statements });
     await desk.join(five);
     await desk.advance(10_000);
-    desk.gate.grant([allow(['connect'], ['client:*'], hours)]);
+    desk.gate.grant([allow(['connect'], ['client:${thing.name}'], hours)]);
     expect(desk.opened[0]!.recheck(undefined)).toBeUndefined();
     await desk.advance(49_999);
     expect(desk.ended()).toBeUndefined();
