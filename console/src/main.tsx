@@ -6,7 +6,9 @@ import { createRoot } from 'react-dom/client';
 import { queryClient } from './queries.js';
 import { router } from './router.js';
 import './style.css';
+import './layout.css';
 import './content.css';
+import './policy.css';
 
 // Dialogs add a style while they are open, which the policy of the page allows by its nonce alone.
 setNonce(document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '');

@@ -1,20 +1,27 @@
-import { createRootRoute, createRoute, createRouter, Outlet, redirect } from '@tanstack/react-router';
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router';
 import { isSignedOut } from './api.js';
-import { CommandLinePage, readCommandLineSearch } from './pages/command-line.js';
-import { MePage } from './pages/me.js';
 import { OverviewPage } from './pages/overview.js';
 import { SignInPage } from './pages/sign-in.js';
-import { ThingPage } from './pages/thing.js';
-import { readThingSearch, ThingsPage } from './pages/things.js';
-import { WaitingPage } from './pages/waiting.js';
-import { WelcomePage } from './pages/welcome.js';
 import { NotFound, PageFailure } from './parts/problem.js';
+import { numbersIn, readWhySearch, textsIn } from './parts/search.js';
 import { Shell } from './parts/shell.js';
+import { readCommandLineSearch, readThingSearch } from './parts/searches.js';
 import { meQuery, queryClient } from './queries.js';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound, errorComponent: PageFailure });
 
-const welcome = createRoute({ getParentRoute: () => root, path: '/welcome', component: WelcomePage });
+const welcome = createRoute({
+  getParentRoute: () => root,
+  path: '/welcome',
+  component: lazyRouteComponent(() => import('./pages/welcome.js'), 'WelcomePage'),
+});
 
 const signIn = createRoute({
   getParentRoute: () => root,
@@ -39,32 +46,128 @@ const shell = createRoute({
   errorComponent: PageFailure,
 });
 
-const overview = createRoute({ getParentRoute: () => shell, path: '/', component: OverviewPage });
+const inShell = () => shell;
+
+const overview = createRoute({ getParentRoute: inShell, path: '/', component: OverviewPage });
 const things = createRoute({
-  getParentRoute: () => shell,
+  getParentRoute: inShell,
   path: '/things',
   validateSearch: readThingSearch,
-  component: ThingsPage,
+  component: lazyRouteComponent(() => import('./pages/things.js'), 'ThingsPage'),
 });
-const thing = createRoute({ getParentRoute: () => shell, path: '/things/$name', component: ThingPage });
-const waiting = createRoute({ getParentRoute: () => shell, path: '/waiting', component: WaitingPage });
+const thing = createRoute({
+  getParentRoute: inShell,
+  path: '/things/$name',
+  component: lazyRouteComponent(() => import('./pages/thing.js'), 'ThingPage'),
+});
+const waiting = createRoute({
+  getParentRoute: inShell,
+  path: '/waiting',
+  component: lazyRouteComponent(() => import('./pages/waiting.js'), 'WaitingPage'),
+});
 const commandLine = createRoute({
-  getParentRoute: () => shell,
+  getParentRoute: inShell,
   path: '/command-line',
   validateSearch: readCommandLineSearch,
-  component: CommandLinePage,
+  component: lazyRouteComponent(() => import('./pages/command-line.js'), 'CommandLinePage'),
 });
-const me = createRoute({ getParentRoute: () => shell, path: '/me', component: MePage });
+const me = createRoute({
+  getParentRoute: inShell,
+  path: '/me',
+  component: lazyRouteComponent(() => import('./pages/me.js'), 'MePage'),
+});
+
+const policies = createRoute({
+  getParentRoute: inShell,
+  path: '/policies',
+  validateSearch: (given: Record<string, unknown>) => textsIn(given, ['namePrefix']),
+  component: lazyRouteComponent(() => import('./pages-policies/policies.js'), 'PoliciesPage'),
+});
+const newPolicy = createRoute({
+  getParentRoute: inShell,
+  path: '/policies/new',
+  component: lazyRouteComponent(() => import('./pages-policies/editor.js'), 'NewPolicyPage'),
+});
+const policy = createRoute({
+  getParentRoute: inShell,
+  path: '/policies/$name',
+  component: lazyRouteComponent(() => import('./pages-policies/policy.js'), 'PolicyPage'),
+});
+const inPolicy = () => policy;
+const policyDocument = createRoute({
+  getParentRoute: inPolicy,
+  path: '/',
+  component: lazyRouteComponent(() => import('./pages-policies/policy.js'), 'PolicyDocumentPage'),
+});
+const editPolicy = createRoute({
+  getParentRoute: inPolicy,
+  path: '/edit',
+  component: lazyRouteComponent(() => import('./pages-policies/editor.js'), 'EditPolicyPage'),
+});
+const policyVersions = createRoute({
+  getParentRoute: inPolicy,
+  path: '/versions',
+  validateSearch: (given: Record<string, unknown>) => numbersIn(given, ['from', 'to']),
+  component: lazyRouteComponent(() => import('./pages-policies/versions.js'), 'PolicyVersionsPage'),
+});
+const simulate = createRoute({
+  getParentRoute: inPolicy,
+  path: '/simulate',
+  validateSearch: (given: Record<string, unknown>) => numbersIn(given, ['version']),
+  component: lazyRouteComponent(() => import('./pages-policies/simulate.js'), 'SimulatePage'),
+});
+const policyInAws = createRoute({
+  getParentRoute: inPolicy,
+  path: '/aws',
+  component: lazyRouteComponent(() => import('./pages-policies/aws.js'), 'PolicyAwsPage'),
+});
+const why = createRoute({
+  getParentRoute: inShell,
+  path: '/why',
+  validateSearch: readWhySearch,
+  component: lazyRouteComponent(() => import('./pages-policies/why.js'), 'WhyPage'),
+});
+
+const enroll = createRoute({
+  getParentRoute: inShell,
+  path: '/enroll',
+  component: lazyRouteComponent(() => import('./pages-enroll/enrollments.js'), 'EnrollmentsPage'),
+});
+const newEnrollment = createRoute({
+  getParentRoute: inShell,
+  path: '/enroll/new',
+  component: lazyRouteComponent(() => import('./pages-enroll/wizard.js'), 'EnrollPage'),
+});
+const enrollment = createRoute({
+  getParentRoute: inShell,
+  path: '/enroll/$id',
+  component: lazyRouteComponent(() => import('./pages-enroll/enrollment.js'), 'EnrollmentPage'),
+});
 
 /** The pages, below /console. */
 export const router = createRouter({
   routeTree: root.addChildren([
     welcome,
     signIn,
-    shell.addChildren([overview, things, thing, waiting, commandLine, me]),
+    shell.addChildren([
+      overview,
+      things,
+      thing,
+      waiting,
+      commandLine,
+      me,
+      policies,
+      newPolicy,
+      policy.addChildren([policyDocument, editPolicy, policyVersions, simulate, policyInAws]),
+      why,
+      enroll,
+      newEnrollment,
+      enrollment,
+    ]),
   ]),
   basepath: '/console',
   scrollRestoration: false,
+  defaultPreload: 'intent',
 });
 
 declare module '@tanstack/react-router' {

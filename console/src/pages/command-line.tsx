@@ -5,18 +5,6 @@ import { ProblemNote } from '../parts/problem.js';
 import { useStepUp } from '../parts/step-up.js';
 import { meQuery } from '../queries.js';
 
-/** What `thingward login` asks with: where it listens on this machine, what it knows its answer by, and its challenge. */
-export type CommandLineSearch = { port: number; state: string; challenge: string };
-
-const form = /^[A-Za-z0-9_-]{43}$/;
-
-/** Reads what `thingward login` asks with; nothing is asked for by whatever else opens the page. */
-export function readCommandLineSearch({ port, state, challenge }: Record<string, unknown>): Partial<CommandLineSearch> {
-  const isPort = Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
-  if (!isPort || !form.test(String(state)) || !form.test(String(challenge))) return {};
-  return { port: Number(port), state: String(state), challenge: String(challenge) };
-}
-
 const route = getRouteApi('/signed-in/command-line');
 
 /** Somebody gives the command line of this machine a key, or refuses. */

@@ -1,6 +1,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { api } from '../api.js';
+import { PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Table, Time } from '../parts/shown.js';
 import { useStepUp } from '../parts/step-up.js';
@@ -20,7 +21,7 @@ export function MePage() {
   });
   return (
     <>
-      <h1>{me?.name ?? 'You'}</h1>
+      <PageHead title={me?.name ?? 'You'} />
       <ProblemNote error={error ?? leaving.error} />
       <p>
         {me?.role ?? 'Permissions by list'} in the account {me?.account}

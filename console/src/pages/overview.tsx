@@ -2,6 +2,7 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { background } from '../api.js';
 import { inDays } from '../clock.js';
+import { PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Table, Time } from '../parts/shown.js';
 import { edgesQuery } from '../queries.js';
@@ -19,7 +20,7 @@ const shown = ({ items, total, totalIsMinimum }: Counted): string =>
 export function OverviewPage() {
   return (
     <>
-      <h1>Overview</h1>
+      <PageHead title="Overview" />
       <ThingCounts />
       <CertificatesEnding />
       <WaitingCount />

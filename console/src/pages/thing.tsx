@@ -1,7 +1,8 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
-import { getRouteApi, Link } from '@tanstack/react-router';
+import { getRouteApi } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
+import { PageHead, Pairs } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Table, Time } from '../parts/shown.js';
 import { useStepUp } from '../parts/step-up.js';
@@ -28,10 +29,7 @@ export function ThingPage() {
   };
   return (
     <>
-      <p>
-        <Link to="/things">Things</Link>
-      </p>
-      <h1 className="long">{name}</h1>
+      <PageHead title={name} back={['Things', '/things']} />
       <ProblemNote error={thing.error} />
       {thing.isPending ? <Skeleton lines={6} /> : null}
       {thing.data ? <Acts thing={thing.data} onDone={settle} /> : null}
@@ -115,19 +113,6 @@ function Identity({ thing }: { thing: Thing }) {
         {held.length === 0 ? <p>It has no attributes.</p> : <Pairs rows={held.map(([k, v]) => [k, String(v)])} />}
       </Section>
     </>
-  );
-}
-
-function Pairs({ rows }: { rows: [string, React.ReactNode][] }) {
-  return (
-    <dl>
-      {rows.map(([title, value]) => (
-        <div key={title}>
-          <dt>{title}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 

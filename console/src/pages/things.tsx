@@ -2,39 +2,12 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../api.js';
+import { PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
+import { readThingSearch, thingOrders, thingStatuses, type ThingSearch } from '../parts/searches.js';
 import { Field, Skeleton, Status, Table, Time } from '../parts/shown.js';
 
 const route = getRouteApi('/signed-in/things');
-const statuses = ['active', 'suspended', 'revoked', 'deleted'] as const;
-const orders = { name: 'Name', '-name': 'Name, backwards', '-createdAt': 'Newest first', createdAt: 'Oldest first' };
-
-/** What a list of things is asked for. It stands in the address, so that a view can be kept and sent to others. */
-export type ThingSearch = {
-  search?: string;
-  status?: (typeof statuses)[number];
-  thingType?: string;
-  policy?: string;
-  segment?: string;
-  sort?: keyof typeof orders;
-  cursor?: string;
-};
-
-/** Reads an address: whatever is none of the known members and values is left out. */
-export function readThingSearch(given: Record<string, unknown>): ThingSearch {
-  const text = (name: string) => {
-    const value = given[name];
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
-  };
-  const words = ['search', 'thingType', 'policy', 'segment', 'cursor'].map((name) => [name, text(name)] as const);
-  const known = [
-    ...words,
-    ['status', statuses.find((status) => status === given['status'])] as const,
-    ['sort', Object.keys(orders).find((order) => order === given['sort'])] as const,
-  ];
-  return Object.fromEntries(known.filter(([, value]) => value !== undefined && value !== ''));
-}
-
 /** All things, searched, filtered and sorted by the server, page by page. */
 export function ThingsPage() {
   const search = route.useSearch();
@@ -46,7 +19,7 @@ export function ThingsPage() {
   const { cursor, ...first } = search;
   return (
     <>
-      <h1>Things</h1>
+      <PageHead title="Things" />
       <Filters key={JSON.stringify(first)} search={first} />
       <ProblemNote error={error} />
       {data === undefined && !error ? <Skeleton lines={8} /> : null}
@@ -124,7 +97,7 @@ function Filters({ search }: { search: ThingSearch }) {
       <Field label="Status">
         <select value={edited['status'] ?? ''} onChange={({ target }) => apply({ status: target.value })}>
           <option value="">any</option>
-          {statuses.map((status) => (
+          {thingStatuses.map((status) => (
             <option key={status}>{status}</option>
           ))}
         </select>
@@ -134,7 +107,7 @@ function Filters({ search }: { search: ThingSearch }) {
       {word('segment', 'Segment')}
       <Field label="Order">
         <select value={edited['sort'] ?? 'name'} onChange={({ target }) => apply({ sort: target.value })}>
-          {Object.entries(orders).map(([order, title]) => (
+          {Object.entries(thingOrders).map(([order, title]) => (
             <option key={order} value={order}>
               {title}
             </option>

@@ -1,6 +1,7 @@
 import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, background, type Schemas } from '../api.js';
+import { Empty, PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Field, Skeleton, Time } from '../parts/shown.js';
 import { useStepUp } from '../parts/step-up.js';
@@ -15,21 +16,24 @@ export function WaitingPage() {
   });
   return (
     <>
-      <h1>Waiting devices</h1>
+      <PageHead title="Waiting devices" />
       <ProblemNote error={error} />
       {data === undefined && !error ? <Skeleton /> : null}
       {data?.items.length === 0 ? (
-        <p className="note">No device waits. One comes here when its enrollment was made with `approval: required`.</p>
+        <Empty title="No device waits">
+          <p>One comes here when its enrollment says that each device waits until somebody approves it.</p>
+        </Empty>
       ) : null}
       {data?.items.map((device) => (
-        <Device key={device.id} device={device} />
+        <WaitingDevice key={device.id} device={device} />
       ))}
       {data?.nextCursor === undefined ? null : <p>More devices wait. They show up as these are decided.</p>}
     </>
   );
 }
 
-function Device({ device }: { device: Schemas['WaitingDevice'] }) {
+/** A device that waits, with what somebody decides about it. */
+export function WaitingDevice({ device }: { device: Schemas['WaitingDevice'] }) {
   const { id, name, thingType, keyFingerprint, sourceIp, firstSeenAt, timesSeen } = device;
   const withStepUp = useStepUp();
   const [granted, setGranted] = useState(name);

@@ -1,0 +1,61 @@
+import { textsIn } from './search.js';
+
+const statuses = ['active', 'suspended', 'revoked', 'deleted'] as const;
+
+/** The statuses of things, as the filter shows them. */
+export const thingStatuses: readonly string[] = statuses;
+
+/** The orders of things, with their names. */
+export const thingOrders = {
+  name: 'Name',
+  '-name': 'Name, backwards',
+  '-createdAt': 'Newest first',
+  createdAt: 'Oldest first',
+};
+
+/** What a list of things is asked for. It stands in the address, so that a view can be kept and sent to others. */
+export type ThingSearch = {
+  search?: string;
+  status?: (typeof statuses)[number];
+  thingType?: string;
+  policy?: string;
+  segment?: string;
+  enrollment?: string;
+  attribute?: string;
+  sort?: keyof typeof thingOrders;
+  cursor?: string;
+};
+
+/** Reads an address: whatever is none of the known members and values is left out. */
+export function readThingSearch(given: Record<string, unknown>): ThingSearch {
+  const { status, sort, ...words } = textsIn(given, [
+    'search',
+    'thingType',
+    'policy',
+    'segment',
+    'enrollment',
+    'attribute',
+    'cursor',
+    'status',
+    'sort',
+  ]);
+  const known = statuses.find((each) => each === status);
+  const order = (Object.keys(thingOrders) as (keyof typeof thingOrders)[]).find((each) => each === sort);
+  return {
+    ...words,
+    ...(known === undefined ? {} : { status: known }),
+    ...(order === undefined ? {} : { sort: order }),
+  };
+}
+
+/** What `thingward login` asks with: where it listens on this machine, what it knows its answer by, and its challenge. */
+export type CommandLineSearch = { port: number; state: string; challenge: string };
+
+const form = /^[A-Za-z0-9_-]{43}$/;
+
+/** Reads what `thingward login` asks with; nothing is asked for by whatever else opens the page. */
+export function readCommandLineSearch({ port, state, challenge }: Record<string, unknown>): Partial<CommandLineSearch> {
+  const isPort = Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
+  if (!isPort || !form.test(String(state)) || !form.test(String(challenge))) return {};
+  return { port: Number(port), state: String(state), challenge: String(challenge) };
+}
