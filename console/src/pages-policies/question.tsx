@@ -26,11 +26,19 @@ export type Question = {
   at: string;
 };
 
-const none: Question = { thing: '', action: 'publish', resource: '', sourceIp: '', protocol: '', at: '' };
+/** A question before anybody has typed. */
+export const nothingAsked: Question = {
+  thing: '',
+  action: 'publish',
+  resource: '',
+  sourceIp: '',
+  protocol: '',
+  at: '',
+};
 
 /** Asks for a thing, an action and a resource, and for what conditions look at. */
 export function QuestionForm({ act, first, onAsk }: Props) {
-  const [asked, setAsked] = useState<Question>({ ...none, ...first });
+  const [asked, setAsked] = useState<Question>({ ...nothingAsked, ...first });
   const change = (name: keyof Question) => ({
     value: asked[name],
     onChange: ({ target }: { target: { value: string } }) => setAsked({ ...asked, [name]: target.value }),

@@ -6,7 +6,7 @@ import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Time } from '../parts/shown.js';
 import { DocumentView, type Remark } from './document.js';
 import { versionQuery } from './queries.js';
-import { localTime, QuestionForm, requestOf } from './question.js';
+import { localTime, nothingAsked, QuestionForm, requestOf } from './question.js';
 import type { WhySearch } from '../parts/search.js';
 
 const route = getRouteApi('/signed-in/why');
@@ -49,8 +49,8 @@ export function WhyPage() {
 }
 
 function Answer({ search }: { search: WhySearch }) {
-  const { thing = '', action = '', resource = '', sourceIp = '', protocol = '', time } = search;
-  const request = requestOf({ thing, action, resource, sourceIp, protocol, at: time ?? '' });
+  const { thing = '' } = search;
+  const request = requestOf({ ...nothingAsked, ...search, at: search.time ?? '' });
   const found = useQuery({
     queryKey: ['things', 'one', thing],
     queryFn: () => api.get('/v1/things/{name}', { path: { name: thing } }),
@@ -68,10 +68,11 @@ function Answer({ search }: { search: WhySearch }) {
   });
   const decision = simulated.data?.decisions[0];
   const refusals = rights.data?.reasons ?? [];
+  const error = found.error ?? simulated.error;
   return (
     <>
-      <ProblemNote error={found.error ?? simulated.error} />
-      {decision === undefined && !found.error && !simulated.error ? <Skeleton lines={6} /> : null}
+      <ProblemNote error={error} />
+      {decision === undefined && error === null ? <Skeleton lines={6} /> : null}
       {decision === undefined ? null : (
         <>
           <Verdict decision={decision} refusals={refusals} thing={thing} policies={found.data?.policies ?? []} />
@@ -107,7 +108,8 @@ function Verdict({ decision, refusals, thing, policies }: VerdictProps) {
       </p>
       {isRefused ? null : (
         <p className="faint">
-          This may change at <Time at={decision.validUntil} />, or as soon as somebody changes a policy or the thing.
+          Edges may keep this answer until <Time at={decision.validUntil} />, or until somebody changes a policy or the
+          thing.
         </p>
       )}
     </div>

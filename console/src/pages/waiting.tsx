@@ -51,8 +51,8 @@ export function WaitingDevice({ device }: { device: Schemas['WaitingDevice'] }) 
     <section className="card" aria-label={name}>
       <h2 className="long">{name}</h2>
       <p>
-        {thingType ?? 'No type'}, from {sourceIp ?? 'an unknown address'}, first seen <Time at={firstSeenAt} />, seen{' '}
-        {timesSeen} times
+        {thingType ?? 'No type'}, from {sourceIp ?? 'an unknown address'}, first seen <Time at={firstSeenAt} />,{' '}
+        {timesSeen === 1 ? 'seen once' : `seen ${timesSeen} times`}
       </p>
       <p>
         Key: <code className="long">{keyFingerprint}</code>

@@ -1,4 +1,5 @@
-import { createContext, use, useCallback, useState, type ReactNode } from 'react';
+import { useRouter } from '@tanstack/react-router';
+import { createContext, use, useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
 
 type Told = { text: string; undo?: () => void };
 
@@ -10,7 +11,20 @@ export const useTell = () => use(Tell);
 /** Holds the last thing that was said, until it is dismissed or something else is said. */
 export function ToldProvider({ children }: { children: ReactNode }) {
   const [told, setTold] = useState<Told>();
-  const tell = useCallback((next: Told) => setTold(next), []);
+  const pages = useRef(0);
+  const tell = useCallback((next: Told) => {
+    pages.current = 0;
+    setTold(next);
+  }, []);
+  const router = useRouter();
+  // What was said on the way to a page is read there; the page after it is about something else.
+  useEffect(
+    () =>
+      router.subscribe('onResolved', ({ pathChanged }) => {
+        if (pathChanged && ++pages.current > 1) setTold(undefined);
+      }),
+    [router],
+  );
   return (
     <Tell value={tell}>
       {children}
