@@ -8,6 +8,7 @@ import { router } from './router.js';
 import './style.css';
 import './layout.css';
 import './content.css';
+import './parts.css';
 import './policy.css';
 
 // Dialogs add a style while they are open, which the policy of the page allows by its nonce alone.
