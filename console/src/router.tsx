@@ -12,7 +12,13 @@ import { SignInPage } from './pages/sign-in.js';
 import { NotFound, PageFailure } from './parts/problem.js';
 import { numbersIn, readWhySearch, textsIn } from './parts/search.js';
 import { Shell } from './parts/shell.js';
-import { readCommandLineSearch, readThingSearch } from './parts/searches.js';
+import {
+  readAuditSearch,
+  readCertificateSearch,
+  readCommandLineSearch,
+  readDecisionSearch,
+  readThingSearch,
+} from './parts/searches.js';
 import { meQuery, queryClient } from './queries.js';
 
 const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound, errorComponent: PageFailure });
@@ -144,6 +150,80 @@ const enrollment = createRoute({
   component: lazyRouteComponent(() => import('./pages-enroll/enrollment.js'), 'EnrollmentPage'),
 });
 
+const certificates = createRoute({
+  getParentRoute: inShell,
+  path: '/certificates',
+  validateSearch: readCertificateSearch,
+  component: lazyRouteComponent(() => import('./pages-operate/certificates.js'), 'CertificatesPage'),
+});
+const bulk = createRoute({
+  getParentRoute: inShell,
+  path: '/revoke',
+  component: lazyRouteComponent(() => import('./pages-operate/bulk.js'), 'BulkRevokePage'),
+});
+const decisions = createRoute({
+  getParentRoute: inShell,
+  path: '/decisions',
+  validateSearch: readDecisionSearch,
+  component: lazyRouteComponent(() => import('./pages-operate/decisions.js'), 'DecisionsPage'),
+});
+const edges = createRoute({
+  getParentRoute: inShell,
+  path: '/edges',
+  component: lazyRouteComponent(() => import('./pages-operate/edges.js'), 'EdgesPage'),
+});
+const edge = createRoute({
+  getParentRoute: inShell,
+  path: '/edges/$id',
+  component: lazyRouteComponent(() => import('./pages-operate/edge.js'), 'EdgePage'),
+});
+const segments = createRoute({
+  getParentRoute: inShell,
+  path: '/segments',
+  component: lazyRouteComponent(() => import('./pages-operate/segments.js'), 'SegmentsPage'),
+});
+const segment = createRoute({
+  getParentRoute: inShell,
+  path: '/segments/$name',
+  component: lazyRouteComponent(() => import('./pages-operate/segment.js'), 'SegmentPage'),
+});
+const issuers = createRoute({
+  getParentRoute: inShell,
+  path: '/issuers',
+  component: lazyRouteComponent(() => import('./pages-operate/issuers.js'), 'IssuersPage'),
+});
+const audit = createRoute({
+  getParentRoute: inShell,
+  path: '/audit',
+  validateSearch: readAuditSearch,
+  component: lazyRouteComponent(() => import('./pages-operate/audit.js'), 'AuditPage'),
+});
+const aws = createRoute({
+  getParentRoute: inShell,
+  path: '/aws',
+  component: lazyRouteComponent(() => import('./pages-admin/aws.js'), 'AwsPage'),
+});
+const people = createRoute({
+  getParentRoute: inShell,
+  path: '/people',
+  component: lazyRouteComponent(() => import('./pages-admin/people.js'), 'PeoplePage'),
+});
+const providers = createRoute({
+  getParentRoute: inShell,
+  path: '/providers',
+  component: lazyRouteComponent(() => import('./pages-admin/providers.js'), 'ProvidersPage'),
+});
+const keys = createRoute({
+  getParentRoute: inShell,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('./pages-admin/keys.js'), 'KeysPage'),
+});
+const settings = createRoute({
+  getParentRoute: inShell,
+  path: '/settings',
+  component: lazyRouteComponent(() => import('./pages-admin/settings.js'), 'SettingsPage'),
+});
+
 /** The pages, below /console. */
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -163,6 +243,20 @@ export const router = createRouter({
       enroll,
       newEnrollment,
       enrollment,
+      certificates,
+      bulk,
+      decisions,
+      edges,
+      edge,
+      segments,
+      segment,
+      issuers,
+      audit,
+      aws,
+      people,
+      providers,
+      keys,
+      settings,
     ]),
   ]),
   basepath: '/console',

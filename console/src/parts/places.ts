@@ -15,6 +15,9 @@ export const places: { title?: string; places: Place[] }[] = [
       { to: '/things', title: 'Things', needs: 'things:read' },
       { to: '/enroll', title: 'Enroll', needs: 'enrollments:read' },
       { to: '/waiting', title: 'Waiting', needs: 'enrollments:read' },
+      { to: '/certificates', title: 'Certificates', needs: 'certificates:read' },
+      { to: '/segments', title: 'Segments', needs: 'segments:read' },
+      { to: '/revoke', title: 'Revoke many', needs: 'certificates:revoke' },
     ],
   },
   {
@@ -22,6 +25,25 @@ export const places: { title?: string; places: Place[] }[] = [
     places: [
       { to: '/policies', title: 'Policies', needs: 'policies:read' },
       { to: '/why', title: 'Why?', needs: 'policies:read' },
+      { to: '/decisions', title: 'Decisions', needs: 'audit:read' },
+    ],
+  },
+  {
+    title: 'Enforcement',
+    places: [
+      { to: '/edges', title: 'Edges', needs: 'revocations:read' },
+      { to: '/issuers', title: 'Issuers and lists', needs: 'certificates:read' },
+      { to: '/aws', title: 'AWS', needs: 'aws:write' },
+    ],
+  },
+  {
+    title: 'Account',
+    places: [
+      { to: '/audit', title: 'Audit', needs: 'audit:read' },
+      { to: '/people', title: 'People', needs: 'people:read' },
+      { to: '/providers', title: 'Providers', needs: 'people:read' },
+      { to: '/keys', title: 'Keys', needs: 'keys:read' },
+      { to: '/settings', title: 'Settings' },
     ],
   },
 ];

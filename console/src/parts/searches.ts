@@ -1,4 +1,4 @@
-import { textsIn } from './search.js';
+import { numbersIn, textsIn } from './search.js';
 
 const statuses = ['active', 'suspended', 'revoked', 'deleted'] as const;
 
@@ -59,3 +59,35 @@ export function readCommandLineSearch({ port, state, challenge }: Record<string,
   if (!isPort || !form.test(String(state)) || !form.test(String(challenge))) return {};
   return { port: Number(port), state: String(state), challenge: String(challenge) };
 }
+
+/** Which certificates are shown. */
+export type CertificateSearch = {
+  within?: number;
+  status?: 'active' | 'held' | 'superseded' | 'revoked' | 'expired';
+  serialNumber?: string;
+};
+
+const certificateStatuses = ['active', 'held', 'superseded', 'revoked', 'expired'] as const;
+
+/** Reads an address: whatever is none of the known members and values is left out. */
+export function readCertificateSearch(given: Record<string, unknown>): CertificateSearch {
+  const { status, ...words } = textsIn(given, ['status', 'serialNumber']);
+  const known = certificateStatuses.find((each) => each === status);
+  return { ...words, ...numbersIn(given, ['within']), ...(known === undefined ? {} : { status: known }) };
+}
+
+/** Which decisions are shown. */
+export type DecisionSearch = { thing?: string; decision?: 'allow' | 'deny' };
+
+/** Reads an address: whatever is none of the known members and values is left out. */
+export function readDecisionSearch(given: Record<string, unknown>): DecisionSearch {
+  const { decision, ...words } = textsIn(given, ['thing', 'decision']);
+  return { ...words, ...(decision === 'allow' || decision === 'deny' ? { decision } : {}) };
+}
+
+/** Which entries of the audit are shown. */
+export type AuditSearch = { actor?: string; action?: string; target?: string; from?: string; to?: string };
+
+/** Reads an address: whatever is none of the known members is left out. */
+export const readAuditSearch = (given: Record<string, unknown>): AuditSearch =>
+  textsIn(given, ['actor', 'action', 'target', 'from', 'to']);

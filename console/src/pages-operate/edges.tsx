@@ -1,0 +1,147 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { api, background, type Schemas } from '../api.js';
+import { useAct } from '../parts/acting.js';
+import { Confirm } from '../parts/confirm.js';
+import { Copy } from '../parts/copy.js';
+import { Modal } from '../parts/dialog.js';
+import { Listed, usePages } from '../parts/listed.js';
+import { useMay } from '../parts/may.js';
+import { Empty, PageHead } from '../parts/page.js';
+import { ProblemNote } from '../parts/problem.js';
+import { Field, Status, Time } from '../parts/shown.js';
+
+type Edge = Schemas['Proxy'];
+
+/** How far the log is read by the server, which edges are measured by. */
+export const headQuery = {
+  queryKey: ['head'],
+  queryFn: () => background.get('/v1/revocations', { query: { limit: 1 } }),
+  refetchInterval: 10_000,
+};
+
+/** The edges: how far behind each is, and whether every session at it goes by what it knows. */
+export function EdgesPage() {
+  const may = useMay();
+  const head = useQuery({ ...headQuery, enabled: may('revocations:read') });
+  const [isAdding, setAdding] = useState(false);
+  const [leaving, setLeaving] = useState<Edge>();
+  const list = usePages(
+    ['edges', 'all'],
+    (cursor) => background.get('/v1/proxies', { query: { limit: 100, ...cursor } }),
+    { refetchInterval: 10_000 },
+  );
+  const add = may('proxies:write') ? (
+    <button type="button" className="primary" onClick={() => setAdding(true)}>
+      Register an edge
+    </button>
+  ) : null;
+  return (
+    <>
+      <PageHead title="Edges" about="Proxies and brokers that decide near the devices. Each says how far it has come.">
+        {add}
+      </PageHead>
+      <Listed
+        label="Edges"
+        head={['Name', 'State', 'Mode', 'Behind by', 'Enforces', 'Confirmed', 'Act']}
+        list={list}
+        empty={
+          <Empty title="No edge follows yet">
+            <p>An edge registers itself when it starts. Make it a key with the role edge, then start it:</p>
+            <Copy text="npx thingward edge --config edge.yaml" label="the command" />
+          </Empty>
+        }
+        row={(edge) => (
+          <tr key={edge.id}>
+            <td>
+              <Link to="/edges/$id" params={{ id: edge.id }}>
+                {edge.name}
+              </Link>
+            </td>
+            <td>
+              <Status of={edge.stale ? 'stale' : 'fresh'} />
+            </td>
+            <td>{edge.mode ?? '–'}</td>
+            <td>{lagOf(edge, head.data?.position)}</td>
+            <td>{enforcedOf(edge)}</td>
+            <td>
+              <Time at={edge.confirmedAt} />
+            </td>
+            <td className="act">
+              {may('proxies:write') ? (
+                <button type="button" className="quiet danger" onClick={() => setLeaving(edge)}>
+                  Remove…
+                </button>
+              ) : null}
+            </td>
+          </tr>
+        )}
+      />
+      {isAdding ? <RegisterEdge onClose={() => setAdding(false)} /> : null}
+      {leaving === undefined ? null : <RemoveEdge edge={leaving} onClose={() => setLeaving(undefined)} />}
+    </>
+  );
+}
+
+/** How many entries of the log an edge has not applied yet, in words. */
+export function lagOf({ position }: Pick<Edge, 'position'>, head: number | undefined): string {
+  if (position === undefined) return 'has reported nothing yet';
+  if (head === undefined) return `at entry ${position.toLocaleString()}`;
+  const behind = Math.max(0, head - position);
+  return behind === 0 ? 'nothing' : `${behind.toLocaleString()} ${behind === 1 ? 'entry' : 'entries'}`;
+}
+
+function enforcedOf({ sessions, enforced, cursor }: Edge): string {
+  if (!sessions) return 'what it applied';
+  if (enforced === undefined) return 'has not said';
+  return enforced === cursor ? 'what it applied' : 'not all that it applied';
+}
+
+function RegisterEdge({ onClose }: { onClose(): void }) {
+  const [name, setName] = useState('');
+  const [sessions, setSessions] = useState(false);
+  const adding = useAct(() => api.post('/v1/proxies', { body: { name: name.trim(), sessions } }), onClose);
+  return (
+    <Modal title="Register an edge" about="Most edges do this themselves when they start." open onClose={onClose}>
+      <form
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          adding.mutate();
+        }}
+      >
+        <Field label="Name">
+          <input value={name} onChange={({ target }) => setName(target.value)} required />
+        </Field>
+        <label className="check">
+          <input type="checkbox" checked={sessions} onChange={({ target }) => setSessions(target.checked)} />
+          It holds sessions, and will say what it enforces
+        </label>
+        <ProblemNote error={adding.error} />
+        <div className="acts">
+          <button type="submit" className="primary" disabled={adding.isPending}>
+            Register
+          </button>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </Modal>
+  );
+}
+
+function RemoveEdge({ edge: { id, name }, onClose }: { edge: Edge; onClose(): void }) {
+  const removing = useAct(() => api.delete('/v1/proxies/{id}', { path: { id } }), onClose);
+  return (
+    <Confirm
+      title={`Remove ${name}`}
+      about="Receipts no longer wait for it. Remove an edge that is retired: one that still runs decides on, and nobody would see it."
+      act="Remove"
+      word={name}
+      acting={removing}
+      onClose={onClose}
+    />
+  );
+}
