@@ -115,7 +115,7 @@ function Acts({ certificate: { serialNumber, status, pem }, may, onChoose }: Act
       <button
         type="button"
         className="quiet"
-        aria-label={`Save ${serialNumber}`}
+        aria-label={`PEM of ${serialNumber}`}
         onClick={() => saveFile(`${serialNumber}.pem`, 'application/x-pem-file', pem)}
       >
         PEM

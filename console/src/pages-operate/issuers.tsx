@@ -136,7 +136,7 @@ function IssuerSettings({ issuer }: { issuer: Issuer }) {
         <Field label="Shards" hint="How many lists share its certificates">
           <input
             type="number"
-            min="1"
+            min="0"
             value={edited.shards}
             onChange={({ target }) => setEdited({ ...edited, shards: Number(target.value) })}
           />

@@ -166,7 +166,7 @@ function Members({ name }: { name: string }) {
                 <button
                   type="button"
                   className="quiet"
-                  aria-label={`Take ${thing} out`}
+                  aria-label={`Take out ${thing}`}
                   onClick={() => removing.mutate(thing)}
                 >
                   Take out

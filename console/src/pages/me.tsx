@@ -7,6 +7,7 @@ import { Section, Skeleton, Table, Time } from '../parts/shown.js';
 import { useStepUp } from '../parts/step-up.js';
 import { makePasskey } from '../passkeys.js';
 import { meQuery, queryClient } from '../queries.js';
+import { MyPassword } from './my-password.js';
 
 /** Who you are here, where you are signed in, and what you sign in with. */
 export function MePage() {
@@ -31,6 +32,7 @@ export function MePage() {
       </button>
       <MySessions />
       <Passkeys />
+      <MyPassword />
     </>
   );
 }

@@ -1,14 +1,23 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
-import { api } from '../api.js';
-import { PageHead } from '../parts/page.js';
+import { api, type Schemas } from '../api.js';
+import { ExportCsv } from '../pages-thing/export.js';
+import { Selected } from '../pages-thing/selected.js';
+import { ThingFilters } from '../pages-thing/filters.js';
+import { Views } from '../pages-thing/views.js';
+import { Empty, PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
-import { readThingSearch, thingOrders, thingStatuses, type ThingSearch } from '../parts/searches.js';
-import { Field, Skeleton, Status, Table, Time } from '../parts/shown.js';
+import { Skeleton, Status, Time } from '../parts/shown.js';
 
 const route = getRouteApi('/signed-in/things');
-/** All things, searched, filtered and sorted by the server, page by page. */
+
+type Thing = Schemas['Thing'];
+
+/** As many as are worked through one by one; more are for a bulk revocation, or the command line. */
+const mostChosen = 1000;
+
+/** All things, searched, filtered and sorted by the server, page by page. Those that are chosen stay so over pages. */
 export function ThingsPage() {
   const search = route.useSearch();
   const { data, error, isFetching } = useQuery({
@@ -16,43 +25,36 @@ export function ThingsPage() {
     queryFn: ({ signal }) => api.get('/v1/things', { query: { limit: 50, ...search }, signal }),
     placeholderData: keepPreviousData,
   });
+  const [chosen, setChosen] = useState<ReadonlyMap<string, Thing>>(new Map());
   const { cursor, ...first } = search;
+  const choose = (things: Thing[], isOn: boolean) => {
+    const next = new Map(chosen);
+    for (const thing of things)
+      if (!isOn) next.delete(thing.name);
+      else if (next.size < mostChosen) next.set(thing.name, thing);
+    setChosen(next);
+  };
   return (
     <>
-      <PageHead title="Things" />
-      <Filters key={JSON.stringify(first)} search={first} />
+      <PageHead title="Things">
+        <ExportCsv search={search} />
+      </PageHead>
+      <ThingFilters key={JSON.stringify(first)} search={first} />
+      <Views search={search} />
       <ProblemNote error={error} />
       {data === undefined && !error ? <Skeleton lines={8} /> : null}
       {data?.items.length === 0 ? (
-        <p className="note">
-          No thing matches. Clear the filters, or create an enrollment so that devices can come in.
-        </p>
+        <Empty title="No thing matches">
+          <p>Clear the filters, or enroll devices so that things come in.</p>
+          <Link to="/enroll/new" className="button">
+            Enroll devices
+          </Link>
+        </Empty>
       ) : null}
+      {chosen.size > 0 ? <Selected things={[...chosen.values()]} onClear={() => setChosen(new Map())} /> : null}
       {data && data.items.length > 0 ? (
-        <div aria-busy={isFetching}>
-          <Table label="Things" head={['Name', 'Status', 'Type', 'Segment', 'Policies', 'Created', 'Last seen']}>
-            {data.items.map(({ id, name, status, thingType, segment, policies, createdAt, lastSeenAt }) => (
-              <tr key={id}>
-                <td>
-                  <Link to="/things/$name" params={{ name }}>
-                    {name}
-                  </Link>
-                </td>
-                <td>
-                  <Status of={status} />
-                </td>
-                <td>{thingType ?? '–'}</td>
-                <td>{segment ?? '–'}</td>
-                <td>{policies.join(', ')}</td>
-                <td>
-                  <Time at={createdAt} />
-                </td>
-                <td>
-                  <Time at={lastSeenAt} />
-                </td>
-              </tr>
-            ))}
-          </Table>
+        <div className="card" aria-busy={isFetching}>
+          <Rows things={data.items} chosen={chosen} onChoose={choose} />
         </div>
       ) : null}
       <nav className="pages" aria-label="Pages">
@@ -71,55 +73,82 @@ export function ThingsPage() {
   );
 }
 
-function Filters({ search }: { search: ThingSearch }) {
-  const navigate = route.useNavigate();
-  const [edited, setEdited] = useState<Record<string, string | undefined>>(search);
-  const apply = (change: Record<string, string | undefined>) =>
-    void navigate({ search: readThingSearch({ ...edited, ...change }) });
-  const word = (name: string, label: string) => (
-    <Field label={label}>
-      <input
-        value={edited[name] ?? ''}
-        onChange={({ target }) => setEdited({ ...edited, [name]: target.value.trim() })}
-      />
-    </Field>
-  );
+type RowsProps = {
+  things: Thing[];
+  chosen: ReadonlyMap<string, Thing>;
+  onChoose(things: Thing[], isOn: boolean): void;
+};
+
+const head = ['Name', 'Status', 'Type', 'Segment', 'Policies', 'Created', 'Last seen'];
+
+function Rows({ things, chosen, onChoose }: RowsProps) {
+  const isAll = things.every(({ name }) => chosen.has(name));
   return (
-    <form
-      className="filters"
-      role="search"
-      onSubmit={(event) => {
-        event.preventDefault();
-        apply({});
-      }}
-    >
-      {word('search', 'Name contains')}
-      <Field label="Status">
-        <select value={edited['status'] ?? ''} onChange={({ target }) => apply({ status: target.value })}>
-          <option value="">any</option>
-          {thingStatuses.map((status) => (
-            <option key={status}>{status}</option>
+    <div className="scroll" role="region" aria-label="Things" tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">
+              <input
+                type="checkbox"
+                aria-label="Choose all on this page"
+                checked={isAll}
+                onChange={() => onChoose(things, !isAll)}
+              />
+            </th>
+            {head.map((title) => (
+              <th key={title} scope="col">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {things.map((thing) => (
+            <Row
+              key={thing.id}
+              thing={thing}
+              isChosen={chosen.has(thing.name)}
+              onChoose={(isOn) => onChoose([thing], isOn)}
+            />
           ))}
-        </select>
-      </Field>
-      {word('thingType', 'Type')}
-      {word('policy', 'Policy')}
-      {word('segment', 'Segment')}
-      <Field label="Order">
-        <select value={edited['sort'] ?? 'name'} onChange={({ target }) => apply({ sort: target.value })}>
-          {Object.entries(thingOrders).map(([order, title]) => (
-            <option key={order} value={order}>
-              {title}
-            </option>
-          ))}
-        </select>
-      </Field>
-      <button type="submit" className="primary">
-        Search
-      </button>
-      <Link to="/things" search={{}} className="button">
-        Clear
-      </Link>
-    </form>
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+type RowProps = { thing: Thing; isChosen: boolean; onChoose(isOn: boolean): void };
+
+function Row({ thing, isChosen, onChoose }: RowProps) {
+  const { name, status, thingType, segment, policies, createdAt, lastSeenAt } = thing;
+  return (
+    <tr>
+      <td>
+        <input
+          type="checkbox"
+          aria-label={`Choose ${name}`}
+          checked={isChosen}
+          onChange={({ target }) => onChoose(target.checked)}
+        />
+      </td>
+      <td>
+        <Link to="/things/$name" params={{ name }}>
+          {name}
+        </Link>
+      </td>
+      <td>
+        <Status of={status} />
+      </td>
+      <td>{thingType ?? '–'}</td>
+      <td>{segment ?? '–'}</td>
+      <td>{policies.join(', ')}</td>
+      <td>
+        <Time at={createdAt} />
+      </td>
+      <td>
+        <Time at={lastSeenAt} />
+      </td>
+    </tr>
   );
 }

@@ -10,7 +10,12 @@ export function Copy({ text, label }: { text: string; label: string }) {
   return (
     <div className="copy">
       <code>{text}</code>
-      <button type="button" className="quiet" aria-label={`Copy ${label}`} onClick={() => void copy()}>
+      <button
+        type="button"
+        className="quiet"
+        aria-label={`${isCopied ? 'Copied' : 'Copy'}: ${label}`}
+        onClick={() => void copy()}
+      >
         {isCopied ? 'Copied' : 'Copy'}
       </button>
     </div>

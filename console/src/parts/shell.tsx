@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { meQuery } from '../queries.js';
+import { Palette } from './palette.js';
 import { isOpen, places } from './places.js';
 import { StepUpProvider } from './step-up.js';
 import { ToldProvider } from './told.js';
@@ -40,6 +41,7 @@ function Side() {
           Menu
         </button>
       </div>
+      <Palette />
       <nav aria-label="Main" className="places">
         {places.map(({ title, places: all }) => {
           const open = all.filter((place) => isOpen(place, me?.permissions ?? []));

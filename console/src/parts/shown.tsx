@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { cloneElement, useId, type ReactElement, type ReactNode } from 'react';
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
@@ -85,13 +85,17 @@ export function Section({ title, children }: { title: string; children: ReactNod
   );
 }
 
-/** A labelled input. */
-export function Field({ label, hint, children }: { label: string; hint?: string; children: ReactNode }) {
+type Labelled = ReactElement<{ id?: string; 'aria-describedby'?: string }>;
+
+/** A labelled input, with a hint that is read after its name. */
+export function Field({ label, hint, children }: { label: string; hint?: string; children: Labelled }) {
+  const id = useId();
+  const hintId = `${id}-hint`;
   return (
-    <label className="field">
-      <span>{label}</span>
-      {children}
-      {hint === undefined ? null : <small>{hint}</small>}
-    </label>
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {cloneElement(children, { id, ...(hint === undefined ? {} : { 'aria-describedby': hintId }) })}
+      {hint === undefined ? null : <small id={hintId}>{hint}</small>}
+    </div>
   );
 }

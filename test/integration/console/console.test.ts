@@ -111,7 +111,7 @@ describeWith(['chromium'], 'the console in Chromium', () => {
     await page.getByRole('heading', { name: 'pump-18' }).waitFor();
     await page.setViewportSize({ width: 390, height: 844 });
     await page.emulateMedia({ colorScheme: 'dark' });
-    await page.getByText('No edge reports a session of it.').waitFor();
+    await page.getByText('No session is reported').waitFor();
     await see('thing-dark-phone');
     for (const place of ['', 'things', 'waiting', 'me']) {
       await page.goto(`${site}/console/${place}`);

@@ -51,7 +51,7 @@ describeWith(['chromium'], 'operating in the console', () => {
     await page.getByLabel('Things at most').fill('50');
     await page.getByRole('button', { name: 'Save' }).click();
     await page.getByText('1 of 50').waitFor();
-    await page.getByRole('button', { name: 'Take pump-3 out' }).click();
+    await page.getByRole('button', { name: 'Take out pump-3' }).click();
     await page.getByText('pump-3 is no longer in hall-1.').waitFor();
     await page.getByRole('button', { name: 'Undo' }).click();
     await page.getByText('1 of 50').waitFor();

@@ -25,7 +25,7 @@ const called = new Set(
 /** What browsers fetch by themselves: links, streams, and the headers of lists. */
 const linked = new Set(
   [...source.matchAll(/(?:href=\{?|fetch\(|EventSource\(|\? )["'`](\/[^"'`?]*)/g)].map(([, path]) =>
-    path!.replace(/\$\{[^}]*\}/g, '{}').replace(/\{\}$/, '{}'),
+    path!.replace(/\$\{[^}]*\}?/g, '{}').replace(/(\w)\{\}$/, '$1'),
   ),
 );
 
