@@ -11,7 +11,7 @@ import { Empty, PageHead, Pairs } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Time } from '../parts/shown.js';
 import { edgesQuery } from '../queries.js';
-import { headQuery, lagOf } from './edges.js';
+import { lagOf, lagQuery } from './edges.js';
 
 const route = getRouteApi('/signed-in/edges/$id');
 
@@ -20,7 +20,7 @@ export function EdgePage() {
   const { id } = route.useParams();
   const may = useMay();
   const edges = useQuery(edgesQuery);
-  const head = useQuery({ ...headQuery, enabled: may('revocations:read') });
+  const lag = useQuery({ ...lagQuery, enabled: may('metrics:read') });
   const edge = edges.data?.items.find((each) => each.id === id);
   return (
     <>
@@ -32,7 +32,7 @@ export function EdgePage() {
           <Pairs
             rows={[
               ['State', <Status key="state" of={edge.stale ? 'stale' : 'fresh'} />],
-              ['Behind by', lagOf(edge, head.data?.position)],
+              ['Behind by', lagOf(edge, lag.data)],
               ['Mode', edge.mode ?? '–'],
               ['Confirmed', <Time key="confirmed" at={edge.confirmedAt} />],
               ['Registered', <Time key="created" at={edge.createdAt} />],

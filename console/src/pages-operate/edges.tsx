@@ -14,17 +14,17 @@ import { Field, Status, Time } from '../parts/shown.js';
 
 type Edge = Schemas['Proxy'];
 
-/** How far the log is read by the server, which edges are measured by. */
-export const headQuery = {
-  queryKey: ['head'],
-  queryFn: () => background.get('/v1/revocations', { query: { limit: 1 } }),
-  refetchInterval: 10_000,
-};
+/** How far edges are behind, as the figures of the last minutes have it. */
+export const lagQuery = {
+  queryKey: ['metrics', 'edges.lag', 'now'],
+  queryFn: () => background.get('/v1/metrics', { query: { name: 'edges.lag', step: 60 } }),
+  refetchInterval: 30_000,
+} as const;
 
 /** The edges: how far behind each is, and whether every session at it goes by what it knows. */
 export function EdgesPage() {
   const may = useMay();
-  const head = useQuery({ ...headQuery, enabled: may('revocations:read') });
+  const lag = useQuery({ ...lagQuery, enabled: may('metrics:read') });
   const [isAdding, setAdding] = useState(false);
   const [leaving, setLeaving] = useState<Edge>();
   const list = usePages(
@@ -63,7 +63,7 @@ export function EdgesPage() {
               <Status of={edge.stale ? 'stale' : 'fresh'} />
             </td>
             <td>{edge.mode ?? '–'}</td>
-            <td>{lagOf(edge, head.data?.position)}</td>
+            <td>{lagOf(edge, lag.data)}</td>
             <td>{enforcedOf(edge)}</td>
             <td>
               <Time at={edge.confirmedAt} />
@@ -84,12 +84,13 @@ export function EdgesPage() {
   );
 }
 
-/** How many entries of the log an edge has not applied yet, in words. */
-export function lagOf({ position }: Pick<Edge, 'position'>, head: number | undefined): string {
+/** How many entries of the log an edge has not applied yet, in words; where nobody knows, how far it has come. */
+export function lagOf({ name, position, stale }: Edge, lag: Schemas['Metric'] | undefined): string {
   if (position === undefined) return 'has reported nothing yet';
-  if (head === undefined) return `at entry ${position.toLocaleString()}`;
-  const behind = Math.max(0, head - position);
-  return behind === 0 ? 'nothing' : `${behind.toLocaleString()} ${behind === 1 ? 'entry' : 'entries'}`;
+  const behind = lag?.series?.find(({ label }) => label === name)?.points.at(-1)?.value;
+  if (stale || lag === undefined) return `at entry ${position.toLocaleString()}`;
+  if (behind === undefined || behind === 0) return 'nothing';
+  return `${behind.toLocaleString()} ${behind === 1 ? 'entry' : 'entries'}`;
 }
 
 function enforcedOf({ sessions, enforced, cursor }: Edge): string {

@@ -2,6 +2,8 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { background } from '../api.js';
 import { inDays } from '../clock.js';
+import { Charts, Health } from '../pages-watch/figures.js';
+import { useMay } from '../parts/may.js';
 import { PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Table, Time } from '../parts/shown.js';
@@ -18,11 +20,16 @@ const shown = ({ items, total, totalIsMinimum }: Counted): string =>
 
 /** What the API can say now: how many things, which certificates end, who waits, which edges follow. */
 export function OverviewPage() {
+  const may = useMay();
   return (
     <>
       <PageHead title="Overview" />
-      <ThingCounts />
-      <CertificatesEnding />
+      {may('metrics:read') ? <Health /> : null}
+      <div className="two spaced">
+        <ThingCounts />
+        <CertificatesEnding />
+      </div>
+      {may('metrics:read') ? <Charts /> : null}
       <WaitingCount />
       <Edges />
     </>
@@ -68,10 +75,10 @@ function CertificatesEnding() {
       <ProblemNote error={counts.find(({ error }) => error)?.error} />
       <div className="figures">
         {spans.map((days, at) => (
-          <div key={days} className="figure">
+          <Link key={days} to="/certificates" search={{ within: days }} className="figure">
             <strong>{counts[at]?.data ? shown(counts[at].data) : '…'}</strong>
             <span>within {days} days</span>
-          </div>
+          </Link>
         ))}
       </div>
     </Section>
@@ -105,14 +112,16 @@ function Edges() {
     <Section title="Edges">
       <ProblemNote error={error} />
       {data === undefined && !error ? <Skeleton /> : null}
-      {data?.items.length === 0 ? (
-        <p>No edge follows yet. Start one with `thingward edge`; docs/edge.md says how.</p>
-      ) : null}
+      {data?.items.length === 0 ? <p>No edge follows yet.</p> : null}
       {data && data.items.length > 0 ? (
         <Table label="Edges" head={['Name', 'State', 'Mode', 'Log applied up to', 'Confirmed']}>
           {data.items.map(({ id, name, stale, mode, position, confirmedAt }) => (
             <tr key={id}>
-              <td>{name}</td>
+              <td>
+                <Link to="/edges/$id" params={{ id }}>
+                  {name}
+                </Link>
+              </td>
               <td>
                 <Status of={stale ? 'stale' : 'active'} />
               </td>

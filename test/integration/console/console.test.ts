@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { expectAccessible, picture, startChromium, visit, type Visitor } from '../../support/console/visitor.js';
@@ -48,6 +49,19 @@ describeWith(['chromium'], 'the console in Chromium', () => {
     expect(Number(headers.get('content-length'))).toBeLessThan(200_000);
     for (const path of ['/console/assets/none.js', '/console/assets/..%2f.built-from'])
       expect((await fetch(`${site}${path}`)).status, path).toBe(404);
+  });
+
+  it('the first load has at most 200 kB, and neither the editor nor the charts', async () => {
+    const folder = new URL('../../../dist/console/', import.meta.url);
+    const text = await (await fetch(`${site}/console/`)).text();
+    const first = [...text.matchAll(/"\/console\/(assets\/[^"]+\.(?:js|css))"/g)].map(([, path]) => path!);
+    expect(first.length).toBeGreaterThan(1);
+    const octets = first.map((path) => statSync(new URL(`${path}.gz`, folder)).size);
+    const sum = octets.reduce((all, each) => all + each, 0);
+    expect(sum).toBeGreaterThan(50_000);
+    expect(sum).toBeLessThan(200_000);
+    const scripts = first.map((path) => readFileSync(new URL(path, folder), 'utf8'));
+    expect(scripts.filter((script) => /cm-content|u-legend\b.*uplot/.test(script))).toEqual([]);
   });
 
   it('the first link makes a person with a passkey', async () => {
