@@ -6,7 +6,7 @@ import { Status, Time } from '../parts/shown.js';
 
 const route = getRouteApi('/signed-in/decisions');
 
-/** A sample of what was allowed and denied lately. */
+/** A sample of what was allowed and denied recently. */
 export function DecisionsPage() {
   const search = route.useSearch();
   const list = usePages(
@@ -21,7 +21,7 @@ export function DecisionsPage() {
   ] as const;
   return (
     <>
-      <PageHead title="Decisions" about="A sample of what the server and its edges decided lately, newest first." />
+      <PageHead title="Decisions" about="A sample of what the server and its edges decided recently, newest first." />
       <nav className="tabs" aria-label="Which decisions">
         {views.map(([title, view]) => (
           <Link

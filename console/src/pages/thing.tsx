@@ -74,7 +74,7 @@ function Decisions({ name }: { name: string }) {
   );
   return (
     <>
-      <h2>Decisions lately</h2>
+      <h2>Recent decisions</h2>
       <DecisionList list={list} />
     </>
   );
