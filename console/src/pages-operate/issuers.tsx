@@ -45,7 +45,6 @@ function IssuerCard({ issuer, isOpen }: { issuer: Issuer; isOpen: boolean }) {
           ['Valid from', <Time key="from" at={notBefore} />],
           ['Until', <Time key="until" at={notAfter} />],
           ['List signed', age.data?.signedAt === undefined ? '–' : <Time key="signed" at={age.data.signedAt} />],
-          ['List ends', age.data?.endsAt === undefined ? '–' : <Time key="ends" at={age.data.endsAt} />],
           ['List is', age.data === undefined ? '–' : `${age.data.octets.toLocaleString()} octets`],
         ]}
       />
@@ -78,20 +77,14 @@ function IssuerCard({ issuer, isOpen }: { issuer: Issuer; isOpen: boolean }) {
   );
 }
 
-type Age = { signedAt?: string; endsAt?: string; octets: number };
+type Age = { signedAt?: string; octets: number };
 
 async function ageOf(id: string): Promise<Age> {
   const { headers } = await fetch(`/crl/${id}.crl`, { method: 'HEAD' });
-  const time = (name: string) => {
-    const at = headers.get(name);
-    return at === null || Number.isNaN(Date.parse(at)) ? undefined : new Date(at).toISOString();
-  };
-  const [signedAt, endsAt] = [time('last-modified'), time('expires')];
-  return {
-    octets: Number(headers.get('content-length') ?? 0),
-    ...(signedAt === undefined ? {} : { signedAt }),
-    ...(endsAt === undefined ? {} : { endsAt }),
-  };
+  const octets = Number(headers.get('content-length') ?? 0);
+  const signed = headers.get('last-modified');
+  if (signed === null || Number.isNaN(Date.parse(signed))) return { octets };
+  return { octets, signedAt: new Date(signed).toISOString() };
 }
 
 function IssuerSettings({ issuer }: { issuer: Issuer }) {
