@@ -34,7 +34,7 @@ export function Palette() {
       {isShown ? (
         <Modal
           title="Find"
-          about="Pages, acts, and things by the beginning of their name."
+          about="Pages, acts, and things by a part of their name."
           open
           onClose={() => setShown(false)}
         >

@@ -62,7 +62,7 @@ describeWith(['chromium'], 'looking after an account in the console', () => {
     await page.getByText('Nobody signs in through a provider').waitFor();
     await see('providers-none');
     await page.getByRole('button', { name: 'Add a provider' }).click();
-    await page.getByLabel('Name').fill('works');
+    await page.getByLabel('Name', { exact: true }).fill('works');
     await page.getByLabel('Issuer').fill('https://127.0.0.1:1/realms/works');
     await page.getByLabel('Client id').fill('thingward');
     await page.getByLabel('Client secret').fill('secret');

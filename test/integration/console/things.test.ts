@@ -36,7 +36,7 @@ describeWith(['chromium'], 'things in the console', () => {
     await page.getByRole('button', { name: 'Attach a policy…' }).click();
     await page.getByLabel('Policy', { exact: true }).last().selectOption('camera');
     await page.getByRole('dialog').getByRole('button', { name: 'Attach a policy' }).click();
-    await page.getByText('2 done, 1 refused.').waitFor();
+    await page.getByRole('heading', { name: 'Attach a policy: 3 of 3' }).waitFor();
     expect((await server.owner.get('/v1/things/pump-2')).body.policies).toEqual(['sensor', 'camera']);
   });
 
