@@ -5,6 +5,8 @@ const readers = 'whoever checks certificates reads it; the console links to the 
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 
+const alerts = 'the console has no page of alerts and webhooks yet: programs set them up';
+
 /** Operations that have no place in the console, and why. */
 export const elsewhere: Record<string, string> = {
   provisionThing: device,
@@ -72,6 +74,27 @@ export const elsewhere: Record<string, string> = {
   getIssuer: 'the list of issuers has the same members',
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
+  acknowledgeAlert: alerts,
+  createAlertChannel: alerts,
+  createAlertRule: alerts,
+  createWebhook: alerts,
+  deleteAlertChannel: alerts,
+  deleteAlertRule: alerts,
+  deleteWebhook: alerts,
+  getAlert: alerts,
+  getAlertChannel: alerts,
+  getAlertRule: alerts,
+  getWebhook: alerts,
+  listAlertChannels: alerts,
+  listAlertRules: alerts,
+  listAlerts: alerts,
+  listDeliveries: alerts,
+  listWebhooks: alerts,
+  retryDelivery: alerts,
+  testAlertChannel: alerts,
+  updateAlertChannel: alerts,
+  updateAlertRule: alerts,
+  updateWebhook: alerts,
   getHealth: 'load balancers ask it',
   getMetrics: 'Prometheus reads it',
 };
