@@ -23,49 +23,60 @@ export function AwsPage() {
     queryFn: () => background.get('/v1/aws'),
     refetchInterval: 15_000,
   });
-  const isOn = data !== undefined && data.mode !== 'off';
-  const setUp = may('aws:write') ? (
-    <button type="button" className={isOn ? '' : 'primary'} onClick={() => setAsked('settings')}>
-      {isOn ? 'Settings' : 'Set up the mirror'}
-    </button>
-  ) : null;
   return (
     <>
       <PageHead title="AWS" about="A copy of things, certificates and policies in AWS IoT, kept up to date.">
-        {isOn ? setUp : null}
-        {isOn && may('aws:write') ? (
-          <button type="button" className="danger" onClick={() => setAsked('off')}>
-            Switch off…
-          </button>
-        ) : null}
+        {data === undefined || data.mode === 'off' || !may('aws:write') ? null : (
+          <>
+            <button type="button" onClick={() => setAsked('settings')}>
+              Settings
+            </button>
+            <button type="button" className="danger" onClick={() => setAsked('off')}>
+              Switch off…
+            </button>
+          </>
+        )}
       </PageHead>
       <ProblemNote error={error} />
       {data === undefined && !error ? <Skeleton lines={6} /> : null}
-      {data?.mode === 'off' ? (
-        <Empty title="Nothing is mirrored">
-          <p>AWS IoT Core gets what Thingward decides, never more. External id for the role: {data.externalId}</p>
-          {setUp}
-        </Empty>
-      ) : null}
-      {isOn ? (
-        <>
-          <MirrorState mirror={data} />
-          {may('aws:write') ? (
-            <>
-              <Reconciliations />
-              <Imports />
-            </>
-          ) : null}
-        </>
-      ) : null}
+      {data === undefined ? null : <WhatThereIs mirror={data} onSetUp={() => setAsked('settings')} />}
       {asked === 'settings' && data ? <MirrorForm mirror={data} onClose={close} /> : null}
       {asked === 'off' ? <SwitchOff onClose={close} /> : null}
     </>
   );
 }
 
+function WhatThereIs({ mirror, onSetUp }: { mirror: Mirror; onSetUp(): void }) {
+  const may = useMay();
+  if (mirror.mode === 'off')
+    return (
+      <Empty title="Nothing is mirrored">
+        <p>AWS IoT Core gets what Thingward decides, never more. External id for the role: {mirror.externalId}</p>
+        {may('aws:write') ? (
+          <button type="button" className="primary" onClick={onSetUp}>
+            Set up the mirror
+          </button>
+        ) : null}
+      </Empty>
+    );
+  return (
+    <>
+      <MirrorState mirror={mirror} />
+      {may('aws:write') ? (
+        <>
+          <Reconciliations />
+          <Imports />
+        </>
+      ) : null}
+    </>
+  );
+}
+
+const noQueue = { pending: 0, failed: 0 };
+
 function MirrorState({ mirror }: { mirror: Mirror }) {
-  const { mode, awsAccount, region, roleArn, externalId, queue, trouble, reconciledAt } = mirror;
+  const { mode, awsAccount, region, roleArn, externalId, trouble, reconciledAt } = mirror;
+  const queue: Schemas['AwsQueue'] = mirror.queue ?? noQueue;
   const tell = useTell();
   const retrying = useAct(
     () => api.post('/v1/aws/retry'),
@@ -88,17 +99,17 @@ function MirrorState({ mirror }: { mirror: Mirror }) {
           ['Region', region ?? '–'],
           ['Role', roleArn ?? '–'],
           ['External id', externalId],
-          ['Waiting', (queue?.pending ?? 0).toLocaleString()],
-          ['Failed', (queue?.failed ?? 0).toLocaleString()],
+          ['Waiting', queue.pending.toLocaleString()],
+          ['Failed', queue.failed.toLocaleString()],
           [
             'Oldest that waits',
-            queue?.oldestPendingSince === undefined ? '–' : <Time key="oldest" at={queue.oldestPendingSince} />,
+            queue.oldestPendingSince === undefined ? '–' : <Time key="oldest" at={queue.oldestPendingSince} />,
           ],
           ['Compared', <Time key="compared" at={reconciledAt} />],
         ]}
       />
       <ProblemNote error={retrying.error} />
-      {(queue?.failed ?? 0) > 0 || trouble !== undefined ? (
+      {queue.failed > 0 || trouble !== undefined ? (
         <div className="acts">
           <button type="button" disabled={retrying.isPending} onClick={() => retrying.mutate()}>
             Try again now

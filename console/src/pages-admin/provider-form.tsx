@@ -19,20 +19,33 @@ const mappingOf = (text: string): Record<string, Role> =>
       .map(([value = '', role = '']) => [value.trim(), role.trim() as Role]),
   );
 
+const emptyDraft = {
+  name: '',
+  issuer: '',
+  clientId: '',
+  clientSecret: '',
+  roleClaim: 'groups',
+  mapping: '',
+  domains: '',
+  amr: '',
+};
+
+const draftOf = (provider: Provider): typeof emptyDraft => ({
+  name: provider.name,
+  issuer: provider.issuer,
+  clientId: provider.clientId,
+  clientSecret: '',
+  roleClaim: provider.roleClaim,
+  mapping: Object.entries(provider.roleMapping)
+    .map(([value, role]) => `${value} = ${role}`)
+    .join('\n'),
+  domains: provider.allowedDomains.join(' '),
+  amr: provider.requiredAmr.join(' '),
+});
+
 /** Sets a provider up, or changes it. The secret is sealed: it is never shown again. */
 export function ProviderForm({ provider, onClose }: { provider?: Provider; onClose(): void }) {
-  const [draft, setDraft] = useState({
-    name: provider?.name ?? '',
-    issuer: provider?.issuer ?? '',
-    clientId: provider?.clientId ?? '',
-    clientSecret: '',
-    roleClaim: provider?.roleClaim ?? 'groups',
-    mapping: Object.entries(provider?.roleMapping ?? {})
-      .map(([value, role]) => `${value} = ${role}`)
-      .join('\n'),
-    domains: provider?.allowedDomains.join(' ') ?? '',
-    amr: provider?.requiredAmr.join(' ') ?? '',
-  });
+  const [draft, setDraft] = useState(() => (provider === undefined ? emptyDraft : draftOf(provider)));
   const saving = useAct(async () => {
     const { name, issuer, clientId, clientSecret, roleClaim } = draft;
     const body = {

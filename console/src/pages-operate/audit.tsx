@@ -14,7 +14,7 @@ export function AuditPage() {
   const list = usePages(['audit', search], (cursor, signal) =>
     api.get('/v1/audit', { query: { limit: 50, ...search, ...cursor }, signal }),
   );
-  const asked = new URLSearchParams(search as Record<string, string>).toString();
+  const asked = new URLSearchParams(search).toString();
   return (
     <>
       <PageHead title="Audit" about="Every change and every refused sign-in, newest first. Nobody can change it here.">

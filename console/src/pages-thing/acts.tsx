@@ -31,17 +31,11 @@ export function Acts({ thing, onDone }: { thing: Thing; onDone(outcome: Outcome)
     });
     onDone(outcome);
   });
-  const isLive = status === 'active' || status === 'suspended';
-  const button = (title: string, kind: Asked, tone = '') => (
-    <button type="button" className={tone} onClick={() => setAsked(kind)}>
-      {title}
-    </button>
-  );
   return (
     <>
       <div className="acts">
         <Status of={status} />
-        {may('certificates:revoke') && isLive ? (
+        {may('certificates:revoke') && isLive(thing) ? (
           <button
             type="button"
             disabled={turning.isPending}
@@ -50,16 +44,18 @@ export function Acts({ thing, onDone }: { thing: Thing; onDone(outcome: Outcome)
             {status === 'active' ? 'Suspend' : 'Resume'}
           </button>
         ) : null}
-        {isLive && may('policies:attach') ? button('Policies…', 'policies') : null}
-        {status !== 'deleted' && may('certificates:revoke') && may('things:write')
-          ? button('Re-enroll…', 'reenroll')
-          : null}
-        {isLive && may('certificates:revoke') ? button('Revoke…', 'revoke', 'danger') : null}
-        {status === 'revoked' && may('certificates:revoke') ? button('Delete…', 'delete', 'danger') : null}
+        {offered
+          .filter(({ fits, needs }) => fits(thing) && needs.every(may))
+          .map(({ kind, title, tone }) => (
+            <button key={kind} type="button" className={tone} onClick={() => setAsked(kind)}>
+              {title}
+            </button>
+          ))}
       </div>
       <ProblemNote error={turning.error ?? undoing.error} />
-      {asked === 'revoke' ? (
-        <RevokeDialog
+      {asked === undefined ? null : (
+        <Dialog
+          kind={asked}
           thing={thing}
           onClose={close}
           onRevoked={(outcome) => {
@@ -67,10 +63,51 @@ export function Acts({ thing, onDone }: { thing: Thing; onDone(outcome: Outcome)
             onDone(outcome);
           }}
         />
-      ) : null}
-      {asked === 'reenroll' ? <ReenrollDialog thing={thing} onClose={close} /> : null}
-      {asked === 'policies' ? <PoliciesDialog thing={thing} onClose={close} /> : null}
-      {asked === 'delete' ? <DeleteDialog thing={thing} onClose={close} /> : null}
+      )}
     </>
   );
+}
+
+const isLive = ({ status }: Thing): boolean => status === 'active' || status === 'suspended';
+
+type Offered = {
+  kind: Asked;
+  title: string;
+  tone: string;
+  needs: Schemas['Permission'][];
+  fits(thing: Thing): boolean;
+};
+
+const offered: Offered[] = [
+  { kind: 'policies', title: 'Policies…', tone: '', needs: ['policies:attach'], fits: isLive },
+  {
+    kind: 'reenroll',
+    title: 'Re-enroll…',
+    tone: '',
+    needs: ['certificates:revoke', 'things:write'],
+    fits: ({ status }) => status !== 'deleted',
+  },
+  { kind: 'revoke', title: 'Revoke…', tone: 'danger', needs: ['certificates:revoke'], fits: isLive },
+  {
+    kind: 'delete',
+    title: 'Delete…',
+    tone: 'danger',
+    needs: ['certificates:revoke'],
+    fits: ({ status }) => status === 'revoked',
+  },
+];
+
+type DialogProps = { kind: Asked; thing: Thing; onClose(): void; onRevoked(outcome: Outcome): void };
+
+function Dialog({ kind, thing, onClose, onRevoked }: DialogProps) {
+  switch (kind) {
+    case 'revoke':
+      return <RevokeDialog thing={thing} onClose={onClose} onRevoked={onRevoked} />;
+    case 'reenroll':
+      return <ReenrollDialog thing={thing} onClose={onClose} />;
+    case 'policies':
+      return <PoliciesDialog thing={thing} onClose={onClose} />;
+    case 'delete':
+      return <DeleteDialog thing={thing} onClose={onClose} />;
+  }
 }

@@ -5,6 +5,8 @@ import { describeWith } from '../../support/programs.js';
 
 const evil = '"><img src=x onerror="window.harmed=1"><script>window.harmed=1</script>{{7*7}}${7*7}';
 
+const query = (asked: Record<string, string>): string => new URLSearchParams(asked).toString();
+
 /** Every page, and what it shows of the tenant once it is there. */
 const pages: [path: string, shows: string][] = [
   ['/', 'Overview'],
@@ -24,7 +26,7 @@ const pages: [path: string, shows: string][] = [
   ['/edges', 'edge-1'],
   ['/issuers', 'Issuing authority'],
   ['/aws', 'Nothing is mirrored'],
-  [`/audit?${new URLSearchParams({ actor: evil })}`, 'Nothing matches'],
+  [`/audit?${query({ actor: evil })}`, 'Nothing matches'],
   ['/audit', 'thing.provision'],
   ['/people', '<img src=x'],
   ['/providers', 'Nobody signs in'],

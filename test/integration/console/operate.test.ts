@@ -5,12 +5,11 @@ import { describeWith } from '../../support/programs.js';
 
 describeWith(['chromium'], 'operating in the console', () => {
   let stage: ConsoleStage;
-  let edge: string;
   beforeAll(async () => {
     stage = await openConsole();
     const { token } = await enroll(stage.server);
     for (const name of ['pump-1', 'pump-2', 'pump-3']) await provision(stage.server, token, name);
-    edge = await holdSessions(stage.server.owner, 'edge-1', ['pump-1', 'pump-2']);
+    await holdSessions(stage.server.owner, 'edge-1', ['pump-1', 'pump-2']);
   });
   afterAll(() => stage?.stop());
   const go = (name: string) => stage.page.getByRole('link', { name, exact: true }).click();
