@@ -21,7 +21,7 @@ const pages: [path: string, shows: string][] = [
   ['/policies/evil/versions', 'Versions'],
   ['/policies/evil/edit', 'Nothing to say against it.'],
   ['/policies/evil/aws', 'As a policy of AWS IoT'],
-  [`/why?${new URLSearchParams({ thing: 'pump-1', action: 'publish', resource: `topic:${evil}` })}`, 'deny'],
+  [`/why?${query({ thing: 'pump-1', action: 'publish', resource: `topic:${evil}` })}`, 'deny'],
   ['/decisions', '<img src=x'],
   ['/edges', 'edge-1'],
   ['/issuers', 'Issuing authority'],
