@@ -58,6 +58,7 @@ export const elsewhere: Record<string, string> = {
   getCrlShard: readers,
   getDeltaCrlPem: readers,
   getCrlShardPem: readers,
+  listRevocations: 'proxies read the log by it; the console shows receipts and the audit',
   getRevocationSnapshot: 'programs begin with it; the console saves the signed one',
   streamRevocations: 'proxies follow it; the console follows what became stale',
   reportApplied: 'an edge reports by it',
