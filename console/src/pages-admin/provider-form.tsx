@@ -69,7 +69,7 @@ export function ProviderForm({ provider, onClose }: { provider?: Provider; onClo
   return (
     <Modal
       title={provider === undefined ? 'Add a provider' : `Edit ${provider.name}`}
-      about="The server asks the issuer what it can do before it saves this."
+      about="The server asks the issuer what it can do when the first person signs in."
       open
       onClose={onClose}
     >

@@ -56,8 +56,8 @@ describeWith(['chromium'], 'looking after an account in the console', () => {
     expect((await server.owner.get('/v1/people')).body.items).toHaveLength(1);
   });
 
-  it('a provider that cannot be asked is refused with its next step', async () => {
-    const { page, see } = stage;
+  it('a provider is added, and says which addresses to register at it', async () => {
+    const { page, see, server } = stage;
     await go('Providers');
     await page.getByText('Nobody signs in through a provider').waitFor();
     await see('providers-none');
@@ -67,9 +67,11 @@ describeWith(['chromium'], 'looking after an account in the console', () => {
     await page.getByLabel('Client id').fill('thingward');
     await page.getByLabel('Client secret').fill('secret');
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByRole('alert').waitFor();
-    await see('provider-refused');
-    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('heading', { name: 'works' }).waitFor();
+    await page.getByText('Addresses to register at the provider').click();
+    await page.getByText(/\/backchannel-logout$/).waitFor();
+    await see('providers');
+    expect((await server.owner.get('/v1/sign-in/providers')).body.items[0]).toMatchObject({ name: 'works' });
   });
 
   it('settings: passwords are switched off, an account is made and suspended', async () => {
