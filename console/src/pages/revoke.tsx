@@ -1,10 +1,10 @@
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
+import { useAct } from '../parts/acting.js';
 import { Modal } from '../parts/dialog.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Field } from '../parts/shown.js';
-import { useStepUp } from '../parts/step-up.js';
 import { edgesQuery } from '../queries.js';
 
 const reasons = {
@@ -24,13 +24,9 @@ type Props = {
 
 /** Reason, damage, name, then the act: whoever revokes sees first what it ends. */
 export function RevokeDialog({ thing: { name, sessions }, onClose, onRevoked }: Props) {
-  const withStepUp = useStepUp();
   const [reason, setReason] = useState<Reason>('cessationOfOperation');
   const [typed, setTyped] = useState('');
-  const revoking = useMutation({
-    mutationFn: () => withStepUp(() => api.post('/v1/things/{name}/revoke', { path: { name }, body: { reason } })),
-    onSuccess: onRevoked,
-  });
+  const revoking = useAct(() => api.post('/v1/things/{name}/revoke', { path: { name }, body: { reason } }), onRevoked);
   return (
     <Modal
       title={`Revoke ${name}`}
