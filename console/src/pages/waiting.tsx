@@ -35,6 +35,7 @@ export function WaitingPage() {
 /** A device that waits, with what somebody decides about it. */
 export function WaitingDevice({ device }: { device: Schemas['WaitingDevice'] }) {
   const { id, name, thingType, keyFingerprint, sourceIp, firstSeenAt, timesSeen } = device;
+  const given = Object.entries(device.attributes);
   const withStepUp = useStepUp();
   const [granted, setGranted] = useState(name);
   const [reason, setReason] = useState('');
@@ -57,6 +58,9 @@ export function WaitingDevice({ device }: { device: Schemas['WaitingDevice'] }) 
       <p>
         Key: <code className="long">{keyFingerprint}</code>
       </p>
+      {given.length === 0 ? null : (
+        <p className="long">It says of itself: {given.map((pair) => pair.join(' = ')).join(', ')}</p>
+      )}
       <div className="filters">
         <Field label="Name that it gets">
           <input value={granted} onChange={({ target }) => setGranted(target.value)} />
