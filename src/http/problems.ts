@@ -40,8 +40,8 @@ export function readFailure(error: FastifyError, request: FastifyRequest): Domai
   return known;
 }
 
-/** Makes every failure of `app` a problem document. */
-export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods): void {
+/** Makes every failure of `app` a problem document. `elsewhere` says where to look for what does not exist. */
+export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods, elsewhere: string): void {
   app.decorateRequest('refusal', null);
   app.setErrorHandler(sendFailure);
   app.setNotFoundHandler((request, reply) => {
@@ -49,7 +49,7 @@ export function installProblems(app: FastifyInstance, allowedMethods: AllowedMet
     const allowed = allowedMethods(path);
     // A route that takes the method and comes here has found nothing: a file of /docs, say.
     if (allowed.length === 0 || allowed.includes(request.method)) {
-      const detail = `${request.method} ${path} does not exist; /docs lists what does`;
+      const detail = `${request.method} ${path} does not exist; ${elsewhere}`;
       return sendProblem(request, reply, new DomainError('not-found', detail));
     }
     const allow = allowed.join(', ');

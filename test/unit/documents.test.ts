@@ -106,6 +106,17 @@ describe('the documents', () => {
     for (const [, path] of readme.matchAll(/\]\((?!http)([^)]+)\)/g)) expect(() => text(path!), path).not.toThrow();
   });
 
+  it('nothing tells people to run a name that is not published', () => {
+    const listed = spawnSync('git', ['ls-files', '--', '*.md', 'src', 'console', 'deploy', 'examples'], {
+      encoding: 'utf8',
+    });
+    const papers = listed.stdout.trim().split('\n');
+    expect(papers.length).toBeGreaterThan(100);
+    const unpublished = /\bnpx (?:-y |--yes )?thingward|\bnpm (?:i|install)(?: -g| --global)* thingward\b/;
+    expect(papers.filter((path) => unpublished.test(text(path)))).toEqual([]);
+    expect(unpublished.test('npx thingward agent')).toBe(true);
+  });
+
   it('every promise of the README names tests that exist', () => {
     const promises = text('README.md')
       .match(/^\| promise [^]*?\n\n/m)![0]
