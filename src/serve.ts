@@ -25,7 +25,10 @@ export async function serve(config: Config): Promise<void> {
   process.on('SIGHUP', readTls);
   for (const line of doubts(config)) logger.warn(line);
   greet(config, server);
-  stopOnSignal(server.stop);
+  stopOnSignal(() => {
+    logger.info('stopping: requests in progress are answered first');
+    return server.stop();
+  });
 }
 
 /** What is wrong with how the server is run, but keeps it from nothing. */

@@ -1,5 +1,3 @@
-import { systemClock } from '../../clock.js';
-import { endedNode } from '../../settings/node-life.js';
 import { onStopSignal } from '../../stopping.js';
 import { createEdge } from './create-edge.js';
 import type { Tell } from './log.js';
@@ -10,7 +8,6 @@ import type { Tell } from './log.js';
  */
 export async function serveEdge(config: string, tell: Tell): Promise<void> {
   const edge = await createEdge({ config, tell });
-  for (const line of endedNode(process.versions.node, systemClock())) tell.warn({}, line);
   const close = (): void => {
     tell.info({}, 'the edge drains');
     edge.close().then(
