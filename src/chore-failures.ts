@@ -7,7 +7,7 @@ import type { Tell } from './logging.js';
  */
 export function createFailureNotes(tell: Tell) {
   const failing = new Map<string, number>();
-  // Chores that failed since the database went away; empty while it is there.
+  // Chores that failed since the database went away; empty while it answers.
   const away = new Map<string, number>();
 
   const isBack = (): void => {
