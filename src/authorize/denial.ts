@@ -1,25 +1,17 @@
-import type { FastifyRequest } from 'fastify';
 import type { Verdict } from './judge.js';
 import type { PrincipalForm, Question } from './question.js';
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** What was denied to whom and why, for the line of the request in the log; null while nothing was. */
-    denial: Record<string, string> | null;
-  }
-}
 
 const longest = 200;
 // Longer ones are not valid, and need not be read for the log.
 const longestToken = 8192;
 
-/** Notes a denial for the log. An answer that allows costs nothing. */
-export function noteDenial(request: FastifyRequest, verdict: unknown, question?: Partial<Question>): void {
-  if (!isDenial(verdict)) return;
+/** What was denied to whom and why, for the log; null for an answer that allows. */
+export function denialOf(verdict: unknown, question?: Partial<Question>): Record<string, string> | null {
+  if (!isDenial(verdict)) return null;
   const { principal, action, resource } = question ?? {};
   const asked = { device: principal && deviceOf(principal), action, resource };
   const known = Object.entries(asked).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  request.denial = {
+  return {
     reason: verdict.refusal ?? verdict.statement?.id ?? 'unknown',
     ...Object.fromEntries(known.map(([name, text]) => [name, text.slice(0, longest)])),
   };

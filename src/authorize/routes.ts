@@ -5,7 +5,7 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { compileSchema } from '../http/schema-compiler.js';
 import { inSlicesOf } from '../slices.js';
-import { noteDenial } from './denial.js';
+import { denialOf } from './denial.js';
 import type { Verdict } from './judge.js';
 import type { Question } from './question.js';
 import { decisionHeader, replyTo } from './reply.js';
@@ -23,7 +23,7 @@ type Deps = { service: AuthorizeService };
 /** What proxies and brokers ask. */
 export function authorizeRoutes({ service }: Deps) {
   const send = (reply: FastifyReply, verdict: Verdict, question: Question): void => {
-    noteDenial(reply.request, verdict, question);
+    reply.request.denial = denialOf(verdict, question);
     void reply
       .header(...decisionHeader(verdict))
       .type(json)

@@ -9,7 +9,7 @@ import type { Cost } from '../../http/rate-limiter.js';
 import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { Load } from '../../http/turns.js';
-import { noteDenial } from '../denial.js';
+import { denialOf } from '../denial.js';
 
 /** What goes out. Status 200 unless it says otherwise; an object is JSON, a text is sent as it is. */
 export type Answer = { status?: number; headers?: Record<string, string>; body: unknown };
@@ -71,7 +71,7 @@ export function mountDialect<Body extends z.ZodType, Asked, Decided>(
   } = dialect;
   const { questionOf, decide, answerOf, failureOf } = dialect;
   const send = (reply: FastifyReply, decided: Decided): void => {
-    noteDenial(reply.request, decided);
+    reply.request.denial = denialOf(decided);
     const { status = 200, headers = {}, body } = answerOf(decided);
     void reply.code(status).headers(headers).send(body);
   };
