@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { secretSettings, settings } from '../../src/settings/settings.js';
+import { configurationPaper } from '../../scripts/papers/configuration.js';
+import { referencePaper } from '../../scripts/papers/reference.js';
 import { problems } from '../../src/problem-kinds.js';
 import { describeApi, openRooms } from '../support/openapi.js';
 
@@ -21,6 +23,13 @@ describe('the documents', () => {
 
   it('openapi.yaml is what the routes say: npm run openapi', async () => {
     expect(text('openapi.yaml')).toBe(await describeApi());
+  });
+
+  it('docs/configuration.md and docs/reference.md are what the schemas say: npm run papers', async () => {
+    expect(text('docs/configuration.md')).toBe(await configurationPaper());
+    expect(text('docs/reference.md')).toBe(await referencePaper(await describeApi()));
+    for (const name of known)
+      if (!name.endsWith('_FILE')) expect(text('docs/configuration.md')).toContain(`\`${name}\``);
   });
 
   it('docs/problems.md has a heading for every code, and no other', () => {
