@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { Counter, Histogram } from 'prom-client';
-import { createFailureNotes } from './chore-failures.js';
+import { createFailureNotes } from './monitoring/chore-failures.js';
 import { createStopwatch } from './clock.js';
 import type { Tell } from './logging.js';
 

@@ -5,10 +5,9 @@ import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { compileSchema } from '../http/schema-compiler.js';
 import { inSlicesOf } from '../slices.js';
-import { denialOf } from './denial.js';
 import type { Verdict } from './judge.js';
 import type { Question } from './question.js';
-import { decisionHeader, replyTo } from './reply.js';
+import { decisionHeader, denialOf, replyTo } from './reply.js';
 import * as schema from './schema.js';
 import { fewAtOnce, type AuthorizeService } from './service.js';
 

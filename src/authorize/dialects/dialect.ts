@@ -9,7 +9,7 @@ import type { Cost } from '../../http/rate-limiter.js';
 import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { Load } from '../../http/turns.js';
-import { denialOf } from '../denial.js';
+import { denialOf } from '../reply.js';
 
 /** What goes out. Status 200 unless it says otherwise; an object is JSON, a text is sent as it is. */
 export type Answer = { status?: number; headers?: Record<string, string>; body: unknown };

@@ -1,5 +1,5 @@
-import { isDatabaseTrouble } from './db/trouble.js';
-import type { Tell } from './logging.js';
+import { isDatabaseTrouble } from '../db/trouble.js';
+import type { Tell } from '../logging.js';
 
 /**
  * Says in the log what chores fail of, once, and once when it is over. A database that goes away fails them all: that is one line,
