@@ -19,21 +19,35 @@ export type Shape = {
   format?: string;
 };
 
+type Scalar = string | number | boolean;
+
+const quoted = (values: readonly unknown[]): string => values.map((value) => `\`${value as Scalar}\``).join(', ');
+
 /** The values that a schema admits, in a few words. */
 export function valuesOf(shape: Shape): string {
-  const { type, enum: values, const: only, anyOf, oneOf, items, minimum, maximum, maxItems, maxLength, format } = shape;
+  const { $ref, enum: values, const: only, anyOf, oneOf } = shape;
+  if ($ref !== undefined) return $ref.split('/').at(-1)!;
+  if (values) return quoted(values);
+  if (only !== undefined) return quoted([only]);
   const several = anyOf ?? oneOf;
-  if (shape.$ref !== undefined) return shape.$ref.split('/').at(-1)!;
-  if (values) return values.map((value) => `\`${String(value)}\``).join(', ');
-  if (only !== undefined) return `\`${String(only)}\``;
-  if (several) return [...new Set(several.map(valuesOf))].join(' or ');
-  if (type === 'integer' || type === 'number') return rangeOf(minimum, maximum);
-  if (type === 'boolean') return '`true`, `false`';
-  if (type === 'array')
-    return `a list${maxItems === undefined ? '' : ` of at most ${maxItems}`}${items?.enum ? ` of ${valuesOf(items)}` : ''}`;
-  if (type === 'object') return 'an object';
-  if (format === 'uri') return 'a URL';
-  return maxLength === undefined ? 'text' : `text of at most ${maxLength} characters`;
+  return several ? [...new Set(several.map(valuesOf))].join(' or ') : ofType(shape);
+}
+
+function ofType({ type, items, minimum, maximum, maxItems, maxLength, format }: Shape): string {
+  switch (type) {
+    case 'integer':
+    case 'number':
+      return rangeOf(minimum, maximum);
+    case 'boolean':
+      return quoted([true, false]);
+    case 'array':
+      return `a list${maxItems === undefined ? '' : ` of at most ${maxItems}`}${items?.enum ? ` of ${valuesOf(items)}` : ''}`;
+    case 'object':
+      return 'an object';
+    default:
+      if (format === 'uri') return 'a URL';
+      return maxLength === undefined ? 'text' : `text of at most ${maxLength} characters`;
+  }
 }
 
 function rangeOf(least = Number.MIN_SAFE_INTEGER, most = Number.MAX_SAFE_INTEGER): string {
