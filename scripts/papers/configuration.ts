@@ -96,7 +96,7 @@ function membersOf({ properties = {}, required = [] }: Shape, prefix = ''): Memb
 const protocols = (forms: Shape[]): Shape => ({ enum: forms.map((form) => form.properties?.['protocol']?.const) });
 
 function defaultOf(name: string, { default: value }: Shape): string {
-  if (value !== undefined) return String(value as string | number);
+  if (value !== undefined) return String(value);
   const read = name.split('.').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], asRead);
   return typeof read === 'number' && !name.includes('[') ? `${read / 1000}s` : '';
 }

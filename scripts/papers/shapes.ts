@@ -9,7 +9,7 @@ export type Shape = {
   items?: Shape;
   properties?: Record<string, Shape>;
   required?: string[];
-  default?: unknown;
+  default?: string | number | boolean;
   description?: string;
   minimum?: number;
   maximum?: number;
@@ -33,21 +33,16 @@ export function valuesOf(shape: Shape): string {
   return several ? [...new Set(several.map(valuesOf))].join(' or ') : ofType(shape);
 }
 
+const plainTypes: Partial<Record<string, string>> = { boolean: quoted([true, false]), object: 'an object' };
+
 function ofType({ type, items, minimum, maximum, maxItems, maxLength, format }: Shape): string {
-  switch (type) {
-    case 'integer':
-    case 'number':
-      return rangeOf(minimum, maximum);
-    case 'boolean':
-      return quoted([true, false]);
-    case 'array':
-      return `a list${maxItems === undefined ? '' : ` of at most ${maxItems}`}${items?.enum ? ` of ${valuesOf(items)}` : ''}`;
-    case 'object':
-      return 'an object';
-    default:
-      if (format === 'uri') return 'a URL';
-      return maxLength === undefined ? 'text' : `text of at most ${maxLength} characters`;
-  }
+  if (type === 'integer' || type === 'number') return rangeOf(minimum, maximum);
+  if (type === 'array')
+    return `a list${maxItems === undefined ? '' : ` of at most ${maxItems}`}${items?.enum ? ` of ${valuesOf(items)}` : ''}`;
+  const plain = plainTypes[type ?? ''];
+  if (plain !== undefined) return plain;
+  if (format === 'uri') return 'a URL';
+  return maxLength === undefined ? 'text' : `text of at most ${maxLength} characters`;
 }
 
 function rangeOf(least = Number.MIN_SAFE_INTEGER, most = Number.MAX_SAFE_INTEGER): string {
