@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { linesOf, runOneOutage, shown, type LogLine } from '../../support/databases/outage-log.js';
+import { promtoolFile } from '../../support/databases/outage-series.js';
 import { createDatabase, startPostgres } from '../../support/databases/postgres.js';
 import { startProgram } from '../../support/program.js';
 import { describeWith } from '../../support/programs.js';
@@ -26,7 +27,7 @@ describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'what the l
     try {
       const outage = { seconds, scrapeSeconds: seconds < 60 ? 1 : 15 };
       const { scrapes, refused: ids } = await runOneOutage(postgres, programs, ownerKey, outage);
-      if (record) writeFileSync(record, JSON.stringify(scrapes));
+      if (record) writeFileSync(record, promtoolFile(scrapes, outage.scrapeSeconds, { promql_expr_test: [] }));
       const lines = linesOf(programs);
       const isRequest = ({ msg }: LogLine) => msg === 'answered';
       const states = lines.filter((line) => !isRequest(line));

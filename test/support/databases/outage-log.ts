@@ -3,6 +3,7 @@ import { createClient } from '../client.js';
 import { csrPem } from '../pki/csr.js';
 import type { PostgresServer } from './postgres.js';
 import type { Program } from '../program.js';
+import type { Scrape } from './outage-series.js';
 
 /** A line of the log of an instance. */
 export type LogLine = { instance: string; level: number; msg: string; time: string; status?: number } & Record<
@@ -28,8 +29,6 @@ export function shown({ instance, time, msg, ...rest }: LogLine): string {
   const cause = err?.message ? ` (${err.message.replace(/\s+/g, ' ').slice(0, 120)})` : '';
   return `${time} ${instance} ${msg}${cause} ${JSON.stringify(others)}`;
 }
-
-type Scrape = { seconds: number; instance: string; text: string };
 
 type Outage = { seconds: number; scrapeSeconds: number };
 
