@@ -62,13 +62,13 @@ function requireKnown(own: Migration[], applied: Applied[]): void {
   if (newer.length === 0) return;
   const names = newer.map(({ migration_name: name }) => name).sort();
   throw new ConfigError(
-    `the database was changed by a newer Thingward, which this version cannot run beside (${names.length} migrations, the last is ${names.at(-1)}): start the newer version, or restore the backup of before the upgrade (docs/upgrade.md)`,
+    `a newer Thingward has changed the database, and this version cannot run on it (${names.length} migrations, the last is ${names.at(-1)}): start the newer version, or restore the backup that you made before the upgrade (docs/upgrade.md)`,
   );
 }
 
 const declaration = /^-- runs with: (\w{1,255})$/m;
 
-/** Whether a newer migration says that programs may go on which know all up to another one, and this is such a program. */
+/** Whether a newer migration names one of this program, and so lets it continue. */
 function runsWith(logs: string | null, own: Map<string, string>): boolean {
   const [, name] = declaration.exec(logs ?? '') ?? [];
   return name !== undefined && own.has(name);
