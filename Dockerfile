@@ -10,7 +10,8 @@ COPY scripts scripts
 COPY src src
 COPY console console
 RUN npm pack --ignore-scripts=false && mkdir /package && tar -xzf thingward-*.tgz -C /package --strip-components=1
-RUN cd /package && npm ci --omit=dev --no-audit --no-fund
+# npm wants the lock file to name what package.json does, and the package has neither tools nor workspaces.
+RUN cd /package && npm pkg delete devDependencies workspaces && npm ci --omit=dev --no-audit --no-fund
 
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production THINGWARD_HOST=0.0.0.0 THINGWARD_DATA_DIR=/data

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Writes npm-shrinkwrap.json for the package: the dependencies of package-lock.json that the program runs with, and no others. By it
-// `npm ci --omit=dev` in the unpacked archive installs exactly what was tested. (`npm install` of an archive takes whatever its
+// `npm ci --omit=dev` in the unpacked archive installs exactly what was tested (docs/install.md). (`npm install` of an archive takes whatever its
 // ranges allow.) `npm pack` makes it before and removes it afterwards: in the checkout, npm would take it for the lock file.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 
