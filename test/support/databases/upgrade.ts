@@ -58,6 +58,7 @@ export async function missingAt(
   { devices, revoked }: { devices: Device[]; revoked: Device[] },
 ): Promise<string[]> {
   const owner = createClient(url, ownerKey);
+  while ((await fetch(`${url}/readyz`)).status !== 200) await sleep(100);
   const listed = await listedSerials(url, revoked[0]?.crl);
   const lines = revoked
     .filter(({ serialNumber }) => !listed.has(serialNumber))
