@@ -31,22 +31,24 @@ export async function followDockerfile(folder: string, env: Record<string, strin
       stages.set(name, image.root);
       for (const path of ['data', 'usr/local/bin', 'app', 'package'])
         mkdirSync(dirname(join(image.root, path)), { recursive: true });
-    } else if (word === 'WORKDIR') mkdirSync(inRoot((image.folder = rest)), { recursive: true });
-    else if (word === 'ENV')
-      for (const [, name, value] of rest.matchAll(/(\w+)=(\S+)/g))
-        image.environment[name!] = value!.replace(lowered, (path) => join(image.root, path));
-    else if (word === 'USER') image.user = rest;
-    else if (word === 'COPY') copy(rest, inRoot, stages);
+    } else if (word === 'COPY') copy(rest, inRoot, stages);
     else if (word === 'RUN') await run(rest, image, env);
-    else if (word === 'HEALTHCHECK') image.healthcheck = JSON.parse(/CMD (\[.*\])$/.exec(rest)![1]!) as string[];
-    else if (word === 'CMD')
-      image.command = (JSON.parse(rest) as string[]).map((part) =>
-        part.replace(lowered, (path) => join(image.root, path)),
-      );
-    else if (!['VOLUME', 'EXPOSE'].includes(word))
-      throw new Error(`the Dockerfile has a step ${word}, which is not followed here`);
+    else describe(word, rest, image);
   }
   return image;
+}
+
+/** A step that runs nothing: what it says of the image. */
+function describe(word: string, rest: string, image: Image): void {
+  const lower = (text: string): string => text.replace(lowered, (path) => join(image.root, path));
+  if (word === 'WORKDIR') mkdirSync(join(image.root, (image.folder = rest)), { recursive: true });
+  else if (word === 'ENV')
+    for (const [, name, value] of rest.matchAll(/(\w+)=(\S+)/g)) image.environment[name!] = lower(value!);
+  else if (word === 'USER') image.user = rest;
+  else if (word === 'HEALTHCHECK') image.healthcheck = JSON.parse(/CMD (\[.*\])$/.exec(rest)![1]!) as string[];
+  else if (word === 'CMD') image.command = (JSON.parse(rest) as string[]).map(lower);
+  else if (!['VOLUME', 'EXPOSE'].includes(word))
+    throw new Error(`the Dockerfile has a step ${word}, which is not followed here`);
 }
 
 function stepsOf(text: string): Step[] {
