@@ -3,7 +3,7 @@
 // Types are checked by `npm run lint`; the declarations of the package are made when it is packed.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
@@ -62,6 +62,8 @@ if (textOf(stamp) !== built || !existsSync('dist/main.js'))
       platform: 'node',
       target: 'es2023',
     });
+    // Where the package is installed from this folder, its command is a link to this file.
+    chmodSync('dist.new/main.js', 0o755);
     writeFileSync('dist.new/.built-from', built);
     if (existsSync('dist/console')) renameSync('dist/console', 'dist.new/console');
     rmSync('dist', { recursive: true, force: true });

@@ -39,7 +39,7 @@ const maxParamLength = 512;
 /** The HTTP server with every feature mounted, not yet listening. */
 export async function buildApp(resources: AppResources): Promise<App> {
   const { services, config } = resources;
-  const app = createApp(resources, config.tls);
+  const app = createApp(resources, { tls: config.tls, elsewhere: '/docs lists what does' });
   await app.register(cookies, { hook: false });
   await installDocs(app, programVersion());
   for (const routes of services.routes) await app.register(routes);
@@ -49,14 +49,21 @@ export async function buildApp(resources: AppResources): Promise<App> {
 
 /** A server without TLS, for what relying parties fetch: they could not check its certificate without what they fetch. */
 export async function buildPkiApp(resources: AppResources): Promise<App> {
-  const app = createApp(resources, undefined);
+  const elsewhere = `this port has only lists, OCSP and the certificates of issuers. The API is at ${resources.config.publicUrl}`;
+  const app = createApp(resources, { tls: undefined, elsewhere });
   await app.register(cookies, { hook: false });
   for (const routes of resources.services.pkiRoutes) await app.register(routes);
   return app;
 }
 
+type Listener = {
+  tls: Config['tls'];
+  /** Where to look for what this listener does not have. */
+  elsewhere: string;
+};
+
 /** What every request passes, without routes. */
-function createApp({ config, services, clock, logger }: AppResources, tls: Config['tls']): App {
+function createApp({ config, services, clock, logger }: AppResources, { tls, elsewhere }: Listener): App {
   const app: App = fastify({
     ...(tls ? { https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } } : {}),
     ...(logger ? { loggerInstance: logger } : {}),
@@ -83,7 +90,7 @@ function createApp({ config, services, clock, logger }: AppResources, tls: Confi
   readForwardedAddresses(app);
   readBodies(app);
   endUnusedConnections(app);
-  installProblems(app, noteMethods(app, maxParamLength));
+  installProblems(app, noteMethods(app, maxParamLength), elsewhere);
   services.observe(app);
   installCallers(app, createWays(services), services.failures, {
     rates: createRateLimiter(config.requestsPerSecond, clock),

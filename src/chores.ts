@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { Counter, Histogram } from 'prom-client';
+import { createFailureNotes } from './monitoring/chore-failures.js';
 import { createStopwatch } from './clock.js';
 import type { Tell } from './logging.js';
 
@@ -28,35 +29,18 @@ export function createChores(chores: Chore[], tell: Tell) {
   const byName = new Map(chores.map((chore) => [chore.name, chore]));
   if (byName.size < chores.length) throw new Error('two chores have the same name');
   const running = new Map<string, Promise<void>>();
-  const failing = new Map<string, number>();
+  const notes = createFailureNotes(tell);
   const timers = new Map<string, NodeJS.Timeout>();
   let isStopped = false;
-
-  const noteSuccess = (chore: string): void => {
-    const times = failing.get(chore);
-    if (times === undefined) return;
-    failing.delete(chore);
-    tell.warn({ chore, failures: times }, `the chore ${chore} works again, after failing ${times} times`);
-  };
-
-  const noteFailure = (chore: string, err: unknown): void => {
-    failures.inc({ chore });
-    const times = failing.get(chore) ?? 0;
-    failing.set(chore, times + 1);
-    if (times > 0) return;
-    tell.error(
-      { chore, err },
-      `the chore ${chore} failed: it is tried again, and a line here says when it works again`,
-    );
-  };
 
   const work = async ({ name, run }: Chore): Promise<void> => {
     const elapsed = createStopwatch();
     try {
       await run();
-      noteSuccess(name);
+      notes.succeeded(name);
     } catch (error) {
-      noteFailure(name, error);
+      failures.inc({ chore: name });
+      notes.failed(name, error);
       throw error;
     } finally {
       seconds.observe({ chore: name }, elapsed() / 1000);

@@ -196,15 +196,25 @@ export function operatorSettings(env: NodeJS.ProcessEnv = process.env): Operator
   };
 }
 
-// What others read: the command line of operators, and the examples of the papers.
-const elsewhere = ['THINGWARD_URL', 'THINGWARD_API_KEY'];
+/** What the operator's command line reads from an environment, and what for. */
+export const operatorVariables = {
+  THINGWARD_URL: 'The server, such as https://things.example.com. Examples in the papers use it too.',
+  THINGWARD_API_KEY: 'The API key, twk_… (never `THINGWARD_KEY`, which seals the keys of the server).',
+  XDG_CONFIG_HOME: 'Contexts are in the folder `thingward` of it; by default of `~/.config`.',
+  NO_COLOR: 'Set to anything: no colours.',
+  TERM: 'With `dumb`, no colours.',
+} as const;
 // What Kubernetes sets for a Service named thingward.
 const ofService = /^THINGWARD_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))/;
 const longestName = 128;
 
 /** A line for each variable that is named like a setting and is none, with the nearest setting. */
 export function unknownSettings(env: NodeJS.ProcessEnv = process.env): string[] {
-  const known = [...Object.keys(settings), ...secretSettings.map((name) => `${name}_FILE`), ...elsewhere];
+  const known = [
+    ...Object.keys(settings),
+    ...secretSettings.map((name) => `${name}_FILE`),
+    ...Object.keys(operatorVariables),
+  ];
   return Object.keys(env)
     .filter((name) => name.startsWith('THINGWARD_') && !known.includes(name) && !ofService.test(name))
     .map((name) => `${name} is no setting and changes nothing: did you mean ${nearest(name, known)}?`);

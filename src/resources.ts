@@ -57,6 +57,17 @@ export async function openDatabaseThere(config: Config, agree: Agree): Promise<O
   }
 }
 
+/** Brings a database up to date, making it where there is none, and closes it. Returns where it is and what was applied. @throws ConfigError */
+export async function migrateDatabase(config: Config): Promise<{ place: string; migrated: string[] }> {
+  const database = await openDatabase(config);
+  try {
+    const migrated = await migrate(database.session).finally(database.session.end);
+    return { place: database.place, migrated };
+  } finally {
+    await database.close();
+  }
+}
+
 async function openAgreed(config: Config, agree: Agree): Promise<OpenDatabase> {
   if (config.databaseUrl === undefined) requireEmbedded(config.dataDir);
   const database = await openDatabase(config);

@@ -1,8 +1,11 @@
 import type { Server } from 'node:https';
+import { programCall } from './cli/program-call.js';
 import { programVersion } from './cli/version.js';
+import { systemClock } from './clock.js';
 import { exposedSecrets, unknownSettings, type Config } from './config.js';
 import { createLogger } from './logging.js';
 import { doubtfulAddresses } from './settings/doubtful-addresses.js';
+import { endedNode } from './settings/node-life.js';
 import { openServer, type OpenServer } from './server.js';
 import { onStopSignal } from './stopping.js';
 import { followTlsFiles } from './settings/tls-files.js';
@@ -20,9 +23,18 @@ export async function serve(config: Config): Promise<void> {
   const readTls = config.tls ? followTlsFiles(config.tls, server.app.server as Server, logger) : () => {};
   // It means "read your files again" to whoever sends it; by default it would end the process.
   process.on('SIGHUP', readTls);
-  for (const line of [...exposedSecrets(), ...unknownSettings(), ...doubtfulAddresses(config)]) logger.warn(line);
+  for (const line of doubts(config)) logger.warn(line);
   greet(config, server);
-  stopOnSignal(server.stop);
+  stopOnSignal(() => {
+    logger.info('stopping: requests in progress are answered first');
+    return server.stop();
+  });
+}
+
+/** What is wrong with how the server is run, but keeps it from nothing. */
+function doubts(config: Config): string[] {
+  const aboutNode = endedNode(process.versions.node, systemClock());
+  return [...exposedSecrets(), ...unknownSettings(), ...doubtfulAddresses(config), ...aboutNode];
 }
 
 function stopOnSignal(stop: () => Promise<void>): void {
@@ -48,12 +60,13 @@ function greet(config: Config, { database, migrated, ownerKey, ownerLink }: Open
 }
 
 function firstSteps(url: string, ownerKey: string, ownerLink: string | undefined): string[] {
+  const call = programCall(process.argv[1]);
   return [
-    'The owner key of the account default, shown this once (lost? npx thingward owner-key):',
+    `The owner key of the account default, shown this once (lost? ${call} owner-key):`,
     '',
     `  ${ownerKey}`,
     '',
-    'The first person signs in through this link, once within 24 hours (lost? npx thingward owner-link):',
+    `The first person signs in through this link, once within 24 hours (lost? ${call} owner-link):`,
     '',
     `  ${ownerLink}`,
     '',
@@ -61,7 +74,7 @@ function firstSteps(url: string, ownerKey: string, ownerLink: string | undefined
     '',
     `  ENROLLMENT=$(curl -sS ${url}/v1/enrollments -H 'authorization: Bearer ${ownerKey}' -H 'content-type: application/json' -d '{"thingNamePattern":"*","maxUses":10}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')`,
     '',
-    `  npx thingward agent provision --server ${url} --enrollment "$ENROLLMENT" --name pump-1 --out ./pump-1`,
+    `  ${call} agent provision --server ${url} --enrollment "$ENROLLMENT" --name pump-1 --out ./pump-1`,
     '',
     '  openssl verify -x509_strict -CAfile ./pump-1/chain.pem ./pump-1/device.crt',
     '',

@@ -7,7 +7,7 @@ import { compileSchema } from '../http/schema-compiler.js';
 import { inSlicesOf } from '../slices.js';
 import type { Verdict } from './judge.js';
 import type { Question } from './question.js';
-import { decisionHeader, replyTo } from './reply.js';
+import { decisionHeader, denialOf, replyTo } from './reply.js';
 import * as schema from './schema.js';
 import { fewAtOnce, type AuthorizeService } from './service.js';
 
@@ -21,11 +21,13 @@ type Deps = { service: AuthorizeService };
 
 /** What proxies and brokers ask. */
 export function authorizeRoutes({ service }: Deps) {
-  const send = (reply: FastifyReply, verdict: Verdict): void =>
+  const send = (reply: FastifyReply, verdict: Verdict, question: Question): void => {
+    reply.request.denial = denialOf(verdict, question);
     void reply
       .header(...decisionHeader(verdict))
       .type(json)
       .send(replyTo(verdict));
+  };
 
   const verdictsOf = (caller: Grantee, verdicts: (Verdict | Promise<Verdict>)[]): Verdict[] | Promise<Verdict[]> =>
     verdicts.some((verdict) => verdict instanceof Promise)
@@ -70,8 +72,8 @@ export function authorizeRoutes({ service }: Deps) {
       },
       (request, reply) => {
         const verdict = service.authorize(grantee(request), request.body);
-        if (verdict instanceof Promise) return verdict.then((late) => send(reply, late));
-        send(reply, verdict);
+        if (verdict instanceof Promise) return verdict.then((late) => send(reply, late, request.body));
+        send(reply, verdict, request.body);
         return undefined;
       },
     );

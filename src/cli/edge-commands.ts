@@ -32,7 +32,11 @@ export function edgeCommand(): Command {
 async function runEdge(_flags: Flags, command: Command): Promise<void> {
   const { serveEdge } = await import('../edge/proxy/serve.js');
   const { createLogger } = await import('../logging.js');
-  await serveEdge(requireConfig(command), createLogger('info'));
+  const { systemClock } = await import('../clock.js');
+  const { endedNode } = await import('../settings/node-life.js');
+  const logger = createLogger('info');
+  await serveEdge(requireConfig(command), logger);
+  for (const line of endedNode(process.versions.node, systemClock())) logger.warn(line);
 }
 
 async function runCheck(_flags: Flags, command: Command): Promise<void> {

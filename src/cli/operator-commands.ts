@@ -5,13 +5,13 @@ import { systemClock } from '../clock.js';
 import { ConfigError, type Config } from '../config.js';
 import type { DatabaseSummary } from '../db/summary.js';
 import type { Origin } from '../origin.js';
-import { openDatabaseThere, openExisting, type OpenResources } from '../resources.js';
+import { migrateDatabase, openDatabaseThere, openExisting, type OpenResources } from '../resources.js';
 import { reportOf } from '../restore/report.js';
 import { requireSources, requireStopped, restore } from '../restore/restored.js';
 import type { SourceFile } from '../restore/sources.js';
 
 /**
- * Commands for the person at the machine. They open the database that the settings name and never make one. With the
+ * Commands for the person at the machine. They open the database that the settings name and, except `migrate`, never make one. With the
  * embedded database they need the server stopped.
  */
 
@@ -58,6 +58,13 @@ export async function rotateTokenKey(config: Config, flags: Flags): Promise<void
   process.stdout.write(
     `The key ${kid} is in the key set now and signs after ten minutes; the other keys retire after their last token.\n`,
   );
+}
+
+/** Brings the database up to date and prints what was applied. @throws ConfigError */
+export async function migrateNow(config: Config): Promise<void> {
+  const { place, migrated } = await migrateDatabase(config);
+  const applied = migrated.length === 0 ? 'nothing to apply' : `applied ${migrated.length}: ${migrated.join(', ')}`;
+  process.stdout.write(`Migrations of the ${place}: ${applied}.\n`);
 }
 
 /** The flags of `thingward restored`. */

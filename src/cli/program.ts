@@ -79,6 +79,10 @@ function operatorCommands(): Command[] {
       .option(...yesFlag)
       .addHelpText('after', '\nExample:\n  thingward rotate-token-key --yes')
       .action(async (flags: { yes?: true }) => (await commands()).rotateTokenKey(await config(), flags)),
+    new Command('migrate')
+      .description('apply the migrations of this version and end, for a server whose role may not change the schema')
+      .addHelpText('after', '\nExample:\n  DATABASE_URL=postgresql://thingward_owner@db/thingward thingward migrate')
+      .action(async () => (await commands()).migrateNow(await config())),
     new Command('restored')
       .description('run once after restoring a backup, with the server stopped: applies later revocations again')
       .option('--lists <file...>', 'lists that were saved after the backup: GET /crl/bundle.pem of every account')

@@ -10,6 +10,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Why it was refused, for the log and the metrics; null while nothing went wrong. */
     refusal: ErrorCode | null;
+    /** The same in words, as the asker got them. */
+    why: string | null;
   }
 }
 
@@ -35,21 +37,27 @@ export function sendUnroutable(error: FastifyError, request: FastifyRequest, rep
 /** A failure as a DomainError, and in the log where it is nobody else's. */
 export function readFailure(error: FastifyError, request: FastifyRequest): DomainError {
   const known = toDomainError(error);
-  request.refusal = known.code;
+  noteRefusal(request, known);
   if (known.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
   return known;
 }
 
-/** Makes every failure of `app` a problem document. */
-export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods): void {
+function noteRefusal(request: FastifyRequest, { code, message }: DomainError): void {
+  request.refusal = code;
+  request.why = message;
+}
+
+/** Makes every failure of `app` a problem document. `elsewhere` says where to look for what does not exist. */
+export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods, elsewhere: string): void {
   app.decorateRequest('refusal', null);
+  app.decorateRequest('why', null);
   app.setErrorHandler(sendFailure);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?')[0]!;
     const allowed = allowedMethods(path);
     // A route that takes the method and comes here has found nothing: a file of /docs, say.
     if (allowed.length === 0 || allowed.includes(request.method)) {
-      const detail = `${request.method} ${path} does not exist; /docs lists what does`;
+      const detail = `${request.method} ${path} does not exist; ${elsewhere}`;
       return sendProblem(request, reply, new DomainError('not-found', detail));
     }
     const allow = allowed.join(', ');
@@ -89,7 +97,7 @@ export function problemOf({ code, message, extras }: DomainError, { id }: Fastif
 }
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, failure: DomainError): FastifyReply {
-  request.refusal = failure.code;
+  noteRefusal(request, failure);
   const { status, headers, body } = problemOf(failure, request);
   return reply.code(status).headers(headers).serializer(JSON.stringify).send(body);
 }

@@ -3,6 +3,13 @@ import type { EnrollmentCaller, ThingCaller } from '../access/caller.js';
 import type { Grantee } from '../access/grantee.js';
 import type { Origin } from '../origin.js';
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What was denied to a device and why, for the line of the request in the log; null while nothing was. */
+    denial: Record<string, string> | null;
+  }
+}
+
 /** Who is behind a request whose route asks for a permission. */
 export function grantee({ caller }: FastifyRequest): Grantee {
   if (caller?.kind !== 'grantee') throw new Error('the route asks for no permission');

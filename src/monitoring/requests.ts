@@ -5,6 +5,7 @@ import type { Metrics } from './metrics.js';
 
 /** One log line and one measurement for each request, and its id in the answer. */
 export function observeRequests(app: App, { durations, answers, refusals }: Metrics): void {
+  app.decorateRequest('denial', null);
   app.addHook('onRequest', (request, reply, done) => {
     // Nothing is kept by caches on the way unless its route says so: most answers are secrets or rights.
     void reply.header('x-request-id', answeredId(request)).header('cache-control', 'no-store');
@@ -16,6 +17,8 @@ export function observeRequests(app: App, { durations, answers, refusals }: Metr
     answers.inc({ method: request.method, route, status: reply.statusCode });
     const { refusal } = request;
     if (refusal !== null) refusals.inc({ code: refusal });
+    // Asked every few seconds by machines, and of interest to nobody unless it fails.
+    if (refusal === null && quiet.has(route)) return done();
     request.log.info(
       {
         reqId: request.id,
@@ -32,17 +35,29 @@ export function observeRequests(app: App, { durations, answers, refusals }: Metr
   });
 }
 
-type Observed = { caller: Caller | null; params: unknown; refusal: string | null };
+const quiet = new Set(['/healthz', '/readyz', '/metrics']);
 
-const longestObject = 200;
+type Observed = {
+  caller: Caller | null;
+  params: unknown;
+  refusal: string | null;
+  why: string | null;
+  denial: Record<string, string> | null;
+};
 
-/** Whose request it was, what it was about, and the code of the problem it got. Members that say nothing are left out. */
-function whoAndWhat({ caller, params, refusal }: Observed): Record<string, string> {
+const [longestObject, longestReason] = [200, 300];
+
+/**
+ * Whose request it was, what it was about, the problem it got, and what was denied to a device. Members that say nothing are left
+ * out.
+ */
+function whoAndWhat({ caller, params, refusal, why, denial }: Observed): Record<string, unknown> {
   const object = objectOf(params);
   return {
     ...(caller ? { account: caller.account, actor: caller.actor } : {}),
     ...(object === '' ? {} : { object }),
-    ...(refusal === null ? {} : { problem: refusal }),
+    ...(refusal === null ? {} : { problem: refusal, why: why?.slice(0, longestReason) }),
+    ...(denial === null ? {} : { denied: denial }),
   };
 }
 

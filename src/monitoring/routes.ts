@@ -6,6 +6,7 @@ import { isLoopback } from '../http/client-address.js';
 import type { App } from '../http/route.js';
 import { z } from 'zod';
 import { named } from '../api/named.js';
+import { createReadinessNotes } from './readiness.js';
 
 const tags = ['operations'];
 const ok = { status: z.literal('ok').describe('It answers') };
@@ -29,11 +30,11 @@ type Deps = {
 /** The routes `/healthz`, `/readyz` and `/metrics`. */
 export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: Deps) {
   return async (app: App) => {
+    const notes = createReadinessNotes(app.log);
     app.get(
       '/healthz',
       {
         config: { access: 'public', cost: 'free' },
-        logLevel: 'warn',
         schema: { operationId: 'getHealth', summary: 'The process answers', tags, response: { 200: status } },
       },
       async () => ({ status: 'ok' as const }),
@@ -43,14 +44,14 @@ export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: D
       '/readyz',
       {
         config: { access: 'public', cost: 'free' },
-        logLevel: 'warn',
         schema: { operationId: 'getReadiness', summary: 'The server can do its work', tags, response: { 200: ready } },
       },
-      async (request) => {
+      async () => {
         try {
           await checkReady();
+          notes.ready();
         } catch (error) {
-          request.log.warn({ err: error, reqId: request.id }, 'not ready');
+          notes.notReady(error);
           // What the database says may name its address: only Thingward's own words are shown.
           if (error instanceof DomainError) throw error;
           throw new DomainError('not-ready', 'the database does not answer: try again', { retryAfter: 1 });
@@ -63,7 +64,6 @@ export function healthRoutes({ registry, checkReady, zoneData, metricsToken }: D
       '/metrics',
       {
         config: { access: 'public', cost: 'free', sends: { type: 'text/plain', about: 'Metrics for Prometheus' } },
-        logLevel: 'warn',
         schema: { operationId: 'getMetrics', summary: 'Metrics for Prometheus', tags },
       },
       async (request, reply) => {

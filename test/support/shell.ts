@@ -23,7 +23,11 @@ function run(program: string, args: string[], cwd: string, env: Record<string, s
   return new Promise((done) => {
     const child = spawn(program, args, {
       cwd,
-      env: { PATH: process.env['PATH']!, HOME: process.env['HOME'] ?? cwd, ...env },
+      env: {
+        PATH: `${join(cwd, 'node_modules/.bin')}:${process.env['PATH']!}`,
+        HOME: process.env['HOME'] ?? cwd,
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';
@@ -33,7 +37,7 @@ function run(program: string, args: string[], cwd: string, env: Record<string, s
   });
 }
 
-/** An empty folder in which `npx thingward` is the built program, as it is where the package is installed. */
+/** An empty folder in which scripts find the built program as `thingward`, as they do where the package is installed. */
 export function userFolder(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'thingward-user-'));
   const bin = join(path, 'node_modules/.bin');

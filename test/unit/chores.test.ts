@@ -98,6 +98,32 @@ describe('chores', () => {
     expect(text).toContain('thingward_chore_seconds_count{chore="sweep"} 5');
   });
 
+  it('that all fail because the database is away are one line, and one when it is back', async () => {
+    const lines: Line[] = [];
+    let isAway = true;
+    const work = async () => {
+      if (isAway) throw Object.assign(new Error('no connection'), { code: 'ECONNREFUSED' });
+    };
+    const names = ['sweep', 'sign', 'prune'];
+    const broken = chore('broken', () => {
+      throw new Error('of its own');
+    });
+    const chores = createChores([...names.map((name) => chore(name, work)), broken], tellInto(lines));
+    for (const name of [...names, ...names, 'broken']) await chores.run(name).catch(() => {});
+    expect(lines.map(({ fields }) => fields)).toMatchObject([
+      { chore: 'sweep', err: { message: 'no connection' } },
+      { chore: 'broken' },
+    ]);
+    isAway = false;
+    for (const name of ['prune', 'sweep']) await chores.run(name);
+    const back = { chores: ['prune', 'sign', 'sweep'], failures: 6 };
+    expect(lines.slice(2)).toMatchObject([{ level: 'warn', fields: back }]);
+    // The next outage is another.
+    isAway = true;
+    await chores.run('sign').catch(() => {});
+    expect(lines).toHaveLength(4);
+  });
+
   it('keep their time when they fail', async () => {
     vi.useFakeTimers();
     let runs = 0;

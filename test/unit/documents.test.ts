@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { describe, expect, it } from 'vitest';
 import { secretSettings, settings } from '../../src/settings/settings.js';
+import { configurationPaper } from '../../scripts/papers/configuration.js';
+import { referencePaper } from '../../scripts/papers/reference.js';
 import { problems } from '../../src/problem-kinds.js';
 import { describeApi, openRooms } from '../support/openapi.js';
 
@@ -21,6 +23,13 @@ describe('the documents', () => {
 
   it('openapi.yaml is what the routes say: npm run openapi', async () => {
     expect(text('openapi.yaml')).toBe(await describeApi());
+  });
+
+  it('docs/configuration.md and docs/reference.md are what the schemas say: npm run papers', async () => {
+    expect(text('docs/configuration.md')).toBe(await configurationPaper());
+    expect(text('docs/reference.md')).toBe(await referencePaper(await describeApi()));
+    for (const name of known)
+      if (!name.endsWith('_FILE')) expect(text('docs/configuration.md')).toContain(`\`${name}\``);
   });
 
   it('docs/problems.md has a heading for every code, and no other', () => {
@@ -49,7 +58,7 @@ describe('the documents', () => {
   });
 
   it('Dockerfile and docker-compose.yml set nothing that the program does not know', () => {
-    const dockerfile = [...text('Dockerfile').matchAll(/\b([A-Z_]+)=\S+/g)].map(([, name]) => name!);
+    const dockerfile = [...text('Dockerfile').matchAll(/\b([A-Z_]{3,})=\S+/g)].map(([, name]) => name!);
     const compose = parse(text('docker-compose.yml')) as {
       services: Record<string, { environment?: Record<string, string> }>;
     };
@@ -104,6 +113,17 @@ describe('the documents', () => {
     const readme = text('README.md');
     for (const [name] of readme.matchAll(/\bTHINGWARD_(?!URL\b)[A-Z_]+\b/g)) expect(known, name).toContain(name);
     for (const [, path] of readme.matchAll(/\]\((?!http)([^)]+)\)/g)) expect(() => text(path!), path).not.toThrow();
+  });
+
+  it('nothing tells people to run a name that is not published', () => {
+    const listed = spawnSync('git', ['ls-files', '--', '*.md', 'src', 'console', 'deploy', 'examples'], {
+      encoding: 'utf8',
+    });
+    const papers = listed.stdout.trim().split('\n');
+    expect(papers.length).toBeGreaterThan(100);
+    const unpublished = /\bnpx (?:-y |--yes )?thingward|\bnpm (?:i|install)(?: -g| --global)* thingward\b/;
+    expect(papers.filter((path) => unpublished.test(text(path)))).toEqual([]);
+    expect(unpublished.test('npx thingward agent')).toBe(true);
   });
 
   it('every promise of the README names tests that exist', () => {

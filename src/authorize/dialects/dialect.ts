@@ -9,6 +9,7 @@ import type { Cost } from '../../http/rate-limiter.js';
 import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import type { Load } from '../../http/turns.js';
+import { denialOf } from '../reply.js';
 
 /** What goes out. Status 200 unless it says otherwise; an object is JSON, a text is sent as it is. */
 export type Answer = { status?: number; headers?: Record<string, string>; body: unknown };
@@ -70,6 +71,7 @@ export function mountDialect<Body extends z.ZodType, Asked, Decided>(
   } = dialect;
   const { questionOf, decide, answerOf, failureOf } = dialect;
   const send = (reply: FastifyReply, decided: Decided): void => {
+    reply.request.denial = denialOf(decided);
     const { status = 200, headers = {}, body } = answerOf(decided);
     void reply.code(status).headers(headers).send(body);
   };

@@ -77,7 +77,7 @@ beforeAll(async () => {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   readBodies(app);
-  installProblems(app, noteMethods(app, 512));
+  installProblems(app, noteMethods(app, 512), '/docs lists what does');
   installCallers(app, [byName], createFailureLimiter(100, now), {
     rates: createRateLimiter({ read: 1, write: 1, heavy: 1, anonymous: 100 }, now),
     turns: createTurns(),

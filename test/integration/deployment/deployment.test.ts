@@ -67,7 +67,7 @@ describeWith(needed, 'the deployment of deploy/edge, as its README says', () => 
   };
   const addThing = (thing: string): Promise<string> =>
     gallery.run(
-      `npx thingward agent provision --server "$THINGWARD_URL" --enrollment "$(cat ${thing.split('-')[0]}.enrollment)" --name ${thing} --out ${thing}`,
+      `thingward agent provision --server "$THINGWARD_URL" --enrollment "$(cat ${thing.split('-')[0]}.enrollment)" --name ${thing} --out ${thing}`,
     );
   const enter = async (page: Page, thing: string, token: string): Promise<void> => {
     await page.fill('#thing', thing);

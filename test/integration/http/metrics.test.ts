@@ -19,8 +19,11 @@ describeWith(['promtool'], 'metrics', () => {
     await server.stop();
   });
 
-  it('alerts fire for figures that are wrong and stay silent for others', () => {
-    const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', 'alerts.test.yml'], {
+  it.each([
+    ['alerts fire for figures that are wrong and stay silent for others', 'alerts.test.yml'],
+    ['of a recorded outage, alerts say that no questions are answered, and nothing else', 'outage.test.yml'],
+  ])('%s', (_title, file) => {
+    const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], {
       cwd: 'deploy/prometheus',
       encoding: 'utf8',
     });

@@ -69,7 +69,11 @@ describeWith(['openssl'], 'a server with its own TLS', () => {
         (await fetch(`${pki}${path}`, { headers: { authorization: `Bearer ${server.ownerKey}` } })).status,
         path,
       ).toBe(404);
-    expect((await fetch(`${pki}/v1/provision`, { method: 'POST' })).status).toBe(404);
+    const lost = await fetch(`${pki}/v1/provision`, { method: 'POST' });
+    expect(lost.status).toBe(404);
+    // What it leads to answers, which an address of its own would not.
+    const [, api] = / The API is at (https:\S+)$/.exec(((await lost.json()) as { detail: string }).detail)!;
+    expect(api).toBe(server.url);
   });
 });
 

@@ -26,6 +26,7 @@ const commands = [
   ['owner-key'],
   ['owner-link'],
   ['rotate-token-key'],
+  ['migrate'],
   ['restored'],
   ['version'],
 ];

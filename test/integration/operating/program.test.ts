@@ -69,7 +69,7 @@ describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it',
   it('prints the address, the owner key, and three commands that work as printed', async () => {
     expect(output).toContain(`listens on ${url}`);
     expect(ownerKeyIn(output)).toBeTruthy();
-    const commands = output.split('\n').filter((line) => /^ {2}(ENROLLMENT=|npx |openssl )/.test(line));
+    const commands = output.split('\n').filter((line) => /^ {2}(ENROLLMENT=|node |openssl )/.test(line));
     expect(commands).toHaveLength(3);
     const result = await runShell(commands.join('\n'), user.path);
     expect(result).toMatchObject({ code: 0, output: expect.stringContaining('device.crt: OK') });
@@ -104,7 +104,7 @@ describeWith(['openssl', 'curl', 'sed', 'awk'], 'npm start, as a user meets it',
     symlinkSync(process.cwd(), join(user.path, 'node_modules/thingward'));
     writeFileSync(join(user.path, 'edge.mjs'), `${blocks.get('edge')!}await revocations.close();`);
     expect(await runShell('node edge.mjs', user.path, env)).toEqual({ code: 0, output: 'true undefined\n' });
-    const seen = await runShell('npx thingward revocation verify "$THINGWARD_URL" --key "$PROXY_KEY"', user.path, env);
+    const seen = await runShell('thingward revocation verify "$THINGWARD_URL" --key "$PROXY_KEY"', user.path, env);
     expect(seen.output).toMatch(/\d+ checks, 0 findings/);
   });
 });
@@ -208,8 +208,8 @@ describeWith(['openssl', 'curl', 'certtool'], 'the server with TLS of its own', 
     const script = `
       ENROLLMENT=$(curl -sS --cacert ca.pem ${url}/v1/enrollments -H 'authorization: Bearer ${ownerKey}' -H 'content-type: application/json' \
         -d '{"thingNamePattern":"*","maxUses":1}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
-      npx thingward agent provision --server ${url} --enrollment "$ENROLLMENT" --name tls-1 --out tls-1 --ca ca.pem
-      npx thingward agent renew --force --out tls-1 --ca ca.pem
+      thingward agent provision --server ${url} --enrollment "$ENROLLMENT" --name tls-1 --out tls-1 --ca ca.pem
+      thingward agent renew --force --out tls-1 --ca ca.pem
       openssl verify -x509_strict -CAfile tls-1/chain.pem tls-1/device.crt
       awk '/BEGIN/{n++} n==2' tls-1/chain.pem > root.pem
       awk '/BEGIN/{n++} n==1' tls-1/chain.pem > issuing.pem

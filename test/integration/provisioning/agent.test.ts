@@ -197,7 +197,7 @@ describeWith(['openssl', 'faketime'], 'the agent over TLS', () => {
   const agent = (name: string, ca: string, clock?: string) => {
     const prefix = clock ? `FAKETIME_DONT_FAKE_MONOTONIC=1 faketime '${clock}' ` : '';
     return runShell(
-      `${prefix}npx thingward agent provision --server ${url} --enrollment "$TOKEN" --name ${name} --out ${name} ${ca}`,
+      `${prefix}thingward agent provision --server ${url} --enrollment "$TOKEN" --name ${name} --out ${name} ${ca}`,
       folder,
       { TOKEN: token },
     );

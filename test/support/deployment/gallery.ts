@@ -39,7 +39,8 @@ export async function openGallery() {
 
   const checkout = openCheckout(withPorts);
   const commands = commandsOf(withPorts(readFileSync('deploy/edge/README.md', 'utf8')));
-  const env = { THINGWARD_URL: server.url, THINGWARD_OWNER_KEY: ownerKey };
+  const path = `${join(checkout.path, 'node_modules/.bin')}:${process.env['PATH']}`;
+  const env = { PATH: path, THINGWARD_URL: server.url, THINGWARD_OWNER_KEY: ownerKey };
   const children: ChildProcess[] = [];
 
   // What one block defines, another uses: the README is followed in one shell.
@@ -62,8 +63,8 @@ export async function openGallery() {
     const shell = ['--norc', '-euo', 'pipefail', '-c', command];
     const child = spawn('bash', shell, {
       cwd: join(checkout.path, 'edge'),
-      env: { PATH: process.env['PATH'], HOME: checkout.path, ...env },
-      // A group of its own: npx starts the program as a child of its own.
+      env: { HOME: checkout.path, ...env },
+      // A group of its own: the shell starts the program as a child of its own.
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
