@@ -98,7 +98,7 @@ export function channelRoutes(channels: Channels) {
         config: { access: 'alerts:write', stepUp: true, conditional: true },
         schema: {
           operationId: 'deleteAlertChannel',
-          summary: 'Delete a channel; no rule tells it any more',
+          summary: 'Delete a channel; no rule tells it after that',
           tags,
           params,
           response: { 204: z.null() },

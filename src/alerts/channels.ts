@@ -100,7 +100,7 @@ export function createChannels({ deliveries, dropChannel, sendsMail, commit, clo
       return { channel, secret };
     },
 
-    /** @throws DomainError `not-found`, `conflict`, `invalid-request` for what its type has not, `precondition-failed` */
+    /** @throws DomainError `not-found`, `conflict`, `invalid-request` for a member of another type, `precondition-failed` */
     async update({ account }: Grantee, id: string, patch: ChannelPatch, origin: Origin): Promise<Receiver> {
       return commit(async (tx) => {
         const before = await get(account, id, tx);

@@ -74,7 +74,7 @@ export function createAlertService({ store, evaluation, hasChannel, commit, cloc
       return rule;
     },
 
-    /** Changes a rule; it is judged anew. @throws DomainError `not-found`, `forbidden`, `conflict`, `invalid-request`, `precondition-failed` */
+    /** Changes a rule; it is judged again. @throws DomainError `not-found`, `forbidden`, `conflict`, `invalid-request`, `precondition-failed` */
     async updateRule(caller: Grantee, id: string, patch: RulePatch, origin: Origin): Promise<StoredRule> {
       requirePermissions(caller, ['metrics:read'], 'a rule');
       const { account } = caller;

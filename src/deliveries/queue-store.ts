@@ -78,7 +78,7 @@ export function createQueueStore(db: Database) {
             AND e.status = 'pending' AND e.id < d.id AND e.next_at > ${at})
         ORDER BY d.id LIMIT ${most}`),
 
-    /** Notes that a message was taken, and that its receiver is there. */
+    /** Notes that a message was taken, and that its receiver is back. */
     async delivered(receiver: string, id: bigint, at: Date, { status, answer }: Outcome): Promise<void> {
       await db.$transaction([
         db.delivery.updateMany({
@@ -120,7 +120,7 @@ export function createQueueStore(db: Database) {
       });
     },
 
-    /** Closes queues that are full, opens those that have room again, and forgets what nobody asks about any more. */
+    /** Closes queues that are full, opens those that have room again, and forgets what nobody asks about. */
     async sweep(at: Date): Promise<void> {
       const { waiting, delivered, parked } = mostOfReceiver;
       await db.$executeRaw(sql`

@@ -29,7 +29,7 @@ export type Message = {
   at: Date;
 };
 
-/** How the other side answered. `away`: it did not take anything now, whatever it is told. */
+/** How the other side answered. `away`: nothing else would have been accepted now either. */
 export type Outcome = { delivered: boolean; away: boolean; status?: number; answer: string };
 
 /** What became of a message. */

@@ -68,7 +68,7 @@ export function createSender({ fetch, mail, sealer, clock, publicUrl }: Deps): S
 
 /** Text that every database holds, of bounded length. */
 function cut(text: string): string {
-  return text.slice(0, longestAnswer).toWellFormed().replaceAll('\0', '\ufffd');
+  return text.slice(0, longestAnswer).replace(/[\0\p{Cs}]/gu, '\ufffd');
 }
 
 function said(error: Error & { code?: string }): string {

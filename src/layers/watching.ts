@@ -12,7 +12,7 @@ type Deps = Foundations & Ledger & Pick<Shared, 'reader'>;
 
 const mostOfAnswer = 65_536;
 
-/** The rooms of whoever watches over accounts: figures, alerts, and who is told of what happens. */
+/** The rooms of whoever watches over accounts: figures, alerts, and who hears what happens. */
 export function openWatching(deps: Deps) {
   const { config, clock } = deps;
   const figures = createFigures(deps);
