@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision, renew } from '../../support/fleet.js';
 import { startReceiver, until, type Received } from '../../support/monitoring/receiver.js';
+import { describeWith } from '../../support/programs.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const all = [
@@ -235,5 +237,26 @@ describe.each(databaseKinds)('webhooks on %s', (kind) => {
     await server.owner.post('/v1/segments', { name: `mine-${kind}`, cidr: '10.0.0.0/8' });
     await until(() => receiver.received.some(({ body }) => body.includes(`mine-${kind}`)), deliver);
     expect(receiver.received.some(({ body }) => body.includes('secret-segment'))).toBe(false);
+  });
+});
+
+describeWith(['python3:standardwebhooks'], 'the library of Standard Webhooks for Python', () => {
+  it('takes what is told, and nothing that was changed on the way', async () => {
+    const receiver = await startReceiver();
+    const server = await startServer('embedded', { THINGWARD_OUTBOUND_ALLOW: '127.0.0.1' });
+    const request = { url: receiver.url, types: ['audit.*'] };
+    const { secret } = (await server.owner.post('/v1/webhooks', request)).body;
+    const { body, headers } = await until(
+      () => receiver.received[0],
+      () => server.services.chores.run('deliver'),
+    );
+    const verify = (given: object) =>
+      spawnSync('python3', ['test/support/monitoring/verify.py'], { input: JSON.stringify(given), encoding: 'utf8' });
+    const { stdout, stderr } = verify({ secret, body, headers });
+    expect(stdout, stderr).toBe('audit.webhook.create\n');
+    const changed = body.replace('webhook.create', 'webhook.delete');
+    expect(verify({ secret, body: changed, headers }).stderr).toContain('WebhookVerificationError');
+    await server.stop();
+    await receiver.stop();
   });
 });

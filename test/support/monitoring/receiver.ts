@@ -44,12 +44,15 @@ export async function startReceiver(react: (received: Received) => Reaction = ()
   };
 }
 
+// Two minutes: a hold on a duty ends, and another instance takes it.
+const mostTries = 2400;
+
 /** Waits until something is so, and returns it. `nudge` runs before each look. */
 export async function until<Value>(
   look: () => Value | undefined | false | Promise<Value | undefined | false>,
   nudge: () => unknown = () => {},
 ): Promise<Value> {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < mostTries; tries++) {
     await nudge();
     const value = await look();
     if (value) return value as Value;
