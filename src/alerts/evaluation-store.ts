@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { addSeconds, rfc3339 } from '../clock.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import { lastDone, takeDuty, type Duty } from '../db/duties.js';
-import type { Deliveries } from '../deliveries/feature.js';
-import { figureNames, figureOf } from '../figures/names.js';
+import type { Deliveries } from '../deliveries/verbs.js';
+import { figureNames, figureOf } from '../metrics/names.js';
 import type { Condition, Judged } from './judge.js';
 
 /** A rule with what is known of its figure and its alert. */

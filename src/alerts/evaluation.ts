@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { addSeconds, type Clock } from '../clock.js';
-import { figureOf, type FigureName } from '../figures/names.js';
+import { figureOf, type FigureName } from '../metrics/names.js';
 import type { EvaluationStore, Moment, Watched } from './evaluation-store.js';
 import { judge } from './judge.js';
 

@@ -1,4 +1,4 @@
-import type { Deliveries } from '../deliveries/feature.js';
+import type { Deliveries } from '../deliveries/verbs.js';
 import type { Door, Ledger, Shared } from '../door.js';
 import { channelRoutes } from './channel-routes.js';
 import { createChannels } from './channels.js';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
 import { page, pageQuery } from '../api/paging.js';
-import { secret, url } from '../deliveries/shapes.js';
-import { figureName } from '../figures/schema.js';
+import { secret, url } from '../outbound/shapes.js';
+import { figureName } from '../metrics/shapes.js';
 import { timestamp, uuid } from '../shapes.js';
 import { conditions } from './judge.js';
 

@@ -3,22 +3,15 @@ import type { Door, Shared } from '../door.js';
 import type { GuardedFetch } from '../outbound/fetch.js';
 import type { SendMail } from '../outbound/mail.js';
 import { createEngine } from './engine.js';
-import { createQueueStore, type QueueStore } from './queue-store.js';
-import { createSender, secretContext, type Send } from './sender.js';
-import { createReceiverStore, type ReceiverStore } from './store.js';
+import { createQueueStore } from './queue-store.js';
+import { createSender, secretContext } from './sender.js';
+import { createReceiverStore } from './store.js';
+import type { Deliveries } from './verbs.js';
 
 type Deps = Pick<Shared, 'db' | 'clock' | 'sealer' | 'onError'> & {
   config: Pick<Config, 'publicUrl'>;
   fetch: GuardedFetch;
   mail: SendMail | undefined;
-};
-
-/** What rooms need that have something to tell. */
-export type Deliveries = Pick<QueueStore, 'queue' | 'publish'> & {
-  receivers: ReceiverStore;
-  /** Tells something at once, past the queue. */
-  send: Send;
-  seal(id: string, secret: string): Buffer;
 };
 
 /** Tells receivers what happens: queues in the database, one for each. */

@@ -4,7 +4,7 @@ import type { SendMail } from '../outbound/mail.js';
 import type { Sealer } from '../sealing.js';
 import { alertBody, cloudEvent, linesOf, slackBody, subjectOf } from './contents.js';
 import { longestAnswer, type Message, type Outcome, type Receiver } from './receiver.js';
-import { signatureHeaders } from './standard-webhooks.js';
+import { signatureHeaders } from '../outbound/standard-webhooks.js';
 
 type Deps = {
   fetch: GuardedFetch;

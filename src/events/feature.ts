@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Deliveries } from '../deliveries/feature.js';
+import type { Deliveries } from '../deliveries/verbs.js';
 import type { Door, Ledger } from '../door.js';
 import { webhookRoutes } from './routes.js';
 import { createWebhookService } from './service.js';

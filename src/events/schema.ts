@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
 import { page, pageQuery } from '../api/paging.js';
-import { secret, url } from '../deliveries/shapes.js';
+import { secret, url } from '../outbound/shapes.js';
 import { timestamp, uuid } from '../shapes.js';
 import { eventTypeNames } from './types.js';
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import type { FigureName } from './names.js';
+import type { FigureName } from '../metrics/names.js';
 
 /** What happened in a minute: how often, of which account, and by what. */
 export type Counted = { account: string; name: FigureName; label: string; value: number };

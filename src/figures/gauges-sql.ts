@@ -1,7 +1,7 @@
 import { addSeconds } from '../clock.js';
 import { sql, type Transaction } from '../db/client.js';
 import { proxyStaleSeconds } from '../limits.js';
-import type { FigureName } from './names.js';
+import type { FigureName } from '../metrics/names.js';
 
 type Sql = ReturnType<typeof sql>;
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { addSeconds, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { createCounters, type Counted } from './counters.js';
-import { figureOf, type FigureName } from './names.js';
+import { figureOf, type FigureName } from '../metrics/names.js';
 import { minuteOf, type FigureStore, type Point } from './store.js';
 
 type Deps = { store: FigureStore; clock: Clock };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { figures } from '../../../src/figures/names.js';
+import { figures } from '../../../src/metrics/names.js';
 import { createCounters } from '../../../src/figures/counters.js';
 
 describe('the figures of accounts', () => {
