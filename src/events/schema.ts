@@ -3,7 +3,7 @@ import { named } from '../api/named.js';
 import { page, pageQuery } from '../api/paging.js';
 import { secret, url } from '../outbound/shapes.js';
 import { timestamp, uuid } from '../shapes.js';
-import { eventTypeNames } from './types.js';
+import { eventTypeNames } from './event-types.js';
 
 const eventType = named('EventType', 'What is told; docs/alerts.md says what each has', z.enum(eventTypeNames)).meta({
   examples: ['thing.provisioned'],

@@ -12,7 +12,7 @@ import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import type { NewWebhook, WebhookPatch } from './schema.js';
-import { needsOf } from './types.js';
+import { needsOf } from './event-types.js';
 
 type Deps = {
   deliveries: Pick<Deliveries, 'receivers' | 'seal'>;
