@@ -197,9 +197,10 @@ describe.each(databaseKinds)('webhooks on %s', (kind) => {
       'precondition-failed',
     );
     const got = await told(2);
-    expect(() =>
-      new Webhook(next).verify(got.at(-1)!.body, got.at(-1)!.headers as Record<string, string>),
-    ).not.toThrow();
+    const { body, headers } = got.at(-1)!;
+    // The clock of this server is far ahead by now, which a verifier would refuse.
+    const [id, at] = [headers['webhook-id'] as string, new Date(1000 * Number(headers['webhook-timestamp']))];
+    expect(headers['webhook-signature']).toBe(new Webhook(next).sign(id, at, body));
     const audit = JSON.stringify((await server.owner.get('/v1/audit?limit=1000')).body);
     expect(audit).not.toContain(next.slice(10));
     expect(JSON.stringify(await server.database.client.receiver.findMany())).not.toContain(next.slice(10));
