@@ -16,7 +16,7 @@ export function createMailer({ url, from }: { url: string; from: string }): Send
   const timeouts = { connectionTimeout: mostMs, greetingTimeout: mostMs, socketTimeout: mostMs };
   const transport = createTransport({ url, ...timeouts, disableFileAccess: true, disableUrlAccess: true });
   return async ({ to, subject, text, id }) => {
-    const host = from.replace(/^.*@/, '').replace(/>.*$/, '');
+    const host = from.split('@').at(-1)!.split('>')[0]!;
     const messageId = id === undefined ? {} : { messageId: `<${id}@${host}>` };
     const headers = { 'Auto-Submitted': 'auto-generated' };
     const { response } = await transport.sendMail({ from, to, subject, text, headers, ...messageId });

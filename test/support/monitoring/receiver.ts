@@ -55,7 +55,7 @@ export async function until<Value>(
   for (let tries = 0; tries < mostTries; tries++) {
     await nudge();
     const value = await look();
-    if (value) return value as Value;
+    if (value) return value;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('it did not come to pass');
