@@ -88,7 +88,7 @@ describe.each(databaseKinds)('alerts on %s', (kind) => {
     await evaluate();
     const [, again] = await told(2);
     expect(again!.json.data.value).toBe(4);
-    server.advance(120);
+    server.advance(180);
     await evaluate();
     await evaluate();
     const all = await told(3);
@@ -123,7 +123,7 @@ describe.each(databaseKinds)('alerts on %s', (kind) => {
     server.advance(400);
     await deny(5);
     await evaluate();
-    server.advance(120);
+    server.advance(180);
     await evaluate();
     await until(
       () => receiver.received.some(({ json }) => json.type === 'alert.resolved'),
