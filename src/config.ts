@@ -26,6 +26,8 @@ export type Config = {
   trustedProxies: string[];
   /** Private addresses that URLs which tenants give may lead to. */
   outboundAllow: string[];
+  /** The mail server of the operator; absent where there is none. */
+  smtp: { url: string; from: string } | undefined;
   metricsToken: string | undefined;
   failedCredentialsPerMinute: number;
   /** Of one account, by what a request costs, and of one address without an API key. */
@@ -99,6 +101,7 @@ function complete(raw: Raw): Config {
     tlsCaFile: raw.THINGWARD_TLS_CA_FILE,
     trustedProxies: raw.THINGWARD_TRUSTED_PROXIES ?? [],
     outboundAllow: raw.THINGWARD_OUTBOUND_ALLOW ?? [],
+    smtp: smtpOf(raw),
     metricsToken: raw.THINGWARD_METRICS_TOKEN,
     failedCredentialsPerMinute: raw.THINGWARD_FAILED_CREDENTIALS_PER_MINUTE,
     requestsPerSecond: {
@@ -116,6 +119,12 @@ function complete(raw: Raw): Config {
     streams: { perKey: raw.THINGWARD_STREAMS_PER_KEY, perAccount: raw.THINGWARD_STREAMS_PER_ACCOUNT },
     logLevel: raw.LOG_LEVEL,
   };
+}
+
+function smtpOf({ THINGWARD_SMTP_URL: url, THINGWARD_SMTP_FROM: from }: Raw): Config['smtp'] {
+  if (url !== undefined && from !== undefined) return { url, from };
+  if (url === undefined && from === undefined) return undefined;
+  throw new ConfigError('set THINGWARD_SMTP_URL and THINGWARD_SMTP_FROM, or neither');
 }
 
 /** Where lists are when no setting says it: on their own port, or on that of everything. */

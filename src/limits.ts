@@ -12,6 +12,9 @@ export const mostOfAccount = {
   people: 10_000,
   providers: 20,
   idempotencyKeys: 10_000,
+  webhooks: 20,
+  alertChannels: 50,
+  alertRules: 200,
 } as const;
 
 /** How many of each a person may have. */

@@ -74,6 +74,7 @@ export function createServices(foundations: Foundations) {
     ...shared,
     prepareAuthorities: issuers.verbs.prepare,
     openList: lists.verbs.open,
+    mail: watched.mail,
     seedPolicies: policies.verbs.seed,
   });
   const feed = createFeed({ ...shared, issuers: issuers.verbs, requireLive: calling.requireLive });

@@ -1,4 +1,5 @@
-import type { FigureName } from './names.js';
+import type { Clock } from '../clock.js';
+import type { FigureName } from '../metrics/names.js';
 
 /** What happened in a minute: how often, of which account, and by what. */
 export type Counted = { account: string; name: FigureName; label: string; value: number };
@@ -13,12 +14,14 @@ const longestLabel = 128;
 type Counts = Map<FigureName, Map<string, number>>;
 
 /** Counts in memory: two look-ups for each. What has no room is counted under another name, and never lost from the whole. */
-export function createCounters() {
+export function createCounters(clock: Clock) {
+  let begun = clock();
   let accounts = new Map<string, Counts>();
 
   const countsOf = (account: string): Counts | undefined => {
     const known = accounts.get(account);
     if (known || accounts.size >= mostAccounts) return known;
+    if (accounts.size === 0) begun = clock();
     const counts: Counts = new Map();
     accounts.set(account, counts);
     return counts;
@@ -39,13 +42,14 @@ export function createCounters() {
   return {
     count,
 
-    /** What was counted since the last time. */
-    take(): Counted[] {
+    /** What was counted since the last time, and when that began. */
+    take(): { begun: Date; counted: Counted[] } {
       const taken = accounts;
       accounts = new Map();
-      return [...taken].flatMap(([account, counts]) =>
+      const counted = [...taken].flatMap(([account, counts]) =>
         [...counts].flatMap(([name, labels]) => [...labels].map(([label, value]) => ({ account, name, label, value }))),
       );
+      return { begun, counted };
     },
 
     /** Puts back what could not be written. */

@@ -1,7 +1,7 @@
 import { addSeconds } from '../clock.js';
 import { sql, type Transaction } from '../db/client.js';
 import { proxyStaleSeconds } from '../limits.js';
-import type { FigureName } from './names.js';
+import type { FigureName } from '../metrics/names.js';
 
 type Sql = ReturnType<typeof sql>;
 
@@ -50,6 +50,9 @@ export function gaugeQueries(at: Date): Sql[] {
       sql`SELECT account_name FROM waiting_devices WHERE status = 'waiting' AND expires_at > ${at}`,
     ),
     plain('certificates.ending', ending(at)),
+    plain('alerts.open', sql`SELECT account_name FROM alerts WHERE status <> 'resolved'`),
+    plain('events.waiting', sql`SELECT account_name FROM deliveries WHERE status = 'pending'`),
+    plain('events.parked', sql`SELECT account_name FROM deliveries WHERE status = 'parked'`),
     plain('aws.queue', sql`SELECT account_name FROM aws_sagas WHERE change > mirrored`),
     plain('aws.drift', sql`SELECT account_name FROM aws_sagas WHERE status IN ('drifted', 'gone')`),
     sql`SELECT account_name, 'aws.age' AS name, '' AS label, extract(epoch FROM ${at}::timestamptz - min(pending_since))::float8 AS value

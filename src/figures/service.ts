@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { addSeconds, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { createCounters, type Counted } from './counters.js';
-import { figureOf, type FigureName } from './names.js';
+import { figureOf, type FigureName } from '../metrics/names.js';
 import { minuteOf, type FigureStore, type Point } from './store.js';
 
 type Deps = { store: FigureStore; clock: Clock };
@@ -18,20 +18,18 @@ const hour = 3600;
 
 /** The figures of accounts: counted here, read by one instance, kept for a day. */
 export function createFigureService({ store, clock }: Deps) {
-  const counters = createCounters();
+  const counters = createCounters(clock);
   const duty = { name: 'figures', holder: randomUUID(), seconds: 90 };
-  let counting = minuteOf(clock());
 
   return {
     count: counters.count,
 
     /** Writes what was counted since the last time, as of the minute in which that began. What fails is counted again. */
     async flush(): Promise<void> {
-      const [counted, minute] = [counters.take(), counting];
-      counting = minuteOf(clock());
+      const { begun, counted } = counters.take();
       if (counted.length === 0) return;
       try {
-        await store.add(minute, counted.filter(isStorable));
+        await store.add(minuteOf(begun), counted.filter(isStorable));
       } catch (error) {
         counters.giveBack(counted);
         throw error;

@@ -3,7 +3,7 @@ import { sql, type Database } from '../db/client.js';
 import { noteDone, takeDuty, type Duty } from '../db/duties.js';
 import type { Counted } from './counters.js';
 import { auditNames, auditQueries, gaugeQueries, replace } from './gauges-sql.js';
-import { figureOf, figures, type FigureName, type Fold } from './names.js';
+import { figureOf, figures, type FigureName, type Fold } from '../metrics/names.js';
 
 /** A value of a whole, or of one of its parts, at the beginning of a step. */
 export type Point = { label: string; at: Date; value: number };

@@ -3,10 +3,12 @@ import { createApiKeys } from '../api-keys/feature.js';
 import type { Shared } from '../door.js';
 import { siteOf } from '../http/people/site.js';
 import { createGuardedFetch } from '../outbound/fetch.js';
+import type { SendMail } from '../outbound/mail.js';
 import { createPeople } from '../people/feature.js';
 import { createSigningIn } from '../sign-in/feature.js';
 
-type Deps = Shared & Omit<Parameters<typeof createAccounts>[0], keyof Shared | 'insertOwnerKey'>;
+type Deps = Shared &
+  Omit<Parameters<typeof createAccounts>[0], keyof Shared | 'insertOwnerKey'> & { mail: SendMail | undefined };
 
 /** The rooms of whoever may act in an account: keys, and people with their sessions. */
 export function openCallers(deps: Deps) {

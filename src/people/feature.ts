@@ -1,5 +1,6 @@
 import type { PersonKeys } from '../api-keys/person-keys.js';
 import type { Door, Shared } from '../door.js';
+import type { SendMail } from '../outbound/mail.js';
 import { personRoutes } from './routes.js';
 import { createPersonService, type PersonService } from './service.js';
 import { createPersonStore, type PersonStore } from './store.js';
@@ -8,6 +9,8 @@ type Deps = Pick<Shared, 'db' | 'commit' | 'clock' | 'audit' | 'log' | 'reader'>
   endKeys: PersonKeys['end'];
   /** What people open to use the token of a link. */
   linkOf(token: string): string;
+  /** Absent where the operator named no mail server. */
+  mail?: SendMail | undefined;
 };
 
 /** The people of accounts: who they are, and what they may do. How they sign in belongs to another room. */

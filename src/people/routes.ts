@@ -122,6 +122,6 @@ export function personRoutes(service: PersonService) {
   };
 }
 
-function presentLink({ link, expiresAt }: Link) {
-  return { link, expiresAt: rfc3339(expiresAt) };
+function presentLink({ link, expiresAt, mailed }: Link) {
+  return { link, expiresAt: rfc3339(expiresAt), ...(mailed === undefined ? {} : { mailed }) };
 }

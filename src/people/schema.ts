@@ -45,6 +45,10 @@ export { person };
 export const link = {
   link: z.string().describe('Opens the console once, within 24 hours: give it to nobody but the person'),
   expiresAt: timestamp.describe('When the link ends'),
+  mailed: z
+    .boolean()
+    .optional()
+    .describe('Whether the mail server took a mail with the link; absent without a mail server or an address'),
 };
 export const invited = named('InvitedPerson', 'A new person, with the link to sign in', z.object({ person, ...link }));
 export const newLink = named('PersonLink', 'Another link for a person', z.object(link));

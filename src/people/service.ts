@@ -11,6 +11,8 @@ import { mostOfAccount, tooMany } from '../limits.js';
 import type { AppendLog } from '../log/append.js';
 import { personEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
+import type { SendMail } from '../outbound/mail.js';
+import { mailLink } from './mailing.js';
 import { requireGrantable, requireManageable } from './rules.js';
 import type { NewPerson, PersonChange } from './schema.js';
 import type { PersonStore, PersonUpdate, StoredPerson } from './store.js';
@@ -27,17 +29,20 @@ type Deps = {
   endKeys: PersonKeys['end'];
   /** What people open to use a token. */
   linkOf(token: string): string;
+  /** Sends a mail; absent where the operator named no mail server. */
+  mail?: SendMail | undefined;
 };
 
-/** A link for one use, and its end. */
-export type Link = { link: string; expiresAt: Date };
+/** A link for one use, and its end. `mailed`: whether the mail server took it; absent where none was mailed. */
+export type Link = { link: string; expiresAt: Date; mailed?: boolean };
 
 export type PersonService = ReturnType<typeof createPersonService>;
 
 const linkSeconds = 24 * 3600;
 
 /** The people of an account: who they are, and what they may do. */
-export function createPersonService({ store, commit, commitAddition, clock, audit, log, endKeys, linkOf }: Deps) {
+export function createPersonService(deps: Deps) {
+  const { store, commit, commitAddition, clock, audit, log, endKeys, linkOf, mail } = deps;
   const get = async (account: string, id: string): Promise<StoredPerson> => {
     const person = await store.find(account, id);
     if (!person) throw noPerson(id);
@@ -50,6 +55,11 @@ export function createPersonService({ store, commit, commitAddition, clock, audi
     const expiresAt = addSeconds(createdAt, linkSeconds);
     await store.putLink(tx, { hash, account, personId, createdAt, createdBy, expiresAt });
     return { link: linkOf(token), expiresAt };
+  };
+
+  const mailed = async (person: StoredPerson, link: Link): Promise<Link> => {
+    const isMailed = await mailLink(mail, person, link);
+    return isMailed === undefined ? link : { ...link, mailed: isMailed };
   };
 
   /** Refuses what would leave an account without an owner, or without one who can sign in. The people of the account are locked. */
@@ -82,7 +92,8 @@ export function createPersonService({ store, commit, commitAddition, clock, audi
         await record(tx, at, account, origin, ['person.create', id, { name, ...granted }]);
         return putLink(tx, account, id, origin);
       });
-      return { person: await get(account, id), ...link };
+      const person = await get(account, id);
+      return { person, ...(await mailed(person, link)) };
     },
 
     /**
@@ -130,13 +141,14 @@ export function createPersonService({ store, commit, commitAddition, clock, audi
     /** Another link for a person who lost theirs, or every way in. @throws DomainError `not-found`, `forbidden` */
     async renewLink(caller: Grantee, id: string, origin: Origin): Promise<Link> {
       const { account } = caller;
-      return commitAddition(async (tx) => {
+      const link = await commitAddition(async (tx) => {
         const person = await store.lock(tx, account, id);
         if (!person) throw noPerson(id);
         requireManageable(caller, person.permissions);
         await record(tx, clock(), account, origin, ['person.link', id]);
         return putLink(tx, account, id, origin);
       });
+      return mailed(await get(account, id), link);
     },
 
     /** A link that makes an owner of an account. */

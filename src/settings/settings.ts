@@ -76,6 +76,18 @@ export const settings = {
   THINGWARD_OUTBOUND_ALLOW: addresses
     .optional()
     .describe('Private addresses or CIDRs that URLs of tenants may reach anyway, comma-separated.'),
+  THINGWARD_SMTP_URL: z
+    .url({ protocol: /^smtps?$/ })
+    .optional()
+    .describe('The mail server for alerts and invitations, such as smtps://user:password@mail.example.com.'),
+  THINGWARD_SMTP_FROM: z
+    .string()
+    .regex(
+      /^([^<>\r\n]{1,128} )?<?[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}>?$/,
+      'must be an address, or a name and <address>',
+    )
+    .optional()
+    .describe('Who mails are from: an address, or a name and <address>. Required with THINGWARD_SMTP_URL.'),
   THINGWARD_METRICS_TOKEN: z
     .string()
     .regex(/^[\x21-\x7e]{16,200}$/, 'must have 16 to 200 characters without spaces')
@@ -129,6 +141,7 @@ export const secretSettings = [
   'THINGWARD_KEY',
   'THINGWARD_OWNER_KEY',
   'THINGWARD_METRICS_TOKEN',
+  'THINGWARD_SMTP_URL',
 ] as const;
 
 /** The JWS algorithm (RFC 7518 §3.1, RFC 8037) of new token keys. */

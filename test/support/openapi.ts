@@ -43,6 +43,7 @@ const samples: Record<string, string> = {
   '{shard}': '1',
   '{position}': '1',
   '{version}': '1',
+  '{delivery}': '1',
   '{thingName}': 'nobody',
 };
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { figures } from '../../../src/figures/names.js';
+import { figures } from '../../../src/metrics/names.js';
 import { createCounters } from '../../../src/figures/counters.js';
 
 describe('the figures of accounts', () => {
@@ -22,14 +22,14 @@ describe('the figures of accounts', () => {
 
 describe('counting', () => {
   it('keeps fifty names of parts, the whole exact, and what is put back', () => {
-    const { count, take, giveBack } = createCounters();
+    const { count, take, giveBack } = createCounters(() => new Date(0));
     for (let n = 0; n < 1000; n++) count('acme', 'decisions.deny', `edge-${n}`);
     count('acme', 'decisions.deny');
-    const counted = take();
-    expect(take()).toEqual([]);
+    const { counted } = take();
+    expect(take().counted).toEqual([]);
     giveBack(counted);
     count('acme', 'decisions.deny', 'edge-1', 2);
-    const rows = take();
+    const rows = take().counted;
     expect(rows.length).toBeLessThanOrEqual(52);
     expect(rows.find(({ label }) => label === '')?.value).toBe(1003);
     expect(rows.find(({ label }) => label === 'edge-1')?.value).toBe(3);
@@ -37,10 +37,10 @@ describe('counting', () => {
   });
 
   it('has room for so many accounts, and cuts long names', () => {
-    const { count, take } = createCounters();
+    const { count, take } = createCounters(() => new Date(0));
     for (let n = 0; n < 30_000; n++) count(`account-${n}`, 'credentials.failed');
-    expect(take()).toHaveLength(20_000);
+    expect(take().counted).toHaveLength(20_000);
     count('acme', 'decisions.deny', 'x'.repeat(1000));
-    expect(Math.max(...take().map(({ label }) => label.length))).toBe(128);
+    expect(Math.max(...take().counted.map(({ label }) => label.length))).toBe(128);
   });
 });

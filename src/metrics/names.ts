@@ -55,6 +55,8 @@ export const figures = {
   'edges.stale': gauge('edges that did not confirm within 15 seconds'),
   'enrollments.nearlyUsed': gauge('enrollments for several devices with nine of ten uses gone'),
   'enrollments.usedUp': gauge('enrollments for several devices with no use left'),
+  'events.parked': gauge('events and alerts that a receiver refused for 24 hours'),
+  'events.waiting': gauge('events and alerts that wait to be told'),
   'lists.age': gauge('since the oldest revocation list was signed', { unit: 'seconds', absent: 'unknown' }),
   'lists.ends': gauge('until the first revocation list of an issuing authority runs out', {
     unit: 'seconds',
