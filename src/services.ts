@@ -32,7 +32,7 @@ export type Services = ReturnType<typeof createServices>;
  * where a room is needed that opens further down. Nothing is read or written before `start`.
  */
 export function createServices(foundations: Foundations) {
-  const { config, db, clock, tell } = foundations;
+  const { db, clock, tell } = foundations;
   const log = createLog(foundations);
   const audit = createAudit(db);
   const ledger: Ledger = { db, clock, commit: log.commit, audit: audit.verbs.append, log: appendLog };
