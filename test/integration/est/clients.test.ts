@@ -6,7 +6,7 @@ import { runShell } from '../../support/shell.js';
 
 let stage: EstStage;
 beforeAll(async () => {
-  stage = await openEstStage('pglite');
+  stage = await openEstStage('embedded');
   const authorities = stage.certificatesOf(await stage.ask('cacerts'));
   writeFileSync(stage.at('ca.pem'), authorities.map(String).join('\n'));
 });
@@ -96,7 +96,10 @@ describeWith(['curl', 'openssl'], 'curl and OpenSSL', () => {
   it('enroll as docs/est.md says, however the base64 is broken into lines', async () => {
     const { token } = await stage.enrollment();
     writeFileSync(stage.at('token'), token);
-    for (const [name, wrap] of [['one-line', '-A'], ['many-lines', '']]) {
+    for (const [name, wrap] of [
+      ['one-line', '-A'],
+      ['many-lines', ''],
+    ]) {
       await run(`
         openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ${name}.key -subj /CN=${name} -outform DER | openssl base64 ${wrap} > ${name}.b64
         curl -sS --fail-with-body --cacert tls.crt -u "${name}:$(cat token)" -H 'content-type: application/pkcs10' -H 'content-transfer-encoding: base64' --data-binary @${name}.b64 ${stage.url}/.well-known/est/simpleenroll | openssl base64 -d -A | openssl pkcs7 -inform DER -print_certs | openssl x509 > ${name}.crt

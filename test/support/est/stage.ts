@@ -66,9 +66,7 @@ export async function openEstStage(kind: DatabaseKind, settings: Record<string, 
       );
       sent.on('error', reject);
       if (!asked.bodyOn) return void sent.end(asked.body);
-      sent.on('socket', (socket) =>
-        socket.once('secureConnect', () => sent.end(asked.bodyOn!(socket as TLSSocket))),
-      );
+      sent.on('socket', (socket) => socket.once('secureConnect', () => sent.end(asked.bodyOn!(socket as TLSSocket))));
     });
 
   return {
