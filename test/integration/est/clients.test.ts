@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openEstStage, type EstStage } from '../../support/est/stage.js';
 import { describeWith } from '../../support/programs.js';
@@ -18,6 +18,12 @@ const run = async (script: string): Promise<string> => {
   return output;
 };
 
+/** Runs what docs/est.md says below a mark. */
+const documented = (mark: string, token: string): Promise<string> => {
+  const script = readFileSync('docs/est.md', 'utf8').split(`<!-- test: ${mark} -->`)[1]!.split('```')[1]!.slice(3);
+  return run(`TOKEN=${token}\nEST=${stage.url}\n${script}`);
+};
+
 /** What OpenSSL says of a certificate that a client got. */
 const verified = async (file: string): Promise<string> =>
   run(`openssl verify -x509_strict -CAfile ca.pem ${file} && openssl x509 -in ${file} -noout -subject -serial`);
@@ -25,16 +31,7 @@ const verified = async (file: string): Promise<string> =>
 describeWith(['pki', 'openssl'], 'the EST client of strongSwan', () => {
   it('fetches the authorities, enrolls, and renews by its certificate', async () => {
     const { token } = await stage.enrollment();
-    await run(`
-      pki --estca --url ${stage.url} --cacert tls.crt --caout swan-ca --outform pem
-      ls swan-ca*
-      pki --gen --type ecdsa --size 256 --outform pem > swan.key
-      pki --req --type priv --in swan.key --dn "CN=swan" > swan.csr
-      pki --est --url ${stage.url} --in swan.csr --cacert tls.crt --userpass dev:${token} --interval 1 -f pem > swan.crt
-      pki --gen --type ecdsa --size 256 --outform pem > swan2.key
-      pki --req --type priv --in swan2.key --dn "CN=swan" > swan2.csr
-      pki --est --url ${stage.url} --in swan2.csr --cacert tls.crt --cert swan.crt --key swan.key -f pem > swan2.crt
-    `);
+    await documented('strongswan', token);
     expect(await verified('swan.crt')).toContain('CN = swan');
     expect(await verified('swan2.crt')).toContain('CN = swan');
   });
@@ -93,18 +90,16 @@ describeWith(['javac', ...jars.slice(0, 2)], 'the EST client of BouncyCastle', (
 });
 
 describeWith(['curl', 'openssl'], 'curl and OpenSSL', () => {
-  it('enroll as docs/est.md says, however the base64 is broken into lines', async () => {
+  it('enroll and renew as docs/est.md says', async () => {
+    await documented('curl', (await stage.enrollment()).token);
+    for (const file of ['pump-1.crt', 'next.crt']) expect(await verified(file)).toContain('CN = pump-1');
+  });
+
+  it('enroll with base64 in many lines', async () => {
     const { token } = await stage.enrollment();
-    writeFileSync(stage.at('token'), token);
-    for (const [name, wrap] of [
-      ['one-line', '-A'],
-      ['many-lines', ''],
-    ]) {
-      await run(`
-        openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ${name}.key -subj /CN=${name} -outform DER | openssl base64 ${wrap} > ${name}.b64
-        curl -sS --fail-with-body --cacert tls.crt -u "${name}:$(cat token)" -H 'content-type: application/pkcs10' -H 'content-transfer-encoding: base64' --data-binary @${name}.b64 ${stage.url}/.well-known/est/simpleenroll | openssl base64 -d -A | openssl pkcs7 -inform DER -print_certs | openssl x509 > ${name}.crt
-      `);
-      expect(await verified(`${name}.crt`)).toContain(`CN = ${name}`);
-    }
+    const body = stage.request('many-lines').replace(/.{64}/g, '$&\r\n');
+    const answer = await stage.ask('simpleenroll', { token, body, headers: { 'content-transfer-encoding': 'binary' } });
+    stage.certificatesOf(answer, 'many-lines');
+    expect(await verified('many-lines.crt')).toContain('CN = many-lines');
   });
 });
