@@ -3,6 +3,7 @@ import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import { readFileSync } from 'node:fs';
 import { createWays } from './access/ways.js';
 import { programVersion } from './cli/version.js';
@@ -23,6 +24,7 @@ import type { App } from './http/route.js';
 import { refuseWhileStopping } from './http/stopping.js';
 import { createTurns } from './http/turns.js';
 import type { Services } from './services.js';
+import { withoutTickets } from './settings/tls-files.js';
 
 /** What the routes are mounted on. */
 export type AppResources = {
@@ -56,16 +58,30 @@ export async function buildPkiApp(resources: AppResources): Promise<App> {
   return app;
 }
 
+/**
+ * A server for EST, which asks for client certificates and leaves it to its routes to judge them. Nobody resumes a session, so every
+ * handshake is a full one: what binds a request to its connection is defined for those alone.
+ */
+export async function buildEstApp(resources: AppResources, tls: NonNullable<Config['tls']>): Promise<App> {
+  const more = { ...withoutTickets, requestCert: true, rejectUnauthorized: false };
+  const app = createApp(resources, { tls, more, elsewhere: `the API is at ${resources.config.publicUrl}` });
+  await app.register(cookies, { hook: false });
+  for (const routes of resources.services.estRoutes) await app.register(routes);
+  return app;
+}
+
 type Listener = {
   tls: Config['tls'];
+  /** What its TLS has beside a certificate. */
+  more?: TlsOptions;
   /** Where to look for what this listener does not have. */
   elsewhere: string;
 };
 
 /** What every request passes, without routes. */
-function createApp({ config, services, clock, logger }: AppResources, { tls, elsewhere }: Listener): App {
+function createApp({ config, services, clock, logger }: AppResources, { tls, more, elsewhere }: Listener): App {
   const app: App = fastify({
-    ...(tls ? { https: { cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } } : {}),
+    ...(tls ? { https: { ...more, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } } : {}),
     ...(logger ? { loggerInstance: logger } : {}),
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),

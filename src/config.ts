@@ -12,6 +12,17 @@ export type Config = {
   pkiUrl: string;
   /** Where lists and OCSP are served without TLS too. */
   pki: { host: string; port: number } | undefined;
+  /** Where devices enroll by EST. */
+  est:
+    | {
+        host: string;
+        port: number;
+        tls: { certFile: string; keyFile: string };
+        /** Ranges of addresses. */
+        clientCertProxies: string[];
+        makesKeys: boolean;
+      }
+    | undefined;
   dataDir: string;
   databaseUrl: string | undefined;
   databasePoolSize: number;
@@ -76,6 +87,29 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 
 type Raw = z.infer<z.ZodObject<typeof settings>>;
 
+/** @throws ConfigError */
+function estOf(raw: Raw): Config['est'] {
+  if (raw.THINGWARD_EST_PORT === undefined) return undefined;
+  if ([raw.THINGWARD_PORT, raw.THINGWARD_PKI_PORT].includes(raw.THINGWARD_EST_PORT))
+    throw new ConfigError('THINGWARD_EST_PORT must be another port than THINGWARD_PORT and THINGWARD_PKI_PORT');
+  const isOwn = raw.THINGWARD_EST_CERT_FILE !== undefined || raw.THINGWARD_EST_KEY_FILE !== undefined;
+  const certFile = isOwn ? raw.THINGWARD_EST_CERT_FILE : raw.THINGWARD_TLS_CERT_FILE;
+  const keyFile = isOwn ? raw.THINGWARD_EST_KEY_FILE : raw.THINGWARD_TLS_KEY_FILE;
+  if (!certFile || !keyFile)
+    throw new ConfigError(
+      'THINGWARD_EST_PORT needs TLS: set THINGWARD_EST_CERT_FILE and THINGWARD_EST_KEY_FILE, or those of the server',
+    );
+  return {
+    host: raw.THINGWARD_EST_HOST ?? raw.THINGWARD_HOST,
+    port: raw.THINGWARD_EST_PORT,
+    tls: { certFile, keyFile },
+    clientCertProxies: (raw.THINGWARD_CLIENT_CERT_PROXIES ?? []).map(rangeOf),
+    makesKeys: raw.THINGWARD_EST_SERVER_KEYS === 'on',
+  };
+}
+
+const rangeOf = (text: string): string => (text.includes('/') ? text : `${text}${text.includes(':') ? '/128' : '/32'}`);
+
 function complete(raw: Raw): Config {
   const tls = raw.THINGWARD_TLS_CERT_FILE && raw.THINGWARD_TLS_KEY_FILE;
   const authority = `${urlHost(raw.THINGWARD_HOST)}:${raw.THINGWARD_PORT}`;
@@ -89,6 +123,7 @@ function complete(raw: Raw): Config {
       raw.THINGWARD_PKI_PORT === undefined
         ? undefined
         : { host: raw.THINGWARD_PKI_HOST ?? raw.THINGWARD_HOST, port: raw.THINGWARD_PKI_PORT },
+    est: estOf(raw),
     dataDir: raw.THINGWARD_DATA_DIR,
     databaseUrl: raw.DATABASE_URL,
     databasePoolSize: raw.DATABASE_POOL_SIZE,

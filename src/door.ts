@@ -32,6 +32,8 @@ export type Door<Verbs> = {
   routes: Routes[];
   /** Those of them that the plain listener for lists and OCSP serves too. */
   pkiRoutes?: Routes[];
+  /** Those of the listener that asks clients for certificates. */
+  estRoutes?: Routes[];
   follows?: Follower[];
   chores?: Chore[];
   /** Made with `registers: []`: every server has its own registry. */

@@ -18,6 +18,7 @@ export function joinRooms(doors: Door<unknown>[], { log, load, tell }: Deps) {
 
   return {
     routes: doors.flatMap(({ routes }) => routes),
+    estRoutes: doors.flatMap(({ estRoutes = [] }) => estRoutes),
     pkiRoutes: doors.flatMap(({ pkiRoutes = [] }) => pkiRoutes),
     chores,
     metrics: [...chores.metrics, ...doors.flatMap((door) => door.metrics ?? [])],

@@ -8,7 +8,7 @@ import { doubtfulAddresses } from './settings/doubtful-addresses.js';
 import { endedNode } from './settings/node-life.js';
 import { openServer, type OpenServer } from './server.js';
 import { onStopSignal } from './stopping.js';
-import { followTlsFiles } from './settings/tls-files.js';
+import { followTlsFiles, withoutTickets } from './settings/tls-files.js';
 
 const stopMs = 10_000;
 
@@ -20,9 +20,14 @@ export async function serve(config: Config): Promise<void> {
     tell: logger,
     onError: (error) => logger.error({ err: error }, 'following the log or publishing lists failed'),
   });
-  const readTls = config.tls ? followTlsFiles(config.tls, server.app.server as Server, logger) : () => {};
+  const readers = [
+    ...(config.tls ? [followTlsFiles(config.tls, server.app.server as Server, logger)] : []),
+    ...(config.est && server.est
+      ? [followTlsFiles(config.est.tls, server.est.server as Server, logger, withoutTickets)]
+      : []),
+  ];
   // It means "read your files again" to whoever sends it; by default it would end the process.
-  process.on('SIGHUP', readTls);
+  process.on('SIGHUP', () => readers.forEach((read) => read()));
   for (const line of doubts(config)) logger.warn(line);
   greet(config, server);
   stopOnSignal(() => {
@@ -54,6 +59,7 @@ function greet(config: Config, { database, migrated, ownerKey, ownerLink }: Open
   const where = database.kind === 'embedded' ? `the embedded PostgreSQL in ${config.dataDir}` : 'PostgreSQL';
   const lines = [`Thingward ${programVersion()} listens on ${config.publicUrl} and keeps its data in ${where}.`];
   if (config.pki) lines.push(`Lists and OCSP are without TLS at ${config.pkiUrl} (port ${config.pki.port}).`);
+  if (config.est) lines.push(`EST is at https://${config.est.host}:${config.est.port}/.well-known/est.`);
   if (migrated.length > 0) lines.push(`Migrations applied: ${migrated.join(', ')}`);
   if (ownerKey !== undefined) lines.push('', ...firstSteps(config.publicUrl, ownerKey, ownerLink));
   process.stdout.write(`${lines.join('\n')}\n`);

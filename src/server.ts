@@ -9,6 +9,8 @@ import { openResources, type OpenResources } from './resources.js';
 /** A server that answers requests. */
 export type OpenServer = Omit<OpenResources, 'close'> & {
   app: Awaited<ReturnType<typeof buildApp>>;
+  /** The listener for EST, where there is one. */
+  est: OpenServer['app'] | undefined;
   /** Shown by the instance that made the account `default`, unless the settings brought the key. */
   ownerKey: string | undefined;
   /** Makes the first person; shown beside the owner key. */
@@ -31,7 +33,7 @@ export async function openServer(
   { logger, chores = 'timed', clock = systemClock, ...surroundings }: Options,
 ): Promise<OpenServer> {
   // The program is read while the database opens.
-  const [resources, { buildApp, buildPkiApp }] = await Promise.all([
+  const [resources, { buildApp, buildPkiApp, buildEstApp }] = await Promise.all([
     openResources(config, { ...surroundings, clock }),
     import('./app.js'),
   ]);
@@ -46,11 +48,16 @@ export async function openServer(
     pki.server.maxConnections = mostConnections;
     await listen(pki, config.pki, 'THINGWARD_PKI_HOST and THINGWARD_PKI_PORT');
   }
+  const est = config.est && (await buildEstApp({ config, services, clock, logger }, config.est.tls));
+  if (est && config.est) {
+    est.server.maxConnections = mostConnections;
+    await listen(est, config.est, 'THINGWARD_EST_HOST and THINGWARD_EST_PORT');
+  }
   const stop = async (): Promise<void> => {
-    await Promise.all([app.close(), pki?.close()]);
+    await Promise.all([app.close(), pki?.close(), est?.close()]);
     await resources.close();
   };
-  return { app, services, database, migrated, ownerKey, ownerLink, stop };
+  return { app, est, services, database, migrated, ownerKey, ownerLink, stop };
 }
 
 async function listen(

@@ -5,11 +5,11 @@ import { createCertificates } from './certificates/feature.js';
 import { createDecisions } from './decisions/feature.js';
 import type { Foundations, Ledger, Shared } from './door.js';
 import { createEdgeFeed } from './edge-feed/feature.js';
-import { createEnrollments } from './enrollments/feature.js';
 import { createFeed } from './feed/feature.js';
 import { createIdempotency } from './idempotency/feature.js';
 import { createIssuers } from './issuers/feature.js';
 import { openCallers } from './layers/callers.js';
+import { openFirstBoot } from './layers/first-boot.js';
 import { openWatching } from './layers/watching.js';
 import { createLists } from './lists/feature.js';
 import { appendLog } from './log/append.js';
@@ -17,14 +17,12 @@ import { createLog } from './log/follow.js';
 import { createMonitoring } from './monitoring/feature.js';
 import { createOcsp } from './ocsp/feature.js';
 import { createPolicies } from './policies/feature.js';
-import { createProvisioning } from './provisioning/feature.js';
 import { createRevocation } from './revocation/feature.js';
 import { joinRooms } from './rooms.js';
 import { createSegments } from './segments/feature.js';
 import { createSessions } from './sessions/feature.js';
 import { createThings } from './things/feature.js';
 import { createTokens } from './tokens/feature.js';
-import { createTrust } from './settings/trust.js';
 import { createWeb } from './web/feature.js';
 
 export type Services = ReturnType<typeof createServices>;
@@ -34,7 +32,7 @@ export type Services = ReturnType<typeof createServices>;
  * where a room is needed that opens further down. Nothing is read or written before `start`.
  */
 export function createServices(foundations: Foundations) {
-  const { config, db, clock, tell } = foundations;
+  const { db, clock, tell } = foundations;
   const log = createLog(foundations);
   const audit = createAudit(db);
   const ledger: Ledger = { db, clock, commit: log.commit, audit: audit.verbs.append, log: appendLog };
@@ -92,34 +90,35 @@ export function createServices(foundations: Foundations) {
   });
 
   // First boot: how a device gets its identity, and reads it.
-  const enrollments = createEnrollments({
+  const {
+    doors: entering,
+    enrollments,
+    present,
+  } = openFirstBoot({
     ...shared,
     requirePolicies: policies.verbs.requireKnown,
     requireSegment: segments.verbs.requireKnown,
     policyForType: policies.verbs.forType,
     revokeThing: async (account, name, origin) =>
       void (await revocation.verbs.revokeThing(account, name, 'privilegeWithdrawn', origin)),
-  });
-  const provisioning = createProvisioning({
-    ...shared,
     markUsed: certificates.verbs.markUsed,
-    enrollments: enrollments.verbs,
+    findCertificate: certificates.verbs.findByFingerprint,
     tokens: tokens.verbs,
     signing: issuers.verbs.signing,
     lockRoom: segments.verbs.lockRoom,
     render: policies.verbs.render,
     inAws: aws.verbs.ofProvisioned,
-    trust: createTrust(config.tlsCaFile, tell),
+    accountExists: calling.accounts.exists,
   });
   const things = createThings({
     ...shared,
     holdPolicies: policies.verbs.hold,
-    createReenroll: enrollments.verbs.createReenroll,
+    createReenroll: enrollments.createReenroll,
     inAws: aws.verbs.statusesOf,
     sessionsOf: sessions.verbs.ofThing,
-    identity: provisioning.verbs.present,
+    identity: present,
   });
-  const registry = [...callers, enrollments, provisioning, tokens, things, certificates, audit, issuers];
+  const registry = [...callers, ...entering, tokens, things, certificates, audit, issuers];
   const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
   const rest = [aws, decisions, idempotency, createWeb(), ...watching];
   const doors = [...registry, policies, segments, authorize, ...refusals, ...rest];
@@ -140,7 +139,7 @@ export function createServices(foundations: Foundations) {
     ...calling,
     authorize: authorize.verbs,
     aws: aws.verbs,
-    enrollments: enrollments.verbs,
+    enrollments,
     idempotency: idempotency.verbs,
     feed: { ...feed.verbs, edges: edgeFeed.verbs.stream },
     lists: lists.verbs,

@@ -133,6 +133,7 @@ export function createEnrollmentService({
     },
 
     requireCovered,
+    accountOf: store.accountOf,
     /** @throws DomainError `not-found` */
     get: async (account: string, id: string): Promise<ShownEnrollment> => show(await get(account, id)),
 

@@ -57,6 +57,11 @@ export function createEnrollmentStore(db: Database) {
       return row ? toStoredEnrollment(row) : undefined;
     },
 
+    /** The account of an enrollment. */
+    async accountOf(id: string): Promise<string | undefined> {
+      return (await db.enrollment.findUnique({ where: { id }, select: { accountName: true } }))?.accountName;
+    },
+
     async list(account: string, after: string | undefined, limit: number): Promise<StoredEnrollment[]> {
       const rows = await db.enrollment.findMany({
         where: { accountName: account, ...(after === undefined ? {} : { id: { gt: after } }) },

@@ -47,12 +47,17 @@ export const oids = {
   issuerIndex: der.oid('2.25.197788101'),
   // PKCS#9, PKCS#7, PKCS#12: RFC 2985, RFC 2315, RFC 7292
   extensionRequest: der.oid('1.2.840.113549.1.9.14'),
+  challengePassword: der.oid('1.2.840.113549.1.9.7'),
   /** The same by Microsoft, [MS-WCCE] §2.2.2.7.7. */
   microsoftExtensions: der.oid('1.3.6.1.4.1.311.2.1.14'),
   friendlyName: der.oid('1.2.840.113549.1.9.20'),
   localKeyId: der.oid('1.2.840.113549.1.9.21'),
   x509Certificate: der.oid('1.2.840.113549.1.9.22.1'),
   data: der.oid('1.2.840.113549.1.7.1'),
+  signedData: der.oid('1.2.840.113549.1.7.2'),
+  // What a request should look like: RFC 9908 §3.4
+  certificationRequestInfoTemplate: der.oid('1.2.840.113549.1.9.16.2.61'),
+  extensionReqTemplate: der.oid('1.2.840.113549.1.9.16.2.62'),
   pkcs8ShroudedKeyBag: der.oid('1.2.840.113549.1.12.10.1.2'),
   certBag: der.oid('1.2.840.113549.1.12.10.1.3'),
   // Hashes: RFC 5754 §2

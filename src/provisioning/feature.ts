@@ -40,8 +40,15 @@ type Deps = Ledger &
     trust: PresenterDeps['trust'];
   };
 
+type Verbs = {
+  present: ReturnType<typeof createPresenter>['present'];
+  /** For other protocols that devices come by. */
+  provision: ReturnType<typeof createProvisioningService>['provision'];
+  renewFor: ReturnType<typeof createRenewFor>;
+};
+
 /** First boot and renewal. */
-export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeof createPresenter>['present'] }> {
+export function createProvisioning(deps: Deps): Door<Verbs> {
   const { config, db, commit, audit, log, enrollments, tokens, lockRoom, failures } = deps;
   const { assertions, recognises, newFamily, first: firstTokens } = tokens;
   const store = createProvisioningStore(db, lockRoom);
@@ -58,8 +65,9 @@ export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeo
     askApproval: waiting.ask,
     reenrollments: createReenrollStore({ commit, audit, log, lockRoom }),
   });
+  const renewFor = createRenewFor({ ...deps, store: createRenewalStore(db, audit) });
   const renewByProof = createRenewalByProof({
-    renewFor: createRenewFor({ ...deps, store: createRenewalStore(db, audit) }),
+    renewFor,
     verifyProof: (proof) => assertions.verify(proof, 'renew+jwt'),
     useUp: assertions.useUp,
   });
@@ -83,7 +91,19 @@ export function createProvisioning(deps: Deps): Door<{ present: ReturnType<typeo
   for (const result of ['created', 'repeated']) renewals.inc({ result }, 0);
   for (const result of ['created', 'repeated', 'waiting']) provisions.inc({ result }, 0);
   return {
-    verbs: { present: presenter.present },
+    verbs: {
+      present: presenter.present,
+      async provision(tokenHash, ask, origin) {
+        const result = await provisioning.provision(tokenHash, ask, origin);
+        provisions.inc({ result: 'waiting' in result ? 'waiting' : result.created ? 'created' : 'repeated' });
+        return result;
+      },
+      async renewFor(asked, origin) {
+        const renewed = await renewFor(asked, origin);
+        renewals.inc({ result: renewed.created ? 'created' : 'repeated' });
+        return renewed;
+      },
+    },
     routes: [
       provisioningRoutes({
         provision: provisioning.provision,

@@ -1,6 +1,10 @@
+import { constants } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import type { Server } from 'node:https';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+
+/** What a TLS server has beside its certificate where no session may be resumed. */
+export const withoutTickets: SecureContextOptions = { secureOptions: constants.SSL_OP_NO_TICKET };
 
 type Files = { certFile: string; keyFile: string };
 type Log = { info(fields: object, message: string): void; error(fields: object, message: string): void };
@@ -10,10 +14,15 @@ const lookMs = 2000;
 
 /**
  * Gives a running server the certificate of its files again when one of them changes, and when the function that is returned is
- * called. A pair that cannot be used (the key does not exist yet, say) leaves the old one in place and is logged.
+ * called. `kept` is what else the server was made with. A pair that cannot be used (the key does not exist yet, say) leaves the old one in place and is logged.
  */
-export function followTlsFiles({ certFile, keyFile }: Files, server: Server, log: Log): () => void {
-  const read = () => ({ cert: readFileSync(certFile), key: readFileSync(keyFile) });
+export function followTlsFiles(
+  { certFile, keyFile }: Files,
+  server: Server,
+  log: Log,
+  kept: SecureContextOptions = {},
+): () => void {
+  const read = () => ({ ...kept, cert: readFileSync(certFile), key: readFileSync(keyFile) });
   let current = read();
   const reload = (): void => {
     try {

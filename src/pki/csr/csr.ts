@@ -16,6 +16,8 @@ type Csr = {
   requestedName: string | undefined;
   /** The extensions that it asks for, unjudged: see {@link requireProfile}. */
   extensions: der.Value[];
+  /** Its only challengePassword (RFC 2985 §5.4.1), of which EST makes a proof; undefined when it has none. */
+  challengePassword: string | undefined;
 };
 
 /**
@@ -63,7 +65,13 @@ function readRequest(bytes: Buffer): Csr {
   const requestedName = readName(subject);
   const publicKey = parsePublicKey(spki?.bytes ?? Buffer.alloc(0));
   requireSignature(publicKey, info!.bytes, algorithm, signature);
-  return { publicKey, requestedName, extensions: attributes ? requestedExtensions(attributes) : [] };
+  const asked = attributes ? readAttributes(attributes) : [];
+  return {
+    publicKey,
+    requestedName,
+    extensions: requestedExtensions(asked),
+    challengePassword: challengeOf(asked),
+  };
 }
 
 function onlyRequest(text: string): Buffer {
@@ -92,15 +100,31 @@ function readName(subject: der.Value | undefined): string | undefined {
   return name && others.length === 0 && plainText.has(name.tag) ? name.content.toString('utf8') : undefined;
 }
 
-function requestedExtensions(attributes: der.Value): der.Value[] {
-  const requested: der.Value[] = [];
-  for (const attribute of der.members(attributes, der.constructed(0))) {
+type Attribute = { type: Buffer; values: der.Value };
+
+function readAttributes(attributes: der.Value): Attribute[] {
+  return der.members(attributes, der.constructed(0)).map((attribute) => {
     const [type, values, ...rest] = der.members(attribute, der.tags.sequence);
     if (!type || !values || rest.length > 0) throw refuse('an attribute is malformed');
-    if (!type.bytes.equals(oids.extensionRequest) && !type.bytes.equals(oids.microsoftExtensions)) continue;
+    return { type: type.bytes, values };
+  });
+}
+
+function requestedExtensions(attributes: Attribute[]): der.Value[] {
+  const requested: der.Value[] = [];
+  for (const { type, values } of attributes) {
+    if (!type.equals(oids.extensionRequest) && !type.equals(oids.microsoftExtensions)) continue;
     for (const value of der.members(values, der.tags.set)) requested.push(...der.members(value, der.tags.sequence));
   }
   return requested;
+}
+
+/** Empty when it says several things, or nothing that can be read: no proof is so. */
+function challengeOf(attributes: Attribute[]): string | undefined {
+  const given = attributes.filter(({ type }) => type.equals(oids.challengePassword));
+  if (given.length === 0) return undefined;
+  const [value, ...others] = given.flatMap(({ values }) => der.members(values, der.tags.set));
+  return value && others.length === 0 && plainText.has(value.tag) ? value.content.toString('utf8') : '';
 }
 
 function tooLarge(): Error {

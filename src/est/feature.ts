@@ -1,0 +1,19 @@
+import type { Config } from '../config.js';
+import type { Door, Shared } from '../door.js';
+import { estRoutes } from './routes.js';
+import { createEstService } from './service.js';
+
+type Deps = Pick<Shared, 'clock' | 'failures'> &
+  Omit<Parameters<typeof createEstService>[0], 'clock'> & {
+    config: Pick<Config, 'est'>;
+    isRemembered: Parameters<typeof estRoutes>[0]['isRemembered'];
+  };
+
+/** EST (RFC 7030), on a listener of its own: where none is set up, nothing is mounted. */
+export function createEst(deps: Deps): Door<object> {
+  const { failures, isRemembered, config } = deps;
+  if (!config.est) return { verbs: {}, routes: [] };
+  const { clientCertProxies: proxies, makesKeys } = config.est;
+  const service = createEstService(deps);
+  return { verbs: {}, routes: [], estRoutes: [estRoutes({ service, failures, isRemembered, proxies, makesKeys })] };
+}
