@@ -102,7 +102,7 @@ describeWith(['chromium'], 'the console in Chromium', () => {
     await see('revoke');
     await revoke.click();
     await page.getByText(/the server enforces it/).waitFor();
-    await page.getByText('cessationOfOperation').waitFor();
+    await page.getByRole('cell', { name: 'cessationOfOperation' }).waitFor();
     await page.getByText('thing.provision').waitFor();
     await see('thing');
     expect((await server.owner.get('/v1/things/pump-17')).body.status).toBe('revoked');

@@ -43,7 +43,8 @@ describeWith(['chromium'], 'a hostile fleet in the console', () => {
     const { token } = await enroll(server, { attributes: { note: evil } });
     await provision(server, token, 'pump-1');
     const waiting = await enroll(server, { approval: 'required', deviceAttributes: ['note'] });
-    await provision(server, waiting.token, 'pump-2', { thingType: 'x', attributes: { note: evil } });
+    const { answer } = await provision(server, waiting.token, 'pump-2', { attributes: { note: evil } });
+    expect(answer.status, answer.text).toBe(202);
     const statements = [
       { id: 'a', effect: 'allow', actions: ['publish'], resources: [`topic:${evil.replaceAll('$', '')}`] },
     ];
