@@ -3,6 +3,7 @@ import { agentCommand } from '../agent/cli.js';
 import { doctorCommand } from './doctor-command.js';
 import { edgeCommand } from './edge-commands.js';
 import { natsCommand } from './nats-command.js';
+import { reaperCommand } from './reaper-commands.js';
 import { observerCommand } from '../observer/cli.js';
 import { apiCommands } from './operator/commands.js';
 import type { RestoredFlags } from './operator-commands.js';
@@ -27,6 +28,7 @@ export function createProgram(): Command {
     agentCommand(),
     edgeCommand(),
     natsCommand(),
+    reaperCommand(),
     doctorCommand(),
     observerCommand(),
     ...operatorCommands(),

@@ -70,9 +70,13 @@ export function createManagement({
   };
 
   const ask = async (asked: Asked, signal: AbortSignal): Promise<Answered> => {
-    const limit = AbortSignal.timeout(limits.timeout);
+    const limit = new AbortController();
+    const abort = (): void => limit.abort();
+    const timer = setTimeout(abort, limits.timeout);
+    signal.throwIfAborted();
+    signal.addEventListener('abort', abort, { once: true });
     try {
-      const answer = await send(asked, AbortSignal.any([signal, limit]));
+      const answer = await send(asked, limit.signal);
       const status = answer.statusCode ?? 0;
       const text = await readText(answer);
       const accepts = asked.accepts ?? ((code: number) => code >= 200 && code < 300);
@@ -80,9 +84,12 @@ export function createManagement({
       return { status, headers: answer.headers, text };
     } catch (error) {
       signal.throwIfAborted();
-      if (limit.aborted)
-        throw new BrokerError(`${asked.method} ${asked.path.split('?', 1)[0]!} took more than ${limits.timeout} ms`);
+      const path = asked.path.split('?', 1)[0]!;
+      if (limit.signal.aborted) throw new BrokerError(`${asked.method} ${path} took more than ${limits.timeout} ms`);
       throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
     }
   };
 

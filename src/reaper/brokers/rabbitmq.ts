@@ -39,6 +39,7 @@ export function createRabbitmq(parts: BrokerParts): Broker {
 
   return {
     lagMs,
+    userLagMs: 0,
 
     async *sessions(signal) {
       for (let reading = 1; ; reading++) {

@@ -124,6 +124,7 @@ export const recipes: Record<string, Recipe> = {
     denied: { 'no-matching-statement': random.below(5) },
   }),
   'POST /v1/edge/principals': ({ pools }) => ({ fingerprints: pools.fingerprints }),
+  'POST /v1/edge/things': ({ pools }) => ({ names: pools.victims.slice(0, 5) }),
   'PUT /v1/aws': () => ({ mode: 'off' }),
   'POST /v1/aws/import': () => ({ dryRun: true }),
   'POST /v1/aws/reconcile': () => ({ dryRun: true }),
