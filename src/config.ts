@@ -282,3 +282,8 @@ function editDistance(from: string, to: string): number {
   }
   return row[to.length]!;
 }
+
+/** A variable of the environment that settings of a program elsewhere name; undefined where there is none. */
+export function variableOf(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return env[name];
+}

@@ -8,8 +8,10 @@ import { awsAuthorizerRoutes } from './dialects/aws-authorizer-routes.js';
 import { createAwsAuthorizer } from './dialects/aws-authorizer.js';
 import { createEmqx, emqxRoutes } from './dialects/emqx.js';
 import { forwardAuthRoutes } from './dialects/forward-auth.js';
+import { createHivemq, hivemqRoutes } from './dialects/hivemq.js';
 import { createMgate, mgateRoutes } from './dialects/mgate.js';
 import { createMosquitto, mosquittoRoutes } from './dialects/mosquitto.js';
+import { createNats, natsRoutes } from './dialects/nats.js';
 import { createRabbitmq, rabbitmqRoutes } from './dialects/rabbitmq.js';
 import { createRabbitmqTrust, rabbitmqTrustRoutes } from './dialects/rabbitmq-trust.js';
 import { createVernemq, vernemqRoutes } from './dialects/vernemq.js';
@@ -53,6 +55,8 @@ function brokerRoutes(service: AuthorizeService, { db, clock, reader: { requireL
     mosquittoRoutes(createMosquitto(service)),
     vernemqRoutes(createVernemq(service)),
     mgateRoutes(createMgate(service), clock),
+    hivemqRoutes(createHivemq(service), clock),
+    natsRoutes(createNats(service)),
   ];
 }
 

@@ -8,6 +8,7 @@ import { createEdgePrincipals } from './principals.js';
 import { edgeFeedRoutes } from './routes.js';
 import { createEdgeSnapshots, edgeSnapshotPath } from './snapshot.js';
 import { createEdgeStore } from './store.js';
+import { createEdgeThings } from './things.js';
 
 type Deps = Pick<Shared, 'db' | 'clock'> & {
   config: Pick<Config, 'publicUrl'>;
@@ -38,10 +39,11 @@ export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }
     authorities: issuers.unexpired,
   });
   const principals = createEdgePrincipals({ store, clock, reader });
+  const things = createEdgeThings({ store, clock, reader });
   return {
     verbs: { stream },
     routes: [
-      edgeFeedRoutes({ snapshots, principals, following: service, tokenIssuer, serverTime }),
+      edgeFeedRoutes({ snapshots, principals, things, following: service, tokenIssuer, serverTime }),
       async (app) => void app.addHook('preClose', async () => stream.endAll()),
     ],
     follows,

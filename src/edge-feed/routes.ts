@@ -7,6 +7,7 @@ import type { App } from '../http/route.js';
 import { encodeCursor } from '../log/cursor.js';
 import { logCursor } from '../shapes.js';
 import type { EdgePrincipals } from './principals.js';
+import type { EdgeThings } from './things.js';
 import * as schema from './schema.js';
 import { edgeSnapshotPath, type EdgeSnapshotPage, type EdgeSnapshots } from './snapshot.js';
 
@@ -15,6 +16,7 @@ const tags = ['edges'];
 type Deps = {
   snapshots: EdgeSnapshots;
   principals: EdgePrincipals;
+  things: EdgeThings;
   following: Parameters<typeof sendStream>[2];
   /** The `iss` of access tokens. */
   tokenIssuer: string;
@@ -23,7 +25,7 @@ type Deps = {
 };
 
 /** What edges decide from: a snapshot, what changes after it, and who holds a certificate. */
-export function edgeFeedRoutes({ snapshots, principals, following, tokenIssuer, serverTime }: Deps) {
+export function edgeFeedRoutes({ snapshots, principals, things, following, tokenIssuer, serverTime }: Deps) {
   const present = (page: EdgeSnapshotPage, promises: Promises): z.output<typeof schema.edgeSnapshot> => {
     const { foundations, next, policies, segments, things, certificates, ...place } = page;
     return {
@@ -96,7 +98,53 @@ export function edgeFeedRoutes({ snapshots, principals, following, tokenIssuer, 
         return { principals: found.map((each) => presentPrincipal(each)), cursor };
       },
     );
+
+    app.post(
+      '/v1/edge/things',
+      {
+        config: { access: 'edge:follow', cost: 'free', load: 'batch' },
+        schema: {
+          operationId: 'findEdgeThings',
+          summary: 'Things by their names, for those who end sessions where devices are known by name',
+          tags,
+          body: schema.askedThings,
+          response: { 200: schema.foundThings },
+        },
+      },
+      async (request, reply) => {
+        const { names, atLeast } = request.body;
+        const found = await things.find(grantee(request).account, names, atLeast);
+        reply.header('cache-control', 'no-store');
+        return { things: found.things.map((each) => each && presentThing(each)), cursor: found.cursor };
+      },
+    );
+
+    app.get(
+      '/v1/edge/things',
+      {
+        config: { access: 'edge:follow', cost: 'free', load: 'page' },
+        schema: {
+          operationId: 'listEdgeThings',
+          summary: 'All things in the order of their names, for those who keep lists of them at brokers',
+          tags,
+          querystring: schema.edgeThingsQuery,
+          response: { 200: schema.listedThings },
+        },
+      },
+      async (request, reply) => {
+        const { things: listed, cursor, next } = await things.list(grantee(request).account, request.query.after ?? '');
+        reply.header('cache-control', 'no-store');
+        const path = next === undefined ? {} : { next: `/v1/edge/things?after=${encodeURIComponent(next)}` };
+        return { things: listed.map(presentThing), cursor, ...path };
+      },
+    );
   };
+}
+
+type Listed = Awaited<ReturnType<EdgeThings['list']>>['things'][number];
+
+function presentThing({ notAfter, ...rest }: Listed) {
+  return { ...rest, notAfter: notAfter && rfc3339(notAfter) };
 }
 
 /** What an edge judges by as the control plane does for its key. */

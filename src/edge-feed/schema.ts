@@ -162,3 +162,59 @@ export const foundPrincipals = named(
     cursor: logCursor.describe('How far the log is applied in this answer'),
   }),
 );
+
+const edgeThing = named(
+  'EdgeThing',
+  'A thing, as those judge it who know devices by their names alone',
+  z.object({
+    thingName,
+    thingId: uuid.describe('The id of the thing'),
+    type: z.string().nullable().describe('The type of the thing'),
+    attributes: z.record(z.string(), z.string()).describe('The attributes of the thing'),
+    policies: z.array(policyName).describe('The policies of the thing'),
+    segment: segmentName.nullable().describe('The segment of the thing'),
+    status: z.string().describe('The status of the thing; revoked for one that was deleted'),
+    gen: z.int().describe('Rises with every change of the thing'),
+    serialNumber: serialNumber.nullable().describe('Of the certificate that counts: a valid one before others'),
+    notAfter: timestamp.nullable().describe('When that certificate expires; null without one'),
+    live: z.boolean().describe('Whether that certificate is neither revoked, held nor expired'),
+    revoked: z
+      .int()
+      .nullable()
+      .describe('The place in the log at which one of its certificates was revoked or held last'),
+  }),
+);
+
+export const askedThings = named(
+  'EdgeThingsRequest',
+  'Names of things that are asked for',
+  z.strictObject({
+    names: z.array(thingName).min(1).max(mostFingerprints).describe('The names, at most 500'),
+    atLeast: logCursor.optional().describe('Answer with everything up to this place of the log'),
+  }),
+).meta({ examples: [{ names: ['pump-17'] }] });
+
+export const foundThings = named(
+  'EdgeThings',
+  'Things by their names',
+  z.object({
+    things: z
+      .array(edgeThing.nullable())
+      .describe('In the order of the names; null for names that no thing has or had'),
+    cursor: logCursor.describe('How far the log is applied in this answer'),
+  }),
+);
+
+export const edgeThingsQuery = z.strictObject({
+  after: thingName.optional().describe('Things after this name'),
+});
+
+export const listedThings = named(
+  'EdgeThingPage',
+  'Things in the order of their names',
+  z.object({
+    things: z.array(edgeThing).describe('At most 1000'),
+    cursor: logCursor.describe('How far the log is applied in this answer'),
+    next: z.string().optional().describe('The path of the next page'),
+  }),
+);

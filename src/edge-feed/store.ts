@@ -31,6 +31,16 @@ export type EdgePrincipal = {
   otherLive: boolean | null;
 };
 
+/** A thing of a name, with the certificate of it that is valid longest. */
+export type EdgeThing = Omit<EdgePrincipal, 'fingerprint' | 'serialNumber' | 'notAfter' | 'reason' | 'otherLive'> & {
+  serialNumber: string | null;
+  notAfter: Date | null;
+  /** It has a certificate that is neither revoked, held nor expired. */
+  live: boolean;
+  /** The place in the log at which one of its certificates was revoked or held last. */
+  revoked: number | null;
+};
+
 /** Rows of a part of a snapshot, and whether they are the last of it. */
 export type Part<Row> = { rows: Row[]; more: boolean };
 
@@ -60,8 +70,34 @@ export function createEdgeStore(db: Database, rowsOfPage = 1000) {
           ) END AS "otherLive"
         FROM certificates c JOIN things t ON t.id = c.thing_id
         WHERE c.account_name = ${account} AND c.fingerprint = ANY(${fingerprints})`),
+
+    /** The things of these names, of one account: of those that are deleted too, where no other has the name. */
+    things: (account: string, names: string[], at: Date): Promise<EdgeThing[]> =>
+      db.$queryRaw<EdgeThing[]>(sql`${thingsAt(at)} WHERE t.account_name = ${account} AND t.name = ANY(${names})
+        UNION ALL SELECT * FROM (SELECT DISTINCT ON ("thingName") * FROM (
+          ${thingsAt(at)} WHERE t.account_name = ${account} AND t.former_name = ANY(${names}) AND NOT EXISTS (
+            SELECT 1 FROM things n WHERE n.account_name = t.account_name AND n.name = t.former_name)
+        ) former ORDER BY "thingName", gen DESC) last`),
+
+    /** The things of an account after a name, in the order of names. */
+    thingsAfter: async (account: string, after: string, at: Date): Promise<Part<EdgeThing>> => {
+      const rows = await db.$queryRaw<EdgeThing[]>(sql`${thingsAt(at)}
+        WHERE t.account_name = ${account} AND t.former_name IS NULL AND t.name > ${after} ORDER BY t.name LIMIT ${rowsOfPage + 1}`);
+      return { rows: rows.slice(0, rowsOfPage), more: rows.length > rowsOfPage };
+    },
   };
 }
+
+/** Things with the certificate that counts for them at an instant: a valid one before others, and then the newest. */
+const thingsAt = (at: Date) => sql`
+  SELECT COALESCE(t.former_name, t.name) AS "thingName", t.id AS "thingId", t.thing_type AS type, t.attributes, t.policies, t.segment,
+    CASE WHEN t.former_name IS NULL THEN t.status ELSE 'revoked' END AS status, t.gen, c.serial_number AS "serialNumber", c.not_after AS "notAfter",
+    COALESCE(c.reason IS NULL AND c.not_after > ${at}, false) AS live,
+    (SELECT max(r.revoked_position) FROM certificates r WHERE r.thing_id = t.id)::float8 AS revoked
+  FROM things t LEFT JOIN LATERAL (
+    SELECT * FROM certificates v WHERE v.thing_id = t.id
+    ORDER BY (v.reason IS NULL AND v.not_after > ${at}) DESC, v.not_after DESC, v.created_at DESC, v.serial_number LIMIT 1
+  ) c ON true`;
 
 function instantOf(tx: Transaction, account: string, rowsOfPage: number) {
   const partOf = <Row>(rows: Row[]): Part<Row> => ({

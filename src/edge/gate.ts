@@ -75,3 +75,15 @@ export type Gate = {
   /** Hears of each change after it is applied, and says when no live session contradicts it, and how many it ended. */
   follow(enforce: (change: Change) => Promise<number>): void;
 };
+
+/** Somebody who holds live sessions, and confirms by receipts under a name of their own. */
+export type Holder = {
+  /** At the control plane. */
+  name: string;
+  /** Ends the sessions that a change contradicts. Resolves with their number once they are gone. */
+  enforce(change: Change): Promise<number>;
+  /** False while something live may contradict what was enforced before. */
+  isClear(): boolean;
+  /** False while nothing can be said of live sessions. */
+  speaks(): boolean;
+};

@@ -6,7 +6,7 @@ import { refusedStart } from './beginning.js';
 import { ControlPlaneError } from './control-plane.js';
 import { follow } from './follow.js';
 import { createHearing } from './hearing.js';
-import { createParts, type DeciderOptions, type Parts } from './parts.js';
+import { createFollowedLog, createParts, type DeciderOptions, type Parts } from './parts.js';
 import type { PrincipalAnswer } from './principal-queue.js';
 
 export type { Answer } from './answer.js';
@@ -75,6 +75,8 @@ export async function createDecider(options: DeciderOptions) {
 
   return {
     gate,
+    /** What is followed, for programs that judge more than guests. */
+    log: createFollowedLog(parts),
     incarnation: parts.incarnation,
 
     /**

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../clock.js';
 import { createKeeper } from '../state/keeper.js';
+import type { Holder } from '../gate.js';
 import type { Trouble } from '../trouble.js';
 import { createBeginning } from './beginning.js';
 import { createControlPlane, type Fetch, type Wait } from './control-plane.js';
@@ -11,7 +12,7 @@ import { createIssuerReader } from './issuers.js';
 import { createKnown } from './known.js';
 import { createPrincipals } from './principals.js';
 import { createReach } from './reach.js';
-import { createReceipts } from './receipts.js';
+import { createReceipts, joinReceipts, type Receipts } from './receipts.js';
 import { createTrust } from './trust.js';
 
 /** How a decider follows the control plane. */
@@ -30,6 +31,8 @@ export type DeciderOptions = {
   keepsLive?: boolean | undefined;
   /** It holds live sessions: what `gate.follow` enforces counts, not what it knows. */
   sessions?: boolean | undefined;
+  /** Who holds live sessions, each with receipts; by default the edge itself does, by `name`. */
+  holders?: readonly Holder[] | undefined;
   /** What must succeed, once `stateDir` is this edge's, before the control plane hears of it. */
   beforehand?: (() => Promise<void>) | undefined;
   /** Told of what went wrong, and with what; it is tried again. */
@@ -90,18 +93,23 @@ export function createParts(options: DeciderOptions, ended: AbortSignal, told: T
     refused: told.refused,
     settled: (things) => receipts.changed({ cursor: cursor(), things, everything: false, sessions: new Set() }),
   });
-  const receipts = createReceipts({
+  const shared = {
     controlPlane,
-    name,
     incarnation,
-    sessions,
     cursor,
     monotonic,
-    isClear: guests.isClear,
     ...troubleOf('receipts'),
     notEnded: failing('sessions'),
     ended: working('sessions'),
-  });
+  };
+  const receiptsOf = ({ name: called, enforce, isClear, speaks }: Holder): Receipts => {
+    const each = createReceipts({ ...shared, name: called, sessions: true, isClear, speaks });
+    each.follow(enforce);
+    return each;
+  };
+  const receipts = options.holders
+    ? joinReceipts(options.holders.map(receiptsOf))
+    : createReceipts({ ...shared, name, sessions, isClear: guests.isClear });
   const keeper = createKeeper({
     stateDir,
     key,
@@ -130,5 +138,31 @@ export function createParts(options: DeciderOptions, ended: AbortSignal, told: T
     keeper,
     issuers,
     beginning,
+  };
+}
+
+/** What is followed of an account, for programs that judge more than single guests. */
+export type FollowedLog = ReturnType<typeof createFollowedLog>;
+
+/** Shows what a decider knows, and lets others ask the control plane with its key. */
+export function createFollowedLog({ known, clock, trust, reach, controlPlane, receipts }: Parts) {
+  return {
+    snapshot: known.snapshot,
+    account: known.account,
+    isSuspended: known.isSuspended,
+    promises: known.promises,
+    /** The place that is applied here. */
+    cursor: known.cursor,
+    /** The followed clock, milliseconds since 1970. */
+    now: clock.now,
+    trust: trust.state,
+    /** Resolves once the log is applied up to a cursor. @throws Error when it does not come within ten seconds */
+    reach: reach.until,
+    /** @throws ControlPlaneError */
+    get: controlPlane.get,
+    /** @throws ControlPlaneError */
+    post: controlPlane.post,
+    /** What is enforced may have moved: it is confirmed now, and not with the next head. */
+    confirm: receipts.reached,
   };
 }

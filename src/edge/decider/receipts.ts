@@ -13,6 +13,8 @@ type Deps = {
   monotonic(): number;
   /** False while a live guest is here about whom nothing is known. */
   isClear(): boolean;
+  /** False while nothing can be said of live sessions: no word is better than an old one, which goes stale. */
+  speaks?: (() => boolean) | undefined;
   onError(error: Error): void;
   /** A receipt arrived. */
   onSound(): void;
@@ -27,7 +29,7 @@ const everyMs = 5000;
 
 /** Tells the control plane how far this edge has applied the log, and how far no live session contradicts it. */
 export function createReceipts(deps: Deps) {
-  const { controlPlane, name, incarnation, sessions, cursor, monotonic, onError, onSound } = deps;
+  const { controlPlane, name, incarnation, sessions, cursor, monotonic, speaks = () => true, onError, onSound } = deps;
   let proxyId: string | undefined;
   let told = { cursor: '', enforced: undefined as string | undefined, at: -Infinity };
   let telling: Promise<void> | undefined;
@@ -39,7 +41,8 @@ export function createReceipts(deps: Deps) {
   });
 
   const isDue = (): boolean =>
-    cursor() !== told.cursor || enforcement.enforced() !== told.enforced || monotonic() - told.at >= everyMs;
+    speaks() &&
+    (cursor() !== told.cursor || enforcement.enforced() !== told.enforced || monotonic() - told.at >= everyMs);
 
   const tellAll = async (): Promise<void> => {
     // What is enforced at once is said together with what is applied.
@@ -99,5 +102,19 @@ export function createReceipts(deps: Deps) {
 
     /** Resolves when nothing is on its way. */
     settled: async (): Promise<void> => void (await telling),
+  };
+}
+
+/** The receipts of several holders as those of one. */
+export function joinReceipts(each: readonly Receipts[]): Receipts {
+  return {
+    follow: (enforce) => each.forEach((receipts) => receipts.follow(enforce)),
+    async register(): Promise<void> {
+      for (const receipts of each) await receipts.register();
+    },
+    changed: (change) => each.forEach((receipts) => receipts.changed(change)),
+    reached: () => each.forEach((receipts) => receipts.reached()),
+    proxyId: () => undefined,
+    settled: async (): Promise<void> => void (await Promise.all(each.map((receipts) => receipts.settled()))),
   };
 }

@@ -11,14 +11,16 @@ import { readKeyPair } from './tls-identity.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
 import { spotsOf } from './usable.js';
 
-type Say = {
+/** Where a check says what it found. */
+export type Say = {
   /** Something was tried. */
   step(holds: boolean, what: string): void;
   /** Something that is so. */
   line(text: string): void;
 };
 
-type Attempt = (what: string, work: () => Promise<string> | string) => Promise<void>;
+/** Tries something, and says how that went. */
+export type Attempt = (what: string, work: () => Promise<string> | string) => Promise<void>;
 
 type Deps = { say: Say; fetch: typeof fetch; machineNow(): number };
 
@@ -30,15 +32,7 @@ const timeoutMs = 10_000;
  */
 export async function checkEdge(file: string, { say, fetch: send, machineNow }: Deps): Promise<number> {
   const config = loadEdgeConfig(file);
-  let wrong = 0;
-  const attempt: Attempt = async (what, work) => {
-    try {
-      say.step(true, `${what}: ${await work()}`);
-    } catch (error) {
-      wrong++;
-      say.step(false, `${what}: ${reasonOf(error)}`);
-    }
-  };
+  const { attempt, wrong } = createAttempts(say);
   say.step(true, `${file} is valid`);
   for (const listener of config.listeners)
     if (isSecure(listener)) await attempt(placeOf(listener), () => certificateOf(listener, machineNow()));
@@ -51,7 +45,23 @@ export async function checkEdge(file: string, { say, fetch: send, machineNow }: 
   if (mqtt) await attempt(mqtt.url, () => tryBroker(mqtt));
   if (http) await attempt(http.url, () => tryService(http));
   describe(config).forEach(say.line);
-  return wrong;
+  return wrong();
+}
+
+/** Tries things one after the other, and counts those that are wrong. */
+export function createAttempts(say: Say): { attempt: Attempt; wrong(): number } {
+  let wrong = 0;
+  return {
+    wrong: () => wrong,
+    async attempt(what, work) {
+      try {
+        say.step(true, `${what}: ${await work()}`);
+      } catch (error) {
+        wrong++;
+        say.step(false, `${what}: ${reasonOf(error)}`);
+      }
+    },
+  };
 }
 
 function reasonOf(error: unknown): string {
@@ -73,7 +83,7 @@ async function tryPort(spot: Spot, isOptional: boolean, say: Say, attempt: Attem
 }
 
 /** Whether an edge with this state runs; true where that cannot be found out. */
-async function isRunning({ stateDir }: EdgeConfig): Promise<boolean> {
+export async function isRunning({ stateDir }: Pick<EdgeConfig, 'stateDir'>): Promise<boolean> {
   return existsSync(stateDir) && (await isLocked(stateDir).catch(() => true));
 }
 
@@ -88,7 +98,8 @@ function certificateOf(listener: Extract<Listener, { certFile: string }>, now: n
   return `the certificate and its key can be used until ${validTo}`;
 }
 
-function requireWritable(folder: string): string {
+/** Whether a folder can be written, or made. @throws Error */
+export function requireWritable(folder: string): string {
   let there = folder;
   while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
   accessSync(there, constants.W_OK);
@@ -101,7 +112,16 @@ type Snapshot = {
   promises?: { bearer: boolean };
 };
 
-async function askServer({ server, keyFile, listeners }: EdgeConfig, send: typeof fetch, now: number): Promise<string> {
+/** Asks the server as an edge does. @throws Error when it does not answer, or refuses the key */
+export async function askServer(
+  {
+    server,
+    keyFile,
+    listeners,
+  }: Pick<EdgeConfig, 'server' | 'keyFile'> & { listeners: Pick<Listener, 'clientCertificates'>[] },
+  send: typeof fetch,
+  now: number,
+): Promise<string> {
   const key = readTextFile(keyFile, 'the API key').trim();
   const response = await send(`${server.replace(/\/$/, '')}/v1/edge/snapshot`, {
     headers: { authorization: `Bearer ${key}` },

@@ -78,14 +78,19 @@ type Deps = {
   /** The wall clock of this machine, milliseconds since 1970. */
   machineNow(): number;
   isDraining(): boolean;
+  /** What `/readyz` shows beside the state. */
+  shown?: (() => object) | undefined;
 };
 
 /** What `/readyz` answers. */
-export function readiness({ gate, machineNow, isDraining }: Omit<Deps, 'registry'>): { status: number; body: object } {
+export function readiness({ gate, machineNow, isDraining, shown }: Omit<Deps, 'registry'>): {
+  status: number;
+  body: object;
+} {
   const trust = gate.trust();
   const clockErrorSeconds = Math.round((machineNow() - gate.now()) / 100) / 10;
   const isReady = (trust === 'live' || trust === 'dark') && !isDraining();
-  const state = { status: isReady ? 'ok' : 'not-ready', trust, draining: isDraining() };
+  const state = { status: isReady ? 'ok' : 'not-ready', trust, draining: isDraining(), ...shown?.() };
   // Before the first word of the control plane there is nothing to compare with.
   return { status: isReady ? 200 : 503, body: trust === 'starting' ? state : { ...state, clockErrorSeconds } };
 }

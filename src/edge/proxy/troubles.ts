@@ -17,14 +17,14 @@ export type Troubles = ReturnType<typeof createTroubles>;
  * Says once that something stopped working, and once that it works again, with how long that took and how many attempts. While it
  * lasts, the count is said every five minutes. `now` is in milliseconds, and never goes back.
  */
-export function createTroubles(tell: Tell, now: () => number) {
+export function createTroubles(tell: Tell, now: () => number, following = followingBeginnings) {
   const states = new Map<What, State>();
   const lastLines = new Map<What, number>();
 
   const say = (what: What, state: State, error: Error): void => {
     const { since, attempts, failure, saidAt } = state;
     const again = saidAt === undefined ? {} : { attempts, seconds: secondsOf(now() - since) };
-    const words = beginningOf(what, failure);
+    const words = what === 'following' ? following[failure] : beginnings[what];
     tell.warn({ ...again, ...reasonOf(error) }, saidAt === undefined ? words : `still: ${words}`);
     state.saidAt = now();
     lastLines.set(what, now());
@@ -75,10 +75,6 @@ export const followingBeginnings: Readonly<Record<Failure | '', string>> = {
   rejected: 'the control plane rejects what this edge asks',
   '': 'the log cannot be followed',
 };
-
-function beginningOf(what: What, failure: Failure | ''): string {
-  return what === 'following' ? followingBeginnings[failure] : beginnings[what];
-}
 
 /** The line when any other trouble begins. */
 export const beginnings: Readonly<Record<Exclude<What, 'following'>, string>> = {

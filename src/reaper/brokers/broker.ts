@@ -1,3 +1,5 @@
+import type { Right } from '../../policy/rights/rights.js';
+
 /** A live session, as its broker lists it. */
 export type LiveSession = {
   /** Names this session and no later one: its connection, with the port of the device or a number of the broker. */
@@ -8,6 +10,9 @@ export type LiveSession = {
   since?: number | undefined;
 };
 
+/** What the broker itself has to know of a user: what they may do, or undefined for whoever may not be here. */
+export type Provided = { user: string; list: { allow: readonly Right[]; deny: readonly Right[] } | undefined };
+
 /** Why a user may not be here: `barred` whoever comes by this name, `cut` only the sessions that exist now. */
 export type Why = { kind: 'barred' | 'cut'; reason: string };
 
@@ -16,8 +21,13 @@ export type Why = { kind: 'barred' | 'cut'; reason: string };
  * answers, and throws an Error in words when the broker is away or answers what cannot be read; the reaper tries again.
  */
 export type Broker = {
+  /** It lists no sessions: an order that it took has been carried out, and every thing of the account may be here. */
+  readonly isBlind?: boolean;
+
   /** For how long after a change the listings may say what was before, in milliseconds. */
   readonly lagMs: number;
+  /** The same for `sessionsOf`, where that is less. */
+  readonly userLagMs?: number;
 
   /** All live sessions, in pages of no more than 1000. A session that stays is on one of the pages. */
   sessions(signal: AbortSignal): AsyncIterable<LiveSession[]>;
@@ -33,6 +43,12 @@ export type Broker = {
 
   /** Lets in again a user whom `bar` kept out. */
   admit?(user: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Brings the broker's own users in step: with `isWhole` these are all that there should be, and what somebody else changed is mended.
+   * Resolves with the number of those changes.
+   */
+  provide?(users: readonly Provided[], isWhole: boolean, signal: AbortSignal): Promise<number>;
 
   /** Whether the broker answers, and takes the credentials: words for `reaper check`. */
   check(signal: AbortSignal): Promise<string>;

@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { Agent as HttpAgent, request as requestPlain, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
 import { BrokerError, type BrokerParts } from './broker.js';
@@ -69,9 +70,13 @@ export function createManagement({
   };
 
   const ask = async (asked: Asked, signal: AbortSignal): Promise<Answered> => {
-    const limit = AbortSignal.timeout(limits.timeout);
+    const limit = new AbortController();
+    const abort = (): void => limit.abort();
+    const timer = setTimeout(abort, limits.timeout);
+    signal.throwIfAborted();
+    signal.addEventListener('abort', abort, { once: true });
     try {
-      const answer = await send(asked, AbortSignal.any([signal, limit]));
+      const answer = await send(asked, limit.signal);
       const status = answer.statusCode ?? 0;
       const text = await readText(answer);
       const accepts = asked.accepts ?? ((code: number) => code >= 200 && code < 300);
@@ -79,9 +84,12 @@ export function createManagement({
       return { status, headers: answer.headers, text };
     } catch (error) {
       signal.throwIfAborted();
-      if (limit.aborted)
-        throw new BrokerError(`${asked.method} ${asked.path.split('?', 1)[0]!} took more than ${limits.timeout} ms`);
+      const path = asked.path.split('?', 1)[0]!;
+      if (limit.signal.aborted) throw new BrokerError(`${asked.method} ${path} took more than ${limits.timeout} ms`);
       throw error;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
     }
   };
 
@@ -115,4 +123,14 @@ export function shownOf(text: string): string {
     .replace(/[\p{Cc}\p{Cs}]+/gu, ' ')
     .trim();
   return line === '' ? 'nothing' : line;
+}
+
+/** A value that a broker answered, in its shape. @throws BrokerError */
+export function shapeOf<Shape>(schema: z.ZodType<Shape>, value: unknown): Shape {
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  const { path, message } = read.error.issues[0]!;
+  throw new BrokerError(
+    `what it answered cannot be read: ${path.join('.')}: ${message}: ${shownOf(JSON.stringify(value) ?? '')}`,
+  );
 }

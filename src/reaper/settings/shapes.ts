@@ -14,6 +14,7 @@ export const everyBroker = {
     .refine(isTemplate, 'knows ${account} and ${thing.name}, and no other variable')
     .refine((given) => given.split('${thing.name}').length === 2, 'must have ${thing.name} once')
     .default('${thing.name}'),
+  lookEvery: duration(second, 5 * unitMs['m']!).default(5 * second),
   validity: duration(0, 7 * unitMs['d']!).default(5 * second),
   limits: z
     .strictObject({
@@ -31,13 +32,33 @@ export const managed = {
   username: text.optional(),
   passwordFile: text.optional(),
   passwordEnv: variable.optional(),
+  plaintext: z.literal(true).optional(),
+  caFile: text.optional(),
+};
+
+const mqttManaged = { ...managed, url: url(['mqtts', 'mqtt', 'wss', 'ws']) };
+
+const webhook = {
+  url: url(['https', 'http']),
+  secretFile: text.optional(),
+  secretEnv: variable.optional(),
+  plaintext: z.literal(true).optional(),
   caFile: text.optional(),
 };
 
 const broker = z.discriminatedUnion(
   'kind',
-  [z.strictObject({ kind: z.literal('rabbitmq'), ...everyBroker, ...managed })],
-  'must be rabbitmq',
+  [
+    z.strictObject({ kind: z.literal('artemis'), ...everyBroker, ...managed }),
+    z.strictObject({ kind: z.literal('emqx'), ...everyBroker, ...managed }),
+    z.strictObject({ kind: z.literal('hivemq'), ...everyBroker, ...managed }),
+    z.strictObject({ kind: z.literal('mosquitto'), ...everyBroker, ...mqttManaged }),
+    z.strictObject({ kind: z.literal('nats'), ...everyBroker, ...managed, url: url(['nats', 'tls']) }),
+    z.strictObject({ kind: z.literal('rabbitmq'), ...everyBroker, ...managed }),
+    z.strictObject({ kind: z.literal('vernemq'), ...everyBroker, ...managed }),
+    z.strictObject({ kind: z.literal('webhook'), ...everyBroker, ...webhook }),
+  ],
+  'must be artemis, emqx, hivemq, mosquitto, nats, rabbitmq, vernemq or webhook',
 );
 
 /** The shape of `reaper.yaml`. Every member that is not named here is refused. */

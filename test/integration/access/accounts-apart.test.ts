@@ -112,6 +112,9 @@ describe.each(databaseKinds)('two accounts on %s', (kind) => {
       expect((await acme.post('/v1/edge/principals', { fingerprints: [fingerprint] })).body.principals).toMatchObject([
         { thingName: 'pump-1', serialNumber },
       ]);
+      expect((await globex.post('/v1/edge/things', { names: ['pump-1'] })).body.things).toEqual([null]);
+      expect((await globex.get('/v1/edge/things')).body.things).toEqual([]);
+      expect((await acme.post('/v1/edge/things', { names: ['pump-1'] })).body.things).toMatchObject([{ serialNumber }]);
       const snapshot = await globex.get('/v1/edge/snapshot');
       expect([snapshot.body.account.name, snapshot.text.includes('ours')]).toEqual(['globex', false]);
       expect((await globex.get(`/v1/things?enrollment=${enrollment.id}`)).body.items).toEqual([]);

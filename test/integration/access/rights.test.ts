@@ -149,6 +149,8 @@ const calls: [Permission, (world: World) => Call][] = [
   ['authorize:query', () => ({ method: 'GET', path: '/integrations/rabbitmq/trust' })],
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/snapshot' })],
   ['edge:follow', ({ prints }) => post('/v1/edge/principals', { fingerprints: prints })],
+  ['edge:follow', () => post('/v1/edge/things', { names: ['pump-1'] })],
+  ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/things' })],
   ['revocations:read', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
   [
     'issuers:write',

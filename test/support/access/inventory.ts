@@ -158,6 +158,8 @@ export const inventory: Record<string, Asked> = {
   'GET /v1/edge/snapshot': 'edge:follow',
   'GET /v1/edge/stream': 'edge:follow',
   'POST /v1/edge/principals': 'edge:follow',
+  'GET /v1/edge/things': 'edge:follow',
+  'POST /v1/edge/things': 'edge:follow',
   'POST /v1/self/revoke': 'public',
   'POST /v1/people': 'people:write',
   'GET /v1/people': 'people:read',

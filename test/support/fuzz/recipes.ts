@@ -124,6 +124,7 @@ export const recipes: Record<string, Recipe> = {
     denied: { 'no-matching-statement': random.below(5) },
   }),
   'POST /v1/edge/principals': ({ pools }) => ({ fingerprints: pools.fingerprints }),
+  'POST /v1/edge/things': ({ pools }) => ({ names: pools.victims.slice(0, 5) }),
   'PUT /v1/aws': () => ({ mode: 'off' }),
   'POST /v1/aws/import': () => ({ dryRun: true }),
   'POST /v1/aws/reconcile': () => ({ dryRun: true }),
@@ -150,6 +151,17 @@ export const recipes: Record<string, Recipe> = {
     clientId: 'w-1',
     fingerprint: random.pick(pools.fingerprints),
     topics: ['default/w-1/telemetry/a'],
+  }),
+  'POST /integrations/hivemq': ({ pools }, random) => ({
+    action: random.pick(['publish', 'subscribe', 'connect']),
+    clientId: 'w-1',
+    password: random.pick(pools.accessTokens),
+    topics: ['default/w-1/telemetry/a'],
+  }),
+  'POST /integrations/nats': ({ pools }, random) => ({
+    clientId: 'w-1',
+    username: 'w-1',
+    password: random.pick(pools.accessTokens),
   }),
   'POST /ocsp': () => Buffer.from('300730053003300030', 'hex'),
 };
