@@ -8,6 +8,7 @@ import { awsAuthorizerRoutes } from './dialects/aws-authorizer-routes.js';
 import { createAwsAuthorizer } from './dialects/aws-authorizer.js';
 import { createEmqx, emqxRoutes } from './dialects/emqx.js';
 import { forwardAuthRoutes } from './dialects/forward-auth.js';
+import { createHivemq, hivemqRoutes } from './dialects/hivemq.js';
 import { createMgate, mgateRoutes } from './dialects/mgate.js';
 import { createMosquitto, mosquittoRoutes } from './dialects/mosquitto.js';
 import { createRabbitmq, rabbitmqRoutes } from './dialects/rabbitmq.js';
@@ -53,6 +54,7 @@ function brokerRoutes(service: AuthorizeService, { db, clock, reader: { requireL
     mosquittoRoutes(createMosquitto(service)),
     vernemqRoutes(createVernemq(service)),
     mgateRoutes(createMgate(service), clock),
+    hivemqRoutes(createHivemq(service), clock),
   ];
 }
 

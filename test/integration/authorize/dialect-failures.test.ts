@@ -92,6 +92,10 @@ const dialects: Record<string, Dialect> = {
     ...json('mgate', (stage) => ({ action: 'connect', clientId: 'pump-1', certificatePem: derOf(stage.device) })),
     isNo: member('decision', 'deny'),
   },
+  hivemq: {
+    ...json('hivemq', (stage) => ({ action: 'connect', clientId: 'pump-1', certificatePem: derOf(stage.device) })),
+    isNo: member('decision', 'deny'),
+  },
 };
 const names = Object.keys(dialects);
 

@@ -12,7 +12,7 @@ import { freePort } from '../ports.js';
 import type { TestServer } from '../server.js';
 
 /** What becomes of the questions that a proxy asks: the real server answers, or it fails in one way. */
-export type Weather = 'fine' | 'gone' | 'slow' | 'failing' | 'redirecting';
+export type Weather = 'fine' | 'gone' | 'slow' | 'failing' | 'redirecting' | 'blank';
 
 export type ProxyStage = Awaited<ReturnType<typeof createProxyStage>>;
 
@@ -66,7 +66,10 @@ export async function createProxyStage(server: Pick<TestServer, 'url'>) {
     running.push(child);
     let output = '';
     for (const stream of [child.stdout, child.stderr])
-      stream.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-20_000)));
+      stream.on('data', (chunk: Buffer) => {
+        output = (output + chunk.toString()).slice(-20_000);
+        if (process.env['TEST_ERRORS']) process.stderr.write(chunk);
+      });
     for (let tries = 0; tries < 3000; tries++) {
       if (child.exitCode !== null) break;
       const socket = connect(port, '127.0.0.1');
@@ -189,6 +192,7 @@ function forward(url: string, weather: Weather, request: IncomingMessage, respon
   if (weather === 'slow') return void request.resume();
   if (weather === 'failing') return void response.writeHead(500).end('a bug');
   if (weather === 'redirecting') return void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end();
+  if (weather === 'blank') return void response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
   const { hostname, port } = new URL(url);
   const call = openHttp({
     hostname,

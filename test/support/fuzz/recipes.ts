@@ -151,6 +151,12 @@ export const recipes: Record<string, Recipe> = {
     fingerprint: random.pick(pools.fingerprints),
     topics: ['default/w-1/telemetry/a'],
   }),
+  'POST /integrations/hivemq': ({ pools }, random) => ({
+    action: random.pick(['publish', 'subscribe', 'connect']),
+    clientId: 'w-1',
+    password: random.pick(pools.accessTokens),
+    topics: ['default/w-1/telemetry/a'],
+  }),
   'POST /ocsp': () => Buffer.from('300730053003300030', 'hex'),
 };
 
