@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { Agent as HttpAgent, request as requestPlain, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestTls } from 'node:https';
 import { BrokerError, type BrokerParts } from './broker.js';
@@ -115,4 +116,14 @@ export function shownOf(text: string): string {
     .replace(/[\p{Cc}\p{Cs}]+/gu, ' ')
     .trim();
   return line === '' ? 'nothing' : line;
+}
+
+/** A value that a broker answered, in its shape. @throws BrokerError */
+export function shapeOf<Shape>(schema: z.ZodType<Shape>, value: unknown): Shape {
+  const read = schema.safeParse(value);
+  if (read.success) return read.data;
+  const { path, message } = read.error.issues[0]!;
+  throw new BrokerError(
+    `what it answered cannot be read: ${path.join('.')}: ${message}: ${shownOf(JSON.stringify(value) ?? '')}`,
+  );
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BrokerError, type Broker, type BrokerParts, type LiveSession } from './broker.js';
-import { createManagement, shownOf } from './management.js';
+import { createManagement, shapeOf } from './management.js';
 
 // The listing comes from statistics, which are collected every five seconds.
 const lagMs = 5000;
@@ -79,12 +79,3 @@ function requireTags(tags: string | string[]): void {
 
 const tooMany = (most: number): BrokerError =>
   new BrokerError(`it has more than ${most} sessions: raise limits.sessions`);
-
-function shapeOf<Shape>(schema: z.ZodType<Shape>, value: unknown): Shape {
-  const read = schema.safeParse(value);
-  if (read.success) return read.data;
-  const { path, message } = read.error.issues[0]!;
-  throw new BrokerError(
-    `what it answered cannot be read: ${path.join('.')}: ${message}: ${shownOf(JSON.stringify(value) ?? '')}`,
-  );
-}

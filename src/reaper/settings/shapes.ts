@@ -36,8 +36,8 @@ export const managed = {
 
 const broker = z.discriminatedUnion(
   'kind',
-  [z.strictObject({ kind: z.literal('rabbitmq'), ...everyBroker, ...managed })],
-  'must be rabbitmq',
+  [z.strictObject({ kind: z.enum(['artemis', 'emqx', 'hivemq', 'rabbitmq', 'vernemq']), ...everyBroker, ...managed })],
+  'must be artemis, emqx, hivemq, rabbitmq or vernemq',
 );
 
 /** The shape of `reaper.yaml`. Every member that is not named here is refused. */

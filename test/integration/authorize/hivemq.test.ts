@@ -1,6 +1,7 @@
 import type { MqttClient } from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { missingForExtension, startHiveMq } from '../../support/brokers/hivemq.js';
+import { anySignal, brokerOf, usersIn } from '../../support/brokers/adapters.js';
 import { createProxyStage } from '../../support/brokers/proxies.js';
 import { createDialectStage } from '../../support/brokers/stage.js';
 import { addTried, connectTo, isRefused, tryBroker, type Tried } from '../../support/brokers/trials.js';
@@ -47,26 +48,53 @@ describeUnless(missingForExtension(), 'HiveMQ that asks Thingward', () => {
 
   const ask = async (path: string, key = controlKey, body?: object) => {
     const answer = await fetch(`${control}${path}`, {
-      headers: { authorization: `Bearer ${key}` },
+      headers: { authorization: `Basic ${Buffer.from(`reaper:${key}`).toString('base64')}` },
       ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
     });
-    return { status: answer.status, body: await answer.json() };
+    return { status: answer.status, body: (await answer.json()) as { sessions: { id: string }[] } };
   };
 
-  it('ends the sessions of a thing when it is told to, by those who have its key', async () => {
+  it('lists sessions and ends them for those alone who have its key', async () => {
     const client = await connectTo(tried, tried.devices.device);
-    const reason = reasonOf(client);
-    const listed = { count: 1, sessions: [{ clientId: 'pump-1', thing: 'pump-1' }] };
-    expect(await ask('/sessions?thing=pump-1')).toEqual({ status: 200, body: listed });
-    for (const [path, body] of [['/sessions'], ['/disconnect', { thing: 'pump-1' }]] as [string, object?][])
-      expect(await ask(path, `${controlKey}x`, body)).toEqual({ status: 401, body: {} });
+    const { status, body } = await ask('/sessions?thing=pump-1');
+    expect(status).toBe(200);
+    const session = body.sessions[0]!;
+    expect(body.sessions).toEqual([{ ...session, clientId: 'pump-1', thing: 'pump-1' }]);
+    expect((await ask(`/sessions?thing=pump-1&after=${session.id}`)).body).toEqual({ sessions: [] });
+    expect((await ask('/sessions?thing=pump-2')).body).toEqual({ sessions: [] });
+    for (const [path, given] of [['/sessions'], ['/disconnect', { thing: 'pump-1' }]] as [string, object?][])
+      for (const key of [`${controlKey}x`, '']) expect(await ask(path, key, given)).toEqual({ status: 401, body: {} });
+    expect((await fetch(`${control}/sessions`, { headers: { authorization: `Bearer ${controlKey}` } })).status).toBe(
+      401,
+    );
+    expect((await fetch(`${control}/sessions`, { headers: { authorization: 'Basic %%%' } })).status).toBe(401);
     expect((await ask('/disconnect', controlKey, { thing: ['pump-1', 'pump-2'] })).status).toBe(400);
     expect((await ask('/disconnect', controlKey, { thing: 'x'.repeat(5000) })).status).toBe(413);
+    expect((await ask('/sessions?name=pump-1')).status).toBe(400);
     expect((await ask('/elsewhere')).status).toBe(404);
     expect(client.connected).toBe(true);
-    expect(await ask('/disconnect', controlKey, { thing: 'pump-1' })).toEqual({ status: 200, body: { ended: 1 } });
-    expect(await reason).toBe(0x98);
-    await expect.poll(async () => (await ask('/sessions?thing=pump-1')).body.count).toBe(0);
+    client.end(true);
+  });
+
+  it('ends the session of a revoked device by the adapter of the reaper, with the code of an operator', async () => {
+    const device = await provision(tried.server, tried.devices.token, 'pump-7');
+    const broker = brokerOf('hivemq', control, { username: 'reaper', password: controlKey });
+    expect(await broker.check(anySignal())).toMatch(/answers/);
+    const client = await connectTo(tried, device);
+    const [before] = await broker.sessionsOf('pump-7', anySignal());
+    expect(await usersIn(broker)).toContain('pump-7');
+    const reason = reasonOf(client);
+    await tried.server.owner.post('/v1/things/pump-7/revoke', { reason: 'keyCompromise' });
+    await broker.end('pump-7', anySignal());
+    expect([0x98, 0x87]).toContain(await reason);
+    await expect.poll(() => broker.sessionsOf('pump-7', anySignal())).toEqual([]);
+    await isRefused(tried, device);
+    expect(before).toMatchObject({ user: 'pump-7' });
+    await broker.end('pump-7', anySignal());
+    const other = brokerOf('hivemq', control, { username: 'reaper', password: 'something-else' });
+    await expect(other.check(anySignal())).rejects.toThrow('401');
+    broker.close();
+    other.close();
   });
 
   it('ends the session of a suspended device by itself, without its will', async () => {

@@ -11,7 +11,12 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.util.Base64;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -20,14 +25,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where a reaper looks at sessions and ends them. {@code GET /sessions?thing=NAME} lists those of a thing, without a thing all; {@code POST /disconnect
- * { "thing": NAME }} ends them. Both want {@code Authorization: Bearer KEY}.
+ * Where a reaper looks at sessions and ends them. {@code GET /sessions?thing=NAME} lists those of a thing, without a thing those of all;
+ * {@code after} names the last one of the page before. {@code POST /disconnect} with {@code { "thing": NAME }} ends them. Both want the key
+ * as password of Basic.
  */
 final class Control {
   private static final Logger LOG = LoggerFactory.getLogger(Control.class);
   private static final int MOST_OCTETS = 4096;
-  private static final int MOST_LISTED = 10_000;
+  private static final int MOST_LISTED = 500;
   private static final int THREADS = 2;
+  private static final String SCHEME = "Basic ";
+  private static final Set<String> NAMES = Set.of("after", "thing");
   private static final int WAIT_SECONDS = 10;
 
   private final HttpServer server;
@@ -40,7 +48,7 @@ final class Control {
       throws IOException {
     this.sessions = sessions;
     this.clients = clients;
-    this.key = ("Bearer " + key).getBytes(StandardCharsets.UTF_8);
+    this.key = key.getBytes(StandardCharsets.UTF_8);
     server = HttpServer.create(address, 16);
     server.setExecutor(threads);
     server.createContext("/", this::answer);
@@ -67,7 +75,7 @@ final class Control {
 
   private int answer(final HttpExchange exchange, final JsonObject body) throws IOException {
     final List<String> shown = exchange.getRequestHeaders().getOrDefault("authorization", List.of());
-    if (shown.size() != 1 || !MessageDigest.isEqual(key, shown.get(0).getBytes(StandardCharsets.UTF_8))) {
+    if (shown.size() != 1 || !MessageDigest.isEqual(key, passwordIn(shown.get(0)))) {
       return 401;
     }
     final String asked = exchange.getRequestMethod() + " " + exchange.getRequestURI().getPath();
@@ -78,23 +86,48 @@ final class Control {
     };
   }
 
+  /** The password in the value of Authorization; nothing where there is none. */
+  private static byte[] passwordIn(final String shown) {
+    if (!shown.startsWith(SCHEME)) {
+      return new byte[0];
+    }
+    try {
+      final String pair = new String(Base64.getDecoder().decode(shown.substring(SCHEME.length())), StandardCharsets.UTF_8);
+      return pair.substring(pair.indexOf(':') + 1).getBytes(StandardCharsets.UTF_8);
+    } catch (final IllegalArgumentException failure) {
+      return new byte[0];
+    }
+  }
+
   private int list(final HttpExchange exchange, final JsonObject body) {
-    final String query = exchange.getRequestURI().getQuery();
-    if (query != null && !query.startsWith("thing=")) {
+    final Map<String, String> query = queryOf(exchange.getRequestURI().getQuery());
+    if (!NAMES.containsAll(query.keySet())) {
       return 400;
     }
-    final List<Session> found =
-        sessions.admitted().stream().filter(each -> query == null || query.equals("thing=" + each.thing())).toList();
     final JsonArray listed = new JsonArray();
-    for (final Session each : found.subList(0, Math.min(found.size(), MOST_LISTED))) {
-      final JsonObject said = new JsonObject();
-      said.addProperty("clientId", each.clientId());
-      said.addProperty("thing", each.thing());
-      listed.add(said);
-    }
-    body.addProperty("count", found.size());
+    sessions
+        .admittedAfter(query.getOrDefault("after", ""), Optional.ofNullable(query.get("thing")))
+        .limit(MOST_LISTED)
+        .forEach(
+            each -> {
+              final JsonObject said = new JsonObject();
+              said.addProperty("id", each.getKey());
+              said.addProperty("thing", each.getValue().thing());
+              said.addProperty("clientId", each.getValue().clientId());
+              said.addProperty("since", each.getValue().since());
+              listed.add(said);
+            });
     body.add("sessions", listed);
     return 200;
+  }
+
+  private static Map<String, String> queryOf(final String query) {
+    final Map<String, String> read = new HashMap<>();
+    for (final String pair : query == null ? new String[0] : query.split("&")) {
+      final int at = pair.indexOf('=');
+      read.put(at < 0 ? pair : pair.substring(0, at), at < 0 ? "" : pair.substring(at + 1));
+    }
+    return read;
   }
 
   private int disconnect(final HttpExchange exchange, final JsonObject body) throws IOException {

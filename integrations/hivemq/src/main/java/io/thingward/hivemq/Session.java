@@ -22,6 +22,7 @@ final class Session {
   private static final int MOST_KEPT_TOPIC = 1024;
 
   private final String clientId;
+  private final long since = System.currentTimeMillis();
   private final JsonObject shown = new JsonObject();
   private final JsonObject context = new JsonObject();
   private final Map<String, Answer> answers =
@@ -58,6 +59,11 @@ final class Session {
 
   String thing() {
     return thing;
+  }
+
+  /** When it asked to be let in, in milliseconds since 1970. */
+  long since() {
+    return since;
   }
 
   boolean isAdmitted() {
