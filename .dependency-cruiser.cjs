@@ -173,6 +173,16 @@ module.exports = {
       },
     },
     {
+      name: 'nats-apart',
+      comment: 'The callout of NATS runs elsewhere: it asks the API, and reads settings as an edge does.',
+      severity: 'error',
+      from: { path: '^src/nats/' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(nats|edge/settings)/|^src/edge/body\\.ts$|^src/edge/proxy/log\\.ts$|^src/stopping\\.ts$',
+      },
+    },
+    {
       name: 'no-cycles',
       comment: 'Types count: what two files need of each other belongs to a third.',
       severity: 'error',

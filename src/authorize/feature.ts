@@ -11,6 +11,7 @@ import { forwardAuthRoutes } from './dialects/forward-auth.js';
 import { createHivemq, hivemqRoutes } from './dialects/hivemq.js';
 import { createMgate, mgateRoutes } from './dialects/mgate.js';
 import { createMosquitto, mosquittoRoutes } from './dialects/mosquitto.js';
+import { createNats, natsRoutes } from './dialects/nats.js';
 import { createRabbitmq, rabbitmqRoutes } from './dialects/rabbitmq.js';
 import { createRabbitmqTrust, rabbitmqTrustRoutes } from './dialects/rabbitmq-trust.js';
 import { createVernemq, vernemqRoutes } from './dialects/vernemq.js';
@@ -55,6 +56,7 @@ function brokerRoutes(service: AuthorizeService, { db, clock, reader: { requireL
     vernemqRoutes(createVernemq(service)),
     mgateRoutes(createMgate(service), clock),
     hivemqRoutes(createHivemq(service), clock),
+    natsRoutes(createNats(service)),
   ];
 }
 

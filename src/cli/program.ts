@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { agentCommand } from '../agent/cli.js';
 import { doctorCommand } from './doctor-command.js';
 import { edgeCommand } from './edge-commands.js';
+import { natsCommand } from './nats-command.js';
 import { observerCommand } from '../observer/cli.js';
 import { apiCommands } from './operator/commands.js';
 import type { RestoredFlags } from './operator-commands.js';
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     serveCommand(),
     agentCommand(),
     edgeCommand(),
+    natsCommand(),
     doctorCommand(),
     observerCommand(),
     ...operatorCommands(),

@@ -2,6 +2,7 @@ import { createArtemis } from './artemis.js';
 import type { Broker, BrokerParts } from './broker.js';
 import { createEmqx } from './emqx.js';
 import { createHivemq } from './hivemq.js';
+import { createNatsBroker } from './nats.js';
 import { createRabbitmq } from './rabbitmq.js';
 import { createVernemq } from './vernemq.js';
 
@@ -13,6 +14,7 @@ export const kinds = {
   artemis: createArtemis,
   emqx: createEmqx,
   hivemq: createHivemq,
+  nats: createNatsBroker,
   rabbitmq: createRabbitmq,
   vernemq: createVernemq,
 } as const satisfies Record<string, Maker>;

@@ -36,8 +36,11 @@ export const managed = {
 
 const broker = z.discriminatedUnion(
   'kind',
-  [z.strictObject({ kind: z.enum(['artemis', 'emqx', 'hivemq', 'rabbitmq', 'vernemq']), ...everyBroker, ...managed })],
-  'must be artemis, emqx, hivemq, rabbitmq or vernemq',
+  [
+    z.strictObject({ kind: z.enum(['artemis', 'emqx', 'hivemq', 'rabbitmq', 'vernemq']), ...everyBroker, ...managed }),
+    z.strictObject({ kind: z.literal('nats'), ...everyBroker, ...managed, url: url(['nats', 'tls']) }),
+  ],
+  'must be artemis, emqx, hivemq, nats, rabbitmq or vernemq',
 );
 
 /** The shape of `reaper.yaml`. Every member that is not named here is refused. */

@@ -92,6 +92,7 @@ const dialects: Record<string, Dialect> = {
     ...json('mgate', (stage) => ({ action: 'connect', clientId: 'pump-1', certificatePem: derOf(stage.device) })),
     isNo: member('decision', 'deny'),
   },
+  nats: { ...json('nats', (stage) => ({ ...login(stage), clientId: 'pump-1' })), isNo: member('decision', 'deny') },
   hivemq: {
     ...json('hivemq', (stage) => ({ action: 'connect', clientId: 'pump-1', certificatePem: derOf(stage.device) })),
     isNo: member('decision', 'deny'),

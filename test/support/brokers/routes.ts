@@ -27,6 +27,7 @@ export const brokerRoutes: Record<string, Permission | Permission[]> = {
   'POST /integrations/vernemq': 'authorize:query',
   'POST /integrations/mgate': 'authorize:query',
   'POST /integrations/hivemq': 'authorize:query',
+  'POST /integrations/nats': 'authorize:query',
 };
 
 /** A refusal is in the words of the broker; whoever is admitted may still be denied, but not by a failure. */

@@ -157,6 +157,11 @@ export const recipes: Record<string, Recipe> = {
     password: random.pick(pools.accessTokens),
     topics: ['default/w-1/telemetry/a'],
   }),
+  'POST /integrations/nats': ({ pools }, random) => ({
+    clientId: 'w-1',
+    username: 'w-1',
+    password: random.pick(pools.accessTokens),
+  }),
   'POST /ocsp': () => Buffer.from('300730053003300030', 'hex'),
 };
 

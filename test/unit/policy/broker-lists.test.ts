@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { emqxRules, type EmqxRule } from '../../../src/policy/rights/emqx.js';
+import { natsPermissions, type NatsPermissions } from '../../../src/policy/rights/nats.js';
 import { compilePolicies } from '../../../src/policy/compile.js';
 import { decide } from '../../../src/policy/decide.js';
 import { parsePolicy } from '../../../src/policy/policy.js';
@@ -169,5 +170,75 @@ describe('the list that EMQX gets', () => {
       { permission: 'deny', action: 'publish', topic: '#' },
       deny,
     ]);
+  });
+});
+
+/** A topic or filter as NATS has it, token by token. */
+const tokensOf = (topic: string): string[] =>
+  topic.split('/').map((level) => (level === '+' ? '*' : level === '#' ? '>' : level === '' ? '/' : level));
+
+/** NATS's lists, read as NATS reads them: a subscription is compared by its text, where `*` of a list matches any token of it. */
+function natsAllows({ publish, subscribe }: NatsPermissions, { action, topic }: Session): boolean {
+  const subject = tokensOf(topic);
+  // `a/#` is two subscriptions there.
+  const asked = subject.at(-1) === '>' && subject.length > 1 ? [subject, subject.slice(0, -1)] : [subject];
+  const isIn = (subjects: string[], words: string[]): boolean =>
+    subjects.some((each) => hasSubject(words, each.split('.')));
+  const list = action === 'publish' ? publish : subscribe;
+  return asked.every((words) => isIn(list.allow, words) && !isIn(list.deny, words));
+}
+
+function hasSubject(words: string[], list: string[]): boolean {
+  for (let token = 0; ; token++) {
+    if (list[token] === '>') return words.length > token;
+    if (token === words.length || token === list.length) return words.length === list.length;
+    if (list[token] !== '*' && list[token] !== words[token]) return false;
+  }
+}
+
+describe('the lists that NATS gets', () => {
+  it('are never wider than the engine', () => {
+    const random = seeded('lists of NATS');
+    const seen = { lists: 0, questions: 0, allowed: 0, byEngine: 0 };
+    for (let n = 0; n < cases; n++) {
+      const given = randomCase(random);
+      const permissions = natsPermissions(given.list);
+      seen.lists++;
+      for (const session of sessionsOf(random)) {
+        const byEngine = given.engineAllows(session);
+        const byList = natsAllows(permissions, session);
+        if (byList && !byEngine) expect.fail(JSON.stringify({ ...given, permissions, session }, null, 1));
+        seen.questions++;
+        seen.byEngine += Number(byEngine);
+        seen.allowed += Number(byList);
+      }
+    }
+    console.log(`nats: ${JSON.stringify({ ...seen, wider: 0 })}`);
+    expect(seen.allowed).toBeGreaterThan(0);
+  });
+
+  it('say `a/#` as two subjects, and leave out what subjects cannot say', () => {
+    const right = (action: string, filter: string, more: object = {}): Right => ({
+      action,
+      resource: `topic:${filter}`,
+      ...more,
+    });
+    const both = (filter: string) => [right('subscribe', filter), right('receive', filter)];
+    const listsOf = (allow: Right[], deny: Right[] = []) => natsPermissions({ allow, deny });
+    const own = ['$MQTT.sub.>', '$MQTT.deliver.pubrel.>'];
+    expect(listsOf([...both('a/#'), right('publish', 'a/+/b')], [right('publish', 'a/x.y/b')])).toEqual({
+      publish: { allow: ['a.*.b'], deny: ['a.*.b'] },
+      subscribe: { allow: ['a', 'a.>', ...own], deny: [] },
+    });
+    for (const filter of ['a/+', 'a/+/#', '#', '+/a', '$s/a', 'a.b', 'a//b', 'a b', '/a'])
+      expect(listsOf(both(filter)).subscribe.allow, filter).toEqual(own);
+    expect(listsOf([right('subscribe', 'a/#')]).subscribe.allow).toEqual(own);
+    expect(listsOf(both('a/#'), [right('subscribe', 'a/b')]).subscribe.allow).toEqual(own);
+    const open = { condition: { qos: [0] } };
+    expect(listsOf([right('publish', 'a', open)], [right('publish', 'b', open)]).publish).toEqual({
+      allow: [],
+      deny: ['b'],
+    });
+    expect(listsOf([], [{ action: 'publish', resource: '*' }]).publish.deny).toEqual(['>']);
   });
 });
