@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'vitest';
 
@@ -10,7 +10,7 @@ export type Recorded = { asks: string; sends?: unknown; status?: number; says?: 
 export async function playRecorded(authorization: string, pairs: Recorded[]) {
   const asked: string[] = [];
   const left = [...pairs];
-  const server = createServer(async (request, response) => {
+  const play = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString();
@@ -27,7 +27,8 @@ export async function playRecorded(authorization: string, pairs: Recorded[]) {
     response
       .writeHead(status, { 'content-type': 'application/json' })
       .end(body === undefined ? '' : JSON.stringify(body));
-  }).listen(0, '127.0.0.1');
+  };
+  const server = createServer((request, response) => void play(request, response)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
