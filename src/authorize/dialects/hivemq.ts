@@ -22,7 +22,7 @@ type HivemqAsked = {
 };
 
 type Decision = 'allow' | 'deny';
-/** `decision` is that of the session or of all topics; `thing` is told of sessions that may be. */
+/** `decision` is that of the session or of all topics; `thing` names the thing of an allowed session. */
 type HivemqAnswer = {
   decision: Decision;
   thing?: string;

@@ -18,7 +18,7 @@ type NatsAsked = {
   context?: Context | undefined;
 };
 
-/** What NATS is to be told, until `expiresAt` in seconds since 1970. */
+/** What the callout passes on to NATS, until `expiresAt` in seconds since 1970. */
 type NatsAnswer = { decision: 'deny' } | ({ decision: 'allow'; thing: string; expiresAt: number } & NatsPermissions);
 
 const natsDenies: NatsAnswer = { decision: 'deny' };

@@ -4,7 +4,7 @@ import type { Right, RightsList } from './rights.js';
 /** Subjects that a user of NATS may publish or subscribe to. A deny beats an allow. */
 type Subjects = { allow: string[]; deny: string[] };
 
-/** What NATS is told of a session. */
+/** The rights of a session, in the words of NATS. */
 export type NatsPermissions = { publish: Subjects; subscribe: Subjects };
 
 /** What NATS delivers messages of QoS 1 and 2 by. No MQTT client can subscribe to it by itself. */
@@ -40,7 +40,7 @@ const filterOf = ({ resource }: Right): Filter =>
 
 const isWildcard = (level: string | undefined): boolean => level === '+' || level === '#';
 
-/** Levels that NATS takes as they are. An empty one is a slash of its own there. */
+/** Levels that NATS takes as they are. It writes an empty one as a slash. */
 const isPlain = (level: string): boolean => level !== '' && !/[\s.*>/\p{Cc}]/u.test(level);
 
 function isSayable(filter: Filter): boolean {

@@ -5,7 +5,7 @@ import { stablePages } from './pages.js';
 
 const perPage = 500;
 
-// Jolokia answers 200 to what failed too, with a status of its own.
+// Jolokia answers 200 to what failed too, with its own status inside.
 const answer = z.object({ status: z.number(), value: z.unknown(), error: z.string().optional() });
 const connection = z.object({
   connectionID: z.string(),
@@ -62,7 +62,7 @@ export function createArtemis(parts: BrokerParts): Broker {
     },
 
     async end(user, signal) {
-      // False says that nobody was there.
+      // False says that the user had no session.
       shapeOf(z.boolean(), await run('closeConnectionsForUser(java.lang.String)', [user], signal));
     },
 

@@ -5,7 +5,7 @@ import { createManagement, shapeOf } from './management.js';
 const session = z.object({ id: z.string().min(1), thing: z.string(), since: z.number().optional() });
 const page = z.object({ sessions: z.array(session).max(1000) });
 
-/** HiveMQ CE, by the extension of Thingward in `integrations/hivemq/`, which knows without a lag who is there. */
+/** HiveMQ CE, by the extension of Thingward in `integrations/hivemq/`, which knows without a lag who is connected. */
 export function createHivemq(parts: BrokerParts): Broker {
   const management = createManagement(parts);
 
