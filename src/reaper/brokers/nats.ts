@@ -103,7 +103,7 @@ export function createNatsBroker({ url, credentials, ca, limits, now }: BrokerPa
     async end(user, signal) {
       for (const { server, cid } of await sessionsOf(user, signal)) {
         const { error } = shapeOf(connz, await ask(`${server}.KICK`, { cid }, signal));
-        // It may have over at itself.
+        // It may have gone by itself.
         if (error && !/no such client/.test(error.description))
           throw new BrokerError(`NATS did not end a session: ${shownOf(error.description)}`);
       }
