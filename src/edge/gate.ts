@@ -76,7 +76,7 @@ export type Gate = {
   follow(enforce: (change: Change) => Promise<number>): void;
 };
 
-/** Somebody who holds live sessions, and confirms by receipts under a name of their own. */
+/** Somebody who holds live sessions, and confirms by receipts under another name. */
 export type Holder = {
   /** At the control plane. */
   name: string;
@@ -84,6 +84,6 @@ export type Holder = {
   enforce(change: Change): Promise<number>;
   /** False while something live may contradict what was enforced before. */
   isClear(): boolean;
-  /** False while nothing can be said of live sessions. */
+  /** False while live sessions are not known. */
   speaks(): boolean;
 };

@@ -13,7 +13,7 @@ type Deps = {
   monotonic(): number;
   /** False while a live guest is here about whom nothing is known. */
   isClear(): boolean;
-  /** False while nothing can be said of live sessions: no word is better than an old one, which goes stale. */
+  /** False while live sessions are not known: no word is better than an old one, and a receipt without words goes stale. */
   speaks?: (() => boolean) | undefined;
   onError(error: Error): void;
   /** A receipt arrived. */

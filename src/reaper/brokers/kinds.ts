@@ -13,7 +13,7 @@ import { createWebhook } from './webhook.js';
 /** What a kind of broker is made by. */
 type Maker = (parts: BrokerParts) => Broker;
 
-/** Kinds of brokers that are managed by a user with a password, by their names in the settings. */
+/** Kinds of brokers that a user with a password manages, by their names in the settings. */
 export const kinds = {
   artemis: createArtemis,
   emqx: createEmqx,

@@ -108,7 +108,7 @@ export function createCutter({ broker, reach, turn, monotonic, wait, signal, mos
       if (broker.admit) await ask((given) => broker.admit!(user, given));
     },
 
-    /** Asks whether the broker is there: of one that lists nothing, nothing else would show it. */
+    /** Asks whether the broker answers: of one that lists nothing, nothing else would show it. */
     greet: async (): Promise<void> => void (await ask((given) => broker.check(given))),
 
     /** Brings the broker's own users in step. Resolves with how many somebody else had changed. */

@@ -5,7 +5,7 @@ import { createTurnstile } from './turnstile.js';
 import type { Users } from './users.js';
 
 type Deps = {
-  /** The broker has users that are to be brought in step. */
+  /** The broker has users, which have to be brought in step. */
   isAsked: boolean;
   cutter: Pick<Cutter, 'provide'>;
   users: Pick<Users, 'userOf'>;

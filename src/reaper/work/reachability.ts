@@ -16,7 +16,7 @@ export type Reachability = ReturnType<typeof createReachability>;
 
 const retryMs = { first: 250, most: 30_000 };
 
-/** Repeats what a broker does not answer, for ever, with longer and longer pauses. Whoever wants something of it waits for the same check. */
+/** Repeats what a broker does not answer, without end, with longer and longer pauses. Whoever wants something of it waits for the same check. */
 export function createReachability({ check, wait, ended, random, failed, works }: Deps) {
   let isUp = false;
   let failures = 0;

@@ -266,7 +266,7 @@ export function createWorker(deps: WorkerDeps) {
 
     /** Whether nothing live may contradict what was enforced before. */
     isClear: (): boolean => hasCompared && intruders === 0,
-    /** Whether the broker answers, so that something can be said of its sessions. */
+    /** Whether the broker answers, so that its sessions are known. */
     isReachable: (): boolean => reach.isUp(),
     /** How many sessions there were when they were looked at last. */
     sessions: (): number => sessions,

@@ -45,8 +45,9 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'a reaper that is killed', () => 
   });
   afterAll(async () => {
     child?.kill('SIGKILL');
-    await stage?.stop();
+    // Its number is in a file of the stage.
     await node?.kill();
+    await stage?.stop();
   });
 
   const start = async (): Promise<ChildProcess> => {

@@ -38,8 +38,9 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'the reaper at RabbitMQ', () => {
     ]);
   });
   afterAll(async () => {
-    await stage?.stop();
+    // Its number is in a file of the stage.
     await node?.kill();
+    await stage?.stop();
   });
 
   const start = async (): Promise<void> => {
