@@ -9,7 +9,7 @@ type Deps = Pick<Shared, 'clock' | 'failures'> &
     isRemembered: Parameters<typeof estRoutes>[0]['isRemembered'];
   };
 
-/** EST (RFC 7030), on a listener of its own: where none is set up, nothing is mounted. */
+/** EST (RFC 7030), on its own listener: where none is set up, nothing is mounted. */
 export function createEst(deps: Deps): Door<object> {
   const { failures, isRemembered, config } = deps;
   if (!config.est) return { verbs: {}, routes: [] };

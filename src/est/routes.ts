@@ -1,15 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { sendText } from '../http/est-failure.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import { enrollmentCaller, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { encodeCertsOnly } from '../pki/cms.js';
-import { decodeCsr } from '../pki/csr/csr.js';
+import { readChannel } from '../http/tls-channel.js';
 import type { KeyType } from '../pki/public-key.js';
 import { DomainError } from '../errors.js';
-import { readChannel } from './channel.js';
 import { csrAttributes } from './csr-attributes.js';
-import { sendText } from './failure.js';
 import type { EstService, Sent } from './service.js';
 
 type Deps = {
@@ -34,7 +32,7 @@ export function estRoutes({ service, failures, isRemembered, proxies, makesKeys 
   const sentBy = (request: Request): Sent => {
     if (typeof request.body !== 'string' || request.body === '')
       throw new DomainError('bad-csr', 'the body is empty: send the request in base64 as application/pkcs10');
-    return { label: request.params.label, csr: decodeCsr(request.body), channel: readChannel(request, proxies) };
+    return { label: request.params.label, request: request.body, channel: readChannel(request, proxies) };
   };
 
   const authorities = async ({ params }: Request, reply: FastifyReply) =>
@@ -53,9 +51,8 @@ export function estRoutes({ service, failures, isRemembered, proxies, makesKeys 
       () => service.enroll(caller, sentBy(request), originOf(request), make),
     );
     if (!('waiting' in result)) {
-      const certificate = encodeCertsOnly([result.certificate.der]);
-      if (!result.privateKey) return sendBase64(reply, certsOnly, certificate);
-      return sendParts(reply, result.privateKey.export({ type: 'pkcs8', format: 'der' }), certificate);
+      const { certificate, privateKey } = result;
+      return privateKey ? sendParts(reply, privateKey, certificate) : sendBase64(reply, certsOnly, certificate);
     }
     const { retryAfter, id } = result.waiting;
     return reply
@@ -71,7 +68,7 @@ export function estRoutes({ service, failures, isRemembered, proxies, makesKeys 
       () => false,
       () => service.reenroll(sentBy(request), originOf(request)),
     );
-    return sendBase64(reply, certsOnly, encodeCertsOnly([certificate]));
+    return sendBase64(reply, certsOnly, certificate);
   };
 
   const makeKey = (request: Request, reply: FastifyReply) =>

@@ -3,12 +3,11 @@ import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import { encodeCertsOnly } from '../pki/cms.js';
-import { parseCsrDer } from '../pki/csr/csr.js';
+import { decodeCsr, parseCsrDer } from '../pki/csr/csr.js';
 import type { KeyType } from '../pki/public-key.js';
 import type { FirstBoot, Provisioned, RenewFor, StillWaiting } from '../provisioning/asked.js';
 import type { HeldCertificate } from '../registry.js';
 import { thingName } from '../shapes.js';
-import type { Channel } from './channel.js';
 
 type Deps = {
   clock: Clock;
@@ -25,8 +24,19 @@ type Deps = {
 /** Who enrolls: an enrollment token, and the name beside it. */
 export type Enrolling = { id: string; account: string; tokenHash: Buffer; userName: string };
 
-/** What a client sends: the label in the path, its request in DER, and the connection that it came on. */
-export type Sent = { label: string | undefined; csr: Buffer; channel: Channel };
+/** What the connection of a request proves. */
+type Channel = {
+  /** DER of the certificate whose key the client used in the handshake. */
+  certificate: Buffer | undefined;
+  /** What a challengePassword has to be on this connection; undefined where nothing can bind a request to it. */
+  binding: string | undefined;
+};
+
+/** What a client sends: the label in the path, its request as base64 or PEM, and the connection that it came on. */
+export type Sent = { label: string | undefined; request: string; channel: Channel };
+
+/** What a client gets: its certificate alone (certs-only, DER), and the key that the server made for it (PKCS #8, DER). */
+type Enrolled = { certificate: Buffer; privateKey?: Buffer };
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -73,36 +83,44 @@ export function createEstService(deps: Deps) {
      */
     async enroll(
       { id, account, tokenHash, userName }: Enrolling,
-      { label, csr, channel }: Sent,
+      { label, request: text, channel }: Sent,
       origin: Origin,
       make?: KeyType,
-    ): Promise<Provisioned | StillWaiting> {
+    ): Promise<Enrolled | StillWaiting> {
       if (label !== undefined && label !== id && label !== account)
         throw new DomainError('not-found', `the enrollment token is not for ${label}: mend the label, or leave it out`);
       const ask = (): FirstBoot => {
+        const csr = decodeCsr(text);
         const request = parseCsrDer(csr);
         requireBound(request.challengePassword, channel);
         const name = nameOf(request.requestedName ?? (userName === id ? undefined : userName));
         return { name, thingType: undefined, attributes: {}, key: make ? { make } : { csr } };
       };
-      return provision(tokenHash, ask, origin);
+      const result = await provision(tokenHash, ask, origin);
+      if ('waiting' in result) return result;
+      const { certificate, privateKey } = result;
+      return {
+        certificate: encodeCertsOnly([certificate.der]),
+        ...(privateKey ? { privateKey: privateKey.export({ type: 'pkcs8', format: 'der' }) } : {}),
+      };
     },
 
     /**
-     * A certificate for a new key of the device whose present certificate is that of the connection, in DER. TLS proved that it has
+     * A certificate (certs-only, DER) for a new key of the device whose present certificate is that of the connection. TLS proved that it has
      * the key. @throws DomainError `invalid-client`, `certificate-revoked`, `thing-not-active`, and those of renewing
      */
-    async reenroll({ label, csr, channel }: Sent, origin: Origin): Promise<Buffer> {
+    async reenroll({ label, request: text, channel }: Sent, origin: Origin): Promise<Buffer> {
       const holder = await holderOf(channel);
       const { thing } = holder;
       if (label !== undefined && (await accountOf(label)) !== thing.account)
         throw new DomainError('not-found', `the thing does not belong to ${label}: mend the label, or leave it out`);
+      const csr = decodeCsr(text);
       const request = parseCsrDer(csr);
       requireBound(request.challengePassword, channel);
       if (request.requestedName !== thing.name)
         throw new DomainError('bad-csr', `the subject has to be that of the present certificate: CN=${thing.name}`);
       const { certificate } = await renewFor({ holder, csr, spend: () => Promise.resolve() }, origin);
-      return certificate.der;
+      return encodeCertsOnly([certificate.der]);
     },
 
     accountOf,

@@ -23,7 +23,10 @@ const secrets = () => ({
 describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'a database that a newer version changed', () => {
   it('is refused with a sentence, unless its migration names one that this version knows', async () => {
     const database = await emptyDatabase('postgresql');
-    const settings = { ...database.settings, THINGWARD_OWNER_KEY: secrets().THINGWARD_OWNER_KEY };
+    const settings: Record<string, string> = {
+      ...database.settings,
+      THINGWARD_OWNER_KEY: secrets().THINGWARD_OWNER_KEY,
+    };
     await (await startProgram(settings)).kill();
     const client = new pg.Client({ connectionString: settings['DATABASE_URL'] });
     await client.connect();

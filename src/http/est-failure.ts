@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { problemOf, readFailure } from '../http/problems.js';
+import { problemOf, readFailure } from './problems.js';
 
 /**
  * Answers a failure as EST clients show it: its status, and one line of text (RFC 7030 §4.2.3). Nothing follows the challenge of
@@ -12,5 +12,7 @@ export function sendText(error: FastifyError, request: FastifyRequest, reply: Fa
     .code(status)
     .headers({ ...headers, ...challenge, 'content-type': 'text/plain; charset=utf-8' })
     .serializer((text: string) => text)
-    .send(request.refusal === 'missing-credential' ? '' : `${body.title}: ${body.detail} (request ${body.requestId})\n`);
+    .send(
+      request.refusal === 'missing-credential' ? '' : `${body.title}: ${body.detail} (request ${body.requestId})\n`,
+    );
 }
