@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { sendText } from '../http/est-failure.js';
+import { sendText } from '../http/est/failure.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import { enrollmentCaller, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
-import { readChannel } from '../http/tls-channel.js';
+import { readChannel } from '../http/est/channel.js';
 import type { KeyType } from '../pki/public-key.js';
 import { DomainError } from '../errors.js';
 import { csrAttributes } from './csr-attributes.js';

@@ -28,6 +28,22 @@ export const settings = {
     .optional()
     .describe('Port of a plain HTTP listener beside, for lists, OCSP and the certificates of issuers alone.'),
   THINGWARD_PKI_HOST: z.string().optional().describe('Address of that listener; by default that of the server.'),
+  THINGWARD_EST_PORT: boundedInt(1, 65_535)
+    .optional()
+    .describe('Port of a TLS listener beside, for devices that enroll by EST (RFC 7030).'),
+  THINGWARD_EST_HOST: z.string().optional().describe('Address of that listener; by default that of the server.'),
+  THINGWARD_EST_CERT_FILE: z
+    .string()
+    .optional()
+    .describe('PEM certificate chain of that listener; by default that of the server.'),
+  THINGWARD_EST_KEY_FILE: z.string().optional().describe('PEM private key of that certificate.'),
+  THINGWARD_EST_SERVER_KEYS: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe('Whether EST clients may let the server make their keys (serverkeygen).'),
+  THINGWARD_CLIENT_CERT_PROXIES: addresses
+    .optional()
+    .describe('Addresses or CIDRs whose Client-Cert (RFC 9440) is believed on that listener, comma-separated.'),
   THINGWARD_DATA_DIR: z.string().default('./data').describe('Folder of the embedded PostgreSQL.'),
   // No URL parser takes every form that PostgreSQL does: a socket's has a user and no host.
   DATABASE_URL: z
@@ -70,22 +86,6 @@ export const settings = {
     .string()
     .optional()
     .describe('PEM certificates by which devices believe the TLS of this server: given to them as trust.'),
-  THINGWARD_EST_PORT: boundedInt(1, 65_535)
-    .optional()
-    .describe('Port of a TLS listener beside, for devices that enroll by EST (RFC 7030).'),
-  THINGWARD_EST_HOST: z.string().optional().describe('Address of that listener; by default that of the server.'),
-  THINGWARD_EST_CERT_FILE: z
-    .string()
-    .optional()
-    .describe('PEM certificate chain of that listener; by default that of the server.'),
-  THINGWARD_EST_KEY_FILE: z.string().optional().describe('PEM private key of that certificate.'),
-  THINGWARD_EST_SERVER_KEYS: z
-    .enum(['on', 'off'])
-    .default('off')
-    .describe('Whether EST clients may let the server make their keys (serverkeygen).'),
-  THINGWARD_CLIENT_CERT_PROXIES: addresses
-    .optional()
-    .describe('Addresses or CIDRs whose Client-Cert (RFC 9440) is believed on that listener, comma-separated.'),
   THINGWARD_TRUSTED_PROXIES: addresses
     .optional()
     .describe('Addresses or CIDRs whose X-Forwarded-For is believed, comma-separated.'),

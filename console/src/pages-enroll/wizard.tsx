@@ -61,7 +61,7 @@ export function EnrollPage() {
 
 function Enrolled({ made: { id, token }, draft }: { made: Schemas['CreatedEnrollment']; draft: Draft }) {
   const example = draft.pattern.replaceAll('*', '1').replaceAll('?', '1');
-  const command = `npx thingward agent provision --server ${location.origin} --enrollment ${token} --name ${example} --out ./${example}`;
+  const command = `thingward agent provision --server ${location.origin} --enrollment ${token} --name ${example} --out ./${example}`;
   return (
     <>
       <PageHead title="The enrollment is ready" back={['Enrollments', '/enroll']}>

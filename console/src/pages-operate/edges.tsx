@@ -49,7 +49,7 @@ export function EdgesPage() {
         empty={
           <Empty title="No edge follows yet">
             <p>An edge registers itself when it starts. Make it a key with the role edge, then start it:</p>
-            <Copy text="npx thingward edge --config edge.yaml" label="the command" />
+            <Copy text="thingward edge --config edge.yaml" label="the command" />
           </Empty>
         }
         row={(edge) => (

@@ -27,7 +27,7 @@ export function ReenrollDialog({ thing: { name }, onClose }: Props) {
         onClose={onClose}
       />
     );
-  const command = `npx thingward agent provision --server ${location.origin} --enrollment ${made.token} --name ${name} --out ./${name}`;
+  const command = `thingward agent provision --server ${location.origin} --enrollment ${made.token} --name ${name} --out ./${name}`;
   return (
     <Modal title={`${name} may come in again`} about="The token is shown here once." open onClose={onClose}>
       <div className="stack">

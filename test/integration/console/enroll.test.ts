@@ -27,10 +27,10 @@ describeWith(['chromium'], 'enrolling in the console', () => {
     await page.getByText('site = berlin').waitFor();
     await see('enroll-check');
     await page.getByRole('button', { name: 'Create the enrollment' }).click();
-    await page.getByText(/npx thingward agent provision --server/).waitFor();
+    await page.getByText(/thingward agent provision --server/).waitFor();
     await page.getByRole('img', { name: /QR code/ }).waitFor();
     await page.getByText(/None yet/).waitFor();
-    const token = /twe_\S+/.exec((await page.getByText(/npx thingward agent/).textContent())!)![0];
+    const token = /twe_\S+/.exec((await page.getByText(/thingward agent/).textContent())!)![0];
     const { answer } = await provision(server, token, 'pump-7');
     expect(answer.status).toBe(202);
     await page.getByRole('heading', { name: 'pump-7' }).waitFor();

@@ -72,7 +72,7 @@ describeWith(['chromium'], 'things in the console', () => {
     await page.getByRole('button', { name: 'Re-enroll…' }).click();
     await page.getByLabel('Type pump-4 to confirm').fill('pump-4');
     await page.getByRole('dialog').getByRole('button', { name: 'Re-enroll' }).click();
-    const token = /twe_\S+/.exec((await page.getByText(/npx thingward agent/).textContent())!)![0];
+    const token = /twe_\S+/.exec((await page.getByText(/thingward agent/).textContent())!)![0];
     await see('thing-reenroll');
     expect((await provision(server, token, 'pump-4')).answer.status).toBe(201);
     await page.getByRole('button', { name: 'Done' }).click();

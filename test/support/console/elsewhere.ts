@@ -1,6 +1,7 @@
 const device = 'a device calls it, with its own credential';
 const proxy = 'a proxy, broker or edge asks it for every decision';
 const wire = 'it is how that program of others speaks';
+const reaper = 'the reaper reads it, which knows devices by their names';
 const readers = 'whoever checks certificates reads it; the console links to the lists';
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
@@ -28,6 +29,10 @@ export const elsewhere: Record<string, string> = {
   evaluateAccess: wire,
   evaluateAccesses: wire,
   authorizeAwsConnection: wire,
+  authorizeHivemq: wire,
+  authorizeNats: wire,
+  listEdgeThings: reaper,
+  findEdgeThings: reaper,
   authorizeRequestOfNginx: wire,
   authorizeRequestOfTraefik: wire,
   authorizeRequestOfCaddy: wire,

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { problemOf, readFailure } from './problems.js';
+import { problemOf, readFailure } from '../problems.js';
 
 /**
  * Answers a failure as EST clients show it: its status, and one line of text (RFC 7030 §4.2.3). Nothing follows the challenge of

@@ -1,8 +1,8 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
-import { isWithinAny } from '../address.js';
-import { DomainError } from '../errors.js';
-import { decodeBase64, PemError } from '../pki/pem.js';
+import { isWithinAny } from '../../address.js';
+import { DomainError } from '../../errors.js';
+import { decodeBase64, PemError } from '../../pki/pem.js';
 
 /** What the connection of a request proves. */
 export type Channel = {
