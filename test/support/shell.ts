@@ -24,9 +24,9 @@ function run(program: string, args: string[], cwd: string, env: Record<string, s
     const child = spawn(program, args, {
       cwd,
       env: {
-        PATH: `${join(cwd, 'node_modules/.bin')}:${process.env['PATH']!}`,
         HOME: process.env['HOME'] ?? cwd,
         ...env,
+        PATH: `${join(cwd, 'node_modules/.bin')}:${env['PATH'] ?? process.env['PATH']!}`,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
