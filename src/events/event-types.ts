@@ -23,7 +23,8 @@ export type EventType = keyof typeof eventTypes;
 /** All of them. */
 export const eventTypeNames = Object.keys(eventTypes) as [EventType, ...EventType[]];
 
-/** What reading events of these types needs. */
+/** What reading events of these types needs; the type of an entry of the audit begins with `audit.`. */
 export function needsOf(types: readonly string[]): Permission[] {
-  return [...new Set(types.flatMap((type) => eventTypes[type as EventType] ?? []))];
+  const typeOf = (type: string): EventType => (type.startsWith('audit.') ? 'audit.*' : (type as EventType));
+  return [...new Set(types.flatMap((type) => eventTypes[typeOf(type)] ?? []))];
 }

@@ -132,8 +132,7 @@ function deliveryRoutes(app: App, service: WebhookService): void {
       const { params, query } = request;
       const place = placeIn(`deliveries ${params.id}`, query);
       const { after, limit } = spanOf(place, numberForm);
-      const { account } = grantee(request);
-      const rows = await service.deliveries(account, params.id, query.status, after, limit);
+      const rows = await service.deliveries(grantee(request), params.id, query.status, after, limit);
       return pageOf(rows, place, ({ id }) => String(id), presentDelivery);
     },
   );

@@ -114,25 +114,33 @@ export function createWebhookService({ deliveries, commit, clock, audit }: Deps)
       });
     },
 
-    /** What became of the events of a webhook. @throws DomainError `not-found` */
+    /**
+     * What became of the events of a webhook. They name what they are about: whoever reads them may read each of their types, of those
+     * too that the webhook had before. @throws DomainError `not-found`, `forbidden`
+     */
     async deliveries(
-      account: string,
+      caller: Grantee,
       id: string,
       status: DeliveryStatus | undefined,
       before: string | undefined,
       limit: number,
     ) {
-      await get(account, id);
-      return receivers.listDeliveries(id, status, before === undefined ? undefined : BigInt(before), limit);
+      const { types } = await get(caller.account, id);
+      const from = before === undefined ? undefined : BigInt(before);
+      const found = await receivers.listDeliveries(id, status, from, limit);
+      requirePermissions(caller, needsOf([...types, ...found.map(({ type }) => type)]), 'a type of event');
+      return found;
     },
 
-    /** Has an event told again, for another 24 hours. @throws DomainError `not-found`, `conflict` for one that was delivered */
-    async retry({ account }: Grantee, id: string, delivery: string, origin: Origin) {
+    /** Has an event told again, for another 24 hours. @throws DomainError `not-found`, `forbidden`, `conflict` for one that was delivered */
+    async retry(caller: Grantee, id: string, delivery: string, origin: Origin) {
+      const { account } = caller;
       const number = BigInt(delivery);
       await commit(async (tx) => {
         await get(account, id, tx);
         const found = await receivers.findDelivery(id, number);
         if (!found) throw new DomainError('not-found', `there is no delivery ${delivery} of this webhook`);
+        requirePermissions(caller, needsOf([found.type]), 'a type of event');
         if (!(await receivers.retry(tx, id, number, clock())))
           throw new DomainError('conflict', 'this event was delivered: nothing is left to try');
         await record(tx, account, origin, 'retry', id, { delivery, event: found.messageId });

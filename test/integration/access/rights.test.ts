@@ -156,6 +156,42 @@ const calls: [Permission, (world: World) => Call][] = [
     'issuers:write',
     ({ issuers }) => ({ method: 'PATCH', path: `/v1/issuers/${pick(issuers)}`, body: { listSuperseded: chance(0.5) } }),
   ],
+  [
+    'webhooks:write',
+    () => post('/v1/webhooks', { url: 'https://hooks.example/', types: [pick(['thing.suspended', 'audit.*'])] }),
+  ],
+  [
+    'webhooks:write',
+    ({ webhooks }) => ({
+      method: pick(['PATCH', 'PATCH', 'DELETE']),
+      path: `/v1/webhooks/${pick(webhooks)}`,
+      body: pick([{ enabled: chance(0.5) }, { types: ['thing.suspended'] }, { url: 'https://other.example/' }]),
+    }),
+  ],
+  ['webhooks:read', ({ webhooks }) => ({ method: 'GET', path: `/v1/webhooks/${pick(webhooks)}/deliveries` })],
+  [
+    'alerts:write',
+    () =>
+      post('/v1/alerts/channels', {
+        name: `c${Math.floor(next() * 1e9)}`,
+        kind: 'webhook',
+        url: 'https://hooks.example/',
+      }),
+  ],
+  [
+    'alerts:write',
+    () =>
+      post('/v1/alerts/rules', {
+        name: `r${Math.floor(next() * 1e9)}`,
+        metric: 'decisions.deny',
+        condition: 'greater_than',
+        threshold: 10,
+        severity: 'info',
+        channels: [],
+      }),
+  ],
+  ['alerts:read', () => ({ method: 'GET', path: pick(['/v1/alerts', '/v1/alerts/rules', '/v1/alerts/channels']) })],
+  ['metrics:read', () => ({ method: 'GET', path: '/v1/metrics?name=edges.stale' })],
   ['accounts:write', ({ account }) => post(`/v1/accounts/${account}/${pick(['suspend', 'resume'])}`)],
   ['aws:write', () => post('/v1/aws/import', { dryRun: chance(0.5) })],
   ['aws:write', () => ({ method: 'PUT', path: '/v1/aws', body: { mode: 'off' } })],

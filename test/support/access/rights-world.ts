@@ -20,12 +20,17 @@ export type World = {
   providers: string[];
   prints: string[];
   waiting: string[];
+  webhooks: string[];
 };
 /** An account with things in every state, a segment, a second version of a policy, keys and an edge. */
 export async function createWorld(server: TestServer, name: string): Promise<World> {
   const { ownerKey } = (await server.owner.post('/v1/accounts', { name })).body;
   const owner = server.as(ownerKey);
   const { id, token } = await enroll({ owner }, { policy: 'sensor' });
+  const webhooks: string[] = [];
+  // Before the things: what it has to tell names them.
+  for (const types of [['thing.provisioned'], ['audit.*']])
+    webhooks.push((await owner.post('/v1/webhooks', { url: 'https://hooks.example/', types })).body.id);
   const serials: Record<string, string> = {};
   const prints: string[] = [];
   for (const thing of [...things, hidden]) {
@@ -62,6 +67,7 @@ export async function createWorld(server: TestServer, name: string): Promise<Wor
     providers,
     prints,
     waiting,
+    webhooks,
   };
 }
 

@@ -18,6 +18,9 @@ export type State = {
   accounts: Record<string, string>;
   people: Record<string, Person>;
   providers: Record<string, Provider>;
+  /** Webhooks of events, and channels of alerts. */
+  receivers: Record<string, Receiver>;
+  rules: Record<string, string>;
 };
 
 type Thing = {
@@ -35,6 +38,7 @@ type Enrollment = Pick<Thing, 'policies' | 'segment' | 'attributes'> & {
 };
 type Person = { name: string; role: string | null; permissions: string[]; status: string; deleted: boolean };
 type Provider = { settings: { roleMapping: Record<string, string>; defaultRole?: string } };
+type Receiver = { kind: string; types: string[]; rest: string };
 type Key = { role: string | null; permissions: string[]; flags: string[]; deleted: boolean };
 
 /** Something that happened, and every permission that it needs by whatever route (docs/permissions.md). */
@@ -143,6 +147,21 @@ function ofProvider({ id, was, is }: Change<Provider>): Effect[] {
   return [{ what: `provider ${id}`, needs: ['people:write', ...given.flatMap((role) => roleHolds[role] ?? [])] }];
 }
 
+/** Whoever says where events are told may read them, before and after. */
+function ofReceiver({ id, was, is }: Change<Receiver>): Effect[] {
+  const rows = [was, is].flatMap((row) => row ?? []);
+  const needs = rows.flatMap(({ kind, types }) =>
+    kind === 'events' ? ['webhooks:write', ...types.flatMap((type) => readsOf[type] ?? [])] : ['alerts:write'],
+  );
+  return [{ what: `receiver ${id}`, needs: [...new Set(needs)] }];
+}
+
+const readsOf: Record<string, string> = {
+  'thing.provisioned': 'things:read',
+  'thing.suspended': 'things:read',
+  'audit.*': 'audit:read',
+};
+
 function ofProxy({ id, was, is }: Change<State['proxies'][string]>, mine: Set<string>): Effect[] {
   const foreign = !is && was && !mine.has(was.keyId) ? ['keys:write'] : [];
   return [{ what: `edge ${id}`, needs: ['proxies:write', ...foreign] }];
@@ -160,6 +179,8 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...changes(before.proxies, after.proxies).flatMap((change) => ofProxy(change, mine)),
     ...changes(before.people, after.people).flatMap(ofPerson),
     ...changes(before.providers, after.providers).flatMap(ofProvider),
+    ...changes(before.receivers, after.receivers).flatMap(ofReceiver),
+    ...plain('rules', 'alerts:write'),
     ...plain('endings', 'certificates:revoke'),
     ...plain('policies', 'policies:write'),
     ...plain('segments', 'segments:write'),
@@ -197,6 +218,9 @@ export async function readState(db: Database, account: string, unseen: string): 
       'people', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('name', name, 'role', role, 'permissions', permissions, 'status', status,
         'deleted', deleted_at IS NOT NULL)), '{}') FROM people WHERE account_name = ${account}),
       'providers', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('settings', settings, 'issuer', issuer)), '{}') FROM sign_in_providers WHERE account_name = ${account}),
+      'receivers', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('kind', kind, 'types', types, 'rest', concat(name, url, enabled, recipients))), '{}')
+        FROM receivers WHERE account_name = ${account}),
+      'rules', (SELECT COALESCE(jsonb_object_agg(id, concat(name, metric, condition, threshold, enabled, channels)), '{}') FROM alert_rules WHERE account_name = ${account}),
       'accounts', (SELECT jsonb_object_agg(name, status) FROM accounts WHERE name <> 'default')) AS state`;
   return row!.state;
 }
