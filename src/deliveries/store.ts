@@ -100,7 +100,8 @@ export function createReceiverStore(db: Database) {
         take: limit,
       }),
 
-    findDelivery: (receiver: string, id: bigint) => db.delivery.findFirst({ where: { id, receiverId: receiver } }),
+    findDelivery: (tx: Transaction | undefined, receiver: string, id: bigint) =>
+      (tx ?? db).delivery.findFirst({ where: { id, receiverId: receiver } }),
 
     /** Has a message that was parked told again, from now on for as long as any other. */
     async retry(tx: Transaction, receiver: string, id: bigint, at: Date): Promise<boolean> {

@@ -138,14 +138,14 @@ export function createWebhookService({ deliveries, commit, clock, audit }: Deps)
       const number = BigInt(delivery);
       await commit(async (tx) => {
         await get(account, id, tx);
-        const found = await receivers.findDelivery(id, number);
+        const found = await receivers.findDelivery(tx, id, number);
         if (!found) throw new DomainError('not-found', `there is no delivery ${delivery} of this webhook`);
         requirePermissions(caller, needsOf([found.type]), 'a type of event');
         if (!(await receivers.retry(tx, id, number, clock())))
           throw new DomainError('conflict', 'this event was delivered: nothing is left to try');
         await record(tx, account, origin, 'retry', id, { delivery, event: found.messageId });
       });
-      return (await receivers.findDelivery(id, number))!;
+      return (await receivers.findDelivery(undefined, id, number))!;
     },
   };
 }

@@ -73,7 +73,7 @@ describeWith(['openssl'], 'a server with its own TLS', () => {
     expect(lost.status).toBe(404);
     // What it leads to answers, which an address of its own would not.
     const [, api] = / The API is at (https:\S+)$/.exec(((await lost.json()) as { detail: string }).detail)!;
-    expect(api).toBe(server.url);
+    expect(api).toBe(server.url.replace('http:', 'https:'));
   });
 });
 
