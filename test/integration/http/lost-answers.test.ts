@@ -29,6 +29,13 @@ const makers: [path: string, body: object | undefined, list: string][] = [
     '/v1/sign-in/providers',
   ],
   ['/v1/segments', { name: 'lost', cidr: '10.0.0.0/8' }, '/v1/segments'],
+  ['/v1/webhooks', { url: 'https://hooks.example/', types: ['audit.*'] }, '/v1/webhooks'],
+  ['/v1/alerts/channels', { name: 'lost', type: 'webhook', url: 'https://hooks.example/' }, '/v1/alerts/channels'],
+  [
+    '/v1/alerts/rules',
+    { name: 'lost', metric: 'edges.stale', condition: 'greater_than', threshold: 0, severity: 'info', channels: [] },
+    '/v1/alerts/rules',
+  ],
 ];
 
 /** Elsewhere a repeat is refused, finds what the first made, or brings about what the first did. */
