@@ -42,7 +42,8 @@ export async function openCallout({ server, key, timeout, nats }: NatsConfig, te
     },
   });
   await connection.flush();
-  return { close: () => connection.drain() };
+  // A server that is gone has closed it.
+  return { close: async () => (connection.isClosed() ? undefined : connection.drain()) };
 }
 
 /** Runs the callout of a file of settings until SIGTERM or SIGINT. Resolves once it answers. @throws EdgeConfigError, Error */
