@@ -48,6 +48,6 @@ describeWith(['curl', 'mosquitto', 'mosquitto_sub'], 'the five minutes of the RE
     expect(code, output).toBe(0);
     expect(output).toMatch(/provisioned|certificate/);
     expect(output).toMatch(/"status":"revoked"|"reason":"keyCompromise"/);
-    expect(output).toMatch(/session ended.*(thing|certificate)-revoked/);
+    expect(output).toMatch(/(thing|certificate)-revoked.*session ended/);
   });
 });
