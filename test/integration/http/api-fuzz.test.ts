@@ -13,6 +13,9 @@ const seed = asked === 'any' ? randomInt(2 ** 31) : Number(asked);
 
 /** Operations that say 2xx only with something that this machine lacks, and why. */
 const without2xx = new Map([
+  ['GET /v1/alerts/{id}', 'needs an alert that fires, and nothing judges the rules meanwhile'],
+  ['POST /v1/alerts/{id}/acknowledge', 'the same'],
+  ['POST /v1/webhooks/{id}/deliveries/{delivery}/retry', 'needs an event that was refused'],
   ['POST /v1/self/revoke', 'needs a proof by a device key, which would end the device of the pools'],
   ...[
     ...['password', 'totp', 'recovery', 'passkey', 'passkey/options', 'link', 'link/passkey', 'link/password'].map(

@@ -92,6 +92,9 @@ export async function createWorld(server: TestServer) {
     apiKeys: [] as string[],
     people: [] as string[],
     providers: [] as string[],
+    webhooks: [] as string[],
+    channels: [] as string[],
+    rules: [] as string[],
     renewals: [] as object[],
     grants: [] as object[],
     refreshes: [] as string[],
@@ -134,6 +137,18 @@ export async function createWorld(server: TestServer) {
     for (const { id } of items) await owner.send('DELETE', `/v1/sign-in/providers/${id}`);
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
+    for (const id of pools.webhooks) await owner.send('DELETE', `/v1/webhooks/${id}`);
+    for (const id of pools.channels) await owner.send('DELETE', `/v1/alerts/channels/${id}`);
+    for (const id of pools.rules) await owner.send('DELETE', `/v1/alerts/rules/${id}`);
+    const hook = { url: 'https://hooks.invalid/' };
+    const rule = { metric: 'edges.stale', condition: 'greater_than', threshold: 0, severity: 'info', channels: [] };
+    [pools.webhooks, pools.channels, pools.rules] = [[], [], []];
+    for (const n of [0, 1]) {
+      pools.webhooks.push((await made('/v1/webhooks', { ...hook, types: ['policy.activated'] })).id as string);
+      const channel = { ...hook, name: `c-${round}-${n}`, type: 'webhook' };
+      pools.channels.push((await made('/v1/alerts/channels', channel)).id as string);
+      pools.rules.push((await made('/v1/alerts/rules', { ...rule, name: `r-${round}-${n}` })).id as string);
+    }
     for (let index = 0; index < 2; index++) {
       pools.enrollments.push((await enroll(server)).id);
       pools.apiKeys.push((await key({ role: 'auditor' })).id);
