@@ -7,22 +7,13 @@ import { csrPem, newKey } from '../../support/pki/csr.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { createWorld, hidden, restore, things, type World } from '../../support/access/rights-world.js';
 import { effectsBetween, readState, type State } from '../../support/access/rights.js';
+import { callsOfMonitoring, post, type Call } from '../../support/access/rights-calls.js';
+import { randomNumbers } from '../../support/access/random-numbers.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 // `npm run ci-long` asks 10,000, in CI too; `npm run rights` 100,000.
 const cases = Number(process.env['RIGHTS_CASES'] ?? 250);
 const casesOfAnAccount = 250;
-
-/** A generator that is the same in every run (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const next = randomNumbers(20261128);
 const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(next() * items.length)]!;
@@ -30,9 +21,6 @@ const chance = (of: number): boolean => next() < of;
 const some = <Item>(items: readonly Item[], of: number): Item[] => items.filter(() => chance(of));
 
 const flags = ['bearer', 'enforcesCrl', 'followsFeed'] as const;
-type Call = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; body?: object };
-
-const post = (path: string, body: object = {}): Call => ({ method: 'POST', path, body });
 
 const grants = (): object => {
   const chosen = some(flags, 0.3).map((flag) => [flag, true]);
@@ -156,42 +144,7 @@ const calls: [Permission, (world: World) => Call][] = [
     'issuers:write',
     ({ issuers }) => ({ method: 'PATCH', path: `/v1/issuers/${pick(issuers)}`, body: { listSuperseded: chance(0.5) } }),
   ],
-  [
-    'webhooks:write',
-    () => post('/v1/webhooks', { url: 'https://hooks.example/', types: [pick(['thing.suspended', 'audit.*'])] }),
-  ],
-  [
-    'webhooks:write',
-    ({ webhooks }) => ({
-      method: pick(['PATCH', 'PATCH', 'DELETE']),
-      path: `/v1/webhooks/${pick(webhooks)}`,
-      body: pick([{ enabled: chance(0.5) }, { types: ['thing.suspended'] }, { url: 'https://other.example/' }]),
-    }),
-  ],
-  ['webhooks:read', ({ webhooks }) => ({ method: 'GET', path: `/v1/webhooks/${pick(webhooks)}/deliveries` })],
-  [
-    'alerts:write',
-    () =>
-      post('/v1/alerts/channels', {
-        name: `c${Math.floor(next() * 1e9)}`,
-        kind: 'webhook',
-        url: 'https://hooks.example/',
-      }),
-  ],
-  [
-    'alerts:write',
-    () =>
-      post('/v1/alerts/rules', {
-        name: `r${Math.floor(next() * 1e9)}`,
-        metric: 'decisions.deny',
-        condition: 'greater_than',
-        threshold: 10,
-        severity: 'info',
-        channels: [],
-      }),
-  ],
-  ['alerts:read', () => ({ method: 'GET', path: pick(['/v1/alerts', '/v1/alerts/rules', '/v1/alerts/channels']) })],
-  ['metrics:read', () => ({ method: 'GET', path: '/v1/metrics?name=edges.stale' })],
+  ...callsOfMonitoring({ pick, chance, next }),
   ['accounts:write', ({ account }) => post(`/v1/accounts/${account}/${pick(['suspend', 'resume'])}`)],
   ['aws:write', () => post('/v1/aws/import', { dryRun: chance(0.5) })],
   ['aws:write', () => ({ method: 'PUT', path: '/v1/aws', body: { mode: 'off' } })],

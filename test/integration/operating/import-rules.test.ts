@@ -21,6 +21,8 @@ const offenders: Record<string, string> = {
   'src/tokens/service.ts': "import '../db/client.js'; import type {} from '../http/callers.js';",
   'src/http/callers.ts': 'export {};',
   'src/agent/agent.ts': "import '../config.js';",
+  'src/nats/serve.ts': "import '../config.js';",
+  'src/reaper/reaper.ts': "import '../config.js';",
   'src/edge/client.ts': "import '../config.js';",
   'src/edge/mqtt-packets/frames.ts': "import '../client.js';",
   'src/edge/mqtt/upward.ts': "import '../client.js';",
