@@ -5,6 +5,7 @@ import { Confirm } from '../parts/confirm.js';
 import { Copy } from '../parts/copy.js';
 import { Modal } from '../parts/dialog.js';
 import { Listed, usePages } from '../parts/listed.js';
+import { FormEnd } from '../parts/form-end.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Field, Status, Time } from '../parts/shown.js';
 
@@ -106,15 +107,7 @@ function NewAccount({ onClose, onMade }: { onClose(): void; onMade(key: string):
             ))}
           </select>
         </Field>
-        <ProblemNote error={creating.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={creating.isPending}>
-            Create
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={creating} act="Create" onClose={onClose} />
       </form>
     </Modal>
   );

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Modal } from '../parts/dialog.js';
-import { ProblemNote } from '../parts/problem.js';
+import { FormEnd } from '../parts/form-end.js';
 import { Field } from '../parts/shown.js';
 
 type Mode = Exclude<Schemas['AwsMirror']['mode'], 'off'>;
@@ -77,15 +77,7 @@ export function MirrorForm({ mirror, onClose }: { mirror: Schemas['AwsMirror']; 
         <Field label="Compare every so many hours">
           <input {...field('reconcileHours')} type="number" min="0" />
         </Field>
-        <ProblemNote error={saving.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={saving.isPending}>
-            Save
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={saving} act="Save" onClose={onClose} />
       </form>
     </Modal>
   );

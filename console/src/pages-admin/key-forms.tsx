@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Modal } from '../parts/dialog.js';
-import { ProblemNote } from '../parts/problem.js';
+import { FormEnd } from '../parts/form-end.js';
 import { Field } from '../parts/shown.js';
 import { GrantFields, type Grant } from './grants.js';
 
@@ -62,15 +62,7 @@ export function NewKey({ onClose, onMade }: { onClose(): void; onMade(secret: st
             </label>
           ))}
         </fieldset>
-        <ProblemNote error={creating.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={creating.isPending}>
-            Create
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={creating} act="Create" onClose={onClose} />
       </form>
     </Modal>
   );
@@ -103,15 +95,7 @@ export function EditKey({ apiKey, onClose }: { apiKey: Schemas['ApiKey']; onClos
         <Field label="Description">
           <textarea value={description} onChange={({ target }) => setDescription(target.value)} maxLength={1000} />
         </Field>
-        <ProblemNote error={saving.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={saving.isPending}>
-            Save
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={saving} act="Save" onClose={onClose} />
       </form>
     </Modal>
   );

@@ -7,6 +7,7 @@ import { Modal } from '../parts/dialog.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';
+import { FormEnd } from '../parts/form-end.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Field, Status, Time } from '../parts/shown.js';
 import { GrantFields, grantOf, type Grant } from './grants.js';
@@ -129,15 +130,7 @@ function Invite({ onClose, onInvited }: InviteProps) {
           <input type="email" value={email} onChange={({ target }) => setEmail(target.value)} autoComplete="off" />
         </Field>
         <GrantFields grant={grant} onChange={setGrant} roles={offered} />
-        <ProblemNote error={inviting.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={inviting.isPending}>
-            Invite
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={inviting} act="Invite" onClose={onClose} />
       </form>
     </Modal>
   );
@@ -203,15 +196,7 @@ function EditPerson({ person, onClose }: { person: Person; onClose(): void }) {
             </select>
           </Field>
         )}
-        <ProblemNote error={saving.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={saving.isPending}>
-            Save
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={saving} act="Save" onClose={onClose} />
       </form>
     </Modal>
   );

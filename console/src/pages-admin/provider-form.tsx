@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Modal } from '../parts/dialog.js';
-import { ProblemNote } from '../parts/problem.js';
+import { FormEnd } from '../parts/form-end.js';
 import { Field } from '../parts/shown.js';
 
 type Provider = Schemas['SignInProvider'];
@@ -107,15 +107,7 @@ export function ProviderForm({ provider, onClose }: { provider?: Provider; onClo
         <Field label="Factors that it has to name (amr)" hint="Such as mfa. Empty: none.">
           <input {...field('amr')} />
         </Field>
-        <ProblemNote error={saving.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={saving.isPending}>
-            Save
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={saving} act="Save" onClose={onClose} />
       </form>
     </Modal>
   );

@@ -9,7 +9,7 @@ import { Modal } from '../parts/dialog.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';
-import { ProblemNote } from '../parts/problem.js';
+import { FormEnd } from '../parts/form-end.js';
 import { Field, Status, Time } from '../parts/shown.js';
 
 type Edge = Schemas['Proxy'];
@@ -119,15 +119,7 @@ function RegisterEdge({ onClose }: { onClose(): void }) {
           <input type="checkbox" checked={sessions} onChange={({ target }) => setSessions(target.checked)} />
           It holds sessions, and will say what it enforces
         </label>
-        <ProblemNote error={adding.error} />
-        <div className="acts">
-          <button type="submit" className="primary" disabled={adding.isPending}>
-            Register
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <FormEnd acting={adding} act="Register" onClose={onClose} />
       </form>
     </Modal>
   );
