@@ -8,6 +8,7 @@ import { readEdgeConfig } from '../../../src/edge/settings/config-file.js';
 import { edgeFile } from '../../../src/edge/settings/config-shapes.js';
 import { beginnings, endings, followingBeginnings } from '../../../src/edge/proxy/troubles.js';
 import { reason } from '../../../src/edge/mqtt-packets/reason-codes.js';
+import { endedNode } from '../../../src/settings/node-life.js';
 import { blockOf, edgePaper, quotedIn, tableOf } from '../../support/deployment/documented.js';
 
 type Shape = { properties?: Record<string, Shape>; const?: string; oneOf?: Shape[]; items?: Shape };
@@ -137,7 +138,7 @@ describe('docs/edge.md', () => {
     const described = tableOf('log').map(([text, level, members]) =>
       [level, quotedIn(text!)[0], ...quotedIn(members!)].join(' '),
     );
-    expect(described.sort()).toEqual(linesOfTheLog().sort());
+    expect(described.sort()).toEqual([...linesOfTheLog(), lineOfAnOldNode()].sort());
   });
 
   it('names what may stop working, with both of its lines', () => {
@@ -227,6 +228,12 @@ function linesOfTheLog(): string[] {
     visit(source);
   }
   return lines;
+}
+
+/** What the command line adds to the log of the edge, with a mark for its version, day and advice. */
+function lineOfAnOldNode(): string {
+  const [line] = endedNode('20.19.0', new Date('2030-01-01'));
+  return `40 ${line!.replaceAll(/\d[\d.-]*/g, '…')}`;
 }
 
 function lineOf({ expression, arguments: given }: ts.CallExpression, source: ts.SourceFile): string[] {
