@@ -12,6 +12,7 @@ export const defaultRates = {
   CreateThingGroup: 25,
   CreateThingType: 15,
   DeleteCertificate: 8,
+  DeleteConnection: 8,
   DeletePolicy: 8,
   DeletePolicyVersion: 8,
   DeleteThing: 100,

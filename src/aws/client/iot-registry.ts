@@ -1,8 +1,10 @@
 import { IoT } from '@aws-sdk/client-iot';
+import { DeleteConnectionCommand, IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import type { AwsCall } from './calls.js';
 import { AwsFailure, toAwsFailure } from './failure.js';
 import type { IotConnection } from './iot-connection.js';
 import { credentialsOf, requireAccount } from './iot-credentials.js';
+import { inTime, type Send, type SendOptions } from './sending.js';
 
 /** A thing as AWS IoT has it. */
 export type AwsThing = { name: string; type: string | undefined; attributes: Record<string, string> };
@@ -12,9 +14,6 @@ export type AwsCertificateStatus = 'ACTIVE' | 'INACTIVE' | 'REVOKED';
 type AwsCertificate = { id: string; arn: string; status: string; pem: string };
 /** One page of a list, and the token of the next. */
 export type AwsPage<Item> = { items: Item[]; next: string | undefined };
-
-type SendOptions = { abortSignal: AbortSignal };
-type Send<Output> = (options: SendOptions) => Promise<Output>;
 
 export type IotRegistry = ReturnType<typeof openIotRegistry>;
 
@@ -29,7 +28,9 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
   const transport = { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true };
   const credentials = credentialsOf(connection);
   const common = { region, credentials, maxAttempts: 1, requestHandler: transport };
-  const client = new IoT({ ...common, ...(endpoint === undefined ? {} : { endpoint }) });
+  const place = { ...common, ...(endpoint === undefined ? {} : { endpoint }) };
+  const client = new IoT(place);
+  const data = new IoTDataPlaneClient(place);
   let identity: Promise<void> | undefined;
 
   /** Nothing is written before it is sure that the credentials are of the account that the mirror names. */
@@ -70,7 +71,7 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
     orUndefined(call(name, send)).then(() => undefined);
 
   return {
-    close: (): void => client.destroy(),
+    close: (): void => [client, data].forEach((each) => each.destroy()),
 
     createThing: ({ name: thingName, type, attributes }: AwsThing) =>
       tell('CreateThing', (options) =>
@@ -151,6 +152,12 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
 
     deleteCertificate: (certificateId: string) =>
       tell('DeleteCertificate', (options) => client.deleteCertificate({ certificateId }, options)),
+
+    /** Ends the live connection of a client, without its will; one that is not connected is as it should be. */
+    deleteConnection: (clientId: string) =>
+      tellIfThere('DeleteConnection', (options) =>
+        data.send(new DeleteConnectionCommand({ clientId, preventWillMessage: true }), options),
+      ),
 
     attachPrincipal: (thingName: string, principal: string) =>
       tell('AttachThingPrincipal', (options) =>
@@ -270,14 +277,6 @@ export function openIotRegistry(connection: IotConnection, pace: (call: AwsCall)
         ({ targets = [], nextMarker }) => ({ items: targets, next: nextMarker }),
       ),
   };
-}
-
-/** The SDK gives up a request when it is told to, but not everything that it does before one. */
-async function inTime<Output>(send: Send<Output>, abortSignal: AbortSignal): Promise<Output> {
-  const late = new Promise<never>((_, reject) => {
-    abortSignal.addEventListener('abort', () => reject(abortSignal.reason as Error), { once: true });
-  });
-  return Promise.race([send({ abortSignal }), late]);
 }
 
 async function all<Item>(list: (token: string | undefined) => Promise<AwsPage<Item>>): Promise<Item[]> {

@@ -82,6 +82,7 @@ export function createMirror({ store, settings, rates, open, clock, claims, onEr
         iot,
         thing,
         before,
+        attempts: saga.attempts,
         adopted: saga.adopted,
         withCa: mirror.mode === 'register-with-ca',
         resultOf: (fingerprint) => results.get(stepOf('certificate', fingerprint)) ?? undefined,

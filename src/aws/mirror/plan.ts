@@ -56,6 +56,7 @@ export function planThing(thing: MirroredThing, { thingGroup, retentionMs, keeps
   const steps: PlannedStep[] = [
     ...held.filter(isBegun).map(({ fingerprint }) => certificateStep(fingerprint, 'INACTIVE')),
     ...over.map((certificate) => certificateStep(certificate.fingerprint, statusWhenOver(certificate))),
+    ...[...held.filter(isBegun), ...over.filter(isRevoked)].map(connectionStep),
     ...over.flatMap(({ fingerprint }) => [policiesStep(fingerprint, []), principalStep(fingerprint, 'detached')]),
     ...(thing.deleted ? deletion(begun) : presence(thing, live, thingGroup, keepsPolicies)),
   ];
@@ -87,6 +88,11 @@ function certificateStep(fingerprint: string, wanted: string): PlannedStep {
   return { step: stepOf('certificate', fingerprint), wanted };
 }
 
+/** AWS would end it within minutes. A second revocation, after a hold, has a time of its own and so ends one again. */
+function connectionStep({ fingerprint, revokedAt }: MirroredCertificate): PlannedStep {
+  return { step: stepOf('connection', fingerprint), wanted: `closed after ${revokedAt!.toISOString()}` };
+}
+
 function policiesStep(fingerprint: string, policies: string[]): PlannedStep {
   return { step: stepOf('policies', fingerprint), wanted: [...policies].sort().join(',') };
 }
@@ -104,8 +110,13 @@ function isOver({ revokedAt, reason, notAfter }: MirroredCertificate, at: Date):
   return notAfter <= at || (revokedAt !== null && reason !== 'certificateHold');
 }
 
-function statusWhenOver({ revokedAt, reason }: MirroredCertificate): string {
-  return revokedAt !== null && !['superseded', 'certificateHold'].includes(reason!) ? 'REVOKED' : 'INACTIVE';
+function statusWhenOver(certificate: MirroredCertificate): string {
+  return isRevoked(certificate) ? 'REVOKED' : 'INACTIVE';
+}
+
+/** For good: a device that renewed keeps its connection. */
+function isRevoked({ revokedAt, reason }: MirroredCertificate): boolean {
+  return revokedAt !== null && !['superseded', 'certificateHold'].includes(reason!);
 }
 
 function endOf({ revokedAt, reason, notAfter }: MirroredCertificate): Date {

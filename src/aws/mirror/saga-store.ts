@@ -19,7 +19,12 @@ export type ClaimedSaga = {
 };
 
 /** What a call said, kept with the step that made it. */
-export type StepResult = { certificateId?: string; certificateArn?: string };
+export type StepResult = {
+  certificateId?: string;
+  certificateArn?: string;
+  /** Why AWS did not do what it may leave undone. */
+  refused?: string;
+};
 
 /** A step of a saga: what it wants, and what it reached. */
 export type StoredStep = {

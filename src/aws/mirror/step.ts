@@ -1,4 +1,4 @@
-const ofCertificates = ['certificate', 'policies', 'principal'] as const;
+const ofCertificates = ['certificate', 'connection', 'policies', 'principal'] as const;
 
 type OfCertificate = (typeof ofCertificates)[number];
 

@@ -15,6 +15,8 @@ type Context = {
   withCa: boolean;
   /** The step as it was stored before; undefined when no call of it was made yet. */
   before: StoredStep | undefined;
+  /** How often the saga was tried without an end. */
+  attempts: number;
   /** What the step that registered a certificate was told. */
   resultOf(fingerprint: string): StepResult | undefined;
   /** A certificate and its issuer's, which is not known of those that others issued. */
@@ -37,6 +39,8 @@ export async function runThingStep(planned: PlannedStep, context: Context): Prom
       return wanted === 'deleted'
         ? void (await deleteCertificate(context, fingerprint))
         : putCertificate(context, fingerprint, wanted as AwsCertificateStatus);
+    case 'connection':
+      return closeConnection(context);
     case 'policies':
       return void (await putPolicies(context, fingerprint, wanted === '' ? [] : wanted.split(',')));
     case 'principal':
@@ -164,6 +168,25 @@ async function compareCertificate(
     throw new AwsFailure('permanent', exists.call, `AWS has another certificate under the id ${id}: check it in AWS`);
   if (found.status !== wanted) await iot.updateCertificate(id, wanted);
   return { certificateId: id, certificateArn: found.arn };
+}
+
+// A connection is not tried more often than this: the rest of a revocation does not wait for it.
+const connectionAttempts = 3;
+
+/**
+ * The connection of a device has the thing's name: the policies of the mirror let no other client id connect. Without the
+ * permission, or where only the registry can be reached, AWS ends it by itself within minutes.
+ */
+async function closeConnection({ iot, thing, attempts }: Context): Promise<StepResult> {
+  try {
+    await iot.deleteConnection(thing.name);
+    return {};
+  } catch (error) {
+    if (!(error instanceof AwsFailure)) throw error;
+    const mayPass = error.kind !== 'account' && error.kind !== 'permanent';
+    if (mayPass && attempts < connectionAttempts) throw error;
+    return { refused: error.message };
+  }
 }
 
 async function deleteCertificate({ iot, resultOf }: Context, fingerprint: string): Promise<void> {

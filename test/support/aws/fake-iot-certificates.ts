@@ -1,7 +1,7 @@
 import { arn, found, idOf, page, Refusal, type Handler, type State } from './fake-iot-state.js';
 
 export function certificateCalls(state: State): Handler[] {
-  const { certificates, authorities } = state;
+  const { certificates, authorities, connections } = state;
   const register = (pem: string, status: string) => {
     const id = idOf(pem);
     if (certificates.has(id))
@@ -65,6 +65,15 @@ export function certificateCalls(state: State): Handler[] {
         if (status === 'ACTIVE') throw new Refusal(406, 'CertificateStateException');
         if (attached.size > 0 || thing !== undefined) throw new Refusal(409, 'DeleteConflictException');
         certificates.delete(id!);
+      },
+    ],
+    [
+      'DELETE',
+      /^\/connections\/([^/]+)$/,
+      'DeleteConnection',
+      ([clientId], { query }) => {
+        if (!connections.delete(clientId!)) throw new Refusal(404, 'ResourceNotFoundException');
+        state.closed.push({ clientId: clientId!, withoutWill: query.get('preventWillMessage') === 'true' });
       },
     ],
     [

@@ -32,6 +32,9 @@ export function createState(pageSize: number) {
     groups: new Map<string, Set<string>>(),
     certificates: new Map<string, Certificate>(),
     authorities: new Set<string>(),
+    /** Client ids of live connections, and what was closed of them. */
+    connections: new Set<string>(),
+    closed: [] as { clientId: string; withoutWill: boolean }[],
     policies: new Map<string, Policy>(),
     calls: [] as { call: string; at: number; subject: string }[],
     roles: [] as { roleArn: string; externalId: string }[],
