@@ -23,6 +23,7 @@ import { installPreconditions } from './api/preconditions.js';
 import type { App } from './http/route.js';
 import { refuseWhileStopping } from './http/stopping.js';
 import { createTurns } from './http/turns.js';
+import { installWebSockets } from './http/web-sockets.js';
 import type { Services } from './services.js';
 import { withoutTickets } from './settings/tls-files.js';
 
@@ -44,6 +45,7 @@ export async function buildApp(resources: AppResources): Promise<App> {
   const app = createApp(resources, { tls: config.tls, elsewhere: '/docs lists what does' });
   await app.register(cookies, { hook: false });
   await installDocs(app, programVersion());
+  installWebSockets(app);
   for (const routes of services.routes) await app.register(routes);
   await app.register(docsRoutes(programVersion()));
   return app;
@@ -125,7 +127,7 @@ function endUnusedConnections(app: App): void {
     unused.add(socket);
     socket.once('close', () => unused.delete(socket));
   });
-  app.server.on('request', ({ socket }) => unused.delete(socket));
+  for (const event of ['request', 'upgrade']) app.server.on(event, ({ socket }) => unused.delete(socket));
   app.addHook('preClose', (done) => {
     for (const socket of unused) socket.destroy();
     done();

@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'thing-exists'
   | 'thing-not-active'
   | 'too-many-requests'
+  | 'upgrade-required'
   | 'unknown-policy'
   | 'unknown-segment'
   | 'unsupported-grant-type'

@@ -50,6 +50,7 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'unsupported-grant-type': { status: 400, title: 'The grant type is not supported' },
   'unsupported-token-type': { status: 400, title: 'This kind of token cannot be revoked' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported here' },
+  'upgrade-required': { status: 426, title: 'The path takes WebSockets only' },
   'upstream-away': { status: 502, title: 'The service behind the edge does not answer' },
   internal: { status: 500, title: 'The server failed' },
 };

@@ -70,7 +70,7 @@ const ifMatch = {
   example: '"n4bQgYhMfWWaL-qgxVrQFa"',
 };
 
-type Media = { type: string; about: string };
+type Media = { type: string; about: string; protocol?: string };
 
 /** An operation that says what it answers, whatever it answers, and that any problem may come instead. */
 function complete({
@@ -84,7 +84,7 @@ function complete({
   parameters = [],
   ...operation
 }: JsonObject): JsonObject {
-  const answers = sends ? { '200': octetsOf(sends as Media) } : mapValues(responses as JsonObject, withMeaning);
+  const answers = sends ? sentBy(sends as Media) : mapValues(responses as JsonObject, withMeaning);
   const body = takes ? { required: true, ...octetsOf(takes as Media) } : requestBody && optionalOf(requestBody as Body);
   const heads = [...(parameters as Json[]), ...(keeps ? [idempotencyKey] : []), ...(conditional ? [ifMatch] : [])];
   return {
@@ -93,6 +93,11 @@ function complete({
     ...(body ? { requestBody: body } : {}),
     responses: { ...answers, ...refusals(refusesAs) },
   };
+}
+
+/** What a route sends is an answer, or what another protocol carries. */
+function sentBy(sends: Media): JsonObject {
+  return sends.protocol === undefined ? { '200': octetsOf(sends) } : { '101': { description: sends.about } };
 }
 
 function octetsOf({ type, about }: Media): JsonObject {

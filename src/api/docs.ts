@@ -159,6 +159,8 @@ function describeAccess(route: RouteOptions): void {
   route.schema.security = scheme === undefined ? [] : [{ [scheme]: [] }, ...byPerson];
   const needs = isPermission ? `Needs the permission \`${access}\`.` : credentials[access]!;
   const said = route.schema.description;
+  // A GET and the HEAD that comes with it have one schema.
+  if (said?.endsWith(needs)) return;
   route.schema.description = said === undefined ? needs : `${said}\n\n${needs}`;
 }
 

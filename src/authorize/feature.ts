@@ -25,6 +25,8 @@ import { createAuthorizeService, type AuthorizeService } from './service.js';
 import { loadSnapshot } from './snapshot-store.js';
 import { createSnapshot, memorySeconds, type Snapshot } from './snapshot.js';
 import { createPrincipalStore } from './store.js';
+import { authorizeStreamRoutes } from './stream/routes.js';
+import { closeCodes, createStreams } from './stream/streams.js';
 import { createTrustStore } from './trust-store.js';
 
 type ServiceDeps = Parameters<typeof createAuthorizeService>[0];
@@ -80,6 +82,7 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
     reach,
     validitySeconds,
   });
+  const streams = createStreams({ clock, most: config.streams });
   const search = createSearch({ foresee: service.foresee, principals, snapshot });
   return {
     verbs: {
@@ -93,6 +96,7 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
     },
     routes: [
       authorizeRoutes({ service }),
+      authorizeStreamRoutes({ service, streams }),
       rightsRoutes({ rightsOf: service.rightsOf, hasThing: store.hasThing }),
       authzenRoutes({
         evaluations: createEvaluations(service),
@@ -104,8 +108,15 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
     ],
     metrics: count.metrics,
     // The snapshot is read again, not forgotten, when the log is another one.
-    follows: [{ apply: snapshot.apply, clear: principals.clear }],
+    follows: [
+      { apply: snapshot.apply, clear: principals.clear },
+      {
+        apply: streams.apply,
+        clear: () => streams.endAll(closeCodes.restart, 'the log is another one: connect again'),
+      },
+    ],
     chores: [
+      { name: 'end-expired-questions', everyMs: 1000, instances: 'each', run: streams.endExpired },
       {
         name: 'forget-old-changes',
         everyMs: 60_000,

@@ -55,6 +55,15 @@ export const question = named(
   }),
 ).meta({ examples: [asked] });
 
+/** A question on a stream. */
+export const streamedQuestion = named(
+  'StreamedAuthorizeRequest',
+  'A question on a stream',
+  question.extend({
+    id: z.union([z.string().max(200), z.int()]).describe('Comes back with the answer; answers come in any order'),
+  }),
+);
+
 const right = named(
   'Right',
   'Actions on resources, perhaps under a condition',

@@ -8,8 +8,8 @@ import type { FailureLimiter } from './failure-limiter.js';
 import type { Cost, RateLimiter } from './rate-limiter.js';
 import type { Answering, Load, Turn, Turns } from './turns.js';
 
-/** A media type, and what it holds. */
-export type Media = { type: string; about: string };
+/** A media type, and what it holds; `protocol` where the connection changes to another one. */
+export type Media = { type: string; about: string; protocol?: 'websocket' };
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -31,6 +31,10 @@ declare module 'fastify' {
     /** What it holds up while it is under way, where that does not follow from the cost and the size of a page. */
     load?: Load;
   }
+  interface FastifyInstance {
+    /** Runs one question more of a caller when it is its turn. @throws DomainError `too-many-requests` */
+    enterTurn(caller: Caller, answer: Answering, work: () => void): void;
+  }
   interface FastifyRequest {
     caller: Caller | null;
     /** How the caller became one, and what was known of such credentials then. */
@@ -51,6 +55,7 @@ export function installCallers(
   failures: FailureLimiter,
   { rates, turns }: { rates: RateLimiter; turns: Turns },
 ): void {
+  app.decorate('enterTurn', (caller, answer, work) => turns.enter(turnOf(caller), 'question', answer, work));
   app.decorateRequest('caller', null);
   app.decorateRequest('way', null);
   app.decorateRequest('mark', undefined);

@@ -16,6 +16,7 @@ const without2xx = new Map([
   ['GET /v1/alerts/{id}', 'needs an alert that fires, and nothing judges the rules meanwhile'],
   ['POST /v1/alerts/{id}/acknowledge', 'the same'],
   ['POST /v1/webhooks/{id}/deliveries/{delivery}/retry', 'needs an event that was refused'],
+  ['GET /v1/authorize/stream', 'is a WebSocket'],
   ['POST /v1/self/revoke', 'needs a proof by a device key, which would end the device of the pools'],
   ...[
     ...['password', 'totp', 'recovery', 'passkey', 'passkey/options', 'link', 'link/passkey', 'link/password'].map(

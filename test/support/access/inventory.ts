@@ -108,6 +108,7 @@ export const inventory: Record<string, Asked> = {
   'DELETE /v1/segments/{name}/things/{thingName}': 'segments:write',
   'POST /v1/authorize': 'authorize:query',
   'POST /v1/authorize/batch': 'authorize:query',
+  'GET /v1/authorize/stream': 'authorize:query',
   'POST /v1/authorize/rights': 'authorize:query',
   'GET /v1/things/{name}/rights': ['things:read', 'policies:read'],
   'POST /access/v1/evaluation': 'authorize:query',

@@ -21,6 +21,7 @@ export const elsewhere: Record<string, string> = {
   getOpenidConfiguration: tokens,
   authorizeAction: `${proxy}; asked here, it would count as a sign of life of the thing`,
   authorizeActions: proxy,
+  streamAuthorizeActions: proxy,
   listRights: proxy,
   searchSubjects: search,
   searchActions: search,
