@@ -2,6 +2,7 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { background } from '../api.js';
 import { inDays } from '../clock.js';
+import { Firing } from '../pages-alerts/firing.js';
 import { Charts, Health } from '../pages-watch/figures.js';
 import { useMay } from '../parts/may.js';
 import { PageHead } from '../parts/page.js';
@@ -24,6 +25,7 @@ export function OverviewPage() {
   return (
     <>
       <PageHead title="Overview" />
+      {may('alerts:read') ? <Firing /> : null}
       {may('metrics:read') ? <Health /> : null}
       <div className="two spaced">
         <ThingCounts />
