@@ -10,7 +10,6 @@ import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Table, Time } from '../parts/shown.js';
 import { edgesQuery } from '../queries.js';
 
-const again = { refetchInterval: 15_000 };
 const one = { limit: 1, total: 'true' } as const;
 const statuses = ['active', 'suspended', 'revoked'] as const;
 
@@ -43,7 +42,6 @@ function ThingCounts() {
     queries: statuses.map((status) => ({
       queryKey: ['count', status],
       queryFn: () => background.get('/v1/things', { query: { ...one, status } }),
-      ...again,
     })),
   });
   return (
@@ -69,7 +67,6 @@ function CertificatesEnding() {
       queryKey: ['ending', days],
       queryFn: () =>
         background.get('/v1/certificates', { query: { ...one, status: 'active', expiringBefore: inDays(days) } }),
-      ...again,
     })),
   });
   return (
@@ -91,7 +88,6 @@ function WaitingCount() {
   const { data, error } = useQuery({
     queryKey: ['waiting', 'count'],
     queryFn: () => background.get('/v1/waiting', { query: { limit: 100, status: 'waiting' } }),
-    ...again,
   });
   const count = data ? `${data.items.length}${data.nextCursor === undefined ? '' : '+'}` : '…';
   return (
