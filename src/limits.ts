@@ -20,6 +20,9 @@ export const mostOfAccount = {
 /** How many of each a person may have. */
 export const mostOfPerson = { sessions: 50, passkeys: 20, keys: 20 } as const;
 
+/** How many streams of what became stale may be open at once on one instance. */
+export const mostStaleStreams = { ofPerson: 20, ofAccount: 2000 } as const;
+
 /** How many sessions one edge may report. */
 export const mostSessionsOfProxy = 50_000;
 

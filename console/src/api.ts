@@ -1,24 +1,36 @@
 import { createClient, ProblemError } from '../../src/client/client.js';
 import type { components } from '../../src/client/generated/api.js';
+import { now } from './clock.js';
 
 /** The shapes of openapi.yaml. */
 export type Schemas = components['schemas'];
 
 const url = location.origin;
 
-/** The public API, as the person who is signed in. */
-export const api = createClient({ url, retries: 1 });
+const fetchByItself: typeof fetch = (target, init) => {
+  const headers = new Headers(init?.headers);
+  headers.set('thingward-background', '1');
+  return fetch(target, { ...init, headers });
+};
 
-/** The same for what a page asks by itself: it keeps nobody signed in. */
-export const background = createClient({
+// What is read long after somebody last touched the page is read because it became stale.
+const touchMs = 10_000;
+let touchedAt = now().getTime();
+for (const event of ['pointerdown', 'keydown'])
+  addEventListener(event, () => (touchedAt = now().getTime()), { capture: true, passive: true });
+
+/** The public API, as the person who is signed in. */
+export const api = createClient({
   url,
   retries: 1,
   fetch: (target, init) => {
-    const headers = new Headers(init?.headers);
-    headers.set('thingward-background', '1');
-    return fetch(target, { ...init, headers });
+    const isByItself = (init?.method ?? 'GET') === 'GET' && now().getTime() - touchedAt > touchMs;
+    return isByItself ? fetchByItself(target, init) : fetch(target, init);
   },
 });
+
+/** The same for what a page asks by itself: it keeps nobody signed in. */
+export const background = createClient({ url, retries: 1, fetch: fetchByItself });
 
 /** Whether a failure is this kind of problem. */
 export const isProblem = (error: unknown, code: string): boolean =>

@@ -9,11 +9,10 @@ export const queryClient = new QueryClient({
 /** Who is signed in. */
 export const meQuery = queryOptions({ queryKey: ['me'], queryFn: () => api.get('/v1/me'), staleTime: 60_000 });
 
-/** The edges that follow, looked at again by the page itself. */
+/** The edges that follow. */
 export const edgesQuery = queryOptions({
   queryKey: ['edges'],
   queryFn: () => background.get('/v1/proxies', { query: { limit: 100 } }),
-  refetchInterval: 10_000,
 });
 
 /** The ways in of an account. */

@@ -13,10 +13,12 @@ import { NotFound, PageFailure } from './parts/problem.js';
 import { numbersIn, readWhySearch, textsIn } from './parts/search.js';
 import { Shell } from './parts/shell.js';
 import {
+  readAlertSearch,
   readAuditSearch,
   readCertificateSearch,
   readCommandLineSearch,
   readDecisionSearch,
+  readDeliverySearch,
   readThingSearch,
 } from './parts/searches.js';
 import { meQuery, queryClient } from './queries.js';
@@ -224,6 +226,40 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages-admin/settings.js'), 'SettingsPage'),
 });
 
+const alerts = createRoute({
+  getParentRoute: inShell,
+  path: '/alerts',
+  component: lazyRouteComponent(() => import('./pages-alerts/alerts.js'), 'AlertsPage'),
+});
+const inAlerts = () => alerts;
+const alertList = createRoute({
+  getParentRoute: inAlerts,
+  path: '/',
+  validateSearch: readAlertSearch,
+  component: lazyRouteComponent(() => import('./pages-alerts/alerts.js'), 'AlertListPage'),
+});
+const alertRules = createRoute({
+  getParentRoute: inAlerts,
+  path: '/rules',
+  component: lazyRouteComponent(() => import('./pages-alerts/rules.js'), 'RulesPage'),
+});
+const alertChannels = createRoute({
+  getParentRoute: inAlerts,
+  path: '/channels',
+  component: lazyRouteComponent(() => import('./pages-alerts/channels.js'), 'ChannelsPage'),
+});
+const webhooks = createRoute({
+  getParentRoute: inShell,
+  path: '/webhooks',
+  component: lazyRouteComponent(() => import('./pages-alerts/webhooks.js'), 'WebhooksPage'),
+});
+const webhook = createRoute({
+  getParentRoute: inShell,
+  path: '/webhooks/$id',
+  validateSearch: readDeliverySearch,
+  component: lazyRouteComponent(() => import('./pages-alerts/webhook.js'), 'WebhookPage'),
+});
+
 /** The pages, below /console. */
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -251,6 +287,9 @@ export const router = createRouter({
       segments,
       segment,
       issuers,
+      alerts.addChildren([alertList, alertRules, alertChannels]),
+      webhooks,
+      webhook,
       audit,
       aws,
       people,

@@ -5,7 +5,8 @@ import type { Follower as LogFollower } from '../door.js';
 import type { Log } from '../log/follow.js';
 import { createFeedService, type FeedService } from './service.js';
 import type { FeedStore } from './store.js';
-import { createStream, type Follower, type Stream, type View } from './stream.js';
+import type { Follower } from '../http/listeners.js';
+import { createStream, type Stream, type View } from './stream.js';
 
 type Deps = {
   config: Pick<Config, 'streams'>;

@@ -1,13 +1,6 @@
-import type { Grantee } from '../access/grantee.js';
 import type { Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
-import { everybody, type EntryOf, type LogEntry } from '../log/entries.js';
-
-/** Where a listener's bytes go. `false` from `write` says that they wait. */
-export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
-
-/** Who listens: an API key, which may have an end, or somebody who signed in. */
-export type Follower = Pick<Grantee, 'account' | 'id' | 'expiresAt' | 'session'>;
+import { createListeners, isAboutKey, isAboutSession, type Follower, type Sink } from '../http/listeners.js';
+import type { LogEntry } from '../log/entries.js';
 
 type Listener = {
   follower: Follower;
@@ -48,32 +41,15 @@ type Deps = {
 
 /** The log, pushed: every entry is written out once, whatever the number of listeners. */
 export function createStream({ clock, cursorAt, most, view }: Deps) {
-  const listeners = new Set<Listener>();
-  const counts = createCounts();
-
-  const leave = (listener: Listener): void => {
-    if (!listeners.delete(listener)) return;
-    for (const name of namesOf(listener.follower)) counts.take(name);
-  };
-
-  const cut = (listener: Listener): void => {
-    leave(listener);
-    listener.sink.end();
-  };
-
-  const hasExpired = ({ follower: { expiresAt, session } }: Listener): boolean =>
-    (expiresAt !== null && expiresAt <= clock()) || session?.isLive(clock()) === false;
-
-  const requireRoom = (follower: Follower): void => {
-    const [ofKey, ofAccount] = namesOf(follower);
-    if (counts.of(ofKey) < most.perKey && counts.of(ofAccount) < most.perAccount) return;
-    const [what, limit] = counts.of(ofKey) >= most.perKey ? ['key', most.perKey] : ['account', most.perAccount];
-    throw new DomainError(
-      'too-many-requests',
-      `this ${what} has ${limit} open streams on this instance: close some, or poll GET /v1/revocations`,
-      { retryAfter: 30 },
-    );
-  };
+  const listeners = createListeners<Listener>({
+    clock,
+    places: ({ id, account }) => [
+      { name: `key ${id}`, what: 'key', most: most.perKey },
+      { name: `account ${account}`, what: 'account', most: most.perAccount },
+    ],
+    instead: 'poll GET /v1/revocations',
+  });
+  const { cut, leave, hasExpired } = listeners;
 
   const send = (listener: Listener, bytes: Buffer): void => {
     listener.sink.write(bytes);
@@ -96,20 +72,21 @@ export function createStream({ clock, cursorAt, most, view }: Deps) {
     /** Tells every listener of an account about an entry. */
     push(entry: LogEntry): void {
       let bytes: Buffer | undefined;
-      for (const listener of listeners) {
+      for (const listener of listeners.all()) {
         if (listener.follower.account !== entry.account) continue;
-        if (hasExpired(listener) || isOfSession(entry, listener.follower)) {
+        if (hasExpired(listener) || isAboutSession(entry, listener.follower)) {
           cut(listener);
           continue;
         }
         bytes ??= entryBytes(entry);
-        if (!bytes) return;
+        // Nobody is shown it, and still it may end whoever comes next.
+        if (!bytes) continue;
         if (listener.queue) {
           listener.queue.push({ position: entry.position, bytes });
           listener.queuedBytes += bytes.length;
           if (listener.queue.length > mostWaitingEntries || listener.queuedBytes > mostQueuedBytes) cut(listener);
         } else if (entry.position > listener.sent) send(listener, bytes);
-        if (entry.type === 'key' && isAbout(entry, listener)) cut(listener);
+        if (entry.type === 'key' && isAboutKey(entry, listener.follower)) cut(listener);
       }
     },
 
@@ -117,23 +94,18 @@ export function createStream({ clock, cursorAt, most, view }: Deps) {
     head(position: number): void {
       const bytes = headBytes(position);
       // A listener that has read on from the database is ahead of the log here, and not told to go back.
-      for (const listener of listeners) if (!listener.queue && listener.sent <= position) send(listener, bytes);
+      for (const listener of listeners.all()) if (!listener.queue && listener.sent <= position) send(listener, bytes);
     },
 
-    /** Ends the connections of keys that have expired. */
-    endExpired(): void {
-      for (const listener of listeners) if (hasExpired(listener)) cut(listener);
-    },
+    endExpired: listeners.endExpired,
 
     /**
      * Adds a listener that hears nothing yet: what comes waits until `live` is told how far the past was sent, which
      * is the first head that the listener gets. @throws DomainError `too-many-requests`
      */
     join(follower: Follower, sink: Sink): Membership {
-      requireRoom(follower);
       const listener: Listener = { follower, sink, sent: 0, queue: [], queuedBytes: 0 };
       listeners.add(listener);
-      for (const name of namesOf(follower)) counts.add(name);
       return {
         live(sent) {
           if (!listeners.has(listener)) return;
@@ -149,41 +121,10 @@ export function createStream({ clock, cursorAt, most, view }: Deps) {
       };
     },
 
-    /** Ends all connections: the server stops, or the log is another one. */
-    endAll(): void {
-      for (const listener of listeners) cut(listener);
-    },
-
-    size: (): number => listeners.size,
+    endAll: listeners.endAll,
+    size: listeners.size,
   };
 }
 
 /** A place among the listeners. */
 export type Membership = { live(sent: number): void; leave(): void; isIn(): boolean };
-
-/** True when an entry changes a key, or takes its whole account away: whoever may still listen comes back. */
-function isAbout({ payload }: EntryOf<'key'>, { follower: { id, account } }: Listener): boolean {
-  return payload.id === id || (payload.account === account && payload.status !== 'active');
-}
-
-/** Whether the session of a listener is judged again: its page comes back with what the session may do now. */
-function isOfSession(entry: LogEntry, { session }: Follower): boolean {
-  if (!session || entry.type !== 'person' || ![session.person, everybody].includes(entry.payload.id)) return false;
-  return entry.payload.session === undefined || entry.payload.session === session.id;
-}
-
-const namesOf = ({ id, account }: Follower): [string, string] => [`key ${id}`, `account ${account}`];
-
-/** Counts by name; what is at zero is gone. */
-function createCounts() {
-  const counts = new Map<string, number>();
-  return {
-    of: (name: string): number => counts.get(name) ?? 0,
-    add: (name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1),
-    take(name: string): void {
-      const left = (counts.get(name) ?? 0) - 1;
-      if (left > 0) counts.set(name, left);
-      else counts.delete(name);
-    },
-  };
-}

@@ -6,6 +6,7 @@ import { createGuardedFetch } from '../outbound/fetch.js';
 import type { SendMail } from '../outbound/mail.js';
 import { createPeople } from '../people/feature.js';
 import { createSigningIn } from '../sign-in/feature.js';
+import { createStale } from '../stale/feature.js';
 
 type Deps = Shared &
   Omit<Parameters<typeof createAccounts>[0], keyof Shared | 'insertOwnerKey'> & { mail: SendMail | undefined };
@@ -24,17 +25,18 @@ export function openCallers(deps: Deps) {
   });
   const fetch = createGuardedFetch({ listed: deps.config.outboundAllow });
   const signIn = createSigningIn({ ...deps, site, fetch, keys, people: people.verbs.store });
-  const { requireLive } = apiKeys.verbs;
+  /** Refuses a caller whose key or session has ended since. @throws DomainError `invalid-credential`, `account-suspended` */
+  const requireLive = ({ account, id, session }: { account: string; id: string; session?: object }): Promise<void> =>
+    session ? signIn.verbs.sessions.requireLive(id) : apiKeys.verbs.requireLive(account, id);
+  const stale = createStale({ ...deps, requireLive });
 
   return {
-    doors: [accounts, apiKeys, people, signIn],
+    doors: [accounts, apiKeys, people, signIn, stale],
     site,
     accounts: accounts.verbs,
     apiKeys: apiKeys.verbs,
     people: people.verbs.service,
     signIn: signIn.verbs,
-    /** Refuses a caller whose key or session has ended since. @throws DomainError `invalid-credential`, `account-suspended` */
-    requireLive: ({ account, id, session }: { account: string; id: string; session?: object }): Promise<void> =>
-      session ? signIn.verbs.sessions.requireLive(id) : requireLive(account, id),
+    requireLive,
   };
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config.js';
 import { createRateLimiter } from '../../src/http/rate-limiter.js';
-import { burstSeconds, mostOfAccount } from '../../src/limits.js';
+import { burstSeconds, mostOfAccount, mostStaleStreams } from '../../src/limits.js';
 
 const spelled = (value: number) => value.toLocaleString('en');
 
@@ -10,7 +10,7 @@ describe('limits', () => {
   it('docs/limits.md has every one of them', () => {
     const text = readFileSync('docs/limits.md', 'utf8');
     const { requestsPerSecond, failedCredentialsPerMinute } = loadConfig({});
-    const values = { ...mostOfAccount, ...requestsPerSecond, failedCredentialsPerMinute };
+    const values = { ...mostOfAccount, ...mostStaleStreams, ...requestsPerSecond, failedCredentialsPerMinute };
     for (const [name, value] of Object.entries(values))
       expect(text, name).toMatch(new RegExp(`\\| ${spelled(value)} +\\|`));
     expect(text).toContain(`${burstSeconds} seconds`);

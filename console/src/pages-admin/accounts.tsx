@@ -2,11 +2,11 @@ import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
-import { Copy } from '../parts/copy.js';
 import { Modal } from '../parts/dialog.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { FormEnd } from '../parts/form-end.js';
 import { ProblemNote } from '../parts/problem.js';
+import { ShownOnce } from '../parts/shown-once.js';
 import { Field, Status, Time } from '../parts/shown.js';
 
 type Account = Schemas['Account'];
@@ -64,14 +64,13 @@ export function Accounts() {
       />
       {asked?.kind === 'new' ? <NewAccount onClose={close} onMade={(key) => setAsked({ kind: 'made', key })} /> : null}
       {asked?.kind === 'made' ? (
-        <Modal
+        <ShownOnce
           title="The owner key"
           about="It is shown here once. Whoever has it owns the account."
-          open
+          secret={asked.key}
+          label="the owner key"
           onClose={close}
-        >
-          <Copy text={asked.key} label="the owner key" />
-        </Modal>
+        />
       ) : null}
       {asked?.kind === 'grace' ? <Grace account={asked.account} onClose={close} /> : null}
       {asked?.kind === 'suspend' || asked?.kind === 'resume' ? (

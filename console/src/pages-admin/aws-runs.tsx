@@ -17,7 +17,7 @@ export function Reconciliations() {
     queryKey: ['aws', 'reconcile'],
     queryFn: () => background.get('/v1/aws/reconcile'),
     refetchInterval: ({ state }) =>
-      state.data?.items.some(({ status }) => status === 'running') === true ? everyMs : 30_000,
+      state.data?.items.some(({ status }) => status === 'running') === true ? everyMs : false,
   });
   const starting = useAct(
     (dryRun: boolean) => api.post('/v1/aws/reconcile', { body: { dryRun } }),

@@ -21,7 +21,6 @@ export function AwsPage() {
   const { data, error } = useQuery({
     queryKey: ['aws'],
     queryFn: () => background.get('/v1/aws'),
-    refetchInterval: 15_000,
   });
   return (
     <>

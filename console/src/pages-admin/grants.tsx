@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import type { Schemas } from '../api.js';
-import { Field } from '../parts/shown.js';
+import { Choices, Field } from '../parts/shown.js';
 import { meQuery } from '../queries.js';
 
 type Role = Schemas['Role'];
@@ -42,27 +42,12 @@ export function GrantFields({ grant, onChange, roles: offered = Object.keys(role
         </select>
       </Field>
       {grant.permissions === undefined ? null : (
-        <fieldset>
-          <legend>Permissions</legend>
-          <div className="toggles">
-            {mine.map((permission) => (
-              <label key={permission} className="check">
-                <input
-                  type="checkbox"
-                  checked={grant.permissions.includes(permission)}
-                  onChange={({ target }) =>
-                    onChange({
-                      permissions: target.checked
-                        ? [...grant.permissions, permission]
-                        : grant.permissions.filter((each) => each !== permission),
-                    })
-                  }
-                />
-                {permission}
-              </label>
-            ))}
-          </div>
-        </fieldset>
+        <Choices
+          title="Permissions"
+          offered={mine.map((permission) => [permission, permission])}
+          chosen={grant.permissions}
+          onChange={(chosen) => onChange({ permissions: chosen as Permission[] })}
+        />
       )}
     </>
   );

@@ -2,11 +2,10 @@ import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
-import { Copy } from '../parts/copy.js';
-import { Modal } from '../parts/dialog.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';
+import { ShownOnce } from '../parts/shown-once.js';
 import { Status, Time } from '../parts/shown.js';
 import { grantOf } from './grants.js';
 import { EditKey, NewKey } from './key-forms.js';
@@ -73,7 +72,15 @@ export function KeysPage() {
       {asked?.kind === 'new' ? (
         <NewKey onClose={close} onMade={(secret) => setAsked({ kind: 'made', secret })} />
       ) : null}
-      {asked?.kind === 'made' ? <MadeKey secret={asked.secret} onClose={close} /> : null}
+      {asked?.kind === 'made' ? (
+        <ShownOnce
+          title="The key"
+          about="It is shown here once. Keep it where the program finds it."
+          secret={asked.secret}
+          label="the key"
+          onClose={close}
+        />
+      ) : null}
       {asked?.kind === 'edit' ? <EditKey apiKey={asked.key} onClose={close} /> : null}
       {asked?.kind === 'delete' ? <DeleteKey apiKey={asked.key} onClose={close} /> : null}
     </>
@@ -86,19 +93,6 @@ function promisesOf({ bearer, enforcesCrl, followsFeed, inUrl }: ApiKey): string
     .filter(([, holds]) => holds)
     .map(([name]) => name)
     .join(', ');
-}
-
-function MadeKey({ secret, onClose }: { secret: string; onClose(): void }) {
-  return (
-    <Modal title="The key" about="It is shown here once. Keep it where the program finds it." open onClose={onClose}>
-      <div className="stack">
-        <Copy text={secret} label="the key" />
-        <button type="button" className="primary" onClick={onClose}>
-          I have kept it
-        </button>
-      </div>
-    </Modal>
-  );
 }
 
 function DeleteKey({ apiKey: { id, name }, onClose }: { apiKey: ApiKey; onClose(): void }) {

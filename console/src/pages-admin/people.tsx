@@ -2,13 +2,13 @@ import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
-import { Copy } from '../parts/copy.js';
 import { Modal } from '../parts/dialog.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';
 import { FormEnd } from '../parts/form-end.js';
 import { ProblemNote } from '../parts/problem.js';
+import { ShownOnce } from '../parts/shown-once.js';
 import { Field, Status, Time } from '../parts/shown.js';
 import { GrantFields, grantOf, type Grant } from './grants.js';
 
@@ -87,7 +87,20 @@ export function PeoplePage() {
       {asked?.kind === 'invite' ? (
         <Invite onClose={close} onInvited={(link, name) => setAsked({ kind: 'link', link, name })} />
       ) : null}
-      {asked?.kind === 'link' ? <LinkShown link={asked.link} name={asked.name} onClose={close} /> : null}
+      {asked?.kind === 'link' ? (
+        <ShownOnce
+          title={`The link for ${asked.name}`}
+          about="It works once. Give it to nobody else."
+          secret={asked.link.link}
+          label="the link"
+          done="Done"
+          onClose={close}
+        >
+          <p>
+            It ends <Time at={asked.link.expiresAt} />.
+          </p>
+        </ShownOnce>
+      ) : null}
       {asked?.kind === 'edit' ? <EditPerson person={asked.person} onClose={close} /> : null}
       {asked?.kind === 'delete' ? <DeletePerson person={asked.person} onClose={close} /> : null}
     </>
@@ -132,30 +145,6 @@ function Invite({ onClose, onInvited }: InviteProps) {
         <GrantFields grant={grant} onChange={setGrant} roles={offered} />
         <FormEnd acting={inviting} act="Invite" onClose={onClose} />
       </form>
-    </Modal>
-  );
-}
-
-function LinkShown({
-  link: { link, expiresAt },
-  name,
-  onClose,
-}: {
-  link: Schemas['PersonLink'];
-  name: string;
-  onClose(): void;
-}) {
-  return (
-    <Modal title={`The link for ${name}`} about="It works once. Give it to nobody else." open onClose={onClose}>
-      <div className="stack">
-        <Copy text={link} label="the link" />
-        <p>
-          It ends <Time at={expiresAt} />.
-        </p>
-        <button type="button" className="primary" onClick={onClose}>
-          Done
-        </button>
-      </div>
     </Modal>
   );
 }

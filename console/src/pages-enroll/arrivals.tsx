@@ -5,20 +5,16 @@ import { WaitingDevice } from '../pages/waiting.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Status, Table, Time } from '../parts/shown.js';
 
-const again = { refetchInterval: 3_000 };
-
 /** The devices of an enrollment as they come in, newest first, and those that wait for somebody. */
 export function Arrivals({ enrollment, isWaited }: { enrollment: string; isWaited: boolean }) {
   const came = useQuery({
     queryKey: ['things', 'of-enrollment', enrollment],
     queryFn: () => background.get('/v1/things', { query: { enrollment, sort: '-createdAt', limit: 20 } }),
-    ...again,
   });
   const waiting = useQuery({
     queryKey: ['waiting', enrollment],
     queryFn: () => background.get('/v1/waiting', { query: { enrollment, status: 'waiting', limit: 20 } }),
     enabled: isWaited,
-    ...again,
   });
   return (
     <>

@@ -23,7 +23,6 @@ export function EnrollmentPage() {
   const { data, error } = useQuery({
     queryKey: ['enrollments', id],
     queryFn: () => background.get('/v1/enrollments/{id}', { path: { id } }),
-    refetchInterval: 10_000,
   });
   return (
     <>

@@ -9,10 +9,8 @@ const route = getRouteApi('/signed-in/decisions');
 /** A sample of what was allowed and denied recently. */
 export function DecisionsPage() {
   const search = route.useSearch();
-  const list = usePages(
-    ['decisions', search],
-    (cursor) => background.get('/v1/decisions', { query: { limit: 50, ...search, ...cursor } }),
-    { refetchInterval: 15_000 },
+  const list = usePages(['decisions', search], (cursor) =>
+    background.get('/v1/decisions', { query: { limit: 50, ...search, ...cursor } }),
   );
   const views = [
     ['All', {}],

@@ -53,10 +53,8 @@ export function SessionList({ of, label }: { of: { proxy?: string; thing?: strin
   const may = useMay();
   const [kicked, setKicked] = useState<Session>();
   const [position, setPosition] = useState<number>();
-  const list = usePages(
-    ['sessions', of],
-    (cursor) => background.get('/v1/sessions', { query: { limit: 50, ...of, ...cursor } }),
-    { refetchInterval: 10_000 },
+  const list = usePages(['sessions', of], (cursor) =>
+    background.get('/v1/sessions', { query: { limit: 50, ...of, ...cursor } }),
   );
   return (
     <>

@@ -18,7 +18,6 @@ type Edge = Schemas['Proxy'];
 export const lagQuery = {
   queryKey: ['metrics', 'edges.lag', 'now'],
   queryFn: () => background.get('/v1/metrics', { query: { name: 'edges.lag', step: 60 } }),
-  refetchInterval: 30_000,
 } as const;
 
 /** The edges: how far behind each is, and whether every session at it goes by what it knows. */
@@ -27,10 +26,8 @@ export function EdgesPage() {
   const lag = useQuery({ ...lagQuery, enabled: may('metrics:read') });
   const [isAdding, setAdding] = useState(false);
   const [leaving, setLeaving] = useState<Edge>();
-  const list = usePages(
-    ['edges', 'all'],
-    (cursor) => background.get('/v1/proxies', { query: { limit: 100, ...cursor } }),
-    { refetchInterval: 10_000 },
+  const list = usePages(['edges', 'all'], (cursor) =>
+    background.get('/v1/proxies', { query: { limit: 100, ...cursor } }),
   );
   const add = may('proxies:write') ? (
     <button type="button" className="primary" onClick={() => setAdding(true)}>

@@ -36,7 +36,7 @@ export function IssuersPage() {
 
 function IssuerCard({ issuer, isOpen }: { issuer: Issuer; isOpen: boolean }) {
   const { id, kind, notBefore, notAfter } = issuer;
-  const age = useQuery({ queryKey: ['list-age', id], queryFn: () => ageOf(id), refetchInterval: 60_000 });
+  const age = useQuery({ queryKey: ['list-age', id], queryFn: () => ageOf(id) });
   return (
     <Section title={kind === 'root' ? 'Root authority' : 'Issuing authority'}>
       <Pairs

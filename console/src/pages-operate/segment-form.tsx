@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import type { Schemas } from '../api.js';
-import { ProblemNote } from '../parts/problem.js';
-import { Field } from '../parts/shown.js';
+import { FormEnd } from '../parts/form-end.js';
+import { Choices, Field } from '../parts/shown.js';
 
 type Segment = Schemas['Segment'];
 type Change = Omit<Schemas['SegmentPatch'], 'cidr'> & { cidr: string };
@@ -9,7 +9,7 @@ type Change = Omit<Schemas['SegmentPatch'], 'cidr'> & { cidr: string };
 type Props = {
   segment?: Segment;
   act: string;
-  saving: { isPending: boolean; error: unknown };
+  saving: { isPending: boolean; error: Error | null };
   onSave(name: string, change: Change): void;
   onClose(): void;
 };
@@ -47,38 +47,19 @@ export function SegmentForm({ segment, act, saving, onSave, onClose }: Props) {
       <Field label="Addresses" hint="A range such as 10.1.0.0/16">
         <input value={cidr} onChange={({ target }) => setCidr(target.value)} required spellCheck={false} />
       </Field>
-      <fieldset>
-        <legend>Protocols</legend>
-        <div className="toggles">
-          {families.map((family) => (
-            <label key={family} className="check">
-              <input
-                type="checkbox"
-                checked={protocols.includes(family)}
-                onChange={({ target }) =>
-                  setProtocols(target.checked ? [...protocols, family] : protocols.filter((each) => each !== family))
-                }
-              />
-              {family}
-            </label>
-          ))}
-        </div>
-      </fieldset>
+      <Choices
+        title="Protocols"
+        offered={families.map((family) => [family, family])}
+        chosen={protocols}
+        onChange={(chosen) => setProtocols(families.filter((family) => chosen.includes(family)))}
+      />
       <Field label="Security level" hint="A word of yours, such as high">
         <input value={level} onChange={({ target }) => setLevel(target.value)} />
       </Field>
       <Field label="Things at most">
         <input type="number" min="1" value={limit} onChange={({ target }) => setLimit(target.value)} />
       </Field>
-      <ProblemNote error={saving.error} />
-      <div className="acts">
-        <button type="submit" className="primary" disabled={saving.isPending}>
-          {act}
-        </button>
-        <button type="button" onClick={onClose}>
-          Cancel
-        </button>
-      </div>
+      <FormEnd acting={saving} act={act} onClose={onClose} />
     </form>
   );
 }

@@ -18,7 +18,6 @@ const metricQuery = (name: Name) => ({
     background.get('/v1/metrics', {
       query: { name, step, from: new Date(now().getTime() - hours * 3_600_000).toISOString() },
     }),
-  refetchInterval: 60_000,
 });
 
 type Drawn = { name: Name; title: string; colour: string };

@@ -2,6 +2,7 @@ import { useQueries, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { background } from '../api.js';
 import { inDays } from '../clock.js';
+import { Firing } from '../pages-alerts/firing.js';
 import { Charts, Health } from '../pages-watch/figures.js';
 import { useMay } from '../parts/may.js';
 import { PageHead } from '../parts/page.js';
@@ -9,7 +10,6 @@ import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Table, Time } from '../parts/shown.js';
 import { edgesQuery } from '../queries.js';
 
-const again = { refetchInterval: 15_000 };
 const one = { limit: 1, total: 'true' } as const;
 const statuses = ['active', 'suspended', 'revoked'] as const;
 
@@ -24,6 +24,7 @@ export function OverviewPage() {
   return (
     <>
       <PageHead title="Overview" />
+      {may('alerts:read') ? <Firing /> : null}
       {may('metrics:read') ? <Health /> : null}
       <div className="two spaced">
         <ThingCounts />
@@ -41,7 +42,6 @@ function ThingCounts() {
     queries: statuses.map((status) => ({
       queryKey: ['count', status],
       queryFn: () => background.get('/v1/things', { query: { ...one, status } }),
-      ...again,
     })),
   });
   return (
@@ -67,7 +67,6 @@ function CertificatesEnding() {
       queryKey: ['ending', days],
       queryFn: () =>
         background.get('/v1/certificates', { query: { ...one, status: 'active', expiringBefore: inDays(days) } }),
-      ...again,
     })),
   });
   return (
@@ -89,7 +88,6 @@ function WaitingCount() {
   const { data, error } = useQuery({
     queryKey: ['waiting', 'count'],
     queryFn: () => background.get('/v1/waiting', { query: { limit: 100, status: 'waiting' } }),
-    ...again,
   });
   const count = data ? `${data.items.length}${data.nextCursor === undefined ? '' : '+'}` : '…';
   return (

@@ -3,8 +3,6 @@ import { background, type Schemas } from '../api.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Table } from '../parts/shown.js';
 
-const everyMs = 700;
-
 type Receipt = Schemas['RevocationReceipt'];
 
 const after = (at: string | undefined, since: string): string =>
@@ -15,7 +13,6 @@ export function Receipts({ position }: { position: number }) {
   const { data, error } = useQuery({
     queryKey: ['receipt', position],
     queryFn: () => background.get('/v1/revocations/{position}', { path: { position: String(position) } }),
-    refetchInterval: ({ state }) => (state.data?.enforced === true ? false : everyMs),
   });
   return (
     <Section title="Where it is enforced">

@@ -12,7 +12,6 @@ export function WaitingPage() {
   const { data, error } = useQuery({
     queryKey: ['waiting'],
     queryFn: () => background.get('/v1/waiting', { query: { status: 'waiting', limit: 50 } }),
-    refetchInterval: 5_000,
   });
   return (
     <>

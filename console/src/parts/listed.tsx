@@ -14,16 +14,13 @@ export type Pages<Item> = {
   more: (() => void) | undefined;
 };
 
-type Again = { refetchInterval?: number; enabled?: boolean };
-
 /** Reads a list page by page, as somebody asks for more. */
-export function usePages<Item>(key: readonly unknown[], read: Read<Item>, again: Again = {}): Pages<Item> {
+export function usePages<Item>(key: readonly unknown[], read: Read<Item>): Pages<Item> {
   const { data, error, isFetching, hasNextPage, fetchNextPage } = useInfiniteQuery({
     queryKey: key,
     queryFn: ({ pageParam, signal }) => read(pageParam === undefined ? {} : { cursor: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextCursor }) => nextCursor,
-    ...again,
   });
   return {
     items: data?.pages.flatMap(({ items }) => items),

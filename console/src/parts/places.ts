@@ -37,6 +37,13 @@ export const places: { title?: string; places: Place[] }[] = [
     ],
   },
   {
+    title: 'Watching',
+    places: [
+      { to: '/alerts', title: 'Alerts', needs: 'alerts:read' },
+      { to: '/webhooks', title: 'Webhooks', needs: 'webhooks:read' },
+    ],
+  },
+  {
     title: 'Account',
     places: [
       { to: '/audit', title: 'Audit', needs: 'audit:read' },

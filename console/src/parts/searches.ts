@@ -91,3 +91,22 @@ export type AuditSearch = { actor?: string; action?: string; target?: string; fr
 /** Reads an address: whatever is none of the known members is left out. */
 export const readAuditSearch = (given: Record<string, unknown>): AuditSearch =>
   textsIn(given, ['actor', 'action', 'target', 'from', 'to']);
+
+/** Which alerts are shown. */
+export type AlertSearch = { status?: 'firing' | 'acknowledged' | 'resolved' };
+
+/** Reads an address: whatever is none of the known members and values is left out. */
+export const readAlertSearch = (given: Record<string, unknown>): AlertSearch =>
+  statusIn(given, ['firing', 'acknowledged', 'resolved']);
+
+/** Which deliveries of a webhook are shown. */
+export type DeliverySearch = { status?: 'pending' | 'delivered' | 'parked' };
+
+/** Reads an address: whatever is none of the known members and values is left out. */
+export const readDeliverySearch = (given: Record<string, unknown>): DeliverySearch =>
+  statusIn(given, ['pending', 'delivered', 'parked']);
+
+function statusIn<State extends string>({ status }: Record<string, unknown>, of: readonly State[]): { status?: State } {
+  const known = of.find((each) => each === status);
+  return known === undefined ? {} : { status: known };
+}

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, Outlet, useRouter } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
+import { useLive } from '../live/use-live.js';
 import { meQuery } from '../queries.js';
 import { Palette } from './palette.js';
 import { isOpen, places } from './places.js';
@@ -10,6 +11,7 @@ import { ToldProvider } from './told.js';
 /** What stands around every page of somebody who is signed in. */
 export function Shell() {
   useFocusOnPage();
+  useLive();
   return (
     <StepUpProvider>
       <ToldProvider>

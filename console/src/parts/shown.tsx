@@ -37,6 +37,10 @@ const tones: Record<string, string> = {
   stale: 'warn',
   revoked: 'bad',
   denied: 'bad',
+  delivered: 'good',
+  parked: 'bad',
+  full: 'bad',
+  on: 'good',
 };
 
 /** A status in a word; its colour says nothing that the word does not. */
@@ -97,5 +101,35 @@ export function Field({ label, hint, children }: { label: string; hint?: string;
       {cloneElement(children, { id, ...(hint === undefined ? {} : { 'aria-describedby': hintId }) })}
       {hint === undefined ? null : <small id={hintId}>{hint}</small>}
     </div>
+  );
+}
+
+type ChoicesProps = {
+  title: string;
+  offered: readonly (readonly [value: string, title: string])[];
+  chosen: readonly string[];
+  onChange(chosen: string[]): void;
+};
+
+/** Several of a few, each with its own box. */
+export function Choices({ title, offered, chosen, onChange }: ChoicesProps) {
+  return (
+    <fieldset>
+      <legend>{title}</legend>
+      <div className="toggles">
+        {offered.map(([value, name]) => (
+          <label key={value} className="check">
+            <input
+              type="checkbox"
+              checked={chosen.includes(value)}
+              onChange={({ target }) =>
+                onChange(target.checked ? [...chosen, value] : chosen.filter((each) => each !== value))
+              }
+            />
+            {name}
+          </label>
+        ))}
+      </div>
+    </fieldset>
   );
 }

@@ -188,6 +188,7 @@ export const inventory: Record<string, Asked> = {
   'GET /v1/sign-in/oidc/{provider}': 'public',
   'GET /v1/sign-in/oidc/{provider}/callback': 'browser that was sent',
   'POST /v1/sign-in/oidc/{provider}/backchannel-logout': 'public',
+  'GET /v1/stale': 'person',
   'GET /v1/me': 'person',
   'GET /v1/me/sessions': 'person',
   'DELETE /v1/me/sessions/{id}': 'person',

@@ -131,4 +131,25 @@ describe('the stream', () => {
     joined.live(1);
     expect(late.written).toEqual([]);
   });
+
+  it('ends with its session, whoever else listens', () => {
+    const [key, tab, other] = [connection(), connection(), connection()];
+    const session = (person: string) => ({ id: `s-${person}`, person, methods: [], authenticatedAt: now, touch() {} });
+    const signedIn = (person: string) => ({
+      ...follower('acme', `s-${person}`),
+      session: { ...session(person), isLive: () => true },
+    });
+    // The stream of the feed shows no entry about people.
+    const hidden = createStream({
+      clock: () => now,
+      cursorAt: String,
+      most: { perKey: 9, perAccount: 9 },
+      view: { of: () => undefined },
+    });
+    hidden.join(follower('acme'), key.sink).live(0);
+    hidden.join(signedIn('ada'), tab.sink).live(0);
+    hidden.join(signedIn('bob'), other.sink).live(0);
+    hidden.push({ ...entry(1), type: 'person', payload: { id: 'ada' } });
+    expect([key.hasEnded(), tab.hasEnded(), other.hasEnded(), hidden.size()]).toEqual([false, true, false, 2]);
+  });
 });

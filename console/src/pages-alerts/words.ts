@@ -1,0 +1,62 @@
+import type { Schemas } from '../api.js';
+
+/** The figures that a rule can watch, as people call them. */
+export const figures: Record<Schemas['MetricName'], string> = {
+  'alerts.open': 'open alerts',
+  'aws.age': 'seconds that the oldest change waits for AWS',
+  'aws.drift': 'things and policies that AWS has otherwise',
+  'aws.queue': 'things and policies that AWS does not have yet',
+  'certificates.ending': 'certificates that end within 7 days, without a newer one',
+  'certificates.renewed': 'certificates renewed in a minute',
+  'certificates.revoked': 'certificates revoked or held in a minute',
+  'credentials.failed': 'credentials refused in a minute',
+  'decisions.allow': 'questions allowed in a minute',
+  'decisions.deny': 'questions denied in a minute',
+  'decisions.denyReasons': 'denials in a minute, by reason',
+  'devices.waiting': 'devices that wait for approval',
+  'edges.confirmed': 'edges that follow',
+  'edges.lag': 'entries that the slowest edge is behind',
+  'edges.silence': 'seconds since the most silent edge confirmed',
+  'edges.stale': 'stale edges',
+  'enrollments.nearlyUsed': 'enrollments with nine of ten uses gone',
+  'enrollments.usedUp': 'enrollments with no use left',
+  'events.parked': 'events and alerts that a receiver refused for a day',
+  'events.waiting': 'events and alerts that wait to be told',
+  'lists.age': 'seconds since the oldest revocation list was signed',
+  'lists.ends': 'seconds until the first revocation list ends',
+  'sessions.open': 'sessions of devices at edges',
+  'things.provisioned': 'things that came in, in a minute',
+};
+
+/** A figure as people call it; the name of the API where this console does not know it yet. */
+export const figureTitle = (metric: string): string => (figures as Record<string, string>)[metric] ?? metric;
+
+/** How a figure is compared. */
+export const conditions: Record<Schemas['Alert']['condition'], string> = {
+  greater_than: 'more than',
+  greater_equal: 'at least',
+  less_than: 'less than',
+  less_equal: 'at most',
+  equals: 'exactly',
+};
+
+/** When a rule fires, in words. */
+export const whenOf = ({ condition, threshold }: Pick<Schemas['Alert'], 'condition' | 'threshold'>): string =>
+  `${conditions[condition]} ${threshold.toLocaleString()}`;
+
+/** What can be told, and the permission without which the API does not tell it. */
+export const eventTypes: Record<Schemas['EventType'], Schemas['Permission']> = {
+  'thing.provisioned': 'things:read',
+  'thing.suspended': 'things:read',
+  'certificate.issued': 'certificates:read',
+  'certificate.renewed': 'certificates:read',
+  'certificate.revoked': 'certificates:read',
+  'certificate.expiring': 'certificates:read',
+  'enrollment.exhausted': 'enrollments:read',
+  'device.waiting': 'enrollments:read',
+  'policy.activated': 'policies:read',
+  'edge.stale': 'revocations:read',
+  'alert.firing': 'alerts:read',
+  'alert.resolved': 'alerts:read',
+  'audit.*': 'audit:read',
+};
