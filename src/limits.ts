@@ -26,6 +26,14 @@ export const mostSessionsOfProxy = 50_000;
 /** The longest time after its expiry for which a certificate can be renewed. */
 export const mostGraceSeconds = 2 * 365 * 86_400;
 
+/** How long certificates may live, in seconds; the account of a server has the first limit until it is given another. */
+export const certificateLife = {
+  least: 60,
+  byDefault: 90 * 86_400,
+  mostByDefault: 365 * 86_400,
+  most: 5 * 365 * 86_400,
+};
+
 /** A proxy that has been silent for so long is not counted on. */
 export const proxyStaleSeconds = 15;
 

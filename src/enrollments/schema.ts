@@ -5,6 +5,7 @@ import { page } from '../api/paging.js';
 import {
   attributeName,
   attributes,
+  certificateSeconds,
   instant,
   policyName,
   renewGraceSeconds,
@@ -50,6 +51,7 @@ export const newEnrollment = named(
         .optional()
         .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
       renewGraceSeconds: renewGraceSeconds.optional(),
+      certificateSeconds: certificateSeconds.optional(),
     })
     .refine(
       ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -84,6 +86,7 @@ export const enrollment = named(
     segment: segmentName.optional(),
     approval: z.literal('required').optional().describe('Its devices wait until they are approved'),
     renewGraceSeconds: renewGraceSeconds.optional(),
+    certificateSeconds: certificateSeconds.optional(),
     createdAt: timestamp.describe('When the enrollment was created'),
     createdBy: z.string().describe('Who created the enrollment'),
     revokedAt: timestamp.optional().describe('When the enrollment was stopped'),

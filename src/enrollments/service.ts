@@ -60,12 +60,22 @@ export function createEnrollmentService({
     return enrollment;
   };
 
+  const requireLife = async (account: string, seconds: number): Promise<void> => {
+    const most = await store.longestLife(account);
+    if (seconds <= most) return;
+    throw new DomainError(
+      'invalid-request',
+      `body/certificateSeconds: certificates of this account may live for ${most} s at most: ask for less, or have maxCertificateSeconds of the account raised`,
+    );
+  };
+
   return {
     /** @throws DomainError `unknown-policy`, `unknown-segment` */
     async create(account: string, request: NewEnrollment, origin: Origin): Promise<{ id: string; token: string }> {
       const policies = request.policies ?? [request.policy ?? (await policyForType(account, request.thingType))];
       await requirePolicies(account, policies);
       if (request.segment !== undefined) await requireSegment(account, request.segment);
+      if (request.certificateSeconds !== undefined) await requireLife(account, request.certificateSeconds);
       const enrollment: StoredEnrollment = {
         ...newEnrollment(account, origin, clock()),
         policies,
@@ -79,6 +89,7 @@ export function createEnrollmentService({
         segment: request.segment ?? null,
         approval: request.approval ?? null,
         renewGraceSeconds: request.renewGraceSeconds ?? null,
+        certificateSeconds: request.certificateSeconds ?? null,
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -110,7 +121,7 @@ export function createEnrollmentService({
         expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
         reenrollsThingId: thing.id,
         // A thing that comes back belongs to this enrollment.
-        renewGraceSeconds: await store.graceOf(tx, thing.id),
+        ...(await store.termsOf(tx, thing.id)),
         ...rights,
       };
       const { token, hash } = createCredential('twe');
@@ -218,6 +229,7 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     movesKeys: false,
     approval: null,
     renewGraceSeconds: null,
+    certificateSeconds: null,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,

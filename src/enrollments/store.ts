@@ -26,6 +26,8 @@ export type StoredEnrollment = {
   approval: string | null;
   /** How long its things can renew after their certificates expired, in seconds; null means as long as the account says. */
   renewGraceSeconds: number | null;
+  /** How long its certificates live, in seconds, up to the limit of the account; null means 90 days. */
+  certificateSeconds: number | null;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
@@ -71,11 +73,19 @@ export function createEnrollmentStore(db: Database) {
       return rows.map(toStoredEnrollment);
     },
 
-    /** What the enrollment of a thing says about renewal after expiry. */
-    async graceOf(tx: Transaction, thingId: string): Promise<number | null> {
-      const [row] = await tx.$queryRaw<{ seconds: number | null }[]>(sql`
-        SELECT e.renew_grace_seconds AS seconds FROM things t JOIN enrollments e ON e.id = t.enrollment_id WHERE t.id = ${thingId}::uuid`);
-      return row?.seconds ?? null;
+    /** What the enrollment of a thing says about its certificates. */
+    async termsOf(tx: Transaction, thingId: string) {
+      const [row] = await tx.$queryRaw<Pick<StoredEnrollment, 'renewGraceSeconds' | 'certificateSeconds'>[]>(sql`
+        SELECT e.renew_grace_seconds AS "renewGraceSeconds", e.certificate_seconds AS "certificateSeconds"
+        FROM things t JOIN enrollments e ON e.id = t.enrollment_id WHERE t.id = ${thingId}::uuid`);
+      return row ?? { renewGraceSeconds: null, certificateSeconds: null };
+    },
+
+    /** The longest life of a certificate that an account allows, in seconds. */
+    async longestLife(account: string): Promise<number> {
+      const where = { name: account };
+      return (await db.account.findUniqueOrThrow({ where, select: { maxCertificateSeconds: true } }))
+        .maxCertificateSeconds;
     },
 
     /** False when there is no such enrollment. */

@@ -1,6 +1,7 @@
 import { Counter } from 'prom-client';
 import type { Config } from '../config.js';
 import type { Door, Ledger, Shared } from '../door.js';
+import { createLifetimes } from './lifetime.js';
 import { createPresenter } from './presenter.js';
 import { createReenrollStore } from './reenroll-store.js';
 import { createRenewalByProof } from './renewal-proof.js';
@@ -52,20 +53,23 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
   const { config, db, commit, audit, log, enrollments, tokens, lockRoom, failures } = deps;
   const { assertions, recognises, newFamily, first: firstTokens } = tokens;
   const store = createProvisioningStore(db, lockRoom);
+  const { lifeUnder, nextLifeOf } = createLifetimes(db);
   const waiting = createWaitingService({
     ...deps,
     newFamily,
+    lifeUnder,
     store,
     waiting: createWaitingStore(db, audit, lockRoom),
   });
   const provisioning = createProvisioningService({
     ...deps,
     newFamily,
+    lifeUnder,
     store,
     askApproval: waiting.ask,
     reenrollments: createReenrollStore({ commit, audit, log, lockRoom }),
   });
-  const renewFor = createRenewFor({ ...deps, store: createRenewalStore(db, audit) });
+  const renewFor = createRenewFor({ ...deps, nextLifeOf, store: createRenewalStore(db, audit) });
   const renewByProof = createRenewalByProof({
     renewFor,
     verifyProof: (proof) => assertions.verify(proof, 'renew+jwt'),
