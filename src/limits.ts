@@ -34,6 +34,9 @@ export const certificateLife = {
   most: 5 * 365 * 86_400,
 };
 
+/** How many devices may be under way to the checks of enrollments at the same time, on an instance; docs/limits.md lists them. */
+export const mostChecks = { ofAccount: 64, inAll: 512 };
+
 /** A proxy that has been silent for so long is not counted on. */
 export const proxyStaleSeconds = 15;
 

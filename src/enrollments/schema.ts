@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseRange } from '../address.js';
 import { named } from '../api/named.js';
 import { page } from '../api/paging.js';
+import { secret, url } from '../outbound/shapes.js';
 import {
   attributeName,
   attributes,
@@ -23,6 +24,18 @@ const cidr = z
   .string()
   .refine((text) => parseRange(text) !== undefined, 'must be an address range such as 10.0.0.0/8 or 2001:db8::/32')
   .describe('A range of addresses');
+
+const timeoutMs = z.int().min(100).max(10_000).describe('Milliseconds until no answer is one; 5,000 by default');
+const newCheck = named(
+  'NewEnrollmentCheck',
+  'A URL that is asked before a device is admitted',
+  z.strictObject({ url, timeoutMs: timeoutMs.optional(), secret: secret.optional() }),
+).meta({ examples: [{ url: 'https://hooks.example.com/devices', timeoutMs: 2000 }] });
+const check = named(
+  'EnrollmentCheck',
+  'A URL that is asked before a device is admitted',
+  z.object({ url: z.string().describe('Where it is asked'), timeoutMs }),
+);
 
 export const newEnrollment = named(
   'NewEnrollment',
@@ -52,6 +65,7 @@ export const newEnrollment = named(
         .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
       renewGraceSeconds: renewGraceSeconds.optional(),
       certificateSeconds: certificateSeconds.optional(),
+      check: newCheck.optional(),
     })
     .refine(
       ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -66,6 +80,7 @@ export const createdEnrollment = named(
   z.object({
     id: enrollmentId,
     token: z.string().describe('The enrollment token, twe_...; it is shown once'),
+    checkSecret: z.string().optional().describe('What signs its check, where the request named none; it is shown once'),
   }),
 );
 export const enrollment = named(
@@ -87,6 +102,7 @@ export const enrollment = named(
     approval: z.literal('required').optional().describe('Its devices wait until they are approved'),
     renewGraceSeconds: renewGraceSeconds.optional(),
     certificateSeconds: certificateSeconds.optional(),
+    check: check.optional(),
     createdAt: timestamp.describe('When the enrollment was created'),
     createdBy: z.string().describe('Who created the enrollment'),
     revokedAt: timestamp.optional().describe('When the enrollment was stopped'),

@@ -9,8 +9,10 @@ import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import { requireCovered } from './coverage.js';
 import type { NewEnrollment } from './schema.js';
+import { createSecret } from '../outbound/standard-webhooks.js';
+import type { Sealer } from '../sealing.js';
 import { statusOf, type EnrollmentStatus } from './status.js';
-import type { EnrollmentStore, StoredEnrollment } from './store.js';
+import { checkContext, type EnrollmentStore, type StoredEnrollment } from './store.js';
 
 /** An enrollment as operators see it. */
 export type ShownEnrollment = StoredEnrollment & { status: EnrollmentStatus };
@@ -19,6 +21,7 @@ type Deps = {
   store: EnrollmentStore;
   clock: Clock;
   audit: AppendAudit;
+  sealer: Pick<Sealer, 'seal'>;
   requirePolicies(account: string, names: string[]): Promise<void>;
   requireSegment(account: string, name: string): Promise<void>;
   /** Revokes everything of a thing. */
@@ -31,6 +34,10 @@ type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: Stored
 
 const reenrollSeconds = 24 * 3600;
 const lifeSeconds = 30 * 86_400;
+const checkMs = 5000;
+
+/** A new enrollment: its token, and the secret of its check where the request named none. */
+type Created = { id: string; token: string; checkSecret?: string };
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
@@ -39,6 +46,7 @@ export function createEnrollmentService({
   store,
   clock,
   audit,
+  sealer,
   requirePolicies,
   requireSegment,
   revokeThing,
@@ -71,13 +79,16 @@ export function createEnrollmentService({
 
   return {
     /** @throws DomainError `unknown-policy`, `unknown-segment` */
-    async create(account: string, request: NewEnrollment, origin: Origin): Promise<{ id: string; token: string }> {
+    async create(account: string, request: NewEnrollment, origin: Origin): Promise<Created> {
       const policies = request.policies ?? [request.policy ?? (await policyForType(account, request.thingType))];
       await requirePolicies(account, policies);
       if (request.segment !== undefined) await requireSegment(account, request.segment);
       if (request.certificateSeconds !== undefined) await requireLife(account, request.certificateSeconds);
+      const fresh = newEnrollment(account, origin, clock());
+      const { check } = request;
+      const secret = check && (check.secret ?? createSecret());
       const enrollment: StoredEnrollment = {
-        ...newEnrollment(account, origin, clock()),
+        ...fresh,
         policies,
         thingNamePattern: request.thingNamePattern,
         thingType: request.thingType ?? null,
@@ -90,6 +101,9 @@ export function createEnrollmentService({
         approval: request.approval ?? null,
         renewGraceSeconds: request.renewGraceSeconds ?? null,
         certificateSeconds: request.certificateSeconds ?? null,
+        checkUrl: check?.url ?? null,
+        checkTimeoutMs: check ? (check.timeoutMs ?? checkMs) : null,
+        checkSecretSealed: secret === undefined ? null : sealer.seal(Buffer.from(secret), checkContext(fresh.id)),
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -99,7 +113,8 @@ export function createEnrollmentService({
         await store.insert(tx, enrollment, hash);
         await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
       });
-      return { id: enrollment.id, token };
+      const shown = secret === undefined || check?.secret !== undefined ? {} : { checkSecret: secret };
+      return { id: enrollment.id, token, ...shown };
     },
 
     /**
@@ -230,6 +245,9 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     approval: null,
     renewGraceSeconds: null,
     certificateSeconds: null,
+    checkUrl: null,
+    checkTimeoutMs: null,
+    checkSecretSealed: null,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,

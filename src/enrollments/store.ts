@@ -28,10 +28,18 @@ export type StoredEnrollment = {
   renewGraceSeconds: number | null;
   /** How long its certificates live, in seconds, up to the limit of the account; null means 90 days. */
   certificateSeconds: number | null;
+  /** Asked before a device is admitted; the next two say how. */
+  checkUrl: string | null;
+  checkTimeoutMs: number | null;
+  /** What signs the question, sealed for {@link checkContext}. */
+  checkSecretSealed: Buffer | null;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
 };
+
+/** What the secret of a check is sealed for. */
+export const checkContext = (id: string): string => `enrollment-check:${id}`;
 
 export type EnrollmentStore = ReturnType<typeof createEnrollmentStore>;
 
@@ -45,8 +53,10 @@ export function createEnrollmentStore(db: Database) {
       tx.enrollment.count({ where: { accountName: account }, take: most }),
 
     async insert(tx: Transaction, enrollment: StoredEnrollment, tokenHash: Buffer): Promise<void> {
-      const { account, ...columns } = enrollment;
-      await tx.enrollment.create({ data: { ...columns, accountName: account, tokenHash: new Uint8Array(tokenHash) } });
+      const { account, checkSecretSealed: sealed, ...columns } = enrollment;
+      const checkSecretSealed = sealed && new Uint8Array(sealed);
+      const data = { ...columns, checkSecretSealed, accountName: account, tokenHash: new Uint8Array(tokenHash) };
+      await tx.enrollment.create({ data });
     },
 
     async findByTokenHash(tokenHash: Buffer): Promise<StoredEnrollment | undefined> {
@@ -130,6 +140,12 @@ export function createEnrollmentStore(db: Database) {
 
 type Row = NonNullable<Awaited<ReturnType<Database['enrollment']['findUnique']>>>;
 
-function toStoredEnrollment({ accountName, tokenHash: _, approved: __, attributes, ...row }: Row): StoredEnrollment {
-  return { ...row, account: accountName, attributes: attributes as Record<string, string> };
+function toStoredEnrollment(stored: Row): StoredEnrollment {
+  const { accountName, tokenHash: _, approved: __, vouched: ___, attributes, checkSecretSealed, ...row } = stored;
+  return {
+    ...row,
+    account: accountName,
+    attributes: attributes as Record<string, string>,
+    checkSecretSealed: checkSecretSealed && Buffer.from(checkSecretSealed),
+  };
 }

@@ -1,6 +1,7 @@
 import type { Shared } from '../door.js';
 import { createEnrollments } from '../enrollments/feature.js';
 import { createEst } from '../est/feature.js';
+import { createGuardedFetch } from '../outbound/fetch.js';
 import { createProvisioning } from '../provisioning/feature.js';
 import { createTrust } from '../settings/trust.js';
 
@@ -13,12 +14,16 @@ type Deps = Shared &
   Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing'> &
   Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'>;
 
+/** What the check of an enrollment answers at most, in octets. */
+const mostOfAnswer = 65_536;
+
 /** The rooms by which a device gets its identity, whatever protocol it speaks. */
 export function openFirstBoot(deps: Deps) {
   const enrollments = createEnrollments(deps);
   const provisioning = createProvisioning({
     ...deps,
     enrollments: enrollments.verbs,
+    fetch: createGuardedFetch({ listed: deps.config.outboundAllow, mostOctets: mostOfAnswer }),
     trust: createTrust(deps.config.tlsCaFile, deps.tell),
   });
   const est = createEst({

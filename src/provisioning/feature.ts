@@ -1,7 +1,9 @@
 import { Counter } from 'prom-client';
 import type { Config } from '../config.js';
 import type { Door, Ledger, Shared } from '../door.js';
+import { createCheck } from './admission/check.js';
 import { createLifetimes } from './lifetime.js';
+import type { GuardedFetch } from '../outbound/fetch.js';
 import { createPresenter } from './presenter.js';
 import { createReenrollStore } from './reenroll-store.js';
 import { createRenewalByProof } from './renewal-proof.js';
@@ -24,7 +26,9 @@ type RouteDeps = Parameters<typeof provisioningRoutes>[0];
 type Proof = Parameters<ProofDeps['useUp']>[0];
 
 type Deps = Ledger &
-  Pick<Shared, 'failures'> & {
+  Pick<Shared, 'failures' | 'sealer'> & {
+    /** To the checks of enrollments. */
+    fetch: GuardedFetch;
     config: Pick<Config, 'publicUrl'>;
     enrollments: ProvisioningDeps['enrollments'] & WaitingDeps['enrollments'] & Pick<RouteDeps, 'isRemembered'>;
     signing: PresenterDeps['signing'] & ProvisioningDeps['signing'] & RenewalDeps['signing'];
@@ -54,10 +58,12 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
   const { assertions, recognises, newFamily, first: firstTokens } = tokens;
   const store = createProvisioningStore(db, lockRoom);
   const { lifeUnder, nextLifeOf } = createLifetimes(db);
+  const admit = createCheck(deps);
   const waiting = createWaitingService({
     ...deps,
     newFamily,
     lifeUnder,
+    admit,
     store,
     waiting: createWaitingStore(db, audit, lockRoom),
   });
@@ -65,6 +71,7 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
     ...deps,
     newFamily,
     lifeUnder,
+    admit,
     store,
     askApproval: waiting.ask,
     reenrollments: createReenrollStore({ commit, audit, log, lockRoom }),

@@ -55,7 +55,7 @@ export async function insertRecords(
     a AS (
       INSERT INTO audit_entries (at, account_name, actor, action, target, request_id, source_ip, detail)
       SELECT at, account, actor, action, 'thing:' || name, request, ip, jsonb_build_object('serialNumber', serial) FROM r)
-    UPDATE enrollments e SET uses = e.uses + g.uses
+    UPDATE enrollments e SET uses = e.uses + g.uses, vouched = e.vouched + g.uses
     FROM (SELECT enrollment, count(*)::int AS uses FROM r GROUP BY enrollment) g WHERE e.id = g.enrollment`);
 
   function flatten(record: ProvisionRecord) {

@@ -7,6 +7,7 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { PublicKey } from '../pki/public-key.js';
 import type { FirstBoot, Provisioned, StillWaiting } from './asked.js';
+import { isGuarded, type Admit } from './admission/admit.js';
 import { keyOfCsr, makeKey, type DeviceKey } from './device-key.js';
 import { createGroupCommit, type GroupCommit } from './group-commit.js';
 import { prepare, type IssueDeps } from './issue.js';
@@ -22,6 +23,8 @@ type Deps = IssueDeps & {
   reenrollments: ReenrollStore;
   clock: Clock;
   enrollments: Pick<EnrollmentService, 'covering' | 'forget' | 'requireCovered'>;
+  /** Admits a device whose enrollment asks others first; gives what it may have. */
+  admit: Admit;
   /** Of an enrollment whose devices wait for approval. */
   askApproval(enrollment: StoredEnrollment, asked: FirstBoot, origin: Origin): Promise<Provisioned | StillWaiting>;
 };
@@ -87,6 +90,29 @@ async function provision(
  */
 async function boot(core: Core, enrollment: StoredEnrollment, asked: FirstBoot, origin: Origin): Promise<Provisioned> {
   core.enrollments.requireCovered(enrollment, asked, origin.sourceIp);
+  if (!isGuarded(enrollment)) return issue(core, enrollment, asked, origin);
+  const repeated = await earlier(core, enrollment, asked);
+  if (repeated) return repeated;
+  const admitted = await core.admit({ enrollment, asked }, origin.sourceIp);
+  return issue(core, admitted.enrollment, admitted.asked, origin);
+}
+
+/** What an equal request got before, so that nobody is asked about it twice. What cannot be issued is refused before anybody is asked. */
+async function earlier(
+  core: Core,
+  { id: enrollmentId, account, reenrollsThingId }: StoredEnrollment,
+  { name, key }: FirstBoot,
+): Promise<Provisioned | undefined> {
+  const spkiSha256 = 'csr' in key ? hash('sha256', keyOfCsr(key.csr, { account, name }).spki) : undefined;
+  const found = spkiSha256 && (await repeat(core, { enrollmentId, account, name, spkiSha256 }));
+  if (found) return found;
+  const { unusable, taken } = await core.store.standing(enrollmentId, { account, name }, core.clock());
+  if (unusable) throw unusableEnrollment(unusable);
+  if (taken && reenrollsThingId === null) throw thingExists(name);
+  return undefined;
+}
+
+async function issue(core: Core, enrollment: StoredEnrollment, asked: FirstBoot, origin: Origin): Promise<Provisioned> {
   const { publicKey, privateKey } = await deviceKey(core, enrollment, asked);
   const spkiSha256 = hash('sha256', publicKey.spki);
   const of = { enrollmentId: enrollment.id, account: enrollment.account, name: asked.name, spkiSha256 };

@@ -8,6 +8,7 @@ import { DomainError } from '../../errors.js';
 import type { Origin } from '../../origin.js';
 import type { RegisteredThing } from '../../registry.js';
 import type { FirstBoot, Provisioned, StillWaiting } from '../asked.js';
+import type { Admit } from '../admission/admit.js';
 import { keyOfCsr } from '../device-key.js';
 import { createGroupCommit, type GroupCommit } from '../group-commit.js';
 import { newThing, prepare, type IssueDeps } from '../issue.js';
@@ -34,6 +35,7 @@ type Deps = IssueDeps & {
   waiting: WaitingStore;
   store: ProvisioningStore;
   enrollments: Pick<EnrollmentService, 'get' | 'requireCovered'>;
+  admit: Admit;
 };
 
 export type WaitingService = ReturnType<typeof createWaitingService>;
@@ -93,7 +95,9 @@ export function createWaitingService(deps: Deps) {
       const granted = grant(enrollment, entry, changes, enrollments.requireCovered);
       requirePermissions(caller, effectsOf(newThing(granted, granted.asked, clock())), 'approving this device');
       const publicKey = keyOfCsr(entry.csr, entry);
-      const record = await prepare(deps, granted, granted.asked, publicKey, origin);
+      const { asked, ...given } = granted;
+      const admitted = await deps.admit({ enrollment: given, asked }, entry.sourceIp ?? undefined);
+      const record = await prepare(deps, admitted.enrollment, admitted.asked, publicKey, origin);
       const outcome = await approvals({ id, record });
       if (outcome === 'gone') throw unknownWaiting(id);
       if (outcome === 'decided') throw alreadyDecided(await get(account, id));
