@@ -66,6 +66,10 @@ export const newEnrollment = named(
       renewGraceSeconds: renewGraceSeconds.optional(),
       certificateSeconds: certificateSeconds.optional(),
       check: newCheck.optional(),
+      expectedOnly: z
+        .boolean()
+        .optional()
+        .describe('Only things that are expected get an identity: POST /v1/things/expected'),
     })
     .refine(
       ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -103,6 +107,7 @@ export const enrollment = named(
     renewGraceSeconds: renewGraceSeconds.optional(),
     certificateSeconds: certificateSeconds.optional(),
     check: check.optional(),
+    expectedOnly: z.literal(true).optional().describe('Only things that are expected get an identity'),
     createdAt: timestamp.describe('When the enrollment was created'),
     createdBy: z.string().describe('Who created the enrollment'),
     revokedAt: timestamp.optional().describe('When the enrollment was stopped'),

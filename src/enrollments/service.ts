@@ -12,7 +12,7 @@ import type { NewEnrollment } from './schema.js';
 import { createSecret } from '../outbound/standard-webhooks.js';
 import type { Sealer } from '../sealing.js';
 import { statusOf, type EnrollmentStatus } from './status.js';
-import { checkContext, type EnrollmentStore, type StoredEnrollment } from './store.js';
+import type { EnrollmentStore, StoredEnrollment } from './store.js';
 
 /** An enrollment as operators see it. */
 export type ShownEnrollment = StoredEnrollment & { status: EnrollmentStatus };
@@ -21,7 +21,7 @@ type Deps = {
   store: EnrollmentStore;
   clock: Clock;
   audit: AppendAudit;
-  sealer: Pick<Sealer, 'seal'>;
+  sealer: Pick<Sealer, 'seal' | 'open'>;
   requirePolicies(account: string, names: string[]): Promise<void>;
   requireSegment(account: string, name: string): Promise<void>;
   /** Revokes everything of a thing. */
@@ -35,6 +35,9 @@ type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: Stored
 const reenrollSeconds = 24 * 3600;
 const lifeSeconds = 30 * 86_400;
 const checkMs = 5000;
+
+/** What the secret of a check is sealed for. */
+const checkContext = (id: string): string => `enrollment-check:${id}`;
 
 /** A new enrollment: its token, and the secret of its check where the request named none. */
 type Created = { id: string; token: string; checkSecret?: string };
@@ -101,6 +104,7 @@ export function createEnrollmentService({
         approval: request.approval ?? null,
         renewGraceSeconds: request.renewGraceSeconds ?? null,
         certificateSeconds: request.certificateSeconds ?? null,
+        expectedOnly: request.expectedOnly ?? false,
         checkUrl: check?.url ?? null,
         checkTimeoutMs: check ? (check.timeoutMs ?? checkMs) : null,
         checkSecretSealed: secret === undefined ? null : sealer.seal(Buffer.from(secret), checkContext(fresh.id)),
@@ -159,6 +163,9 @@ export function createEnrollmentService({
     },
 
     requireCovered,
+    /** The secret that signs the question of a check. */
+    checkSecretOf: ({ id, checkSecretSealed }: StoredEnrollment): string =>
+      sealer.open(checkSecretSealed!, checkContext(id)).toString('utf8'),
     accountOf: store.accountOf,
     /** @throws DomainError `not-found` */
     get: async (account: string, id: string): Promise<ShownEnrollment> => show(await get(account, id)),
@@ -248,6 +255,7 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     checkUrl: null,
     checkTimeoutMs: null,
     checkSecretSealed: null,
+    expectedOnly: false,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,

@@ -31,15 +31,14 @@ export type StoredEnrollment = {
   /** Asked before a device is admitted; the next two say how. */
   checkUrl: string | null;
   checkTimeoutMs: number | null;
-  /** What signs the question, sealed for {@link checkContext}. */
+  /** What signs the question. */
   checkSecretSealed: Buffer | null;
+  /** Only things that are expected get an identity. */
+  expectedOnly: boolean;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
 };
-
-/** What the secret of a check is sealed for. */
-export const checkContext = (id: string): string => `enrollment-check:${id}`;
 
 export type EnrollmentStore = ReturnType<typeof createEnrollmentStore>;
 

@@ -1,7 +1,9 @@
 import { Counter } from 'prom-client';
 import type { Config } from '../config.js';
 import type { Door, Ledger, Shared } from '../door.js';
+import { createAdmission } from './admission/admit.js';
 import { createCheck } from './admission/check.js';
+import type { ExpectationDeps } from './admission/expectation.js';
 import { createLifetimes } from './lifetime.js';
 import type { GuardedFetch } from '../outbound/fetch.js';
 import { createPresenter } from './presenter.js';
@@ -21,16 +23,21 @@ type ProvisioningDeps = Parameters<typeof createProvisioningService>[0];
 type RenewalDeps = Parameters<typeof createRenewFor>[0];
 type ProofDeps = Parameters<typeof createRenewalByProof>[0];
 type WaitingDeps = Parameters<typeof createWaitingService>[0];
+type CheckDeps = Parameters<typeof createCheck>[0];
 type RouteDeps = Parameters<typeof provisioningRoutes>[0];
 
 type Proof = Parameters<ProofDeps['useUp']>[0];
 
 type Deps = Ledger &
-  Pick<Shared, 'failures' | 'sealer'> & {
+  Pick<Shared, 'failures'> &
+  Pick<ExpectationDeps, 'expected' | 'requirePolicies'> & {
     /** To the checks of enrollments. */
     fetch: GuardedFetch;
     config: Pick<Config, 'publicUrl'>;
-    enrollments: ProvisioningDeps['enrollments'] & WaitingDeps['enrollments'] & Pick<RouteDeps, 'isRemembered'>;
+    enrollments: ProvisioningDeps['enrollments'] &
+      WaitingDeps['enrollments'] &
+      Pick<RouteDeps, 'isRemembered'> &
+      Pick<CheckDeps, 'checkSecretOf'>;
     signing: PresenterDeps['signing'] & ProvisioningDeps['signing'] & RenewalDeps['signing'];
     tokens: {
       assertions: { verify(proof: string, type: 'renew+jwt'): Promise<Proof>; useUp(proof: Proof): Promise<void> };
@@ -58,12 +65,13 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
   const { assertions, recognises, newFamily, first: firstTokens } = tokens;
   const store = createProvisioningStore(db, lockRoom);
   const { lifeUnder, nextLifeOf } = createLifetimes(db);
-  const admit = createCheck(deps);
+  const check = createCheck({ ...deps, checkSecretOf: enrollments.checkSecretOf });
+  const admission = createAdmission({ ...deps, check });
   const waiting = createWaitingService({
     ...deps,
     newFamily,
     lifeUnder,
-    admit,
+    admission,
     store,
     waiting: createWaitingStore(db, audit, lockRoom),
   });
@@ -71,7 +79,7 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
     ...deps,
     newFamily,
     lifeUnder,
-    admit,
+    admission,
     store,
     askApproval: waiting.ask,
     reenrollments: createReenrollStore({ commit, audit, log, lockRoom }),

@@ -5,6 +5,7 @@ import type { SigningAuthority } from '../issuers/service.js';
 import type { Origin } from '../origin.js';
 import type { PublicKey } from '../pki/public-key.js';
 import type { RegisteredThing } from '../registry.js';
+import type { Admitted } from './admission/check.js';
 import type { FirstBoot } from './asked.js';
 import type { ProvisionRecord, RefreshFamily } from './record-sql.js';
 
@@ -26,8 +27,7 @@ export const deviceValidity = (at: Date, seconds: number) => ({
 /** Signs in memory: nobody holds what is made here until it was recorded. */
 export async function prepare(
   { signing, clock, newFamily, lifeUnder }: IssueDeps,
-  enrollment: StoredEnrollment,
-  asked: FirstBoot,
+  { enrollment, asked, expected }: Admitted,
   publicKey: PublicKey,
   origin: Origin,
 ): Promise<ProvisionRecord> {
@@ -46,6 +46,7 @@ export async function prepare(
     issuerId,
     spkiSha256: hash('sha256', publicKey.spki),
     family: newFamily(certificate.notAfter),
+    expected,
   };
 }
 

@@ -1,24 +1,28 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.js';
-import { checkContext, type StoredEnrollment } from '../../enrollments/store.js';
+import type { StoredEnrollment } from '../../enrollments/store.js';
 import { DomainError } from '../../errors.js';
 import { mostChecks } from '../../limits.js';
 import { OutboundRefusal, type GuardedFetch } from '../../outbound/fetch.js';
 import { signatureHeaders } from '../../outbound/standard-webhooks.js';
 import { encodePem } from '../../pki/pem.js';
-import type { Sealer } from '../../sealing.js';
 import type { FirstBoot } from '../asked.js';
 import { readVerdict, wideningOf } from './answer.js';
 
 type Deps = {
   /** Answers of 64 KiB at most. */
   fetch: GuardedFetch;
-  sealer: Pick<Sealer, 'open'>;
+  checkSecretOf(enrollment: StoredEnrollment): string;
   clock: Clock;
 };
 
 /** An enrollment and what a device asks for under it, which an answer may have narrowed. */
-export type Admitted = { enrollment: StoredEnrollment; asked: FirstBoot };
+export type Admitted = {
+  enrollment: StoredEnrollment;
+  asked: FirstBoot;
+  /** The expected thing that the device becomes, as it was read. */
+  expected?: { id: string; revision: number };
+};
 
 /** The check of an enrollment that has one. */
 type Check = { url: string; timeoutMs: number; secret: string };
@@ -29,17 +33,13 @@ const awaySeconds = 10;
  * Returns the function that asks the check of an enrollment about a device. Nothing is locked and no transaction is open
  * meanwhile. Whatever is no clear yes or no admits nobody.
  */
-export function createCheck({ fetch, sealer, clock }: Deps) {
+export function createCheck({ fetch, checkSecretOf, clock }: Deps) {
   const inTurn = createPlaces();
 
-  const checkOf = ({ id, checkUrl, checkTimeoutMs, checkSecretSealed }: StoredEnrollment): Check | undefined =>
-    checkUrl === null
-      ? undefined
-      : {
-          url: checkUrl,
-          timeoutMs: checkTimeoutMs!,
-          secret: sealer.open(checkSecretSealed!, checkContext(id)).toString('utf8'),
-        };
+  const checkOf = (enrollment: StoredEnrollment): Check | undefined => {
+    const { checkUrl: url, checkTimeoutMs } = enrollment;
+    return url === null ? undefined : { url, timeoutMs: checkTimeoutMs!, secret: checkSecretOf(enrollment) };
+  };
 
   const post = async ({ url, timeoutMs, secret }: Check, body: string): Promise<{ status: number; text: string }> => {
     const signed = signatureHeaders(secret, `check_${randomUUID()}`, clock(), body);
@@ -54,9 +54,10 @@ export function createCheck({ fetch, sealer, clock }: Deps) {
   };
 
   /** @throws DomainError `check-refused`, `check-away` */
-  return async ({ enrollment, asked }: Admitted, sourceIp: string | undefined): Promise<Admitted> => {
+  return async (admitted: Admitted, sourceIp: string | undefined): Promise<Admitted> => {
+    const { enrollment, asked } = admitted;
     const check = checkOf(enrollment);
-    if (!check) return { enrollment, asked };
+    if (!check) return admitted;
     const body = JSON.stringify(questionOf(enrollment, asked, sourceIp));
     const { status, text } = await inTurn(enrollment.account, () =>
       post(check, body).catch((error: unknown) => {
@@ -70,6 +71,7 @@ export function createCheck({ fetch, sealer, clock }: Deps) {
     if (widening !== undefined) throw away(`answered with ${widening}, which the enrollment does not give`);
     const { attributes = asked.attributes, policies = enrollment.policies } = verdict;
     return {
+      ...admitted,
       enrollment: { ...enrollment, policies: [...new Set(policies)] },
       asked: { ...asked, attributes },
     };
