@@ -1,8 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { createInterface } from 'node:readline';
-import { pipeline } from 'node:stream';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createClient } from '../../support/client.js';
 import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
@@ -11,7 +11,7 @@ import { startProgram, type Program } from '../../support/program.js';
 
 // In full by `npm run expected-things`: a million rows.
 const rows = Number(process.env['EXPECTED_ROWS'] ?? 20_000);
-const ownerKey = `twk_${'e'.repeat(43)}`;
+const ownerKey = `twk_${randomBytes(32).toString('hex')}`;
 const badEvery = 1000;
 
 type Event = { progress?: { rows: number }; bad?: { line: number }; report?: Record<string, number> };

@@ -1,4 +1,7 @@
-import { hash } from 'node:crypto';
+import { createPublicKey, hash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../../support/client.js';
@@ -6,15 +9,14 @@ import { databaseKinds } from '../../support/databases/databases.js';
 import { openEstStage, type EstStage } from '../../support/est/stage.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startReceiver } from '../../support/monitoring/receiver.js';
+import { runShell } from '../../support/shell.js';
 import { newKey } from '../../support/pki/csr.js';
 
 const ndjson = { 'content-type': 'application/x-ndjson' };
 const csv = { 'content-type': 'text/csv' };
 const linesOf = (rows: object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
-const spkiOf = (key: ReturnType<typeof newKey>): string => {
-  const { createPublicKey } = process.getBuiltinModule('node:crypto');
-  return hash('sha256', createPublicKey(key).export({ type: 'spki', format: 'der' }));
-};
+const spkiOf = (key: ReturnType<typeof newKey>): string =>
+  hash('sha256', createPublicKey(key).export({ type: 'spki', format: 'der' }));
 
 describe.each(databaseKinds)('expected things on %s', (kind) => {
   let stage: EstStage;
@@ -331,6 +333,22 @@ describe.each(databaseKinds)('expected things on %s', (kind) => {
       added: 1,
       refused: 1,
     });
+  });
+
+  it('come and are provisioned by the commands of docs/admission.md, as they stand', async () => {
+    const paper = readFileSync('docs/admission.md', 'utf8');
+    const commands = [...paper.matchAll(/<!-- test: expected \w+ -->\n\n```sh\n([^]*?)```/g)].map(
+      ([, block]) => block!,
+    );
+    const [, shown] = /```json\n(\{ "rows"[^\n]*)\n```/.exec(paper)!;
+    const folder = mkdtempSync(join(tmpdir(), 'thingward-expected-'));
+    const env = { THINGWARD_URL: stage.server.url, THINGWARD_OWNER_KEY: stage.server.ownerKey };
+    const { code, output } = await runShell(commands.join('\necho\n'), folder, env);
+    rmSync(folder, { recursive: true });
+    expect([commands.length, code], output).toEqual([2, 0]);
+    const [report, site] = output.trim().split('\n');
+    expect(JSON.parse(report!)).toEqual(JSON.parse(shown!));
+    expect(site).toBe('"site":"oslo"');
   });
 
   it('name a bounded number of bad rows, and count them all', async () => {
