@@ -18,6 +18,7 @@ import { docsRoutes, installDocs } from './api/docs.js';
 import { refuseDoubtfulFraming } from './http/framing.js';
 import { installIdempotency } from './api/idempotency.js';
 import { createRateLimiter } from './http/rate-limiter.js';
+import { limitBodyTime } from './http/body-time.js';
 import { answerBrokenRequest, installProblems, sendUnroutable } from './http/problems.js';
 import { installPreconditions } from './api/preconditions.js';
 import type { App } from './http/route.js';
@@ -91,7 +92,8 @@ function createApp({ config, services, clock, logger }: AppResources, { tls, mor
     childLoggerFactory: (parent) => parent,
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     bodyLimit,
-    requestTimeout: 30_000,
+    // Bodies have a limit of their own, by route (limitBodyTime).
+    requestTimeout: 0,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength },
@@ -103,6 +105,8 @@ function createApp({ config, services, clock, logger }: AppResources, { tls, mor
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  app.server.headersTimeout = 30_000;
+  limitBodyTime(app);
   refuseWhileStopping(app);
   refuseDoubtfulFraming(app);
   readForwardedAddresses(app);

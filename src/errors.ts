@@ -6,6 +6,8 @@ export type ErrorCode =
   | 'bad-csr'
   | 'bad-key'
   | 'certificate-revoked'
+  | 'check-away'
+  | 'check-refused'
   | 'conflict'
   | 'cross-site'
   | 'count-changed'

@@ -5,6 +5,7 @@ export const mostOfAccount = {
   keys: 20_000,
   proxies: 20_000,
   enrollments: 1_000_000,
+  expectedThings: 2_000_000,
   policies: 10_000,
   versionsOfPolicy: 10_000,
   segments: 10_000,
@@ -28,6 +29,29 @@ export const mostSessionsOfProxy = 50_000;
 
 /** The longest time after its expiry for which a certificate can be renewed. */
 export const mostGraceSeconds = 2 * 365 * 86_400;
+
+/** How long certificates may live, in seconds; the account of a server has the first limit until it is given another. */
+export const certificateLife = {
+  least: 60,
+  byDefault: 90 * 86_400,
+  mostByDefault: 365 * 86_400,
+  most: 5 * 365 * 86_400,
+};
+
+/** What one upload of expected things may hold; docs/limits.md lists it. */
+export const mostOfUpload = {
+  rows: 1_000_000,
+  octets: 1024 ** 3,
+  octetsOfLine: 32_768,
+  seconds: 3600,
+  /** Bad rows that the report names; more are counted. */
+  errors: 1000,
+  /** Wrong codes after which none is judged any more. */
+  wrongCodes: 10,
+};
+
+/** How many devices may be under way to the checks of enrollments at the same time, on an instance; docs/limits.md lists them. */
+export const mostChecks = { ofAccount: 64, inAll: 512 };
 
 /** A proxy that has been silent for so long is not counted on. */
 export const proxyStaleSeconds = 15;

@@ -8,6 +8,8 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'bad-csr': { status: 422, title: 'The certificate request was refused' },
   'bad-key': { status: 422, title: 'The key is not acceptable' },
   'certificate-revoked': { status: 403, title: 'The certificate is no longer valid' },
+  'check-away': { status: 503, title: 'The check of the enrollment gives no answer' },
+  'check-refused': { status: 403, title: 'The check of the enrollment refused the device' },
   conflict: { status: 409, title: 'The object is not in the required state' },
   'cross-site': { status: 403, title: 'The request does not come from the console' },
   'count-changed': { status: 409, title: 'The filter selects another number than expected' },

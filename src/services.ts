@@ -109,6 +109,7 @@ export function createServices(foundations: Foundations) {
     render: policies.verbs.render,
     inAws: aws.verbs.ofProvisioned,
     accountExists: calling.accounts.exists,
+    requireLive: calling.requireLive,
   });
   const things = createThings({
     ...shared,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { permissions, roles } from './access/permissions.js';
 import { cursorForm } from './log/cursor.js';
-import { mostGraceSeconds } from './limits.js';
+import { certificateLife, mostGraceSeconds } from './limits.js';
 import { named } from './api/named.js';
 import { serialDigits } from './pki/serial-number.js';
 
@@ -62,6 +62,16 @@ export const renewGraceSeconds = z
   .min(0)
   .max(mostGraceSeconds)
   .describe('How long a device can renew after its certificate expired, in seconds; 0 is off');
+/** How long certificates live. */
+export const certificateSeconds = z
+  .int()
+  .min(certificateLife.least)
+  .max(certificateLife.most)
+  .describe('How long the certificates of its devices live, in seconds; 90 days when absent');
+/** The most that enrollments of an account may ask for. */
+export const maxCertificateSeconds = certificateSeconds.describe(
+  'The longest life of a certificate of its devices, in seconds: what an enrollment asks for beyond it counts as this',
+);
 /** The most that a column of whole numbers holds. */
 export const mostInt = 2 ** 31 - 1;
 export const permission = z

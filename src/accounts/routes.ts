@@ -49,17 +49,14 @@ export function accountRoutes(service: AccountService) {
         config: { access: 'accounts:write' },
         schema: {
           operationId: 'updateAccount',
-          summary: 'Change how long devices of an account can renew after their certificates expired',
+          summary: 'Change how long certificates of an account may live, and can be renewed after they expired',
           tags: ['accounts'],
           params: schema.accountParams,
           body: schema.accountPatch,
           response: { 200: schema.account },
         },
       },
-      async (request) => {
-        const { renewGraceSeconds } = request.body;
-        return toAccount(await service.setGrace(request.params.name, renewGraceSeconds, originOf(request)));
-      },
+      async (request) => toAccount(await service.change(request.params.name, request.body, originOf(request))),
     );
 
     for (const [verb, status] of [
@@ -86,13 +83,14 @@ export function accountRoutes(service: AccountService) {
 
 type AccountRow = Awaited<ReturnType<AccountService['setStatus']>>;
 
-function toAccount({ name, status, timeZone, clientIdForm, renewGraceSeconds, createdAt }: AccountRow) {
+function toAccount({ name, status, timeZone, clientIdForm, renewGraceSeconds, ...account }: AccountRow) {
   return {
     name,
     status: status as 'active' | 'suspended',
     timeZone,
     clientIdForm,
     renewGraceSeconds,
-    createdAt: rfc3339(createdAt),
+    maxCertificateSeconds: account.maxCertificateSeconds,
+    createdAt: rfc3339(account.createdAt),
   };
 }

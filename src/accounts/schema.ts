@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
 import { page, pageQuery, sortQuery, totalQuery } from '../api/paging.js';
-import { accountName, renewGraceSeconds, timestamp } from '../shapes.js';
+import { accountName, maxCertificateSeconds, renewGraceSeconds, timestamp } from '../shapes.js';
 
 const timeZone = z
   .string()
@@ -19,13 +19,19 @@ export const newAccount = named(
     timeZone: timeZone.optional(),
     clientIdForm: clientIdForm.optional().describe(asClientId),
     renewGraceSeconds: renewGraceSeconds.optional(),
+    maxCertificateSeconds: maxCertificateSeconds.optional(),
   }),
 ).meta({ examples: [{ name: 'acme', timeZone: 'Europe/Oslo' }] });
 /** What may change of an account. */
 export const accountPatch = named(
   'AccountPatch',
   'What to change of an account',
-  z.strictObject({ renewGraceSeconds }),
+  z
+    .strictObject({
+      renewGraceSeconds: renewGraceSeconds.optional(),
+      maxCertificateSeconds: maxCertificateSeconds.optional(),
+    })
+    .refine((patch) => Object.keys(patch).length > 0, 'name what to change'),
 ).meta({ examples: [{ renewGraceSeconds: 2_592_000 }] });
 export const createdAccount = named(
   'CreatedAccount',
@@ -41,6 +47,7 @@ export const account = named(
     timeZone: z.string().describe('The IANA time zone in which people of the account read times'),
     clientIdForm: z.string().describe(asClientId),
     renewGraceSeconds,
+    maxCertificateSeconds,
     createdAt: timestamp.describe('When the account was created'),
   }),
 );
@@ -52,6 +59,7 @@ export const accountQuery = pageQuery.extend({
 });
 export const accountParams = z.strictObject({ name: accountName });
 
+export type AccountPatch = z.output<typeof accountPatch>;
 export type NewAccount = z.output<typeof newAccount>;
 
 function isTimeZone(name: string): boolean {

@@ -8,7 +8,8 @@ import { accountEntry, accountStatusEntry } from '../log/builders.js';
 import type { NewLogEntry } from '../log/entries.js';
 import type { Origin } from '../origin.js';
 import type { BuiltInSettings } from '../policy/built-in.js';
-import type { NewAccount } from './schema.js';
+import { certificateLife } from '../limits.js';
+import type { AccountPatch, NewAccount } from './schema.js';
 import type { AccountStore } from './store.js';
 
 type Deps = {
@@ -24,6 +25,11 @@ type Deps = {
   insertOwnerKey(tx: Transaction, account: string, origin: Origin, hash: Buffer): Promise<void>;
 };
 
+const actions = {
+  renewGraceSeconds: 'account.set-renew-grace',
+  maxCertificateSeconds: 'account.set-certificate-limit',
+};
+
 export type AccountService = ReturnType<typeof createAccountService>;
 
 /** Tenants. */
@@ -32,19 +38,20 @@ export function createAccountService(deps: Deps) {
   return {
     /** Makes an account with its authorities, its built-in policies and its first owner key. @throws DomainError `account-exists` */
     async create(
-      { name, timeZone = 'UTC', clientIdForm = 'thing', renewGraceSeconds = 0 }: NewAccount,
+      { name, timeZone = 'UTC', clientIdForm = 'thing', ...asked }: NewAccount,
       origin: Origin,
       ownerKey?: string,
     ): Promise<{ name: string; ownerKey: string }> {
       if (await store.find(name)) throw accountExists(name);
       const settings = { timeZone, clientIdForm };
+      const { renewGraceSeconds = 0, maxCertificateSeconds = certificateLife.mostByDefault } = asked;
+      const limits = { renewGraceSeconds, maxCertificateSeconds };
       const insertFoundations = await prepare(name, settings);
       const { token, hash } =
         ownerKey === undefined ? createCredential('twk') : { token: ownerKey, hash: hashCredential(ownerKey) };
       const at = clock();
       await commitAddition(async (tx) => {
-        if (!(await store.insert(tx, { name, ...settings, renewGraceSeconds, createdAt: at })))
-          throw accountExists(name);
+        if (!(await store.insert(tx, { name, ...settings, ...limits, createdAt: at }))) throw accountExists(name);
         const entries = await insertFoundations(tx);
         await audit(tx, { at, account: name, origin, action: 'account.create', target: `account:${name}` });
         await insertOwnerKey(tx, name, origin, hash);
@@ -63,17 +70,25 @@ export function createAccountService(deps: Deps) {
     list: store.list,
     countMatching: store.countMatching,
 
-    /** Changes how long its things can renew after their certificates expired, where their enrollments do not say. @throws DomainError `not-found` */
-    async setGrace(name: string, seconds: number, origin: Origin) {
-      const account = await store.find(name);
-      if (!account) throw new DomainError('not-found', `there is no account ${name}`);
-      await commit(async (tx) => {
-        await store.setGrace(tx, name, seconds);
-        const detail = { before: account.renewGraceSeconds, after: seconds };
-        const target = `account:${name}`;
-        await audit(tx, { at: clock(), account: name, origin, action: 'account.set-renew-grace', target, detail });
+    /**
+     * Changes how long certificates of its things may live, and how long they can be renewed after they expired, where their
+     * enrollments do not say. @throws DomainError `not-found`
+     */
+    async change(name: string, patch: AccountPatch, origin: Origin) {
+      const before = await store.find(name);
+      if (!before) throw new DomainError('not-found', `there is no account ${name}`);
+      return commit(async (tx) => {
+        const { renewGraceSeconds = before.renewGraceSeconds, maxCertificateSeconds = before.maxCertificateSeconds } =
+          patch;
+        const account = await store.change(tx, name, { renewGraceSeconds, maxCertificateSeconds });
+        for (const limit of ['renewGraceSeconds', 'maxCertificateSeconds'] as const) {
+          if (patch[limit] === undefined) continue;
+          const detail = { before: before[limit], after: patch[limit] };
+          const target = `account:${name}`;
+          await audit(tx, { at: clock(), account: name, origin, action: actions[limit], target, detail });
+        }
+        return account;
       });
-      return { ...account, renewGraceSeconds: seconds };
     },
 
     /** Suspends or resumes an account; repeating it changes nothing. @throws DomainError `not-found`, `conflict` for `default` */

@@ -3,6 +3,9 @@ import { beyond, orderOf, type Span } from '../api/paging.js';
 
 type Filter = { status?: 'active' | 'suspended' | undefined };
 
+/** What certificates of an account may do, in seconds. */
+export type Limits = { renewGraceSeconds: number; maxCertificateSeconds: number };
+
 export type AccountStore = ReturnType<typeof createAccountStore>;
 
 /** Accounts. */
@@ -11,7 +14,14 @@ export function createAccountStore(db: Database) {
     /** False when the name is or was taken. */
     async insert(
       tx: Transaction,
-      account: { name: string; timeZone: string; clientIdForm: string; renewGraceSeconds: number; createdAt: Date },
+      account: {
+        name: string;
+        timeZone: string;
+        clientIdForm: string;
+        renewGraceSeconds: number;
+        maxCertificateSeconds: number;
+        createdAt: Date;
+      },
     ): Promise<boolean> {
       const { count } = await tx.account.createMany({ data: [account], skipDuplicates: true });
       return count === 1;
@@ -31,9 +41,7 @@ export function createAccountStore(db: Database) {
     countMatching: ({ status }: Filter, most: number) =>
       db.account.count({ ...(status === undefined ? {} : { where: { status } }), take: most }),
 
-    async setGrace(tx: Transaction, name: string, renewGraceSeconds: number): Promise<void> {
-      await tx.account.update({ where: { name }, data: { renewGraceSeconds } });
-    },
+    change: (tx: Transaction, name: string, limits: Limits) => tx.account.update({ where: { name }, data: limits }),
 
     /** The account as it is now; undefined when nothing changed. */
     async setStatus(tx: Transaction, name: string, status: 'active' | 'suspended') {

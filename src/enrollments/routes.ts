@@ -126,17 +126,32 @@ function present({
   thingType,
   approval,
   renewGraceSeconds,
+  certificateSeconds,
+  checkUrl,
+  checkTimeoutMs,
+  checkSecretSealed: _,
+  expectedOnly,
   expiresAt,
   revokedAt,
   createdAt,
   ...shown
 }: ShownEnrollment) {
-  const { account: _, reenrollsThingId: __, reenrollReason: ___, bringsBack: ____, movesKeys: _____, ...rest } = shown;
+  const {
+    account: ______,
+    reenrollsThingId: __,
+    reenrollReason: ___,
+    bringsBack: ____,
+    movesKeys: _____,
+    ...rest
+  } = shown;
   return {
     ...rest,
     ...(thingType === null ? {} : { thingType }),
     ...(segment === null ? {} : { segment }),
     ...(renewGraceSeconds === null ? {} : { renewGraceSeconds }),
+    ...(certificateSeconds === null ? {} : { certificateSeconds }),
+    ...(checkUrl === null ? {} : { check: { url: checkUrl, timeoutMs: checkTimeoutMs! } }),
+    ...(expectedOnly ? { expectedOnly } : {}),
     ...(approval === null ? {} : { approval: 'required' as const }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     ...(revokedAt === null ? {} : { revokedAt: rfc3339(revokedAt) }),

@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { parseRange } from '../address.js';
 import { named } from '../api/named.js';
 import { page } from '../api/paging.js';
+import { secret, url } from '../outbound/shapes.js';
 import {
   attributeName,
   attributes,
+  certificateSeconds,
   instant,
   policyName,
   renewGraceSeconds,
@@ -22,6 +24,18 @@ const cidr = z
   .string()
   .refine((text) => parseRange(text) !== undefined, 'must be an address range such as 10.0.0.0/8 or 2001:db8::/32')
   .describe('A range of addresses');
+
+const timeoutMs = z.int().min(100).max(10_000).describe('Milliseconds until no answer is one; 5,000 by default');
+const newCheck = named(
+  'NewEnrollmentCheck',
+  'A URL that is asked before a device is admitted',
+  z.strictObject({ url, timeoutMs: timeoutMs.optional(), secret: secret.optional() }),
+).meta({ examples: [{ url: 'https://hooks.example.com/devices', timeoutMs: 2000 }] });
+const check = named(
+  'EnrollmentCheck',
+  'A URL that is asked before a device is admitted',
+  z.object({ url: z.string().describe('Where it is asked'), timeoutMs }),
+);
 
 export const newEnrollment = named(
   'NewEnrollment',
@@ -50,6 +64,12 @@ export const newEnrollment = named(
         .optional()
         .describe('Every device waits until it is approved: POST /v1/waiting/{id}/approve'),
       renewGraceSeconds: renewGraceSeconds.optional(),
+      certificateSeconds: certificateSeconds.optional(),
+      check: newCheck.optional(),
+      expectedOnly: z
+        .boolean()
+        .optional()
+        .describe('Only things that are expected get an identity: POST /v1/things/expected'),
     })
     .refine(
       ({ policy, policies }) => policy === undefined || policies === undefined,
@@ -64,6 +84,7 @@ export const createdEnrollment = named(
   z.object({
     id: enrollmentId,
     token: z.string().describe('The enrollment token, twe_...; it is shown once'),
+    checkSecret: z.string().optional().describe('What signs its check, where the request named none; it is shown once'),
   }),
 );
 export const enrollment = named(
@@ -84,6 +105,9 @@ export const enrollment = named(
     segment: segmentName.optional(),
     approval: z.literal('required').optional().describe('Its devices wait until they are approved'),
     renewGraceSeconds: renewGraceSeconds.optional(),
+    certificateSeconds: certificateSeconds.optional(),
+    check: check.optional(),
+    expectedOnly: z.literal(true).optional().describe('Only things that are expected get an identity'),
     createdAt: timestamp.describe('When the enrollment was created'),
     createdBy: z.string().describe('Who created the enrollment'),
     revokedAt: timestamp.optional().describe('When the enrollment was stopped'),

@@ -9,6 +9,8 @@ import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import { requireCovered } from './coverage.js';
 import type { NewEnrollment } from './schema.js';
+import { createSecret } from '../outbound/standard-webhooks.js';
+import type { Sealer } from '../sealing.js';
 import { statusOf, type EnrollmentStatus } from './status.js';
 import type { EnrollmentStore, StoredEnrollment } from './store.js';
 
@@ -19,6 +21,7 @@ type Deps = {
   store: EnrollmentStore;
   clock: Clock;
   audit: AppendAudit;
+  sealer: Pick<Sealer, 'seal' | 'open'>;
   requirePolicies(account: string, names: string[]): Promise<void>;
   requireSegment(account: string, name: string): Promise<void>;
   /** Revokes everything of a thing. */
@@ -31,6 +34,13 @@ type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: Stored
 
 const reenrollSeconds = 24 * 3600;
 const lifeSeconds = 30 * 86_400;
+const checkMs = 5000;
+
+/** What the secret of a check is sealed for. */
+const checkContext = (id: string): string => `enrollment-check:${id}`;
+
+/** A new enrollment: its token, and the secret of its check where the request named none. */
+type Created = { id: string; token: string; checkSecret?: string };
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
@@ -39,6 +49,7 @@ export function createEnrollmentService({
   store,
   clock,
   audit,
+  sealer,
   requirePolicies,
   requireSegment,
   revokeThing,
@@ -60,14 +71,27 @@ export function createEnrollmentService({
     return enrollment;
   };
 
+  const requireLife = async (account: string, seconds: number): Promise<void> => {
+    const most = await store.longestLife(account);
+    if (seconds <= most) return;
+    throw new DomainError(
+      'invalid-request',
+      `body/certificateSeconds: certificates of this account may live for ${most} s at most: ask for less, or have maxCertificateSeconds of the account raised`,
+    );
+  };
+
   return {
     /** @throws DomainError `unknown-policy`, `unknown-segment` */
-    async create(account: string, request: NewEnrollment, origin: Origin): Promise<{ id: string; token: string }> {
+    async create(account: string, request: NewEnrollment, origin: Origin): Promise<Created> {
       const policies = request.policies ?? [request.policy ?? (await policyForType(account, request.thingType))];
       await requirePolicies(account, policies);
       if (request.segment !== undefined) await requireSegment(account, request.segment);
+      if (request.certificateSeconds !== undefined) await requireLife(account, request.certificateSeconds);
+      const fresh = newEnrollment(account, origin, clock());
+      const { check } = request;
+      const secret = check && (check.secret ?? createSecret());
       const enrollment: StoredEnrollment = {
-        ...newEnrollment(account, origin, clock()),
+        ...fresh,
         policies,
         thingNamePattern: request.thingNamePattern,
         thingType: request.thingType ?? null,
@@ -79,6 +103,11 @@ export function createEnrollmentService({
         segment: request.segment ?? null,
         approval: request.approval ?? null,
         renewGraceSeconds: request.renewGraceSeconds ?? null,
+        certificateSeconds: request.certificateSeconds ?? null,
+        expectedOnly: request.expectedOnly ?? false,
+        checkUrl: check?.url ?? null,
+        checkTimeoutMs: check ? (check.timeoutMs ?? checkMs) : null,
+        checkSecretSealed: secret === undefined ? null : sealer.seal(Buffer.from(secret), checkContext(fresh.id)),
       };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -88,7 +117,8 @@ export function createEnrollmentService({
         await store.insert(tx, enrollment, hash);
         await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
       });
-      return { id: enrollment.id, token };
+      const shown = secret === undefined || check?.secret !== undefined ? {} : { checkSecret: secret };
+      return { id: enrollment.id, token, ...shown };
     },
 
     /**
@@ -110,7 +140,7 @@ export function createEnrollmentService({
         expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
         reenrollsThingId: thing.id,
         // A thing that comes back belongs to this enrollment.
-        renewGraceSeconds: await store.graceOf(tx, thing.id),
+        ...(await store.termsOf(tx, thing.id)),
         ...rights,
       };
       const { token, hash } = createCredential('twe');
@@ -133,6 +163,9 @@ export function createEnrollmentService({
     },
 
     requireCovered,
+    /** The secret that signs the question of a check. */
+    checkSecretOf: ({ id, checkSecretSealed }: StoredEnrollment): string =>
+      sealer.open(checkSecretSealed!, checkContext(id)).toString('utf8'),
     accountOf: store.accountOf,
     /** @throws DomainError `not-found` */
     get: async (account: string, id: string): Promise<ShownEnrollment> => show(await get(account, id)),
@@ -218,6 +251,11 @@ function newEnrollment(account: string, origin: Origin, createdAt: Date) {
     movesKeys: false,
     approval: null,
     renewGraceSeconds: null,
+    certificateSeconds: null,
+    checkUrl: null,
+    checkTimeoutMs: null,
+    checkSecretSealed: null,
+    expectedOnly: false,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,

@@ -26,6 +26,15 @@ export type StoredEnrollment = {
   approval: string | null;
   /** How long its things can renew after their certificates expired, in seconds; null means as long as the account says. */
   renewGraceSeconds: number | null;
+  /** How long its certificates live, in seconds, up to the limit of the account; null means 90 days. */
+  certificateSeconds: number | null;
+  /** Asked before a device is admitted; the next two say how. */
+  checkUrl: string | null;
+  checkTimeoutMs: number | null;
+  /** What signs the question. */
+  checkSecretSealed: Buffer | null;
+  /** Only things that are expected get an identity. */
+  expectedOnly: boolean;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
@@ -43,8 +52,10 @@ export function createEnrollmentStore(db: Database) {
       tx.enrollment.count({ where: { accountName: account }, take: most }),
 
     async insert(tx: Transaction, enrollment: StoredEnrollment, tokenHash: Buffer): Promise<void> {
-      const { account, ...columns } = enrollment;
-      await tx.enrollment.create({ data: { ...columns, accountName: account, tokenHash: new Uint8Array(tokenHash) } });
+      const { account, checkSecretSealed: sealed, ...columns } = enrollment;
+      const checkSecretSealed = sealed && new Uint8Array(sealed);
+      const data = { ...columns, checkSecretSealed, accountName: account, tokenHash: new Uint8Array(tokenHash) };
+      await tx.enrollment.create({ data });
     },
 
     async findByTokenHash(tokenHash: Buffer): Promise<StoredEnrollment | undefined> {
@@ -71,11 +82,19 @@ export function createEnrollmentStore(db: Database) {
       return rows.map(toStoredEnrollment);
     },
 
-    /** What the enrollment of a thing says about renewal after expiry. */
-    async graceOf(tx: Transaction, thingId: string): Promise<number | null> {
-      const [row] = await tx.$queryRaw<{ seconds: number | null }[]>(sql`
-        SELECT e.renew_grace_seconds AS seconds FROM things t JOIN enrollments e ON e.id = t.enrollment_id WHERE t.id = ${thingId}::uuid`);
-      return row?.seconds ?? null;
+    /** What the enrollment of a thing says about its certificates. */
+    async termsOf(tx: Transaction, thingId: string) {
+      const [row] = await tx.$queryRaw<Pick<StoredEnrollment, 'renewGraceSeconds' | 'certificateSeconds'>[]>(sql`
+        SELECT e.renew_grace_seconds AS "renewGraceSeconds", e.certificate_seconds AS "certificateSeconds"
+        FROM things t JOIN enrollments e ON e.id = t.enrollment_id WHERE t.id = ${thingId}::uuid`);
+      return row ?? { renewGraceSeconds: null, certificateSeconds: null };
+    },
+
+    /** The longest life of a certificate that an account allows, in seconds. */
+    async longestLife(account: string): Promise<number> {
+      const where = { name: account };
+      return (await db.account.findUniqueOrThrow({ where, select: { maxCertificateSeconds: true } }))
+        .maxCertificateSeconds;
     },
 
     /** False when there is no such enrollment. */
@@ -120,6 +139,12 @@ export function createEnrollmentStore(db: Database) {
 
 type Row = NonNullable<Awaited<ReturnType<Database['enrollment']['findUnique']>>>;
 
-function toStoredEnrollment({ accountName, tokenHash: _, approved: __, attributes, ...row }: Row): StoredEnrollment {
-  return { ...row, account: accountName, attributes: attributes as Record<string, string> };
+function toStoredEnrollment(stored: Row): StoredEnrollment {
+  const { accountName, tokenHash: _, approved: __, vouched: ___, attributes, checkSecretSealed, ...row } = stored;
+  return {
+    ...row,
+    account: accountName,
+    attributes: attributes as Record<string, string>,
+    checkSecretSealed: checkSecretSealed && Buffer.from(checkSecretSealed),
+  };
 }

@@ -65,7 +65,8 @@ export function createEstService(deps: Deps) {
       throw new DomainError('invalid-client', 'show the present certificate of the device in the TLS handshake');
     const held = await findCertificate(hash('sha256', certificate));
     if (!held) throw new DomainError('invalid-client', 'Thingward did not issue the certificate of this connection');
-    requireGood(held, clock());
+    const refusal = refusalOf(held, clock());
+    if (refusal) throw refusal;
     return held;
   };
 
@@ -123,6 +124,12 @@ export function createEstService(deps: Deps) {
       return encodeCertsOnly([certificate.der]);
     },
 
+    /** Whether the certificate of the connection is one that may renew: TLS proved its key, so nobody guesses. */
+    async isGood({ certificate }: Channel): Promise<boolean> {
+      const held = certificate && (await findCertificate(hash('sha256', certificate)));
+      return held !== undefined && refusalOf(held, clock()) === undefined;
+    },
+
     accountOf,
   };
 }
@@ -144,13 +151,15 @@ function nameOf(text: string | undefined): string {
   );
 }
 
-/** @throws DomainError when a certificate may not renew over EST: after its expiry it never may */
-function requireGood({ thing, accountActive, revokedAt, notAfter }: HeldCertificate, at: Date): void {
+/** Why a certificate may not renew over EST: after its expiry it never may. */
+function refusalOf({ thing, accountActive, revokedAt, notAfter }: HeldCertificate, at: Date): DomainError | undefined {
   const operator = 'ask an operator to re-enroll the thing';
-  if (!accountActive) throw new DomainError('account-suspended', `the account ${thing.account} is suspended`);
+  if (!accountActive) return new DomainError('account-suspended', `the account ${thing.account} is suspended`);
   if (revokedAt)
-    throw new DomainError('certificate-revoked', `the present certificate was revoked or superseded: ${operator}`);
-  if (thing.status !== 'active') throw new DomainError('thing-not-active', `the thing is ${thing.status}: ${operator}`);
+    return new DomainError('certificate-revoked', `the present certificate was revoked or superseded: ${operator}`);
+  if (thing.status !== 'active')
+    return new DomainError('thing-not-active', `the thing is ${thing.status}: ${operator}`);
   if (notAfter <= at)
-    throw new DomainError('invalid-client', `the present certificate has expired: renew by /v1/renew, or ${operator}`);
+    return new DomainError('invalid-client', `the present certificate has expired: renew by /v1/renew, or ${operator}`);
+  return undefined;
 }

@@ -1,24 +1,34 @@
 import type { Shared } from '../door.js';
 import { createEnrollments } from '../enrollments/feature.js';
 import { createEst } from '../est/feature.js';
+import { createGuardedFetch } from '../outbound/fetch.js';
+import { createExpected } from '../expected/feature.js';
 import { createProvisioning } from '../provisioning/feature.js';
 import { createTrust } from '../settings/trust.js';
 
 type EnrollmentDeps = Parameters<typeof createEnrollments>[0];
 type ProvisioningDeps = Parameters<typeof createProvisioning>[0];
+type ExpectedDeps = Parameters<typeof createExpected>[0];
 type EstDeps = Parameters<typeof createEst>[0];
 
 type Deps = Shared &
   Pick<EnrollmentDeps, 'requirePolicies' | 'requireSegment' | 'policyForType' | 'revokeThing'> &
   Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing'> &
+  Pick<ExpectedDeps, 'requireLive'> &
   Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'>;
+
+/** What the check of an enrollment answers at most, in octets. */
+const mostOfAnswer = 65_536;
 
 /** The rooms by which a device gets its identity, whatever protocol it speaks. */
 export function openFirstBoot(deps: Deps) {
   const enrollments = createEnrollments(deps);
+  const expected = createExpected(deps);
   const provisioning = createProvisioning({
     ...deps,
+    expected: expected.verbs,
     enrollments: enrollments.verbs,
+    fetch: createGuardedFetch({ listed: deps.config.outboundAllow, mostOctets: mostOfAnswer }),
     trust: createTrust(deps.config.tlsCaFile, deps.tell),
   });
   const est = createEst({
@@ -28,7 +38,7 @@ export function openFirstBoot(deps: Deps) {
     isRemembered: enrollments.verbs.isRemembered,
   });
   return {
-    doors: [enrollments, provisioning, est],
+    doors: [enrollments, expected, provisioning, est],
     enrollments: enrollments.verbs,
     present: provisioning.verbs.present,
   };

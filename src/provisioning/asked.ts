@@ -11,6 +11,8 @@ export type FirstBoot = {
   attributes: Record<string, string>;
   /** A PKCS#10 request for its own key, in DER; or the type of the key to make for it. */
   key: { csr: Buffer } | { make: KeyType };
+  /** The one-time code of an expected thing. */
+  code?: string | undefined;
 };
 
 /** A certificate for another key, for the holder of one that it has proved to hold. */

@@ -1,6 +1,11 @@
 import { Counter } from 'prom-client';
 import type { Config } from '../config.js';
 import type { Door, Ledger, Shared } from '../door.js';
+import { createAdmission } from './admission/admit.js';
+import { createCheck } from './admission/check.js';
+import type { ExpectationDeps } from './admission/expectation.js';
+import { createLifetimes } from './lifetime.js';
+import type { GuardedFetch } from '../outbound/fetch.js';
 import { createPresenter } from './presenter.js';
 import { createReenrollStore } from './reenroll-store.js';
 import { createRenewalByProof } from './renewal-proof.js';
@@ -18,14 +23,21 @@ type ProvisioningDeps = Parameters<typeof createProvisioningService>[0];
 type RenewalDeps = Parameters<typeof createRenewFor>[0];
 type ProofDeps = Parameters<typeof createRenewalByProof>[0];
 type WaitingDeps = Parameters<typeof createWaitingService>[0];
+type CheckDeps = Parameters<typeof createCheck>[0];
 type RouteDeps = Parameters<typeof provisioningRoutes>[0];
 
 type Proof = Parameters<ProofDeps['useUp']>[0];
 
 type Deps = Ledger &
-  Pick<Shared, 'failures'> & {
+  Pick<Shared, 'failures'> &
+  Pick<ExpectationDeps, 'expected' | 'requirePolicies'> & {
+    /** To the checks of enrollments. */
+    fetch: GuardedFetch;
     config: Pick<Config, 'publicUrl'>;
-    enrollments: ProvisioningDeps['enrollments'] & WaitingDeps['enrollments'] & Pick<RouteDeps, 'isRemembered'>;
+    enrollments: ProvisioningDeps['enrollments'] &
+      WaitingDeps['enrollments'] &
+      Pick<RouteDeps, 'isRemembered'> &
+      Pick<CheckDeps, 'checkSecretOf'>;
     signing: PresenterDeps['signing'] & ProvisioningDeps['signing'] & RenewalDeps['signing'];
     tokens: {
       assertions: { verify(proof: string, type: 'renew+jwt'): Promise<Proof>; useUp(proof: Proof): Promise<void> };
@@ -52,20 +64,27 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
   const { config, db, commit, audit, log, enrollments, tokens, lockRoom, failures } = deps;
   const { assertions, recognises, newFamily, first: firstTokens } = tokens;
   const store = createProvisioningStore(db, lockRoom);
+  const { lifeUnder, nextLifeOf } = createLifetimes(db);
+  const check = createCheck({ ...deps, checkSecretOf: enrollments.checkSecretOf });
+  const admission = createAdmission({ ...deps, check });
   const waiting = createWaitingService({
     ...deps,
     newFamily,
+    lifeUnder,
+    admission,
     store,
     waiting: createWaitingStore(db, audit, lockRoom),
   });
   const provisioning = createProvisioningService({
     ...deps,
     newFamily,
+    lifeUnder,
+    admission,
     store,
     askApproval: waiting.ask,
     reenrollments: createReenrollStore({ commit, audit, log, lockRoom }),
   });
-  const renewFor = createRenewFor({ ...deps, store: createRenewalStore(db, audit) });
+  const renewFor = createRenewFor({ ...deps, nextLifeOf, store: createRenewalStore(db, audit) });
   const renewByProof = createRenewalByProof({
     renewFor,
     verifyProof: (proof) => assertions.verify(proof, 'renew+jwt'),

@@ -5,6 +5,7 @@ import type { SigningAuthority } from '../issuers/service.js';
 import type { Origin } from '../origin.js';
 import type { PublicKey } from '../pki/public-key.js';
 import type { RegisteredThing } from '../registry.js';
+import type { Admitted } from './admission/check.js';
 import type { FirstBoot } from './asked.js';
 import type { ProvisionRecord, RefreshFamily } from './record-sql.js';
 
@@ -13,19 +14,20 @@ export type IssueDeps = {
   clock: Clock;
   signing(account: string): Promise<Pick<SigningAuthority, 'issuerId' | 'issue' | 'nextIndex'>>;
   newFamily(notAfter: Date): RefreshFamily;
+  /** How long a certificate under an enrollment lives, in seconds. */
+  lifeUnder(enrollment: StoredEnrollment): Promise<number>;
 };
 
-/** The validity of a certificate that is issued now: 90 days, and an hour back for devices whose clock is slow. */
-export const deviceValidity = (at: Date) => ({
+/** The validity of a certificate that is issued now: its life, and an hour back for devices whose clock is slow. */
+export const deviceValidity = (at: Date, seconds: number) => ({
   notBefore: addSeconds(at, -3600),
-  notAfter: addSeconds(at, 90 * 86_400),
+  notAfter: addSeconds(at, seconds),
 });
 
 /** Signs in memory: nobody holds what is made here until it was recorded. */
 export async function prepare(
-  { signing, clock, newFamily }: IssueDeps,
-  enrollment: StoredEnrollment,
-  asked: FirstBoot,
+  { signing, clock, newFamily, lifeUnder }: IssueDeps,
+  { enrollment, asked, expected }: Admitted,
   publicKey: PublicKey,
   origin: Origin,
 ): Promise<ProvisionRecord> {
@@ -33,7 +35,7 @@ export async function prepare(
   const { issue, issuerId, nextIndex } = await signing(account);
   const at = clock();
   const index = await nextIndex();
-  const validity = deviceValidity(wholeSeconds(at));
+  const validity = deviceValidity(wholeSeconds(at), await lifeUnder(enrollment));
   const certificate = issue({ account, thingName: asked.name, publicKey, validity, index });
   return {
     at,
@@ -44,6 +46,7 @@ export async function prepare(
     issuerId,
     spkiSha256: hash('sha256', publicKey.spki),
     family: newFamily(certificate.notAfter),
+    expected,
   };
 }
 

@@ -18,6 +18,8 @@ export type ProvisionRecord = {
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
   spkiSha256: string;
   family: RefreshFamily;
+  /** The expected thing that it uses up, as it was read. */
+  expected?: { id: string; revision: number } | undefined;
 };
 
 /**
@@ -37,7 +39,7 @@ export async function insertRecords(
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(flatten))}::jsonb) AS r(
         id uuid, account text, name text, type text, attributes jsonb, policies text[], segment text, gen int, min_gen int, enrollment uuid, at timestamptz,
         serial text, issuer text, index bigint, fingerprint text, spki text, der text, not_before timestamptz,
-        not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text)),
+        not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text, expected uuid)),
     t AS (${things}),
     k AS (
       INSERT INTO thing_keys AS k (account_name, spki_sha256, thing_id)
@@ -54,8 +56,10 @@ export async function insertRecords(
       SELECT family, id, serial, at, family_expires FROM r),
     a AS (
       INSERT INTO audit_entries (at, account_name, actor, action, target, request_id, source_ip, detail)
-      SELECT at, account, actor, action, 'thing:' || name, request, ip, jsonb_build_object('serialNumber', serial) FROM r)
-    UPDATE enrollments e SET uses = e.uses + g.uses
+      SELECT at, account, actor, action, 'thing:' || name, request, ip, jsonb_build_object('serialNumber', serial) FROM r),
+    x AS (
+      UPDATE expected_things x SET used_at = r.at, thing_id = r.id FROM r WHERE x.id = r.expected)
+    UPDATE enrollments e SET uses = e.uses + g.uses, vouched = e.vouched + g.uses
     FROM (SELECT enrollment, count(*)::int AS uses FROM r GROUP BY enrollment) g WHERE e.id = g.enrollment`);
 
   function flatten(record: ProvisionRecord) {
@@ -86,6 +90,7 @@ export async function insertRecords(
       actor: origin.actor,
       request: origin.requestId,
       ip: origin.sourceIp,
+      expected: record.expected?.id,
       action: existingThing ? 'thing.reenrolled' : 'thing.provision',
     };
   }

@@ -19,6 +19,14 @@ export function unusableEnrollment(why: Unusable): DomainError {
   return new DomainError('invalid-credential', `the enrollment ${said}: get a new one`);
 }
 
+/** What was expected is not, or no longer as it was read. */
+export function notExpected(name: string): DomainError {
+  return new DomainError(
+    'outside-enrollment',
+    `what is expected of ${name} changed at this moment: send the same request again`,
+  );
+}
+
 /** A name belongs to one thing at a time. */
 export function thingExists(name: string): DomainError {
   return new DomainError(

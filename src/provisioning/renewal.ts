@@ -13,6 +13,8 @@ import { deviceValidity } from './issue.js';
 type Deps = {
   store: RenewalStore;
   clock: Clock;
+  /** How long the next certificate of a thing lives, in seconds. */
+  nextLifeOf(thingId: string): Promise<number>;
   signing(account: string): Promise<Pick<SigningAuthority, 'issuerId' | 'issue' | 'nextIndex'>>;
   markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void>;
 };
@@ -26,7 +28,7 @@ export type Renewed = Renewal & { thing: RegisteredThing };
  * newest of its thing renews, for as long as the enrollment or account allows. While a re-enrollment is open
  * or its certificate unused, nothing older renews.
  */
-export function createRenewFor({ store, clock, signing, markUsed }: Deps) {
+export function createRenewFor({ store, clock, signing, nextLifeOf, markUsed }: Deps) {
   /** @throws DomainError `bad-csr`, `bad-key`, `key-in-use`, `certificate-revoked`, `conflict` */
   return async ({ holder, csr, spend }: RenewFor, origin: Origin): Promise<Renewed> => {
     const { thing } = holder;
@@ -42,8 +44,9 @@ export function createRenewFor({ store, clock, signing, markUsed }: Deps) {
     await spend();
     await markUsed(holder, actor, clock());
     const { issuerId, issue, nextIndex } = await signing(account);
+    const life = await nextLifeOf(thing.id);
     const at = clock();
-    const validity = deviceValidity(wholeSeconds(at));
+    const validity = deviceValidity(wholeSeconds(at), life);
     const certificate = issue({ account, thingName: name, publicKey, validity, index: await nextIndex() });
     const renewal = await store.insert({ at, origin: actor, renews: holder, certificate, issuerId, spkiSha256 });
     if (typeof renewal === 'string') throw refusal(renewal);

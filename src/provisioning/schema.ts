@@ -36,6 +36,7 @@ export const provisionRequest = named(
       format: z.enum(['pem', 'pkcs12']).optional().describe('How a key that the server makes is sent; pem by default'),
       password: z.string().min(1).max(256).optional().describe('Of the PKCS #12 file'),
       attributes: attributes.optional().describe('Those that the enrollment lets devices set'),
+      code: z.string().min(1).max(128).optional().describe('The one-time code of a thing that is expected with one'),
     })
     .refine(
       ({ csr, keyType }) => (csr === undefined) !== (keyType === undefined),
@@ -122,6 +123,7 @@ export function toFirstBoot({
   attributes = {},
   csr,
   keyType,
+  code,
 }: ProvisionRequest): FirstBoot {
-  return { name, thingType, attributes, key: csr === undefined ? { make: keyType! } : { csr: decodeCsr(csr) } };
+  return { name, thingType, attributes, key: csr === undefined ? { make: keyType! } : { csr: decodeCsr(csr) }, code };
 }

@@ -7,10 +7,20 @@ import { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { PublicKey } from '../pki/public-key.js';
 import type { FirstBoot, Provisioned, StillWaiting } from './asked.js';
+import { isGuarded, type Admission } from './admission/admit.js';
+import type { Admitted } from './admission/check.js';
 import { keyOfCsr, makeKey, type DeviceKey } from './device-key.js';
 import { createGroupCommit, type GroupCommit } from './group-commit.js';
 import { prepare, type IssueDeps } from './issue.js';
-import { keyBarred, keyInUse, notActive, segmentFull, thingExists, unusableEnrollment } from './refusals.js';
+import {
+  keyBarred,
+  keyInUse,
+  notActive,
+  notExpected,
+  segmentFull,
+  thingExists,
+  unusableEnrollment,
+} from './refusals.js';
 import type { ReenrollRights, ReenrollStore } from './reenroll-store.js';
 import { repeat, repeatSeconds, sameAs } from './repeat.js';
 import type { ProvisionRecord } from './record-sql.js';
@@ -22,6 +32,7 @@ type Deps = IssueDeps & {
   reenrollments: ReenrollStore;
   clock: Clock;
   enrollments: Pick<EnrollmentService, 'covering' | 'forget' | 'requireCovered'>;
+  admission: Admission;
   /** Of an enrollment whose devices wait for approval. */
   askApproval(enrollment: StoredEnrollment, asked: FirstBoot, origin: Origin): Promise<Provisioned | StillWaiting>;
 };
@@ -66,7 +77,7 @@ async function provision(
     // Who was approved in time may fetch the certificate later.
     if (enrollment.approval) {
       const asked = ask();
-      core.enrollments.requireCovered(enrollment, asked, origin.sourceIp);
+      requireCovered(core, enrollment, asked, origin);
       return await core.askApproval(enrollment, asked, origin);
     }
     // Until then an equal request may be repeated.
@@ -86,13 +97,48 @@ async function provision(
  * `thing-not-active`, `certificate-revoked`, `account-suspended`, `too-many-requests`
  */
 async function boot(core: Core, enrollment: StoredEnrollment, asked: FirstBoot, origin: Origin): Promise<Provisioned> {
-  core.enrollments.requireCovered(enrollment, asked, origin.sourceIp);
+  requireCovered(core, enrollment, asked, origin);
+  if (!isGuarded(enrollment)) return issue(core, { enrollment, asked }, origin);
+  const repeated = await earlier(core, enrollment, asked);
+  if (repeated) return repeated;
+  return issue(core, await core.admission.admit({ enrollment, asked }, origin.sourceIp), origin);
+}
+
+/** Refuses what an enrollment does not cover. Of an expected thing the type is judged when it is found. @throws DomainError `outside-enrollment` */
+function requireCovered(
+  { enrollments }: Core,
+  enrollment: StoredEnrollment,
+  asked: FirstBoot,
+  { sourceIp }: Origin,
+): void {
+  const { expectedOnly, thingType } = enrollment;
+  const limits = { ...enrollment, thingType: expectedOnly ? (asked.thingType ?? thingType) : thingType };
+  enrollments.requireCovered(limits, asked, sourceIp);
+}
+
+/** What an equal request got before, so that nobody is asked about it twice. What cannot be issued is refused before anybody is asked. */
+async function earlier(
+  core: Core,
+  { id: enrollmentId, account, reenrollsThingId }: StoredEnrollment,
+  { name, key }: FirstBoot,
+): Promise<Provisioned | undefined> {
+  const spkiSha256 = 'csr' in key ? hash('sha256', keyOfCsr(key.csr, { account, name }).spki) : undefined;
+  const found = spkiSha256 && (await repeat(core, { enrollmentId, account, name, spkiSha256 }));
+  if (found) return found;
+  const { unusable, taken } = await core.store.standing(enrollmentId, { account, name }, core.clock());
+  if (unusable) throw unusableEnrollment(unusable);
+  if (taken && reenrollsThingId === null) throw thingExists(name);
+  return undefined;
+}
+
+async function issue(core: Core, admitted: Admitted, origin: Origin): Promise<Provisioned> {
+  const { enrollment, asked } = admitted;
   const { publicKey, privateKey } = await deviceKey(core, enrollment, asked);
   const spkiSha256 = hash('sha256', publicKey.spki);
   const of = { enrollmentId: enrollment.id, account: enrollment.account, name: asked.name, spkiSha256 };
   const key = `${of.enrollmentId} ${of.spkiSha256} ${of.name}`;
   const repeated = core.answered.has(key) ? await repeat(core, of) : undefined;
-  const answer = repeated ?? (await certify(core, enrollment, asked, publicKey, origin));
+  const answer = repeated ?? (await certify(core, admitted, publicKey, origin));
   core.answered.set(key, true);
   return privateKey ? { ...answer, privateKey } : answer;
 }
@@ -108,14 +154,9 @@ async function deviceKey(core: Core, enrollment: StoredEnrollment, { key, name }
   return key.make.startsWith('rsa') ? core.inTurn(account, make) : make();
 }
 
-async function certify(
-  core: Core,
-  enrollment: StoredEnrollment,
-  asked: FirstBoot,
-  publicKey: PublicKey,
-  origin: Origin,
-): Promise<Provisioned> {
-  const record = await prepare(core, enrollment, asked, publicKey, origin);
+async function certify(core: Core, admitted: Admitted, publicKey: PublicKey, origin: Origin): Promise<Provisioned> {
+  const record = await prepare(core, admitted, publicKey, origin);
+  const { enrollment } = admitted;
   const { reenrollsThingId } = enrollment;
   if (reenrollsThingId === null) return firstBoot(core, record);
   return reenroll(core, record, { ...enrollment, reenrollsThingId });
@@ -127,6 +168,7 @@ async function firstBoot(core: Core, record: ProvisionRecord): Promise<Provision
   if (result === 'key-in-use') throw keyInUse();
   if (result === 'key-barred') throw keyBarred();
   if (result === 'segment-full') throw segmentFull(record.thing.segment!);
+  if (result === 'not-expected') throw notExpected(record.thing.name);
   if (result !== 'name-taken') throw unusableEnrollment(result);
   const repeated = await repeat(core, sameAs(record));
   if (repeated) return repeated;

@@ -1,6 +1,7 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
 import { isDataConflict } from '../db/errors.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
+import { lockExpected } from './admission/expected-sql.js';
 import { isKeyFree } from './key-sql.js';
 import { insertRecords, type ProvisionRecord } from './record-sql.js';
 
@@ -10,7 +11,7 @@ import { insertRecords, type ProvisionRecord } from './record-sql.js';
  * else is wrong with it.
  */
 export type ProvisionOutcome = {
-  result: 'created' | 'name-taken' | 'key-in-use' | 'key-barred' | 'segment-full' | Unusable;
+  result: 'created' | 'name-taken' | 'key-in-use' | 'key-barred' | 'segment-full' | 'not-expected' | Unusable;
   unusable?: Unusable;
 };
 
@@ -67,7 +68,9 @@ export function createProvisioningStore(db: Database, lockRoom: LockRoom) {
      */
     recordBatch: (records: ProvisionRecord[]): Promise<ProvisionOutcome[]> =>
       db.$transaction(async (tx) => {
-        const outcomes = settle(records, await readState(tx, records), await lockRoom(tx, segmentsOf(records)));
+        const state = await readState(tx, records);
+        const expected = await lockExpected(tx, records);
+        const outcomes = settle(records, state, await lockRoom(tx, segmentsOf(records)), expected);
         const granted = records.filter((_, n) => outcomes[n]!.result === 'created');
         if (granted.length > 0) await insertRecords(tx, granted);
         return outcomes;
@@ -161,10 +164,12 @@ export function settle(
   records: Asking[],
   { enrollments, taken }: BatchState,
   room: Map<string, number>,
+  expected: ReadonlySet<Asking> = new Set(records),
 ): ProvisionOutcome[] {
   const states = new Map((enrollments ?? []).map((state) => [state.id, { ...state }]));
   const takenBy = new Map((taken ?? []).map((row) => [row.n, row]));
-  return records.map(({ enrollmentId, thing }, n) => {
+  return records.map((record, n) => {
+    const { enrollmentId, thing } = record;
     const state = states.get(enrollmentId);
     const conflict = takenBy.get(n);
     const unusable = usability(state);
@@ -172,6 +177,7 @@ export function settle(
       return { result: 'name-taken', ...(unusable ? { unusable } : {}) };
     }
     if (unusable) return { result: unusable };
+    if (!expected.has(record)) return { result: 'not-expected' };
     if (conflict?.barred) return { result: 'key-barred' };
     if (conflict?.key) return { result: 'key-in-use' };
     if (thing.segment !== null && !takeRoom(room, segmentOf(thing))) return { result: 'segment-full' };

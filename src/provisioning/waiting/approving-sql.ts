@@ -1,5 +1,6 @@
 import type { AppendAudit } from '../../audit/store.js';
 import { sql, type Database, type Transaction } from '../../db/client.js';
+import { lockExpected } from '../admission/expected-sql.js';
 import { insertRecords, type ProvisionRecord } from '../record-sql.js';
 import { readState, segmentsOf, settle, type LockRoom, type ProvisionOutcome } from '../store.js';
 import { auditOf, lockEnrollments } from './entries-sql.js';
@@ -50,7 +51,9 @@ async function decidedOf(tx: Transaction, approvals: Approval[]): Promise<Map<st
 
 async function settleAll(tx: Transaction, lockRoom: LockRoom, records: ProvisionRecord[]): Promise<ProvisionOutcome[]> {
   if (records.length === 0) return [];
-  return settle(records, await readState(tx, records), await lockRoom(tx, segmentsOf(records)));
+  const state = await readState(tx, records);
+  const expected = await lockExpected(tx, records);
+  return settle(records, state, await lockRoom(tx, segmentsOf(records)), expected);
 }
 
 async function write(tx: Transaction, audit: AppendAudit, approvals: Approval[]): Promise<void> {

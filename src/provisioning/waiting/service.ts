@@ -8,10 +8,12 @@ import { DomainError } from '../../errors.js';
 import type { Origin } from '../../origin.js';
 import type { RegisteredThing } from '../../registry.js';
 import type { FirstBoot, Provisioned, StillWaiting } from '../asked.js';
+import type { Admission } from '../admission/admit.js';
+import type { Admitted } from '../admission/check.js';
 import { keyOfCsr } from '../device-key.js';
 import { createGroupCommit, type GroupCommit } from '../group-commit.js';
 import { newThing, prepare, type IssueDeps } from '../issue.js';
-import { keyBarred, keyInUse, segmentFull, thingExists, unusableEnrollment } from '../refusals.js';
+import { keyBarred, keyInUse, notExpected, segmentFull, thingExists, unusableEnrollment } from '../refusals.js';
 import { repeat, repeatSeconds } from '../repeat.js';
 import type { ProvisionOutcome, ProvisioningStore } from '../store.js';
 import { alreadyDecided, denied, noRoom, notUsable, tooManyDenied, unknownWaiting } from './refusals.js';
@@ -34,13 +36,14 @@ type Deps = IssueDeps & {
   waiting: WaitingStore;
   store: ProvisioningStore;
   enrollments: Pick<EnrollmentService, 'get' | 'requireCovered'>;
+  admission: Admission;
 };
 
 export type WaitingService = ReturnType<typeof createWaitingService>;
 
 /** Devices that wait until an operator approves or denies them. */
 export function createWaitingService(deps: Deps) {
-  const { waiting, enrollments, clock } = deps;
+  const { waiting, enrollments, admission, clock } = deps;
   const { isConflict } = waiting;
   const open: Open = createGroupCommit({
     record: waiting.openBatch,
@@ -90,10 +93,15 @@ export function createWaitingService(deps: Deps) {
       const entry = await get(account, id);
       if (entry.status !== 'waiting') throw alreadyDecided(entry);
       const enrollment = await enrollments.get(account, entry.enrollmentId);
-      const granted = grant(enrollment, entry, changes, enrollments.requireCovered);
-      requirePermissions(caller, effectsOf(newThing(granted, granted.asked, clock())), 'approving this device');
+      const { name = entry.name, attributes = entry.attributes } = changes;
+      const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr } };
+      // A device that waits has named its code.
+      const expecting = await admission.expect({ enrollment, asked, codeWasRight: name === entry.name });
+      const granted = grant(expecting, entry, changes, enrollments.requireCovered);
+      requirePermissions(caller, effectsOf(newThing(granted.enrollment, asked, clock())), 'approving this device');
       const publicKey = keyOfCsr(entry.csr, entry);
-      const record = await prepare(deps, granted, granted.asked, publicKey, origin);
+      const admitted = await admission.check(granted, entry.sourceIp ?? undefined);
+      const record = await prepare(deps, admitted, publicKey, origin);
       const outcome = await approvals({ id, record });
       if (outcome === 'gone') throw unknownWaiting(id);
       if (outcome === 'decided') throw alreadyDecided(await get(account, id));
@@ -154,10 +162,12 @@ async function again(deps: Deps, entry: WaitingDevice, at: Date): Promise<Provis
 type First = { at: Date; asked: FirstBoot; csr: Buffer; spkiSha256: string; origin: Origin };
 
 async function first(
-  { open }: { open: Open },
-  { id: enrollmentId, account, thingType }: StoredEnrollment,
+  { open, admission }: { open: Open; admission: Admission },
+  enrollment: StoredEnrollment,
   { at, asked, csr, spkiSha256, origin }: First,
 ): Promise<StillWaiting | undefined> {
+  const expecting = await admission.expect({ enrollment, asked });
+  const { id: enrollmentId, account, thingType } = expecting.enrollment;
   const id = randomUUID();
   const { name, attributes } = asked;
   const thing = { account, name, segment: null };
@@ -191,17 +201,14 @@ async function collect(deps: Deps, entry: WaitingDevice): Promise<Provisioned> {
   return { ...found, created: await waiting.collect(id, at) };
 }
 
-type Granted = StoredEnrollment & { asked: FirstBoot };
-
 /** What a device gets, within its enrollment. @throws DomainError `outside-enrollment` */
 function grant(
-  enrollment: StoredEnrollment,
+  expecting: Admitted,
   entry: WaitingDevice,
   changes: Changes,
   requireCovered: Deps['enrollments']['requireCovered'],
-): Granted {
-  const { name = entry.name, attributes = entry.attributes } = changes;
-  const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr } };
+): Admitted {
+  const { enrollment, asked } = expecting;
   requireCovered(enrollment, asked, entry.sourceIp ?? undefined);
   const policies = [...new Set(changes.policies ?? enrollment.policies)];
   const foreign = policies.find((policy) => !enrollment.policies.includes(policy));
@@ -210,7 +217,7 @@ function grant(
       'outside-enrollment',
       `the enrollment does not give the policy ${foreign}: leave it out, and attach it to the thing afterwards`,
     );
-  return { ...enrollment, policies, asked };
+  return { ...expecting, enrollment: { ...enrollment, policies } };
 }
 
 /** What a first boot does besides making a thing, by the permission that each needs (docs/permissions.md). */
@@ -230,6 +237,8 @@ function deviceRefusalOf({ result, unusable }: ProvisionOutcome, name: string): 
       return keyInUse();
     case 'key-barred':
       return keyBarred();
+    case 'not-expected':
+      return notExpected(name);
     case 'created':
     case 'name-taken':
     case 'segment-full':
@@ -257,6 +266,7 @@ function refusalOf({ result, unusable }: ProvisionOutcome, { name, segment }: Re
     case 'name-taken':
     case 'key-in-use':
     case 'key-barred':
+    case 'not-expected':
       return deviceRefusalOf({ result }, name);
   }
 }

@@ -7,7 +7,7 @@ import { csrPem, newKey } from '../../support/pki/csr.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { createWorld, hidden, restore, things, type World } from '../../support/access/rights-world.js';
 import { effectsBetween, readState, type State } from '../../support/access/rights.js';
-import { callsOfMonitoring, post, type Call } from '../../support/access/rights-calls.js';
+import { callsOfExpecting, callsOfMonitoring, post, type Call } from '../../support/access/rights-calls.js';
 import { randomNumbers } from '../../support/access/random-numbers.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
@@ -137,6 +137,7 @@ const calls: [Permission, (world: World) => Call][] = [
   ['authorize:query', () => ({ method: 'GET', path: '/integrations/rabbitmq/trust' })],
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/snapshot' })],
   ['edge:follow', ({ prints }) => post('/v1/edge/principals', { fingerprints: prints })],
+  ...callsOfExpecting({ pick, chance, next }),
   ['edge:follow', () => post('/v1/edge/things', { names: ['pump-1'] })],
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/things' })],
   ['revocations:read', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
@@ -270,8 +271,15 @@ async function insertKeys(server: TestServer, account: string, count: number): P
   return keys;
 }
 
-async function ask(server: TestServer, token: string, { method, path, body }: Call) {
+async function ask(server: TestServer, token: string, { method, path, body, lines }: Call) {
+  if (lines !== undefined) return askInLines(server, token, path, lines);
   const headers = { authorization: `Bearer ${token}` };
   const answer = await server.inject({ method, url: path, headers, ...(body ? { payload: body } : {}) });
   return { status: answer.statusCode, body: answer.payload === '' ? undefined : answer.json() };
+}
+
+async function askInLines(server: TestServer, token: string, url: string, payload: string) {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/x-ndjson' };
+  const answer = await server.inject({ method: 'POST', url, headers, payload });
+  return { status: answer.statusCode, body: answer.json() };
 }

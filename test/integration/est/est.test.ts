@@ -186,6 +186,19 @@ describe.each(databaseKinds)('EST on %s', (kind) => {
     expect((await stage.ask('simpleenroll', { token: slow, body })).status).toBe(200);
   });
 
+  it('gives certificates as long a life as the enrollment says, renewed ones too', async () => {
+    const { token: short } = await stage.enrollment({ certificateSeconds: 3600 });
+    const answer = await stage.ask('simpleenroll', { token: short, body: stage.request('brief') });
+    const lives = [
+      answer,
+      await renewed('brief', { tls: (stage.certificatesOf(answer, 'brief'), stage.identity('brief')) }),
+    ];
+    for (const each of lives) {
+      const [certificate] = stage.certificatesOf(each, 'brief');
+      expect(Date.parse(certificate!.validTo) - stage.server.now().getTime()).toBeLessThanOrEqual(3_600_000);
+    }
+  });
+
   it('renews no certificate that has expired, whatever its enrollment says', async () => {
     const { token: late } = await stage.enrollment({ renewGraceSeconds: 30 * 86_400 });
     const answer = await stage.ask('simpleenroll', { token: late, body: stage.request('late') });
@@ -238,5 +251,33 @@ describe('EST with a proxy in front, and keys of the server', () => {
     const [issued] = stage.certificatesOf({ text: certificate! }, 'keyless');
     const shown = runProgram('bash', ['-c', `echo '${key}' | base64 -d | openssl pkey -inform DER -pubout`]);
     expect(issued!.publicKey.export({ type: 'spki', format: 'pem' })).toBe(shown);
+  });
+});
+
+describe('EST behind an address that many share', () => {
+  let stage: EstStage;
+  beforeAll(async () => {
+    stage = await openEstStage('embedded', { THINGWARD_FAILED_CREDENTIALS_PER_MINUTE: '5' });
+  });
+  afterAll(() => stage.stop());
+
+  it('renews a device whose neighbours failed over and over', async () => {
+    const { token } = await stage.enrollment();
+    for (const name of ['neighbour', 'honest'])
+      stage.certificatesOf(await stage.ask('simpleenroll', { token, body: stage.request(name) }), name);
+    await stage.server.owner.post('/v1/things/neighbour/revoke', { reason: 'keyCompromise' });
+    const renewed = async (name: string) =>
+      (
+        await stage.ask('simplereenroll', {
+          body: stage.request(`${name}-next`, `/CN=${name}`),
+          tls: stage.identity(name),
+        })
+      ).status;
+    const body = stage.request('stranger');
+    const statuses: number[] = [];
+    for (let each = 0; each < 7; each++) statuses.push((await stage.ask('simplereenroll', { body })).status);
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429]);
+    expect(await renewed('neighbour')).toBe(429);
+    expect(await renewed('honest')).toBe(200);
   });
 });

@@ -2,7 +2,7 @@ import type { Permission } from '../../../src/access/permissions.js';
 import type { World } from './rights-world.js';
 
 /** A request of a test. */
-export type Call = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; body?: object };
+export type Call = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; body?: object; lines?: string };
 
 export const post = (path: string, body: object = {}): Call => ({ method: 'POST', path, body });
 
@@ -47,3 +47,27 @@ export const callsOfMonitoring = ({ pick, chance, next }: Chance): [Permission, 
   ['alerts:read', () => ({ method: 'GET', path: pick(['/v1/alerts', '/v1/alerts/rules', '/v1/alerts/channels']) })],
   ['metrics:read', () => ({ method: 'GET', path: '/v1/metrics?name=edges.stale' })],
 ];
+
+/** Ways of saying which things are expected. */
+export const callsOfExpecting = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => {
+  const name = () => `expected-${Math.floor(next() * 20)}`;
+  const row = (): object => ({
+    name: name(),
+    ...(chance(0.3) ? { type: pick(['a', 'b']) } : {}),
+    ...(chance(0.3) ? { segment: 'dock' } : {}),
+    ...(chance(0.3) ? { attributes: { site: pick(['a', 'b']) } } : {}),
+    ...(chance(0.3) ? { policies: [pick(['sensor', 'gateway'])] } : {}),
+  });
+  return [
+    [
+      'enrollments:write',
+      () => ({
+        method: 'POST',
+        path: '/v1/things/expected',
+        lines: `${JSON.stringify(row())}\n${JSON.stringify(row())}\n`,
+      }),
+    ],
+    ['enrollments:write', () => ({ method: 'DELETE', path: `/v1/things/expected/${name()}` })],
+    ['enrollments:read', () => ({ method: 'GET', path: '/v1/things/expected' })],
+  ];
+};

@@ -14,6 +14,7 @@ export type State = {
   segments: Record<string, string>;
   issuers: Record<string, string>;
   waiting: Record<string, string>;
+  expected: Record<string, Gifts & { rest: string }>;
   mirrors: Record<string, string>;
   accounts: Record<string, string>;
   people: Record<string, Person>;
@@ -127,6 +128,12 @@ function ofEnrollment({ id, was, is }: Change<Enrollment>): Effect[] {
   return [made, ...chosen, ...giving(`enrollment ${id}`, nothing, is!)];
 }
 
+/** Whoever expects a thing, or changes what is expected, gives what it will get. */
+function ofExpected({ id, was, is }: Change<State['expected'][string]>): Effect[] {
+  const made = { what: `expected ${id}`, needs: ['enrollments:write'] };
+  return is ? [made, ...giving(`expected ${id}`, was ?? nothing, is)] : [made];
+}
+
 function ofKey({ id, was, is }: Change<Key>): Effect[] {
   if (!was)
     return [{ what: `key ${id} made`, needs: ['keys:write', ...holdings(is!), ...is!.flags.map((f) => `flag ${f}`)] }];
@@ -180,6 +187,7 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...changes(before.people, after.people).flatMap(ofPerson),
     ...changes(before.providers, after.providers).flatMap(ofProvider),
     ...changes(before.receivers, after.receivers).flatMap(ofReceiver),
+    ...changes(before.expected, after.expected).flatMap(ofExpected),
     ...plain('rules', 'alerts:write'),
     ...plain('endings', 'certificates:revoke'),
     ...plain('policies', 'policies:write'),
@@ -214,6 +222,8 @@ export async function readState(db: Database, account: string, unseen: string): 
       'segments', (SELECT COALESCE(jsonb_object_agg(name, to_jsonb(s)::text), '{}') FROM segments s WHERE account_name = ${account}),
       'issuers', (SELECT jsonb_object_agg(id, concat(list_superseded, shards, delta_list, list_max_age)) FROM issuers WHERE account_name = ${account}),
       'waiting', (SELECT COALESCE(jsonb_object_agg(id, status), '{}') FROM waiting_devices WHERE account_name = ${account}),
+      'expected', (SELECT COALESCE(jsonb_object_agg(name, jsonb_build_object('policies', policies, 'segment', segment, 'attributes', attributes,
+        'rest', concat(thing_type, key_sha256, code_hash, used_at))), '{}') FROM expected_things WHERE account_name = ${account}),
       'mirrors', (SELECT COALESCE(jsonb_object_agg(account_name, mode), '{}') FROM aws_mirrors WHERE account_name = ${account}),
       'people', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('name', name, 'role', role, 'permissions', permissions, 'status', status,
         'deleted', deleted_at IS NOT NULL)), '{}') FROM people WHERE account_name = ${account}),

@@ -6,6 +6,8 @@ const readers = 'whoever checks certificates reads it; the console links to the 
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 
+const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
+
 /** Operations that have no place in the console, and why. */
 export const elsewhere: Record<string, string> = {
   provisionThing: device,
@@ -77,6 +79,10 @@ export const elsewhere: Record<string, string> = {
   getPerson: 'the list of people has the same members',
   getSignInProvider: 'the list of providers has the same members',
   getIssuer: 'the list of issuers has the same members',
+  uploadExpectedThings: expecting,
+  listExpectedThings: expecting,
+  getExpectedThing: expecting,
+  deleteExpectedThing: expecting,
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
   getAlert: 'the list of alerts has the same members',

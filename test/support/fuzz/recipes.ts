@@ -42,6 +42,7 @@ export const recipes: Record<string, Recipe> = {
   }),
   'POST /v1/enrollments/{id}/revoke': (_world, random) => ({ andThings: random.chance(0.5) }),
   'PATCH /v1/enrollments/{id}': (_world, random) => ({ renewGraceSeconds: random.pick([0, 60, null]) }),
+  'POST /v1/things/expected': (_world, random) => Buffer.from(`{"name":"${name(random)}"}\n`),
   'POST /v1/waiting/{id}/approve': () => ({}),
   'POST /v1/waiting/{id}/deny': () => ({ reason: 'not ours' }),
   'POST /v1/provision': ({ pools }, random) =>

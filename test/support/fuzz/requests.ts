@@ -48,8 +48,9 @@ function rightBody(operation: Operation, world: World, random: Random): unknown 
   return schema ? tamed(operation.name, fitting(schema, '', random, hintsOf(world))) : recipe?.(world, random);
 }
 
+/** Octets are right for operations that take no JSON, and for these alone. */
 function typeOf(body: unknown, type = 'application/json'): Record<string, string> {
-  return { 'content-type': Buffer.isBuffer(body) ? 'application/ocsp-request' : type };
+  return { 'content-type': Buffer.isBuffer(body) && type === 'application/json' ? 'application/ocsp-request' : type };
 }
 
 function encoded(body: unknown, type: string | undefined): Buffer | undefined {
