@@ -24,7 +24,12 @@ type Deps = {
   /** Revokes everything of a thing. */
   revokeThing(account: string, name: string, origin: Origin): Promise<void>;
   policyForType(account: string, thingType: string | undefined): Promise<string>;
+  /** How clients of ACME come by an enrollment. */
+  acmeOf(enrollmentId: string): AcmeEntry;
 };
+
+/** Where ACME begins, and what an account of it shows of its enrollment (RFC 8555 §7.3.4). */
+export type AcmeEntry = { acmeDirectory: string; eab: { kid: string; hmacKey: string } };
 
 /** What is known of the enrollment of a token, or will be. */
 type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: StoredEnrollment };
@@ -43,6 +48,7 @@ export function createEnrollmentService({
   requireSegment,
   revokeThing,
   policyForType,
+  acmeOf,
 }: Deps) {
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
   // checked again in the transaction that uses it.
@@ -62,7 +68,11 @@ export function createEnrollmentService({
 
   return {
     /** @throws DomainError `unknown-policy`, `unknown-segment` */
-    async create(account: string, request: NewEnrollment, origin: Origin): Promise<{ id: string; token: string }> {
+    async create(
+      account: string,
+      request: NewEnrollment,
+      origin: Origin,
+    ): Promise<{ id: string; token: string } & AcmeEntry> {
       const policies = request.policies ?? [request.policy ?? (await policyForType(account, request.thingType))];
       await requirePolicies(account, policies);
       if (request.segment !== undefined) await requireSegment(account, request.segment);
@@ -88,7 +98,7 @@ export function createEnrollmentService({
         await store.insert(tx, enrollment, hash);
         await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
       });
-      return { id: enrollment.id, token };
+      return { id: enrollment.id, token, ...acmeOf(enrollment.id) };
     },
 
     /**
@@ -134,6 +144,7 @@ export function createEnrollmentService({
 
     requireCovered,
     accountOf: store.accountOf,
+    tokenHashOf: store.tokenHashOf,
     /** @throws DomainError `not-found` */
     get: async (account: string, id: string): Promise<ShownEnrollment> => show(await get(account, id)),
 

@@ -57,6 +57,12 @@ export function createEnrollmentStore(db: Database) {
       return row ? toStoredEnrollment(row) : undefined;
     },
 
+    /** The hash of an enrollment's token. */
+    async tokenHashOf(id: string): Promise<Buffer> {
+      const { tokenHash } = await db.enrollment.findUniqueOrThrow({ where: { id }, select: { tokenHash: true } });
+      return Buffer.from(tokenHash);
+    },
+
     /** The account of an enrollment. */
     async accountOf(id: string): Promise<string | undefined> {
       return (await db.enrollment.findUnique({ where: { id }, select: { accountName: true } }))?.accountName;
@@ -120,6 +126,13 @@ export function createEnrollmentStore(db: Database) {
 
 type Row = NonNullable<Awaited<ReturnType<Database['enrollment']['findUnique']>>>;
 
-function toStoredEnrollment({ accountName, tokenHash: _, approved: __, attributes, ...row }: Row): StoredEnrollment {
+function toStoredEnrollment({
+  accountName,
+  tokenHash: _,
+  approved: __,
+  acmeAccounts: ___,
+  attributes,
+  ...row
+}: Row): StoredEnrollment {
   return { ...row, account: accountName, attributes: attributes as Record<string, string> };
 }

@@ -1,21 +1,38 @@
+import { createBinding } from '../acme/binding.js';
+import { createAcme } from '../acme/feature.js';
+import { createLinks } from '../acme/links.js';
 import type { Shared } from '../door.js';
 import { createEnrollments } from '../enrollments/feature.js';
 import { createEst } from '../est/feature.js';
+import type { Origin } from '../origin.js';
 import { createProvisioning } from '../provisioning/feature.js';
 import { createTrust } from '../settings/trust.js';
 
 type EnrollmentDeps = Parameters<typeof createEnrollments>[0];
 type ProvisioningDeps = Parameters<typeof createProvisioning>[0];
 type EstDeps = Parameters<typeof createEst>[0];
+type AcmeDeps = Parameters<typeof createAcme>[0];
 
 type Deps = Shared &
-  Pick<EnrollmentDeps, 'requirePolicies' | 'requireSegment' | 'policyForType' | 'revokeThing'> &
+  Pick<EnrollmentDeps, 'requirePolicies' | 'requireSegment' | 'policyForType'> &
   Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing'> &
-  Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'>;
+  Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'> & {
+    tokens: Pick<AcmeDeps, 'useOnce'>;
+    revocation: Pick<AcmeDeps, 'revokeCertificate'> & { revokeThing: RevokeThing };
+  };
+
+type RevokeThing = (account: string, name: string, reason: 'privilegeWithdrawn', origin: Origin) => Promise<unknown>;
 
 /** The rooms by which a device gets its identity, whatever protocol it speaks. */
 export function openFirstBoot(deps: Deps) {
-  const enrollments = createEnrollments(deps);
+  const { revokeThing, revokeCertificate } = deps.revocation;
+  const bindingOf = createBinding(deps.sealer);
+  const acmeDirectory = createLinks(deps.config.publicUrl).directory;
+  const enrollments = createEnrollments({
+    ...deps,
+    revokeThing: async (account, name, origin) => void (await revokeThing(account, name, 'privilegeWithdrawn', origin)),
+    acmeOf: (id) => ({ acmeDirectory, eab: bindingOf(id) }),
+  });
   const provisioning = createProvisioning({
     ...deps,
     enrollments: enrollments.verbs,
@@ -27,8 +44,16 @@ export function openFirstBoot(deps: Deps) {
     accountOfEnrollment: enrollments.verbs.accountOf,
     isRemembered: enrollments.verbs.isRemembered,
   });
+  const { useOnce } = deps.tokens;
+  const acme = createAcme({
+    ...deps,
+    ...provisioning.verbs,
+    enrollments: enrollments.verbs,
+    useOnce,
+    revokeCertificate,
+  });
   return {
-    doors: [enrollments, provisioning, est],
+    doors: [enrollments, provisioning, est, acme],
     enrollments: enrollments.verbs,
     present: provisioning.verbs.present,
   };

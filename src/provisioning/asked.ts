@@ -11,6 +11,8 @@ export type FirstBoot = {
   attributes: Record<string, string>;
   /** A PKCS#10 request for its own key, in DER; or the type of the key to make for it. */
   key: { csr: Buffer } | { make: KeyType };
+  /** The ACME account that asks, which the thing will belong to. */
+  acmeAccountId?: string | undefined;
 };
 
 /** A certificate for another key, for the holder of one that it has proved to hold. */
@@ -18,6 +20,8 @@ export type RenewFor = {
   holder: HeldCertificate;
   /** A PKCS#10 request in DER. */
   csr: Buffer;
+  /** Somebody asks who did not prove the key of the holder's certificate: that certificate does not count as used. */
+  withoutKey?: true;
   /** Uses up what proved that, just before a certificate is signed for it: a repetition before that costs nothing. */
   spend(): Promise<void>;
 };

@@ -44,6 +44,7 @@ export async function prepare(
     issuerId,
     spkiSha256: hash('sha256', publicKey.spki),
     family: newFamily(certificate.notAfter),
+    acmeAccountId: asked.acmeAccountId ?? null,
   };
 }
 

@@ -159,9 +159,10 @@ async function first(
   { at, asked, csr, spkiSha256, origin }: First,
 ): Promise<StillWaiting | undefined> {
   const id = randomUUID();
-  const { name, attributes } = asked;
+  const { name, attributes, acmeAccountId = null } = asked;
   const thing = { account, name, segment: null };
-  const outcome = await open({ id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, origin });
+  const newcomer = { id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, acmeAccountId, origin };
+  const outcome = await open(newcomer);
   if (outcome === 'known') return undefined;
   if (typeof outcome === 'string') throw noRoom(outcome);
   if (outcome.result !== 'created') throw deviceRefusalOf(outcome, name);
@@ -201,7 +202,8 @@ function grant(
   requireCovered: Deps['enrollments']['requireCovered'],
 ): Granted {
   const { name = entry.name, attributes = entry.attributes } = changes;
-  const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr } };
+  const acmeAccountId = entry.acmeAccountId ?? undefined;
+  const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr }, acmeAccountId };
   requireCovered(enrollment, asked, entry.sourceIp ?? undefined);
   const policies = [...new Set(changes.policies ?? enrollment.policies)];
   const foreign = policies.find((policy) => !enrollment.policies.includes(policy));
