@@ -56,9 +56,14 @@ export function createAccountStore(db: Database, audit: AppendAudit) {
       return row ? toAcmeAccount(row) : undefined;
     },
 
-    /** Whether a key was revoked as compromised. */
-    async isBarred(spkiSha256: Buffer): Promise<boolean> {
-      return (await db.barredKey.count({ where: { spkiSha256: new Uint8Array(spkiSha256) } })) > 0;
+    /** Whether a key was certified in a tenant, or revoked as compromised: then it is taken for no account. */
+    async isOfThing(accountName: string, key: AccountKey): Promise<boolean> {
+      const spkiSha256 = new Uint8Array(key.spkiSha256);
+      const [held, barred] = [
+        await db.thingKey.count({ where: { accountName, spkiSha256 } }),
+        await db.barredKey.count({ where: { spkiSha256 } }),
+      ];
+      return held + barred > 0;
     },
 
     /**

@@ -83,8 +83,7 @@ export function createAccountService({ store, clock, links, bindingOf, accountOf
         throw refusal('accountDoesNotExist', 'no account has this key: ask without onlyReturnExisting');
       requireContact(contact);
       const enrollment = await enrollmentOf(externalAccountBinding, asked);
-      if (await store.isBarred(key.spkiSha256))
-        throw refusal('badPublicKey', 'this key was revoked as compromised: make a new one');
+      if (await store.isOfThing(enrollment.account, key)) throw ofThing();
       await spend();
       const id = randomUUID();
       const account = { id, account: enrollment.account, enrollmentId: enrollment.id, key, contact, at: clock() };
@@ -116,8 +115,7 @@ export function createAccountService({ store, clock, links, bindingOf, accountOf
       const key = newKeyOf(jws, account, links);
       const taken = await store.findByKey(key.spkiSha256);
       if (taken) throw keyTaken(links.account(taken.id));
-      if (await store.isBarred(key.spkiSha256))
-        throw refusal('badPublicKey', 'this key was revoked as compromised: make a new one');
+      if (await store.isOfThing(account.account, key)) throw ofThing();
       const changed = await store
         .changeKey(account, key, clock(), actingAs(account, origin))
         .catch((error: unknown) => {
@@ -150,6 +148,11 @@ function newKeyOf({ header, payload }: Jws, account: AcmeAccount, links: Links):
   if (!readJwk(said.oldKey).spki.equals(account.key.spki))
     throw refusal('malformed', 'oldKey of the inner request has to be the present key of the account');
   return key;
+}
+
+// Whoever can sign with a certified key must not act for an account with it (RFC 8555 §11.1).
+function ofThing(): DomainError {
+  return refusal('badPublicKey', 'this key was certified for a thing, or revoked as compromised: make a new one');
 }
 
 function keyTaken(location: string | undefined): DomainError {

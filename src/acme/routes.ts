@@ -66,7 +66,8 @@ export function acmeRoutes({ service, failures }: Deps) {
     );
     app.setErrorHandler(sendAcmeFailure);
     app.addHook('onSend', async ({ method, routeOptions: { url } }, reply) => {
-      if (url !== `${base}/directory`) void reply.header('link', `<${links.directory}>;rel="index"`);
+      const index = url === `${base}/directory` ? [] : [`<${links.directory}>;rel="index"`];
+      void reply.header('link', [reply.getHeader('link') ?? [], index].flat());
       if (method === 'POST') void reply.header('replay-nonce', nonces.create());
     });
     const post = <Asked>(

@@ -49,7 +49,12 @@ export function signJws(key: KeyObject, header: object, payload: unknown): Recor
 export type Eab = { kid: string; hmacKey: string };
 
 /** The binding of a key to an enrollment (RFC 8555 §7.3.4). */
-export function bindKey({ kid, hmacKey }: Eab, key: KeyObject, url: string, header: object = {}): Record<string, string> {
+export function bindKey(
+  { kid, hmacKey }: Eab,
+  key: KeyObject,
+  url: string,
+  header: object = {},
+): Record<string, string> {
   const [head, body] = [encode({ alg: 'HS256', kid, url, ...header }), encode(jwkOf(key))];
   const mac = createHmac('sha256', Buffer.from(hmacKey, 'base64url')).update(`${head}.${body}`);
   return { protected: head, payload: body, signature: mac.digest('base64url') };
@@ -107,17 +112,23 @@ export async function openAcme(url: string) {
 
     /** Asks for an account by a binding. */
     newAccount: (eab: Eab | undefined, key: KeyObject = newKey(), more: object = {}): Promise<AcmeAnswer> =>
-      post(directory['newAccount']!, key, { jwk: jwkOf(key) }, {
-        ...(eab ? { externalAccountBinding: bindKey(eab, key, directory['newAccount']!) } : {}),
-        ...more,
-      }),
+      post(
+        directory['newAccount']!,
+        key,
+        { jwk: jwkOf(key) },
+        {
+          ...(eab ? { externalAccountBinding: bindKey(eab, key, directory['newAccount']!) } : {}),
+          ...more,
+        },
+      ),
 
     /** An account, which may ask for things. */
     async account(eab: Eab, key: KeyObject = newKey()) {
       const answer = await this.newAccount(eab, key);
       if (answer.status !== 201) throw new Error(`no account: ${answer.text}`);
       const kid = answer.headers.get('location')!;
-      const ask = (to: string, payload?: unknown, bent?: Bent): Promise<AcmeAnswer> => post(to, key, { kid }, payload, bent);
+      const ask = (to: string, payload?: unknown, bent?: Bent): Promise<AcmeAnswer> =>
+        post(to, key, { kid }, payload, bent);
       const order = (...names: string[]): Promise<AcmeAnswer> =>
         ask(directory['newOrder']!, { identifiers: names.map((value) => ({ type: 'dns', value })) });
       return {
