@@ -6,7 +6,7 @@ import type { AccountStore, AcmeAccount } from './account-store.js';
 import type { ExternalBinding } from './binding.js';
 import { readJwk, type AccountKey } from './jwk.js';
 import { isAuthenticatedBy, isSignedBy, readJws, readOctets, requireAlgorithm, type Jws } from './jws.js';
-import type { Links } from './links.js';
+import { uuidForm, type Links } from './links.js';
 import { isRead, payloadOf } from './payload.js';
 import { refusal } from './problem.js';
 import { requireActive, requireOwn, type ByAccount, type ByKey } from './requests.js';
@@ -21,7 +21,6 @@ type Deps = {
   accountOfEnrollment(id: string): Promise<string | undefined>;
 };
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const mailForm = /^[^\s@,;?]{1,64}@[^\s@,;?]{1,255}$/;
 
 export type AccountService = ReturnType<typeof createAccountService>;
@@ -44,7 +43,7 @@ export function createAccountService({ store, clock, links, bindingOf, accountOf
       throw refusal('malformed', 'externalAccountBinding has to have the url of its request, and no nonce');
     const wrong = () =>
       refusal('unknownCredential', 'the external account binding is of no enrollment: use kid and hmacKey of its eab');
-    if (typeof kid !== 'string' || !uuid.test(kid)) throw wrong();
+    if (typeof kid !== 'string' || !uuidForm.test(kid)) throw wrong();
     if (!isAuthenticatedBy(inner, Buffer.from(bindingOf(kid).hmacKey, 'base64url'))) throw wrong();
     const bindsKey = readJwk(readOctets(inner.payload, 'payload of externalAccountBinding'));
     if (!bindsKey.spki.equals(key.spki))

@@ -1,7 +1,9 @@
+/** How ids of ACME resources are written. */
+export const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** The URLs of ACME resources at a public URL. */
 export function createLinks(publicUrl: string) {
   const base = `${publicUrl}/acme`;
-  const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
   const accounts = `${base}/account/`;
   return {
     directory: `${base}/directory`,
@@ -26,7 +28,7 @@ export function createLinks(publicUrl: string) {
     idOfAccount(url: unknown): string | undefined {
       if (typeof url !== 'string' || !url.startsWith(accounts)) return undefined;
       const id = url.slice(accounts.length);
-      return uuid.test(id) ? id : undefined;
+      return uuidForm.test(id) ? id : undefined;
     },
   };
 }

@@ -6,7 +6,7 @@ import { dnsNamesOf, parseCsrDer, requireProfile } from '../pki/csr/csr.js';
 import type { AccountStore, AcmeAccount } from './account-store.js';
 import { decodeBase64url } from './base64url.js';
 import type { Issuing } from './issuing.js';
-import type { Links } from './links.js';
+import { uuidForm, type Links } from './links.js';
 import { nameOf } from './names.js';
 import type { Order, OrderStore } from './order-store.js';
 import { isRead, payloadOf, requireRead } from './payload.js';
@@ -36,7 +36,7 @@ export type OrderService = ReturnType<typeof createOrderService>;
 export function createOrderService({ store, accounts, things, issuing, clock, links }: Deps) {
   /** @throws DomainError `malformed` with 404 */
   const get = async ({ id: acmeAccountId }: AcmeAccount, id: string): Promise<Order> => {
-    const order = await store.find(acmeAccountId, id, clock());
+    const order = uuidForm.test(id) ? await store.find(acmeAccountId, id, clock()) : undefined;
     if (!order) throw refusal('notFound', `the account has no order ${id}, or it has expired: make a new one`);
     return order;
   };

@@ -67,12 +67,15 @@ const typeOf: Partial<Record<ErrorCode, string>> = {
   'unsupported-media-type': 'malformed',
 };
 
+// A challenge belongs to 401, and no header would answer it; clients of ACME know no 422.
+const statuses: Record<number, number> = { 401: 403, 422: 400 };
+
 /** An error as ACME says it. */
 export function acmeErrorOf({ code, extras }: DomainError): AcmeError {
   if (extras.acme) return extras.acme;
   const { status } = problems[code];
-  // A challenge belongs to 401, and no header would answer it.
-  return { type: typeOf[code] ?? 'serverInternal', status: status === 401 ? 403 : status };
+  return { type: typeOf[code] ?? 'serverInternal', status: statuses[status] ?? status };
+};
 }
 
 /** A problem document of ACME (RFC 8555 §6.7, RFC 9457). */

@@ -1,14 +1,9 @@
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, type X509Certificate } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { acmeCsr, jwkOf, signJws } from '../../support/acme/client.js';
+import { acmeCsr, derOf, jwkOf, pemsOf as pems, serialOf, signJws } from '../../support/acme/client.js';
 import { openAcmeStage, refused, type AcmeStage } from '../../support/acme/stage.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { newKey } from '../../support/pki/csr.js';
-
-const pems = (chain: string) =>
-  chain.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g)!.map((each) => new X509Certificate(each));
-const derOf = (chain: string): string => pems(chain)[0]!.raw.toString('base64url');
-const serialOf = (chain: string): string => pems(chain)[0]!.serialNumber.toLowerCase();
 
 describe.each(databaseKinds)('ACME on %s', (kind) => {
   let stage: AcmeStage;

@@ -1,4 +1,4 @@
-import { createHmac, createPublicKey, sign, type KeyObject } from 'node:crypto';
+import { createHmac, createPublicKey, sign, X509Certificate, type KeyObject } from 'node:crypto';
 import * as der from '../../../src/pki/der.js';
 import { oids } from '../../../src/pki/oid.js';
 import { csrDer, newKey } from '../pki/csr.js';
@@ -67,6 +67,16 @@ export function acmeCsr(names: string[], key: KeyObject = newKey()): string {
   return csrDer({ key, extensions: [extension] }).toString('base64url');
 }
 
+/** The certificates of a chain, the thing's first. */
+export const pemsOf = (chain: string): X509Certificate[] =>
+  chain.match(/-----BEGIN[^-]+-----[^-]+-----END[^-]+-----/g)!.map((each) => new X509Certificate(each));
+
+/** What revokeCert asks for: the certificate of a chain in base64url. */
+export const derOf = (chain: string): string => pemsOf(chain)[0]!.raw.toString('base64url');
+
+/** The serial number of the certificate of a chain, as Thingward writes it. */
+export const serialOf = (chain: string): string => pemsOf(chain)[0]!.serialNumber.toLowerCase();
+
 export type AcmeClient = Awaited<ReturnType<typeof openAcme>>;
 
 /** A client of ACME that can also break every rule. It keeps the nonce of the last answer, and asks for one when it has none. */
@@ -90,6 +100,7 @@ export async function openAcme(url: string) {
     bent: Bent = {},
   ): Promise<AcmeAnswer> => {
     const nonce = bent.nonce ?? nonces.pop() ?? (await freshNonce());
+    const isRepeated = bent.nonce !== undefined;
     const jws = signJws(key, { nonce, url: to, ...by, ...bent.header }, payload);
     const sent = bent.body ? bent.body(jws) : jws;
     const answer = await read(
@@ -101,6 +112,9 @@ export async function openAcme(url: string) {
     );
     const next = answer.headers.get('replay-nonce');
     if (next !== null) nonces.push(next);
+    // A nonce that was kept for too long: the answer brought another (RFC 8555 §6.5).
+    if (!isRepeated && answer.body.type === 'urn:ietf:params:acme:error:badNonce')
+      return post(to, key, by, payload, { ...bent, nonce: nonces.pop()! });
     return answer;
   };
 
