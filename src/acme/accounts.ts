@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rfc3339, type Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
+import type { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { AccountStore, AcmeAccount } from './account-store.js';
 import type { ExternalBinding } from './binding.js';
@@ -67,7 +67,7 @@ export function createAccountService({ store, clock, links, bindingOf, accountOf
     const account = await store.findByKey(key.spkiSha256);
     if (!account) return undefined;
     requireActive(account);
-    await spend();
+    await spend(account);
     return account;
   };
 
@@ -83,7 +83,7 @@ export function createAccountService({ store, clock, links, bindingOf, accountOf
       requireContact(contact);
       const enrollment = await enrollmentOf(externalAccountBinding, asked);
       if (await store.isOfThing(enrollment.account, key)) throw ofThing();
-      await spend();
+      await spend(enrollment);
       const id = randomUUID();
       const account = { id, account: enrollment.account, enrollmentId: enrollment.id, key, contact, at: clock() };
       const created = await store.create(account, actingAs(account, origin));

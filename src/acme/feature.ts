@@ -10,6 +10,7 @@ import { createLinks } from './links.js';
 import { createNonces } from './nonces.js';
 import { createOrderStore } from './order-store.js';
 import { createOrderService } from './orders.js';
+import { createRateLimiter } from '../http/rate-limiter.js';
 import { createRenewalInfo } from './renewal-info.js';
 import { createRequests } from './requests.js';
 import { createRevoking } from './revoking.js';
@@ -22,7 +23,7 @@ type RevokingDeps = Parameters<typeof createRevoking>[0];
 type Deps = Pick<Shared, 'db' | 'clock' | 'audit' | 'sealer' | 'failures'> &
   Pick<IssuingDeps, 'provision' | 'renewFor' | 'findCertificate'> &
   Pick<RevokingDeps, 'revokeCertificate'> & {
-    config: Pick<Config, 'publicUrl'>;
+    config: Pick<Config, 'publicUrl' | 'requestsPerSecond'>;
     enrollments: IssuingDeps['enrollments'] & { accountOf(id: string): Promise<string | undefined> };
     useOnce: Parameters<typeof createNonces>[0]['useOnce'];
     signing: Parameters<typeof createDownloads>[0]['signing'];
@@ -45,10 +46,11 @@ export function createAcme(deps: Deps): Door<object> {
   const count: IssuingDeps['count'] = (result) => ended.inc({ result });
   const issuing = createIssuing({ ...deps, orders, things, count });
   const nonces = createNonces(deps);
+  const rates = createRateLimiter(config.requestsPerSecond, clock);
   const service = {
     links,
     nonces,
-    requests: createRequests({ accounts, nonces, links }),
+    requests: createRequests({ accounts, nonces, links, take: (by) => rates.take(by, 'write') }),
     accounts: createAccountService({
       store: accounts,
       clock,

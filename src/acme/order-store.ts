@@ -126,6 +126,6 @@ function toOrder({ status, csr, spkiSha256, problem, ...row }: Row): Order {
     status: status as Order['status'],
     csr: octets(csr),
     spkiSha256: octets(spkiSha256),
-    problem: problem as Json | null,
+    problem,
   };
 }

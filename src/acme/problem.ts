@@ -75,7 +75,6 @@ export function acmeErrorOf({ code, extras }: DomainError): AcmeError {
   if (extras.acme) return extras.acme;
   const { status } = problems[code];
   return { type: typeOf[code] ?? 'serverInternal', status: statuses[status] ?? status };
-};
 }
 
 /** A problem document of ACME (RFC 8555 §6.7, RFC 9457). */

@@ -17,18 +17,27 @@ export type ByAccount = { account: AcmeAccount; jws: Jws };
 export type ByKey = {
   key: AccountKey;
   jws: Jws;
-  /** Uses the nonce up: to be called once the key is known, before anything changes. @throws DomainError `badNonce` */
-  spend(): Promise<void>;
+  /** Uses the nonce up for whoever has the key: to be called once that is known, before anything changes. @throws DomainError `badNonce`, `rateLimited` */
+  spend(by: Signer): Promise<void>;
 };
 
-type Deps = { accounts: Pick<AccountStore, 'find'>; nonces: Nonces; links: Links };
+/** Who signed something: a name for them, and their tenant. */
+export type Signer = { id: string; account: string };
+
+type Deps = {
+  accounts: Pick<AccountStore, 'find'>;
+  nonces: Nonces;
+  links: Links;
+  /** Counts a request. @throws DomainError `too-many-requests` beyond the rate of the signer or the tenant */
+  take(by: Signer): void;
+};
 
 const mostRemembered = 10_000;
 
 export type Requests = ReturnType<typeof createRequests>;
 
 /** Judges signed requests (RFC 8555 §6.2 to §6.5). */
-export function createRequests({ accounts, nonces, links }: Deps) {
+export function createRequests({ accounts, nonces, links, take }: Deps) {
   // Accounts that signed something lately: their neighbours' failures do not lock them out.
   const lately = new LRUCache<string, true>({ max: mostRemembered });
 
@@ -41,6 +50,12 @@ export function createRequests({ accounts, nonces, links }: Deps) {
     if (url !== links.ofRequest(path))
       throw refusal('unauthorized', `url has to be ${links.ofRequest(path)}, which the request was sent to`);
     return { jws, nonce: nonces.read(nonce) };
+  };
+
+  // What a nonce leaves behind is bounded by the rate of whoever signs.
+  const spend = (nonce: Nonce, by: Signer): Promise<void> => {
+    take(by);
+    return nonces.use(nonce);
   };
 
   const byAccount = async ({ jws, nonce }: { jws: Jws; nonce: Nonce }): Promise<ByAccount> => {
@@ -56,7 +71,7 @@ export function createRequests({ accounts, nonces, links }: Deps) {
         'the key of the account did not sign this: sign with it, and with its algorithm',
       );
     requireActive(account);
-    await nonces.use(nonce);
+    await spend(nonce, account);
     lately.set(account.id, true);
     return { account, jws };
   };
@@ -65,7 +80,7 @@ export function createRequests({ accounts, nonces, links }: Deps) {
     const key = readJwk(jws.header['jwk']);
     if (!isSignedBy(jws, key))
       throw refusal('unknownCredential', 'the key in jwk did not sign this with its algorithm');
-    return { key, jws, spend: () => nonces.use(nonce) };
+    return { key, jws, spend: (by) => spend(nonce, by) };
   };
 
   return {

@@ -53,7 +53,7 @@ export function createRevoking({ things, findCertificate, revokeCertificate }: D
     const held = await findCertificate(hash('sha256', decodeBase64url(certificate, 'certificate')));
     if (!held) throw refusal('notFound', 'this server did not issue the certificate: ask the one that did');
     const actor = await askerOf(asked, held, origin);
-    if ('spend' in asked) await asked.spend();
+    if ('spend' in asked) await asked.spend({ id: held.fingerprint, account: held.thing.account });
     const reason = reasons.get(code);
     if (!reason) throw refusal('badRevocationReason', `reason has to be one of ${[...reasons.keys()].join(', ')}`);
     const { account } = held.thing;

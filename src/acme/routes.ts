@@ -46,7 +46,7 @@ export function acmeRoutes({ service, failures }: Deps) {
   const answering =
     <Asked>(judge: Judge<Asked>, work: (asked: Asked, request: Request, reply: FastifyReply) => Promise<unknown>) =>
     (request: Request, reply: FastifyReply) => {
-      const posted = { body: String(request.body ?? ''), path: request.url };
+      const posted = { body: (request.body as string | undefined) ?? '', path: request.url };
       return failures.counting(
         request.ip,
         () => requests.recognises(posted),

@@ -80,17 +80,17 @@ export const serialOf = (chain: string): string => pemsOf(chain)[0]!.serialNumbe
 export type AcmeClient = Awaited<ReturnType<typeof openAcme>>;
 
 /** A client of ACME that can also break every rule. It keeps the nonce of the last answer, and asks for one when it has none. */
-export async function openAcme(url: string) {
+export async function openAcme(url: string, ask: (url: string, init?: RequestInit) => Promise<Response> = fetch) {
   const read = async (response: Response): Promise<AcmeAnswer> => {
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.includes('json') ?? false;
     return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : {} };
   };
-  const directory = (await read(await fetch(`${url}/acme/directory`))).body as Record<string, string>;
+  const directory = (await read(await ask(`${url}/acme/directory`))).body as Record<string, string>;
   const nonces: string[] = [];
 
   const freshNonce = async (): Promise<string> =>
-    (await fetch(directory['newNonce']!, { method: 'HEAD' })).headers.get('replay-nonce')!;
+    (await ask(directory['newNonce']!, { method: 'HEAD' })).headers.get('replay-nonce')!;
 
   const post = async (
     to: string,
@@ -104,7 +104,7 @@ export async function openAcme(url: string) {
     const jws = signJws(key, { nonce, url: to, ...by, ...bent.header }, payload);
     const sent = bent.body ? bent.body(jws) : jws;
     const answer = await read(
-      await fetch(to, {
+      await ask(to, {
         method: 'POST',
         headers: { 'content-type': bent.contentType ?? 'application/jose+json' },
         body: typeof sent === 'string' ? sent : JSON.stringify(sent),
@@ -118,53 +118,38 @@ export async function openAcme(url: string) {
     return answer;
   };
 
-  return {
-    directory,
-    freshNonce,
-    post,
-    read,
-
-    /** Asks for an account by a binding. */
-    newAccount: (eab: Eab | undefined, key: KeyObject = newKey(), more: object = {}): Promise<AcmeAnswer> =>
-      post(
-        directory['newAccount']!,
-        key,
-        { jwk: jwkOf(key) },
-        {
-          ...(eab ? { externalAccountBinding: bindKey(eab, key, directory['newAccount']!) } : {}),
-          ...more,
-        },
-      ),
-
-    /** An account, which may ask for things. */
-    async account(eab: Eab, key: KeyObject = newKey()) {
-      const answer = await this.newAccount(eab, key);
-      if (answer.status !== 201) throw new Error(`no account: ${answer.text}`);
-      const kid = answer.headers.get('location')!;
-      const ask = (to: string, payload?: unknown, bent?: Bent): Promise<AcmeAnswer> =>
-        post(to, key, { kid }, payload, bent);
-      const order = (...names: string[]): Promise<AcmeAnswer> =>
-        ask(directory['newOrder']!, { identifiers: names.map((value) => ({ type: 'dns', value })) });
-      return {
-        key,
-        kid,
-        ask,
-        order,
-        /** An order and what finalizing it answers. */
-        async issue(name: string, deviceKey: KeyObject = newKey()) {
-          const ordered = await order(name);
-          if (ordered.status !== 201) return ordered;
-          return ask(ordered.body.finalize as string, { csr: acmeCsr([name], deviceKey) });
-        },
-        /** The chain of a new certificate, in PEM. */
-        async obtain(name: string, deviceKey?: KeyObject): Promise<string> {
-          const done = await this.issue(name, deviceKey);
-          if (done.body.status !== 'valid') throw new Error(`nothing was issued: ${done.text}`);
-          return (await ask(done.body.certificate as string)).text;
-        },
-      };
-    },
+  /** Asks for an account by a binding. */
+  const newAccount = (eab: Eab | undefined, key: KeyObject = newKey(), more: object = {}): Promise<AcmeAnswer> => {
+    const to = directory['newAccount']!;
+    const binding = eab ? { externalAccountBinding: bindKey(eab, key, to) } : {};
+    return post(to, key, { jwk: jwkOf(key) }, { ...binding, ...more });
   };
+
+  /** An account, which may ask for things. */
+  const account = async (eab: Eab, key: KeyObject = newKey()) => {
+    const answer = await newAccount(eab, key);
+    if (answer.status !== 201) throw new Error(`no account: ${answer.text}`);
+    const kid = answer.headers.get('location')!;
+    const ask = (to: string, payload?: unknown, bent?: Bent): Promise<AcmeAnswer> =>
+      post(to, key, { kid }, payload, bent);
+    const order = (...names: string[]): Promise<AcmeAnswer> =>
+      ask(directory['newOrder']!, { identifiers: names.map((value) => ({ type: 'dns', value })) });
+    /** An order and what finalizing it answers. */
+    const issue = async (name: string, deviceKey: KeyObject = newKey()): Promise<AcmeAnswer> => {
+      const ordered = await order(name);
+      if (ordered.status !== 201) return ordered;
+      return ask(ordered.body.finalize as string, { csr: acmeCsr([name], deviceKey) });
+    };
+    /** The chain of a new certificate, in PEM. */
+    const obtain = async (name: string, deviceKey?: KeyObject): Promise<string> => {
+      const done = await issue(name, deviceKey);
+      if (done.body.status !== 'valid') throw new Error(`nothing was issued: ${done.text}`);
+      return (await ask(done.body.certificate as string)).text;
+    };
+    return { key, kid, ask, order, issue, obtain };
+  };
+
+  return { directory, freshNonce, post, read, newAccount, account };
 }
 
 export type AcmeParty = Awaited<ReturnType<AcmeClient['account']>>;
