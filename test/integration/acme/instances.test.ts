@@ -53,7 +53,7 @@ describe.each(databaseKinds.filter((kind) => kind === 'postgresql'))('ACME on tw
 
   it('two finalizes of one order at once lead to one thing and one certificate, for a first boot and for a renewal', async () => {
     const certificatesOf = async (name: string): Promise<string[]> => {
-      const { body } = await servers[0]!.owner.get(`/v1/certificates?thingName=${name}&limit=100`);
+      const { body } = await servers[0]!.owner.get(`/v1/certificates?thing=${name}&limit=100`);
       return (body.items as { serialNumber: string }[]).map(({ serialNumber }) => serialNumber);
     };
     for (let n = 0; n < 6; n++) {

@@ -207,6 +207,38 @@ describe.each(databaseKinds)('who gets what by ACME on %s', (kind) => {
     });
   });
 
+  describe('renewal', () => {
+    it('after the certificate expired goes on as long as the enrollment says', async () => {
+      const [strict, graceful] = [
+        await party({ expiresAt: 'never' }),
+        await party({ expiresAt: 'never', renewGraceSeconds: 10 * day }),
+      ];
+      await strict.obtain('lapsed-1');
+      await graceful.obtain('lapsed-2');
+      stage.server.advance(91 * day);
+      expect(refused(await strict.issue('lapsed-1'))).toEqual([403, 'unauthorized']);
+      await graceful.obtain('lapsed-2');
+      stage.server.advance(101 * day);
+      expect(refused(await graceful.issue('lapsed-2'))).toEqual([403, 'unauthorized']);
+    });
+
+    it('makes ten certificates that nobody uses, and no more', async () => {
+      const account = await party({ expiresAt: 'never' });
+      for (let n = 0; n < 10; n++) await account.obtain('eager-1');
+      const done = await account.issue('eager-1');
+      expect(refused(done)).toEqual([409, 'rejectedIdentifier']);
+      expect(done.body.detail).toContain('too many renewals');
+    });
+
+    it('wants a new key', async () => {
+      const account = await party({ expiresAt: 'never' });
+      const key = newKey();
+      const first = serialOf(await account.obtain('same-key-1', key));
+      const again = await account.issue('same-key-1', key);
+      console.log(again.status, again.text, first);
+    });
+  });
+
   it('old orders are forgotten, and what was issued stays', async () => {
     const account = await party({ expiresAt: 'never' });
     const done = await account.issue('kept-1');
