@@ -65,6 +65,19 @@ export type ErrorExtras = {
   /** What uses an object. */
   users?: string[];
   links?: Record<string, string>;
+  /** How ACME says it (RFC 8555 §6.7). */
+  acme?: AcmeError;
+};
+
+/** An error in the words of ACME; `type` comes after `urn:ietf:params:acme:error:`. */
+export type AcmeError = {
+  type: string;
+  status: number;
+  subproblems?: object[];
+  /** Signature algorithms that would do. */
+  algorithms?: readonly string[];
+  /** A URL for the header `Location`. */
+  location?: string;
 };
 
 /** The one error that features throw. `message` is shown to the caller and says what to do next; a `cause` is for the log alone. */

@@ -99,8 +99,7 @@ export function createServices(foundations: Foundations) {
     requirePolicies: policies.verbs.requireKnown,
     requireSegment: segments.verbs.requireKnown,
     policyForType: policies.verbs.forType,
-    revokeThing: async (account, name, origin) =>
-      void (await revocation.verbs.revokeThing(account, name, 'privilegeWithdrawn', origin)),
+    revocation: revocation.verbs,
     markUsed: certificates.verbs.markUsed,
     findCertificate: certificates.verbs.findByFingerprint,
     tokens: tokens.verbs,

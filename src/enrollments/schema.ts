@@ -85,6 +85,15 @@ export const createdEnrollment = named(
     id: enrollmentId,
     token: z.string().describe('The enrollment token, twe_...; it is shown once'),
     checkSecret: z.string().optional().describe('What signs its check, where the request named none; it is shown once'),
+    acmeDirectory: z.string().describe('Where clients of ACME begin (RFC 8555)'),
+    eab: named(
+      'ExternalAccountBinding',
+      'What lets clients of ACME make an account under an enrollment; it is shown once, and as secret as the token',
+      z.object({
+        kid: z.string().describe('Names the enrollment: --eab-kid of certbot, --kid of lego'),
+        hmacKey: z.string().describe('The key in base64url: --eab-hmac-key of certbot, --hmac of lego'),
+      }),
+    ),
   }),
 );
 export const enrollment = named(

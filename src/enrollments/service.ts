@@ -27,7 +27,12 @@ type Deps = {
   /** Revokes everything of a thing. */
   revokeThing(account: string, name: string, origin: Origin): Promise<void>;
   policyForType(account: string, thingType: string | undefined): Promise<string>;
+  /** How clients of ACME come by an enrollment. */
+  acmeOf(enrollmentId: string): AcmeEntry;
 };
+
+/** Where ACME begins, and what an account of it shows of its enrollment (RFC 8555 §7.3.4). */
+export type AcmeEntry = { acmeDirectory: string; eab: { kid: string; hmacKey: string } };
 
 /** What is known of the enrollment of a token, or will be. */
 type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: StoredEnrollment };
@@ -40,7 +45,7 @@ const checkMs = 5000;
 const checkContext = (id: string): string => `enrollment-check:${id}`;
 
 /** A new enrollment: its token, and the secret of its check where the request named none. */
-type Created = { id: string; token: string; checkSecret?: string };
+type Created = { id: string; token: string; checkSecret?: string } & AcmeEntry;
 
 export type EnrollmentService = ReturnType<typeof createEnrollmentService>;
 
@@ -54,6 +59,7 @@ export function createEnrollmentService({
   requireSegment,
   revokeThing,
   policyForType,
+  acmeOf,
 }: Deps) {
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
   // checked again in the transaction that uses it.
@@ -118,7 +124,7 @@ export function createEnrollmentService({
         await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
       });
       const shown = secret === undefined || check?.secret !== undefined ? {} : { checkSecret: secret };
-      return { id: enrollment.id, token, ...shown };
+      return { id: enrollment.id, token, ...shown, ...acmeOf(enrollment.id) };
     },
 
     /**
@@ -167,6 +173,7 @@ export function createEnrollmentService({
     checkSecretOf: ({ id, checkSecretSealed }: StoredEnrollment): string =>
       sealer.open(checkSecretSealed!, checkContext(id)).toString('utf8'),
     accountOf: store.accountOf,
+    tokenHashOf: store.tokenHashOf,
     /** @throws DomainError `not-found` */
     get: async (account: string, id: string): Promise<ShownEnrollment> => show(await get(account, id)),
 

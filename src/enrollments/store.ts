@@ -68,6 +68,12 @@ export function createEnrollmentStore(db: Database) {
       return row ? toStoredEnrollment(row) : undefined;
     },
 
+    /** The hash of an enrollment's token. */
+    async tokenHashOf(id: string): Promise<Buffer> {
+      const { tokenHash } = await db.enrollment.findUniqueOrThrow({ where: { id }, select: { tokenHash: true } });
+      return Buffer.from(tokenHash);
+    },
+
     /** The account of an enrollment. */
     async accountOf(id: string): Promise<string | undefined> {
       return (await db.enrollment.findUnique({ where: { id }, select: { accountName: true } }))?.accountName;
@@ -140,7 +146,16 @@ export function createEnrollmentStore(db: Database) {
 type Row = NonNullable<Awaited<ReturnType<Database['enrollment']['findUnique']>>>;
 
 function toStoredEnrollment(stored: Row): StoredEnrollment {
-  const { accountName, tokenHash: _, approved: __, vouched: ___, attributes, checkSecretSealed, ...row } = stored;
+  const {
+    accountName,
+    tokenHash: _,
+    approved: __,
+    vouched: ___,
+    acmeAccounts: ____,
+    attributes,
+    checkSecretSealed,
+    ...row
+  } = stored;
   return {
     ...row,
     account: accountName,

@@ -1,8 +1,12 @@
+import { createBinding } from '../acme/binding.js';
+import { createAcme } from '../acme/feature.js';
+import { createLinks } from '../acme/links.js';
 import type { Shared } from '../door.js';
 import { createEnrollments } from '../enrollments/feature.js';
 import { createEst } from '../est/feature.js';
 import { createGuardedFetch } from '../outbound/fetch.js';
 import { createExpected } from '../expected/feature.js';
+import type { Origin } from '../origin.js';
 import { createProvisioning } from '../provisioning/feature.js';
 import { createTrust } from '../settings/trust.js';
 
@@ -10,19 +14,32 @@ type EnrollmentDeps = Parameters<typeof createEnrollments>[0];
 type ProvisioningDeps = Parameters<typeof createProvisioning>[0];
 type ExpectedDeps = Parameters<typeof createExpected>[0];
 type EstDeps = Parameters<typeof createEst>[0];
+type AcmeDeps = Parameters<typeof createAcme>[0];
 
 type Deps = Shared &
-  Pick<EnrollmentDeps, 'requirePolicies' | 'requireSegment' | 'policyForType' | 'revokeThing'> &
+  Pick<EnrollmentDeps, 'requirePolicies' | 'requireSegment' | 'policyForType'> &
   Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing'> &
   Pick<ExpectedDeps, 'requireLive'> &
-  Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'>;
+  Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'> & {
+    tokens: Pick<AcmeDeps, 'useOnce'>;
+    revocation: Pick<AcmeDeps, 'revokeCertificate'> & { revokeThing: RevokeThing };
+  };
+
+type RevokeThing = (account: string, name: string, reason: 'privilegeWithdrawn', origin: Origin) => Promise<unknown>;
 
 /** What the check of an enrollment answers at most, in octets. */
 const mostOfAnswer = 65_536;
 
 /** The rooms by which a device gets its identity, whatever protocol it speaks. */
 export function openFirstBoot(deps: Deps) {
-  const enrollments = createEnrollments(deps);
+  const { revokeThing, revokeCertificate } = deps.revocation;
+  const bindingOf = createBinding(deps.sealer);
+  const acmeDirectory = createLinks(deps.config.publicUrl).directory;
+  const enrollments = createEnrollments({
+    ...deps,
+    revokeThing: async (account, name, origin) => void (await revokeThing(account, name, 'privilegeWithdrawn', origin)),
+    acmeOf: (id) => ({ acmeDirectory, eab: bindingOf(id) }),
+  });
   const expected = createExpected(deps);
   const provisioning = createProvisioning({
     ...deps,
@@ -37,8 +54,16 @@ export function openFirstBoot(deps: Deps) {
     accountOfEnrollment: enrollments.verbs.accountOf,
     isRemembered: enrollments.verbs.isRemembered,
   });
+  const { useOnce } = deps.tokens;
+  const acme = createAcme({
+    ...deps,
+    ...provisioning.verbs,
+    enrollments: enrollments.verbs,
+    useOnce,
+    revokeCertificate,
+  });
   return {
-    doors: [enrollments, expected, provisioning, est],
+    doors: [enrollments, expected, provisioning, est, acme],
     enrollments: enrollments.verbs,
     present: provisioning.verbs.present,
   };

@@ -13,6 +13,8 @@ export type FirstBoot = {
   key: { csr: Buffer } | { make: KeyType };
   /** The one-time code of an expected thing. */
   code?: string | undefined;
+  /** The ACME account that asks, which the thing will belong to. */
+  acmeAccountId?: string | undefined;
 };
 
 /** A certificate for another key, for the holder of one that it has proved to hold. */
@@ -20,6 +22,8 @@ export type RenewFor = {
   holder: HeldCertificate;
   /** A PKCS#10 request in DER. */
   csr: Buffer;
+  /** Somebody asks who did not prove the key of the holder's certificate: that certificate does not count as used. */
+  withoutKey?: true;
   /** Uses up what proved that, just before a certificate is signed for it: a repetition before that costs nothing. */
   spend(): Promise<void>;
 };

@@ -7,10 +7,10 @@ import { generateKeys } from '../pki/signer.js';
 /** The key to certify; with its private half where the server made it. */
 export type DeviceKey = { publicKey: PublicKey; privateKey?: KeyObject };
 
-/** The key of a request for a thing's certificate, in DER. @throws DomainError `bad-csr`, `bad-key` */
+/** The key of a request for a thing's certificate, in DER; the request may name the thing as a DNS name too. @throws DomainError `bad-csr`, `bad-key` */
 export function keyOfCsr(csr: Buffer, { account, name }: { account: string; name: string }): PublicKey {
   const request = parseCsrDer(csr);
-  requireProfile(request, thingUri(account, name));
+  requireProfile(request, thingUri(account, name), name);
   return request.publicKey;
 }
 

@@ -47,6 +47,7 @@ export async function prepare(
     spkiSha256: hash('sha256', publicKey.spki),
     family: newFamily(certificate.notAfter),
     expected,
+    acmeAccountId: asked.acmeAccountId ?? null,
   };
 }
 

@@ -20,6 +20,8 @@ export type ProvisionRecord = {
   family: RefreshFamily;
   /** The expected thing that it uses up, as it was read. */
   expected?: { id: string; revision: number } | undefined;
+  /** The ACME account that the thing belongs to from now on; null for none. */
+  acmeAccountId: string | null;
 };
 
 /**
@@ -39,7 +41,7 @@ export async function insertRecords(
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(flatten))}::jsonb) AS r(
         id uuid, account text, name text, type text, attributes jsonb, policies text[], segment text, gen int, min_gen int, enrollment uuid, at timestamptz,
         serial text, issuer text, index bigint, fingerprint text, spki text, der text, not_before timestamptz,
-        not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text, expected uuid)),
+        not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text, acme uuid, expected uuid)),
     t AS (${things}),
     k AS (
       INSERT INTO thing_keys AS k (account_name, spki_sha256, thing_id)
@@ -54,6 +56,10 @@ export async function insertRecords(
     f AS (
       INSERT INTO refresh_families (id, thing_id, serial_number, advanced_at, expires_at)
       SELECT family, id, serial, at, family_expires FROM r),
+    ${existingThing ? disowned : sql``}
+    o AS (
+      INSERT INTO acme_things (thing_id, acme_account_id) SELECT id, acme FROM r WHERE acme IS NOT NULL
+      ON CONFLICT (thing_id) DO UPDATE SET acme_account_id = EXCLUDED.acme_account_id),
     a AS (
       INSERT INTO audit_entries (at, account_name, actor, action, target, request_id, source_ip, detail)
       SELECT at, account, actor, action, 'thing:' || name, request, ip, jsonb_build_object('serialNumber', serial) FROM r),
@@ -92,9 +98,13 @@ export async function insertRecords(
       ip: origin.sourceIp,
       expected: record.expected?.id,
       action: existingThing ? 'thing.reenrolled' : 'thing.provision',
+      acme: record.acmeAccountId,
     };
   }
 }
+
+// A re-enrolled thing belongs to whoever re-enrolled it: the ACME account that had it has it no more.
+const disowned = sql`d AS (DELETE FROM acme_things WHERE thing_id IN (SELECT id FROM r WHERE acme IS NULL)),`;
 
 const newThings = sql`
   INSERT INTO things (id, account_name, name, thing_type, attributes, policies, segment, gen, min_gen, enrollment_id, created_at)

@@ -30,11 +30,11 @@ export type Renewed = Renewal & { thing: RegisteredThing };
  */
 export function createRenewFor({ store, clock, signing, nextLifeOf, markUsed }: Deps) {
   /** @throws DomainError `bad-csr`, `bad-key`, `key-in-use`, `certificate-revoked`, `conflict` */
-  return async ({ holder, csr, spend }: RenewFor, origin: Origin): Promise<Renewed> => {
+  return async ({ holder, csr, withoutKey, spend }: RenewFor, origin: Origin): Promise<Renewed> => {
     const { thing } = holder;
     const { account, name } = thing;
     const publicKey = keyOfCsr(csr, thing);
-    const actor: Origin = { ...origin, actor: `thing:${name}` };
+    const actor: Origin = withoutKey ? origin : { ...origin, actor: `thing:${name}` };
     const spkiSha256 = hash('sha256', publicKey.spki);
     if (await store.isReenrolling(holder, clock())) throw refusal('re-enrolling');
     const earlier = await store.find(holder.serialNumber, spkiSha256);
@@ -42,7 +42,7 @@ export function createRenewFor({ store, clock, signing, nextLifeOf, markUsed }: 
     const late = await store.lateRefusal(holder, clock());
     if (late) throw refusal(late);
     await spend();
-    await markUsed(holder, actor, clock());
+    if (!withoutKey) await markUsed(holder, actor, clock());
     const { issuerId, issue, nextIndex } = await signing(account);
     const life = await nextLifeOf(thing.id);
     const at = clock();

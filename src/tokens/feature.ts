@@ -26,6 +26,8 @@ export type Tokens = Pick<TokenService, 'readAccess' | 'findBearer' | 'recognise
   Pick<TokenKeys, 'signer' | 'rotate'> & {
     assertions: Pick<AssertionVerifier, 'verify' | 'useUp'>;
     verifyKeyProof: ReturnType<typeof createKeyProofVerifier>;
+    /** False when this was used before, on any instance. */
+    useOnce(hash: Buffer, expiresAt: Date): Promise<boolean>;
   };
 
 /** Access and refresh tokens, and the JWTs by which devices prove their keys. */
@@ -58,6 +60,7 @@ export function createTokens(deps: Deps): Door<Tokens> {
       signer: keys.signer,
       rotate: keys.rotate,
       assertions,
+      useOnce,
       verifyKeyProof: createKeyProofVerifier({ clock, audience: issuer }),
     },
     routes: [

@@ -1,4 +1,4 @@
-import { refuseExtensionsBeyondProfile } from './extensions.js';
+import { refuseExtensionsBeyondProfile, requestedDnsNames } from './extensions.js';
 import { refuse } from './refusal.js';
 import { requireSignature } from './signature.js';
 import * as der from '../der.js';
@@ -31,10 +31,16 @@ export function parseCsrDer(bytes: Buffer): Csr {
 
 /**
  * Refuses a request for extensions that the device profile does not give: it is never repaired. `uri` is the SAN that
- * the certificate will carry. @throws DomainError `bad-csr`
+ * the certificate will carry. `name`, which will be its CN, may be asked for as a DNS name: ACME clients say it so.
+ * @throws DomainError `bad-csr`
  */
-export function requireProfile({ extensions }: Csr, uri: string): void {
-  asRefusal(() => refuseExtensionsBeyondProfile(extensions, uri));
+export function requireProfile({ extensions }: Csr, uri: string, name?: string): void {
+  asRefusal(() => refuseExtensionsBeyondProfile(extensions, { uri, name }));
+}
+
+/** The DNS names that a request asks for, as it spells them (SubjectAltName, RFC 5280 §4.2.1.6). @throws DomainError `bad-csr` */
+export function dnsNamesOf({ extensions }: Csr): string[] {
+  return asRefusal(() => requestedDnsNames(extensions));
 }
 
 /** The DER of a request that came as one PEM block, or as base64 of the DER. @throws DomainError `bad-csr` */

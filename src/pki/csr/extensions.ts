@@ -3,7 +3,12 @@ import * as der from '../der.js';
 import { oids } from '../oid.js';
 
 /** The name of an extension in openssl.cnf, and what a request may ask of it. `why` is undefined when the profile gives that. */
-type Rule = { name: string; why(value: Buffer, uri: string): string | undefined };
+type Rule = { name: string; why(value: Buffer, granted: Granted): string | undefined };
+
+/** The names of a thing. */
+type Granted = { uri: string; name: string | undefined };
+
+const [dnsTag, uriTag] = [der.primitive(2), der.primitive(6)];
 
 const leaveOut = 'leave the extensions out: Thingward sets them';
 
@@ -24,9 +29,12 @@ const rules = new Map<string, Rule>([
     const isPlain = parts.every(({ tag, content }) => tag === der.tags.boolean && content.equals(Buffer.from([0])));
     return isPlain && parts.length <= 1 ? undefined : 'CA:TRUE or a path length, but devices are not authorities';
   }),
-  rule(oids.subjectAltName, 'subjectAltName', (value, uri) => {
-    const granted = der.encode(der.primitive(6), Buffer.from(uri));
-    const isGranted = der.members(der.readOne(value), der.tags.sequence).every(({ bytes }) => bytes.equals(granted));
+  rule(oids.subjectAltName, 'subjectAltName', (value, { uri, name }) => {
+    const own = der.encode(uriTag, Buffer.from(uri));
+    // The same as the CN, said in the way of web servers.
+    const alias = name === undefined ? own : der.encode(dnsTag, Buffer.from(name));
+    const names = der.members(der.readOne(value), der.tags.sequence);
+    const isGranted = names.every(({ bytes }) => bytes.equals(own) || bytes.equals(alias));
     return isGranted ? undefined : `other names than URI:${uri}`;
   }),
   // The same as clientAuth, said in the way of 1996; mbedTLS and certtool still offer it.
@@ -46,7 +54,7 @@ function rule(oid: Buffer, name: string, why: Rule['why']): [string, Rule] {
  * extension and of what is too much in it.
  * @throws DomainError `bad-csr`
  */
-export function refuseExtensionsBeyondProfile(extensions: readonly der.Value[], uri: string): void {
+export function refuseExtensionsBeyondProfile(extensions: readonly der.Value[], granted: Granted): void {
   const seen = new Set<string>();
   for (const extension of extensions) {
     const parts = der.members(extension, der.tags.sequence);
@@ -58,9 +66,19 @@ export function refuseExtensionsBeyondProfile(extensions: readonly der.Value[], 
     seen.add(hex);
     const known = rules.get(hex);
     if (!known) throw refuse(`it asks for the extension ${nameOf(id)}, which devices do not get: ${leaveOut}`);
-    const why = known.why(value, uri);
+    const why = known.why(value, granted);
     if (why !== undefined) throw refuse(`it asks for the extension ${known.name} with ${why}: ${leaveOut}`);
   }
+}
+
+/** The DNS names among the alternative names that a request asks for. @throws DerError */
+export function requestedDnsNames(extensions: readonly der.Value[]): string[] {
+  return extensions.flatMap((extension) => {
+    const parts = der.members(extension, der.tags.sequence);
+    if (!parts[0]?.bytes.equals(oids.subjectAltName)) return [];
+    const names = der.members(der.readOne(der.contentOf(parts.at(-1), der.tags.octetString)), der.tags.sequence);
+    return names.filter(({ tag }) => tag === dnsTag).map(({ content }) => content.toString('latin1'));
+  });
 }
 
 const keyUsages = [

@@ -12,6 +12,8 @@ export type WaitingDevice = {
   /** SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
   spkiSha256: string;
   csr: Buffer;
+  /** The ACME account that it asked by. */
+  acmeAccountId: string | null;
   name: string;
   thingType: string | null;
   attributes: Record<string, string>;

@@ -11,6 +11,7 @@ export type Newcomer = Asking & {
   origin: Origin;
   id: string;
   csr: Buffer;
+  acmeAccountId: string | null;
   thingType: string | null;
   attributes: Record<string, string>;
 };
@@ -61,7 +62,7 @@ async function fullAt(tx: Transaction, { at, enrollmentId, thing, origin }: Newc
 const blockOf = ({ sourceIp }: Origin): string => networkOf(sourceIp ?? '');
 
 async function insert(tx: Transaction, newcomer: Newcomer): Promise<void> {
-  const { id, at, enrollmentId, thing, thingType, attributes, csr, origin } = newcomer;
+  const { id, at, enrollmentId, thing, thingType, attributes, csr, acmeAccountId, origin } = newcomer;
   const spkiSha256 = Buffer.from(newcomer.spkiSha256, 'hex');
   // One that expired and is not swept yet makes room.
   await tx.waitingDevice.deleteMany({ where: { enrollmentId, spkiSha256 } });
@@ -72,6 +73,7 @@ async function insert(tx: Transaction, newcomer: Newcomer): Promise<void> {
       enrollmentId,
       spkiSha256,
       csr: new Uint8Array(csr),
+      acmeAccountId,
       thingName: thing.name,
       thingType,
       attributes,

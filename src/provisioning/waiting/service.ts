@@ -94,7 +94,8 @@ export function createWaitingService(deps: Deps) {
       if (entry.status !== 'waiting') throw alreadyDecided(entry);
       const enrollment = await enrollments.get(account, entry.enrollmentId);
       const { name = entry.name, attributes = entry.attributes } = changes;
-      const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr } };
+      const acmeAccountId = entry.acmeAccountId ?? undefined;
+      const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr }, acmeAccountId };
       // A device that waits has named its code.
       const expecting = await admission.expect({ enrollment, asked, codeWasRight: name === entry.name });
       const granted = grant(expecting, entry, changes, enrollments.requireCovered);
@@ -169,9 +170,10 @@ async function first(
   const expecting = await admission.expect({ enrollment, asked });
   const { id: enrollmentId, account, thingType } = expecting.enrollment;
   const id = randomUUID();
-  const { name, attributes } = asked;
+  const { name, attributes, acmeAccountId = null } = asked;
   const thing = { account, name, segment: null };
-  const outcome = await open({ id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, origin });
+  const newcomer = { id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, acmeAccountId, origin };
+  const outcome = await open(newcomer);
   if (outcome === 'known') return undefined;
   if (typeof outcome === 'string') throw noRoom(outcome);
   if (outcome.result !== 'created') throw deviceRefusalOf(outcome, name);
