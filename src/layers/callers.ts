@@ -32,6 +32,8 @@ export function openCallers(deps: Deps) {
     accounts: accounts.verbs,
     apiKeys: apiKeys.verbs,
     people: people.verbs.service,
+    holdKey: apiKeys.verbs.hold,
+    holdPerson: people.verbs.store.hold,
     signIn: signIn.verbs,
     /** Refuses a caller whose key or session has ended since. @throws DomainError `invalid-credential`, `account-suspended` */
     requireLive: ({ account, id, session }: { account: string; id: string; session?: object }): Promise<void> =>

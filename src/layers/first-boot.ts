@@ -10,7 +10,7 @@ type EstDeps = Parameters<typeof createEst>[0];
 
 type Deps = Shared &
   Pick<EnrollmentDeps, 'requirePolicies' | 'requireSegment' | 'policyForType' | 'revokeThing'> &
-  Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing'> &
+  Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing' | 'renewalRefused'> &
   Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'>;
 
 /** The rooms by which a device gets its identity, whatever protocol it speaks. */
