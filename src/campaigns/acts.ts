@@ -32,7 +32,10 @@ export function apply<Thing extends Subject>(deed: Deed, thing: Thing): Outcome<
   return 'reason' in after ? { state: 'failed', ...after } : changed(thing, after);
 }
 
-function edit<Thing extends Subject>({ act, policies = [], attributes = {} }: Deed, thing: Thing): Thing | { reason: string } {
+function edit<Thing extends Subject>(
+  { act, policies = [], attributes = {} }: Deed,
+  thing: Thing,
+): Thing | { reason: string } {
   switch (act) {
     case 'attach': {
       const all = [...new Set([...thing.policies, ...policies])];
@@ -48,7 +51,10 @@ function edit<Thing extends Subject>({ act, policies = [], attributes = {} }: De
   }
 }
 
-function withAttributes<Thing extends Subject>(thing: Thing, patch: Record<string, string | null>): Thing | { reason: string } {
+function withAttributes<Thing extends Subject>(
+  thing: Thing,
+  patch: Record<string, string | null>,
+): Thing | { reason: string } {
   try {
     return { ...thing, attributes: mergeAttributes(thing.attributes, patch) };
   } catch (error) {

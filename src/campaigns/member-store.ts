@@ -90,7 +90,13 @@ export function createMemberStore(db: Database) {
     },
 
     /** Moves so many members of a wave from one state to others. */
-    async tally(tx: Transaction, id: string, wave: number, from: 'waiting' | 'asked', to: Partial<WaveCounts>): Promise<void> {
+    async tally(
+      tx: Transaction,
+      id: string,
+      wave: number,
+      from: 'waiting' | 'asked',
+      to: Partial<WaveCounts>,
+    ): Promise<void> {
       const { asked = 0, done = 0, failed = 0, skipped = 0 } = to;
       const moved = asked + done + failed + skipped;
       const [waiting, wereAsked] = from === 'waiting' ? [moved, 0] : [0, moved];
@@ -101,7 +107,12 @@ export function createMemberStore(db: Database) {
     },
 
     /** Asks the next members of a campaign, up to an ordinal, to renew. Things that are not active are skipped. */
-    async askNext(tx: Transaction, { id, next }: StoredCampaign, last: number, at: Date): Promise<{ asked: number; skipped: number }> {
+    async askNext(
+      tx: Transaction,
+      { id, next }: StoredCampaign,
+      last: number,
+      at: Date,
+    ): Promise<{ asked: number; skipped: number }> {
       const rows = await tx.$queryRaw<{ state: MemberState; count: number }[]>(sql`
         WITH u AS (
           UPDATE campaign_members m SET asked_at = ${at}, state = CASE WHEN t.status = 'active' THEN 'asked' ELSE 'skipped' END,
@@ -114,7 +125,12 @@ export function createMemberStore(db: Database) {
     },
 
     /** Settles members that were asked and have renewed, were refused, or are late. At most `limit`, in one go. */
-    settleAsked: (tx: Transaction, id: string, askedBefore: Date, limit: number): Promise<{ ordinal: number; state: MemberState }[]> =>
+    settleAsked: (
+      tx: Transaction,
+      id: string,
+      askedBefore: Date,
+      limit: number,
+    ): Promise<{ ordinal: number; state: MemberState }[]> =>
       tx.$queryRaw<{ ordinal: number; state: MemberState }[]>(sql`
         WITH due AS (
           (SELECT ordinal FROM campaign_members WHERE campaign_id = ${id}::uuid AND state = 'asked'

@@ -29,10 +29,7 @@ export function campaignRoutes(service: CampaignService) {
         const { body } = request;
         if (body.dryRun) return service.preview(grantee(request), body);
         const campaign = await service.create(grantee(request), body, originOf(request));
-        return reply
-          .code(201)
-          .header('location', `/v1/campaigns/${campaign.id}`)
-          .send(presentCampaign(campaign));
+        return reply.code(201).header('location', `/v1/campaigns/${campaign.id}`).send(presentCampaign(campaign));
       },
     );
 

@@ -77,7 +77,11 @@ export function createRunner({ store, members, doer, rightsOf, audit, log, clock
     return 'again';
   };
 
-  const settleAsked = async (tx: Transaction, campaign: StoredCampaign, at: Date): Promise<Partial<WaveCounts> | undefined> => {
+  const settleAsked = async (
+    tx: Transaction,
+    campaign: StoredCampaign,
+    at: Date,
+  ): Promise<Partial<WaveCounts> | undefined> => {
     if (campaign.act !== 'renew') return undefined;
     const settled = await members.settleAsked(tx, campaign.id, addSeconds(at, -campaign.renewSeconds), settledOfSlice);
     if (settled.length === 0) return undefined;

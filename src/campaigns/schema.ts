@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
 import { page, pageQuery } from '../api/paging.js';
-import { attributeName, attributeValue, groupName, mostInt, policyName, thingName, timestamp, uuid } from '../shapes.js';
+import {
+  attributeName,
+  attributeValue,
+  groupName,
+  mostInt,
+  policyName,
+  thingName,
+  timestamp,
+  uuid,
+} from '../shapes.js';
 import { anyQuery } from '../thing-query/shapes.js';
 
 export const acts = ['renew', 'attach', 'detach', 'set-attributes'] as const;
@@ -62,7 +71,10 @@ export const newCampaign = named(
       dryRun: z.literal(true).optional().describe('Only say which things it would take'),
       expectedCount: z.int().min(0).max(mostInt).optional().describe('Refused if there are more or fewer things now'),
     })
-    .refine(({ group, query }) => (group === undefined) !== (query === undefined), 'must have a group or a query, not both')
+    .refine(
+      ({ group, query }) => (group === undefined) !== (query === undefined),
+      'must have a group or a query, not both',
+    )
     .refine(
       ({ do: what, policies: some }) => (some !== undefined) === (what === 'attach' || what === 'detach'),
       'must have policies with attach and detach, and only then',
@@ -82,7 +94,9 @@ const counts = {
   asked: z.int().describe('Things that were asked to renew and have not yet'),
   done: z.int().describe('Things to which it is done, or that were so already'),
   failed: z.int().describe('Things for which it failed'),
-  skipped: z.int().describe('Things that were revoked or deleted meanwhile; those that are suspended renew nothing either'),
+  skipped: z
+    .int()
+    .describe('Things that were revoked or deleted meanwhile; those that are suspended renew nothing either'),
 };
 const campaignCounts = named('CampaignCounts', 'How many things are in each state', z.object(counts));
 const campaignWave = named(
@@ -124,7 +138,11 @@ export const campaign = named(
     query: anyQuery.describe('The query as it was when it began'),
     policies: policies.optional().describe('What is attached or detached'),
     attributes: attributes.optional().describe('What is set'),
-    pauseOver: named('CampaignPauseShare', 'When it pauses by itself', z.object({ failures: z.string().describe('Such as "2 %"') })),
+    pauseOver: named(
+      'CampaignPauseShare',
+      'When it pauses by itself',
+      z.object({ failures: z.string().describe('Such as "2 %"') }),
+    ),
     waveSeconds: z.int().describe('The least time between the beginnings of two waves'),
     renewWithinSeconds: z.int().optional().describe('How long a device has to renew'),
     wave: z.int().describe('The wave that it is in, from 1'),

@@ -43,7 +43,11 @@ export function createCampaignService({ store, members, queryOfGroup, holdPolici
     group === undefined ? query! : queryOfGroup(account, group);
 
   /** What a device says of itself must not give it rights. Taking a policy away gives some if it denies something. */
-  const widens = async (tx: Transaction, account: string, { do: act, policies = [] }: NewCampaign): Promise<boolean> => {
+  const widens = async (
+    tx: Transaction,
+    account: string,
+    { do: act, policies = [] }: NewCampaign,
+  ): Promise<boolean> => {
     if (act === 'detach') return store.denies(tx, account, policies);
     return act === 'attach' || act === 'set-attributes';
   };
@@ -55,7 +59,10 @@ export function createCampaignService({ store, members, queryOfGroup, holdPolici
 
   const requireCount = (things: number, expected: number | undefined): void => {
     if (things > mostThings)
-      throw new DomainError('invalid-request', `a campaign has at most ${mostThings} things, and this would have ${things}`);
+      throw new DomainError(
+        'invalid-request',
+        `a campaign has at most ${mostThings} things, and this would have ${things}`,
+      );
     if (expected !== undefined && things !== expected)
       throw new DomainError('count-changed', `it would take ${things} things now: check them with dryRun`, {
         count: things,
@@ -119,9 +126,16 @@ export function createCampaignService({ store, members, queryOfGroup, holdPolici
         await store.insert(tx, withThings(campaign, things));
         // Found again, a moment later: whoever came or went in between is counted too.
         const fixed = await members.fix(tx, id, wanted);
-        if (fixed !== things) throw new DomainError('count-changed', 'things came or went meanwhile: try again', { count: fixed });
+        if (fixed !== things)
+          throw new DomainError('count-changed', 'things came or went meanwhile: try again', { count: fixed });
         const { do: act, group, policies, attributes, waves } = request;
-        await record(tx, campaign, origin, 'create', withoutUndefined({ do: act, group, query, policies, attributes, waves, things }));
+        await record(
+          tx,
+          campaign,
+          origin,
+          'create',
+          withoutUndefined({ do: act, group, query, policies, attributes, waves, things }),
+        );
       });
       return get(account, id);
     },
@@ -129,7 +143,9 @@ export function createCampaignService({ store, members, queryOfGroup, holdPolici
     /** @throws DomainError `not-found`, `conflict` for one that is over */
     pause: (account: string, id: string, origin: Origin): Promise<StoredCampaign> =>
       turn(account, id, origin, 'pause', async (_tx, { status }) =>
-        status === 'paused' ? undefined : { status: 'paused', reasonCode: 'asked', reason: `${origin.actor} paused it` },
+        status === 'paused'
+          ? undefined
+          : { status: 'paused', reasonCode: 'asked', reason: `${origin.actor} paused it` },
       ),
 
     /**

@@ -41,7 +41,10 @@ export type StoredCampaign = Deed & {
 
 /** What changes while a campaign goes on. */
 export type CampaignChange = Partial<
-  Pick<StoredCampaign, 'wave' | 'next' | 'excused' | 'waveSince' | 'status' | 'reasonCode' | 'reason' | 'holder' | 'finishedAt'> & {
+  Pick<
+    StoredCampaign,
+    'wave' | 'next' | 'excused' | 'waveSince' | 'status' | 'reasonCode' | 'reason' | 'holder' | 'finishedAt'
+  > & {
     origin: StoredOrigin;
     changes: number;
   }
@@ -74,7 +77,15 @@ export function createCampaignStore(db: Database, commit: Commit) {
     async insert(tx: Transaction, campaign: StoredCampaign): Promise<void> {
       const { account, act, policies, attributes, group, query, shares, origin, waves, ...columns } = campaign;
       const made = { ...(policies ? { policies } : {}), ...(attributes ? { attributes } : {}) };
-      const data = { ...columns, accountName: account, act, with: made, groupName: group, query: query as Json, waves: shares };
+      const data = {
+        ...columns,
+        accountName: account,
+        act,
+        with: made,
+        groupName: group,
+        query: query as Json,
+        waves: shares,
+      };
       await tx.campaign.create({ data: { ...data, origin } });
       await tx.campaignWave.createMany({ data: waves.map((wave) => ({ ...wave, campaignId: campaign.id })) });
     },
@@ -130,7 +141,12 @@ export function createCampaignStore(db: Database, commit: Commit) {
     /** Campaigns that go on, those first that wait longest. */
     async running(most: number): Promise<string[]> {
       const where = { status: 'running' };
-      const rows = await db.campaign.findMany({ where, select: { id: true }, orderBy: { createdAt: 'asc' }, take: most });
+      const rows = await db.campaign.findMany({
+        where,
+        select: { id: true },
+        orderBy: { createdAt: 'asc' },
+        take: most,
+      });
       return rows.map(({ id }) => id);
     },
 
@@ -160,7 +176,18 @@ type Row = NonNullable<Awaited<ReturnType<Database['campaign']['findUnique']>>> 
   counts: (WaveCounts & { campaignId: string })[];
 };
 
-function toCampaign({ accountName, act, with: made, groupName, query, waves, status, origin, counts, ...row }: Row): StoredCampaign {
+function toCampaign({
+  accountName,
+  act,
+  with: made,
+  groupName,
+  query,
+  waves,
+  status,
+  origin,
+  counts,
+  ...row
+}: Row): StoredCampaign {
   return {
     ...row,
     ...(made as Omit<Deed, 'act'>),

@@ -6,11 +6,9 @@ import { anyQuery } from '../thing-query/shapes.js';
 
 const query = anyQuery.describe('Which things are in it, asked anew for each act');
 
-export const newGroup = named(
-  'NewGroup',
-  'A group to create',
-  z.strictObject({ name: groupName, query }),
-).meta({ examples: [{ name: 'oslo-pumps', query: { type: 'pump', attributes: { site: ['oslo'] } } }] });
+export const newGroup = named('NewGroup', 'A group to create', z.strictObject({ name: groupName, query })).meta({
+  examples: [{ name: 'oslo-pumps', query: { type: 'pump', attributes: { site: ['oslo'] } } }],
+});
 
 export const groupPatch = named('GroupPatch', 'What to change of a group', z.strictObject({ query })).meta({
   examples: [{ query: 'type = pump and not status = suspended' }],

@@ -16,7 +16,10 @@ export type GroupStore = ReturnType<typeof createGroupStore>;
 
 /** Reads and writes groups. */
 export function createGroupStore(db: Database, commit: Commit) {
-  const where = (account: string, { namePrefix }: Named) => ({ accountName: account, name: startsWith({ namePrefix }) });
+  const where = (account: string, { namePrefix }: Named) => ({
+    accountName: account,
+    name: startsWith({ namePrefix }),
+  });
 
   return {
     transaction: commit,

@@ -61,7 +61,14 @@ export function createRenewFor({ store, clock, signing, markUsed, renewalRefused
 }
 
 /** What the same request would be refused with again. */
-const finalCodes: ErrorCode[] = ['bad-csr', 'bad-key', 'key-in-use', 'certificate-revoked', 'conflict', 'invalid-client'];
+const finalCodes: ErrorCode[] = [
+  'bad-csr',
+  'bad-key',
+  'key-in-use',
+  'certificate-revoked',
+  'conflict',
+  'invalid-client',
+];
 
 function refusal(why: RenewalRefusal): DomainError {
   switch (why) {

@@ -59,7 +59,7 @@ function ofWords(field: WordField, values: (string | null)[]): Sql {
 }
 
 const oneOf = (column: Sql, values: (string | null)[]): Sql =>
-  sql`COALESCE(${column} = ANY(${said(values)}::text[]), ${values.includes(null)})`;
+  sql`(CASE WHEN ${column} IS NULL THEN ${values.includes(null)} ELSE ${column} = ANY(${said(values)}::text[]) END)`;
 
 function ofAttribute(attribute: string, values: (string | null)[], { trusted }: Evaluation): Sql {
   const answer = oneOf(sql`(t.attributes ->> ${attribute}::text)`, values);
@@ -69,4 +69,7 @@ function ofAttribute(attribute: string, values: (string | null)[], { trusted }: 
 
 /** A glob as LIKE has it. */
 const likeOf = (glob: string): string =>
-  glob.replace(/[\\%_]/g, '\\$&').replace(/\*+/g, '%').replaceAll('?', '_');
+  glob
+    .replace(/[\\%_]/g, '\\$&')
+    .replace(/\*+/g, '%')
+    .replaceAll('?', '_');

@@ -60,7 +60,11 @@ export const queryText = z
   });
 
 /** A query in either form. */
-export const anyQuery = named('ThingQuery', 'Which things: a text, or the same as an object', z.union([queryText, queryLevel]));
+export const anyQuery = named(
+  'ThingQuery',
+  'Which things: a text, or the same as an object',
+  z.union([queryText, queryLevel]),
+);
 
 export type QueryLevel = z.output<typeof queryLevel>;
 /** A query as it was sent, and as it is kept. */

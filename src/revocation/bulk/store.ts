@@ -166,7 +166,10 @@ export function createBulkStore(db: Database, commit: Commit) {
     },
 
     async running(): Promise<string[]> {
-      const rows = await db.bulkRevocation.findMany({ where: { status: { in: ['running', 'fixed'] } }, select: { id: true } });
+      const rows = await db.bulkRevocation.findMany({
+        where: { status: { in: ['running', 'fixed'] } },
+        select: { id: true },
+      });
       return rows.map(({ id }) => id);
     },
 

@@ -7,6 +7,7 @@ const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 
 const alerts = 'the console has no page of alerts and webhooks yet: programs set them up';
+const campaigns = 'the console has no page of groups and campaigns yet: the command line and programs make them';
 
 /** Operations that have no place in the console, and why. */
 export const elsewhere: Record<string, string> = {
@@ -80,6 +81,18 @@ export const elsewhere: Record<string, string> = {
   getIssuer: 'the list of issuers has the same members',
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
+  createGroup: campaigns,
+  listGroups: campaigns,
+  getGroup: campaigns,
+  updateGroup: campaigns,
+  deleteGroup: campaigns,
+  createCampaign: campaigns,
+  listCampaigns: campaigns,
+  getCampaign: campaigns,
+  listCampaignThings: campaigns,
+  pauseCampaign: campaigns,
+  resumeCampaign: campaigns,
+  cancelCampaign: campaigns,
   acknowledgeAlert: alerts,
   createAlertChannel: alerts,
   createAlertRule: alerts,
