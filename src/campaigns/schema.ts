@@ -27,7 +27,10 @@ const daySeconds = 86_400;
 
 const share = z.union([
   z.number().min(0).max(100),
-  z.string().regex(/^\d{1,3}(\.\d{1,2})? ?%$/, 'must be a share such as "2 %"'),
+  z
+    .string()
+    .regex(/^\d{1,3}(\.\d{1,2})? ?%$/, 'must be a share such as "2 %"')
+    .meta({ examples: ['2 %'] }),
 ]);
 const pauseOver = named(
   'CampaignPause',
