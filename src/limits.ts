@@ -9,6 +9,8 @@ export const mostOfAccount = {
   policies: 10_000,
   versionsOfPolicy: 10_000,
   segments: 10_000,
+  groups: 1_000,
+  openCampaigns: 20,
   sessions: 200_000,
   people: 10_000,
   providers: 20,

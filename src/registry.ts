@@ -1,6 +1,7 @@
 // What the registry knows of things and certificates, in the form that rooms hand to each other.
 
 import { etagOf } from './api/etag.js';
+import { DomainError } from './errors.js';
 
 /** The states of a thing. */
 export type ThingStatus = 'active' | 'suspended' | 'revoked';
@@ -26,6 +27,19 @@ export type RegisteredThing = {
 /** The ETag of a thing: its generation rises with every change of what decides rights. */
 export const thingTag = ({ id, gen, status }: { id: string; gen: number; status: string }): string =>
   etagOf('thing', id, gen, status);
+
+const maxAttributes = 50;
+
+/** Attributes after a merge patch: null takes one away. @throws DomainError `invalid-request` */
+export function mergeAttributes(
+  before: Record<string, string>,
+  patch: Record<string, string | null>,
+): Record<string, string> {
+  const merged = Object.entries({ ...before, ...patch }).filter((entry): entry is [string, string] => entry[1] !== null);
+  if (merged.length > maxAttributes)
+    throw new DomainError('invalid-request', `a thing has at most ${maxAttributes} attributes: remove some`);
+  return Object.fromEntries(merged);
+}
 
 /** A certificate as the registry has it: one that Thingward issued, or that was imported. */
 export type RegisteredCertificate = {

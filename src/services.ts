@@ -4,24 +4,19 @@ import { createAws } from './aws/feature.js';
 import { createCertificates } from './certificates/feature.js';
 import { createDecisions } from './decisions/feature.js';
 import type { Foundations, Ledger, Shared } from './door.js';
-import { createEdgeFeed } from './edge-feed/feature.js';
-import { createFeed } from './feed/feature.js';
 import { createIdempotency } from './idempotency/feature.js';
 import { createIssuers } from './issuers/feature.js';
 import { openCallers } from './layers/callers.js';
 import { openFirstBoot } from './layers/first-boot.js';
+import { openFleet } from './layers/fleet.js';
+import { openRefusals } from './layers/refusals.js';
 import { openWatching } from './layers/watching.js';
-import { createLists } from './lists/feature.js';
 import { appendLog } from './log/append.js';
 import { createLog } from './log/follow.js';
 import { createMonitoring } from './monitoring/feature.js';
-import { createOcsp } from './ocsp/feature.js';
 import { createPolicies } from './policies/feature.js';
-import { createRevocation } from './revocation/feature.js';
 import { joinRooms } from './rooms.js';
 import { createSegments } from './segments/feature.js';
-import { createSessions } from './sessions/feature.js';
-import { createThings } from './things/feature.js';
 import { createTokens } from './tokens/feature.js';
 import { createWeb } from './web/feature.js';
 
@@ -51,7 +46,7 @@ export function createServices(foundations: Foundations) {
   });
   const issuers = createIssuers({
     ...shared,
-    openShards: (issuerId, count, base, at) => lists.verbs.openShards(issuerId, count, base, at),
+    openShards: (issuerId, count, base, at) => refusing.lists.openShards(issuerId, count, base, at),
   });
   const tokens = createTokens({
     ...shared,
@@ -66,25 +61,30 @@ export function createServices(foundations: Foundations) {
     placeOf: (account) => aws.verbs.placeOf(account),
   });
   // Refusals: what is revoked, and how the world hears of it.
-  const lists = createLists({ ...shared, issuers: issuers.verbs, signer: tokens.verbs.signer });
-  const ocsp = createOcsp({ ...shared, issuers: issuers.verbs, findSerials: lists.verbs.findSerials });
+  const { doors: refusals, ...refusing } = openRefusals({
+    ...shared,
+    issuers: issuers.verbs,
+    signer: tokens.verbs.signer,
+    tokens: tokens.verbs,
+    authorize: authorize.verbs,
+    decisions: decisions.verbs,
+    requireLive: (caller) => calling.requireLive(caller),
+    inAws: (name) => aws.verbs.follows(name),
+    findGroup: (account, name) => many.findGroup(account, name),
+  });
   const { doors: callers, ...calling } = openCallers({
     ...shared,
     prepareAuthorities: issuers.verbs.prepare,
-    openList: lists.verbs.open,
+    openList: refusing.lists.open,
     mail: watched.mail,
     seedPolicies: policies.verbs.seed,
   });
-  const feed = createFeed({ ...shared, issuers: issuers.verbs, requireLive: calling.requireLive });
-  const edgeFeed = createEdgeFeed({ ...shared, issuers: issuers.verbs, authorize: authorize.verbs, feed: feed.verbs });
-  const sessions = createSessions({ ...shared, decisions: decisions.verbs, feed: feed.verbs });
-  const revocation = createRevocation({ ...shared, tokens: tokens.verbs, inAws: (name) => aws.verbs.follows(name) });
 
   // Mirrors: the same, elsewhere.
   const aws = createAws({
     ...shared,
     tuning: foundations.aws,
-    findThingId: async (account, name) => (await things.verbs.get(account, name)).id,
+    findThingId: async (account, name) => (await many.things.get(account, name)).id,
     findPolicy: policies.verbs.findActiveOr,
     savePolicy: policies.verbs.createUnlessThere,
   });
@@ -109,17 +109,18 @@ export function createServices(foundations: Foundations) {
     inAws: aws.verbs.ofProvisioned,
     accountExists: calling.accounts.exists,
     requireLive: calling.requireLive,
+    renewalRefused: (thingId, why) => many.noteRefused(thingId, why),
   });
-  const things = createThings({
+  const { doors: fleet, ...many } = openFleet({
     ...shared,
+    ...calling,
     holdPolicies: policies.verbs.hold,
     createReenroll: enrollments.createReenroll,
     inAws: aws.verbs.statusesOf,
-    sessionsOf: sessions.verbs.ofThing,
+    sessionsOf: refusing.sessions.ofThing,
     identity: present,
   });
-  const registry = [...callers, ...entering, tokens, things, certificates, audit, issuers];
-  const refusals = [ocsp, revocation, feed, edgeFeed, sessions, lists];
+  const registry = [...callers, ...entering, tokens, ...fleet, certificates, audit, issuers];
   const rest = [aws, decisions, idempotency, createWeb(), ...watching];
   const doors = [...registry, policies, segments, authorize, ...refusals, ...rest];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
@@ -127,7 +128,7 @@ export function createServices(foundations: Foundations) {
     ...foundations,
     ping: () => db.$queryRaw`SELECT 1 FROM log_head`,
     reader: log,
-    requireHealthy: lists.verbs.publisher.requireHealthy,
+    requireHealthy: refusing.lists.publisher.requireHealthy,
     metrics: rooms.metrics,
   });
   return {
@@ -141,8 +142,8 @@ export function createServices(foundations: Foundations) {
     aws: aws.verbs,
     enrollments,
     idempotency: idempotency.verbs,
-    feed: { ...feed.verbs, edges: edgeFeed.verbs.stream },
-    lists: lists.verbs,
+    feed: refusing.feed,
+    lists: refusing.lists,
     tokens: tokens.verbs,
   };
 }

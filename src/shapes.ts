@@ -34,6 +34,10 @@ export const segmentName = z
   .string()
   .regex(wordForm, asWord)
   .meta({ description: 'The name of a segment', examples: ['floor-1'] });
+export const groupName = z
+  .string()
+  .regex(wordForm, asWord)
+  .meta({ description: 'The name of a group', examples: ['oslo-pumps'] });
 export const serialNumber = z
   .string()
   .regex(/^[0-9a-f]{40}$/, 'must be 40 lower-case hex digits')

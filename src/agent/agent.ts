@@ -7,6 +7,7 @@ import { call, isPassing } from './client.js';
 import type { Trust } from './connection.js';
 import { AgentError, LaterError, UsageError } from './errors.js';
 import { signJwt } from './jwt.js';
+import type { RenewalWish } from './renewal-order.js';
 import { isExpired, isRenewalDue } from './renewal-time.js';
 import { learn, trustOf, type Told } from './trust.js';
 import { openFolder, type AgentState, type AgentTokens, type Folder } from './folder.js';
@@ -150,16 +151,20 @@ export async function renew(options: AgentOptions & { force?: boolean }): Promis
 }
 
 /**
- * Asks the server what it knows of this device, and keeps where the server is and whom to trust from now on. @throws AgentError
+ * Asks the server what it knows of this device, and keeps where the server is and whom to trust from now on. Returns since
+ * when it is asked to renew, if it is, and the time of the server. @throws AgentError
  * @example
- * await lookUp({ out: 'device' });
+ * const { renewAt } = await lookUp({ out: 'device' });
  */
-export async function lookUp(options: AgentOptions): Promise<void> {
+export async function lookUp(options: AgentOptions): Promise<RenewalWish> {
   const token = await accessToken(options);
   const folder = openFolder(options.out);
   const url = folder.requireIdentity().state.links.token.replace(/\/v1\/token$/, '/v1/self');
   const headers = { authorization: `Bearer ${token}` };
-  learn(folder, await call<Told>(url, { method: 'GET', headers }, trustOf(options, folder)));
+  const told = await call<Told & RenewalWish>(url, { method: 'GET', headers }, trustOf(options, folder));
+  learn(folder, told);
+  const { renewAt, serverTime } = told;
+  return { ...(renewAt === undefined ? {} : { renewAt }), ...(serverTime === undefined ? {} : { serverTime }) };
 }
 
 function addressOf(server: string): string {

@@ -1,6 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../clock.js';
 import { accessToken, lookUp, renew, type AgentOptions } from './agent.js';
+import { createRenewalOrder } from './renewal-order.js';
 
 /** How the agent keeps an identity fresh. */
 export type Keeping = {
@@ -16,16 +18,25 @@ export type Keeping = {
 const checkMs = 60_000;
 const longestMs = 15 * checkMs;
 const roundsOfLookUp = 60;
+const orderSpreadMs = 5 * 60_000;
 
 /** Keeps certificate and token fresh until the process ends, or once. @throws AgentError with `once` */
 export async function keepFresh(options: AgentOptions, keeping: Keeping): Promise<void> {
   const { once, announce, tell, pause = sleep } = keeping;
-  const look = async (round: number): Promise<void> => {
-    const { renewed, serialNumber, notAfter } = await renew(options);
+  const clock = options.clock ?? systemClock;
+  // Whoever looks once spreads devices by when it looks.
+  const order = createRenewalOrder({ now: () => clock().getTime(), spreadMs: once ? 0 : orderSpreadMs });
+  const refresh = async (): Promise<void> => {
+    const { renewed, serialNumber, notAfter } = await renew({ ...options, force: order.isDue() });
     if (renewed) tell({ renewed, serialNumber, notAfter }, `renewed: certificate ${serialNumber}`);
+    if (renewed) order.obeyed();
     await announce();
+  };
+  const look = async (round: number): Promise<void> => {
+    await refresh();
     await accessToken(options);
-    if (round % roundsOfLookUp === 0) await lookUp(options);
+    if (round % roundsOfLookUp === 0) order.hear(await lookUp(options));
+    if (order.isDue()) await refresh();
   };
   if (once) return look(0);
   tell({ running: true }, 'keeping certificate and token fresh; stop with Ctrl-C');

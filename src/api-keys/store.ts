@@ -83,6 +83,16 @@ export function createApiKeyStore(db: Database) {
       return row ? toStoredApiKey(row) : undefined;
     },
 
+    /** A key as it is until the transaction ends. */
+    async hold(tx: Transaction, account: string, id: string): Promise<StoredApiKey | undefined> {
+      await tx.$queryRaw(sql`SELECT 1 FROM api_keys WHERE id = ${id}::uuid AND account_name = ${account} FOR SHARE`);
+      const row = await tx.apiKey.findUnique({
+        where: { id, accountName: account, deletedAt: null },
+        include: withAccount,
+      });
+      return row ? toStoredApiKey(row) : undefined;
+    },
+
     /** How many other owner keys of an account are valid now. */
     countOtherOwners: (tx: Transaction, account: string, id: string, at: Date): Promise<number> =>
       tx.apiKey.count({

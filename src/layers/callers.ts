@@ -36,6 +36,8 @@ export function openCallers(deps: Deps) {
     accounts: accounts.verbs,
     apiKeys: apiKeys.verbs,
     people: people.verbs.service,
+    holdKey: apiKeys.verbs.hold,
+    holdPerson: people.verbs.store.hold,
     signIn: signIn.verbs,
     requireLive,
   };

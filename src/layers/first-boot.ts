@@ -18,7 +18,7 @@ type AcmeDeps = Parameters<typeof createAcme>[0];
 
 type Deps = Shared &
   Pick<EnrollmentDeps, 'requirePolicies' | 'requireSegment' | 'policyForType'> &
-  Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing'> &
+  Pick<ProvisioningDeps, 'tokens' | 'lockRoom' | 'render' | 'inAws' | 'markUsed' | 'signing' | 'renewalRefused'> &
   Pick<ExpectedDeps, 'requireLive'> &
   Pick<EstDeps, 'accountExists' | 'findCertificate' | 'signing'> & {
     tokens: Pick<AcmeDeps, 'useOnce'>;

@@ -101,6 +101,13 @@ export function createPersonStore(db: Database) {
       return row ? toStoredPerson(row) : undefined;
     },
 
+    /** A person as they are until the transaction ends. */
+    async hold(tx: Transaction, account: string, id: string): Promise<StoredPerson | undefined> {
+      await tx.$queryRaw(sql`SELECT 1 FROM people WHERE id = ${id}::uuid AND account_name = ${account} FOR SHARE`);
+      const row = await tx.person.findUnique({ where: { id, accountName: account, deletedAt: null }, include: shown });
+      return row ? toStoredPerson(row) : undefined;
+    },
+
     /** How many others of an account are owners; with `active`, those who can sign in. */
     countOtherOwners: (tx: Transaction, account: string, id: string, status?: 'active'): Promise<number> =>
       tx.person.count({

@@ -48,6 +48,7 @@ type Deps = Ledger &
     lockRoom: LockRoom;
     render: PresenterDeps['render'];
     markUsed: RenewalDeps['markUsed'];
+    renewalRefused: RenewalDeps['renewalRefused'];
     inAws: PresenterDeps['inAws'];
     trust: PresenterDeps['trust'];
   };

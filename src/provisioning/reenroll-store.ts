@@ -4,6 +4,7 @@ import type { AppendLog } from '../log/append.js';
 import { thingEntry } from '../log/builders.js';
 import type { AppendAudit } from '../audit/store.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
+import { inheritDeviceAttributes } from '../thing-query/device-attributes-sql.js';
 import { isKeyBarred, isKeyFree } from './key-sql.js';
 import { insertRecords } from './record-sql.js';
 import type { ProvisionRecord } from './record-sql.js';
@@ -88,7 +89,10 @@ export function createReenrollStore({ commit, audit, log, lockRoom }: Deps) {
       const takesKeyOf = holder && !holder.isFree && holder.thingId !== written.thing.id ? holder.thingId : undefined;
       await insertRecords(tx, [written], { existingThing: !isBack, takesKeyOf });
       if (holder && holder.thingId !== written.thing.id) await noteMovedKey(tx, written, holder.thingId);
-      if (isBack) await announce(tx, written);
+      if (isBack) {
+        await inheritDeviceAttributes(tx, written.thing.id, old.id);
+        await announce(tx, written);
+      }
       return { result, record: written };
     });
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { wholeSeconds, type Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
+import { DomainError, type ErrorCode } from '../errors.js';
 import type { SigningAuthority } from '../issuers/service.js';
 import type { Origin } from '../origin.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
@@ -17,6 +17,8 @@ type Deps = {
   nextLifeOf(thingId: string): Promise<number>;
   signing(account: string): Promise<Pick<SigningAuthority, 'issuerId' | 'issue' | 'nextIndex'>>;
   markUsed(certificate: HeldCertificate, origin: Origin, at: Date): Promise<void>;
+  /** Told why a thing whose device asked to renew did not get a certificate. */
+  renewalRefused(thingId: string, reason: string): Promise<void>;
 };
 
 /** A renewal, and for which thing. */
@@ -28,9 +30,8 @@ export type Renewed = Renewal & { thing: RegisteredThing };
  * newest of its thing renews, for as long as the enrollment or account allows. While a re-enrollment is open
  * or its certificate unused, nothing older renews.
  */
-export function createRenewFor({ store, clock, signing, nextLifeOf, markUsed }: Deps) {
-  /** @throws DomainError `bad-csr`, `bad-key`, `key-in-use`, `certificate-revoked`, `conflict` */
-  return async ({ holder, csr, withoutKey, spend }: RenewFor, origin: Origin): Promise<Renewed> => {
+export function createRenewFor({ store, clock, signing, nextLifeOf, markUsed, renewalRefused }: Deps) {
+  const renewFor = async ({ holder, csr, withoutKey, spend }: RenewFor, origin: Origin): Promise<Renewed> => {
     const { thing } = holder;
     const { account, name } = thing;
     const publicKey = keyOfCsr(csr, thing);
@@ -52,7 +53,25 @@ export function createRenewFor({ store, clock, signing, nextLifeOf, markUsed }: 
     if (typeof renewal === 'string') throw refusal(renewal);
     return { ...renewal, thing };
   };
+
+  /** @throws DomainError `bad-csr`, `bad-key`, `key-in-use`, `certificate-revoked`, `conflict` */
+  return (asked: RenewFor, origin: Origin): Promise<Renewed> =>
+    renewFor(asked, origin).catch(async (error: unknown) => {
+      if (error instanceof DomainError && finalCodes.includes(error.code))
+        await renewalRefused(asked.holder.thing.id, error.message);
+      throw error;
+    });
 }
+
+/** What the same request would be refused with again. */
+const finalCodes: ErrorCode[] = [
+  'bad-csr',
+  'bad-key',
+  'key-in-use',
+  'certificate-revoked',
+  'conflict',
+  'invalid-client',
+];
 
 function refusal(why: RenewalRefusal): DomainError {
   switch (why) {

@@ -22,11 +22,12 @@ type Deps = Ledger &
       recognises: RouteDeps['recognises'];
     };
     inAws: RouteDeps['inAws'];
+    findGroup: BulkDeps['findGroup'];
   };
 
 /** Revoking, holding and releasing: one, many, and everything of a thing. */
 export function createRevocation(deps: Deps): Door<RevokeService> {
-  const { db, commit, clock, audit, log, onError, failures, inAws } = deps;
+  const { db, commit, clock, audit, log, failures, inAws } = deps;
   const { cursor, cursorAt } = deps.reader;
   const { assertions, verifyKeyProof, recognises } = deps.tokens;
   const service = createRevokeService({ commit, clock, audit, log, cursorAt });
@@ -37,7 +38,7 @@ export function createRevocation(deps: Deps): Door<RevokeService> {
   });
   const count = createRevocationCount();
   const store = createBulkStore(db, commit);
-  const bulk = createBulkService({ store, clock, audit, log, verifyProof: verifyKeyProof, onError });
+  const bulk = createBulkService({ ...deps, store, verifyProof: verifyKeyProof });
   return {
     verbs: service,
     routes: [

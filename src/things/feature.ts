@@ -1,3 +1,4 @@
+import { rfc3339 } from '../clock.js';
 import type { Door, Ledger } from '../door.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
 import type { z } from 'zod';
@@ -13,11 +14,13 @@ type Deps = Ledger &
     /** How things stand in AWS, by their ids. */
     inAws: Parameters<typeof thingRoutes>[1];
     sessionsOf: Parameters<typeof thingRoutes>[2];
+    /** Since when a device is asked to renew. */
+    askedToRenewAt(thingId: string): Promise<Date | undefined>;
     /** What a device reads about itself. */
     identity(
       thing: RegisteredThing,
       certificate: HeldCertificate,
-    ): Promise<Omit<Self, 'thing'> & { thing: Omit<Self['thing'], 'policies'> }>;
+    ): Promise<Omit<Self, 'thing' | 'renewAt'> & { thing: Omit<Self['thing'], 'policies'> }>;
   };
 
 /** The registry of things. */
@@ -30,7 +33,12 @@ export function createThings(deps: Deps): Door<Pick<ThingService, 'get'>> {
       selfRoutes(async ({ certificate }) => {
         const { thing } = certificate;
         const identity = await deps.identity(thing, certificate);
-        return { ...identity, thing: { ...identity.thing, policies: thing.policies } };
+        const renewAt = await deps.askedToRenewAt(thing.id);
+        return {
+          ...identity,
+          thing: { ...identity.thing, policies: thing.policies },
+          ...(renewAt ? { renewAt: rfc3339(renewAt) } : {}),
+        };
       }),
     ],
   };

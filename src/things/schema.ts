@@ -5,6 +5,7 @@ import {
   attributeName,
   inAws,
   attributeValue,
+  groupName,
   issuedCertificate,
   links,
   policyName,
@@ -19,6 +20,7 @@ import {
   trust,
   uuid,
 } from '../shapes.js';
+import { queryText } from '../thing-query/shapes.js';
 
 const thingStatus = z.enum(['active', 'suspended', 'revoked', 'deleted']);
 const policies = z.array(policyName);
@@ -68,6 +70,8 @@ export const thingQuery = pageQuery.extend({
   policy: policyName.optional().describe('Things that have this policy'),
   segment: segmentName.optional().describe('Things in this segment'),
   enrollment: uuid.optional().describe('Things that this enrollment created'),
+  group: groupName.optional().describe('Things in this group'),
+  query: queryText.optional(),
 });
 
 /** A merge patch (RFC 7396) of the one member that may change: null takes an attribute away. */
@@ -125,6 +129,9 @@ export const self = named(
     certificate: issuedCertificate,
     policies: z.array(renderedPolicy).describe('Its policies, rendered for this thing'),
     serverTime: timestamp.describe('The time of the server'),
+    renewAt: timestamp
+      .optional()
+      .describe('The device is asked to renew from then on, whatever the age of its certificate; absent once it has'),
     links,
     trust: trust.optional(),
   }),

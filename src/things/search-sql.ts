@@ -1,6 +1,8 @@
 import { sql, type Database } from '../db/client.js';
 import type { ThingStatus } from '../registry.js';
 import type { Span } from '../api/paging.js';
+import type { ThingQuery } from '../thing-query/query.js';
+import { matchingThings } from '../thing-query/query-sql.js';
 
 type Sql = ReturnType<typeof sql>;
 
@@ -16,6 +18,8 @@ export type ThingFilter = {
   search?: string | undefined;
   /** `name=value` */
   attribute?: string | undefined;
+  /** All of which are true, and when that is asked. */
+  matching?: { queries: ThingQuery[]; now: Date } | undefined;
 };
 
 /** The keys that a list of things can have. */
@@ -49,7 +53,7 @@ export function createThingSearch(db: Database, budget = mostExamined) {
     { by, after, descending }: ThingSpan,
     most: number,
   ): Sql => sql`
-    SELECT id, name, created_at, thing_type, status, deleted_at, attributes FROM things
+    SELECT id, name, created_at, thing_type, status, deleted_at, attributes, policies, segment FROM things
     WHERE ${narrowing(account, filter)} ${after === undefined ? none : beyond(by, after, descending)}
     ORDER BY ${orders[by][descending ? 'desc' : 'asc']} LIMIT ${most}`;
 
@@ -101,16 +105,21 @@ function beyond(by: ThingOrder, [key, id]: string[], descending: boolean): Sql {
     : sql`AND (created_at, id) > (${key}::timestamptz, ${id}::uuid)`;
 }
 
-const isLooking = ({ thingType, status, search, attribute }: ThingFilter): boolean =>
-  [thingType, status, search, attribute].some((each) => each !== undefined);
+const isLooking = ({ thingType, status, search, attribute, matching }: ThingFilter): boolean =>
+  [thingType, status, search, attribute, matching].some((each) => each !== undefined);
 
 /** What no index finds. */
-function looking({ thingType, status, search, attribute }: ThingFilter): Sql {
+function looking({ thingType, status, search, attribute, matching }: ThingFilter): Sql {
   return sql`TRUE
     ${thingType === undefined ? none : sql`AND thing_type = ${thingType}`}
     ${status === undefined ? none : ofStatus(status)}
     ${search === undefined ? none : sql`AND position(lower(${search}) in lower(name)) > 0`}
-    ${attribute === undefined ? none : having(attribute)}`;
+    ${attribute === undefined ? none : having(attribute)}
+    ${matching === undefined ? none : asked(matching)}`;
+}
+
+function asked({ queries, now }: NonNullable<ThingFilter['matching']>): Sql {
+  return queries.reduce((all, query) => sql`${all} AND ${matchingThings(query, { now, trusted: false })}`, none);
 }
 
 function ofStatus(status: ThingStatus | 'deleted'): Sql {

@@ -7,7 +7,9 @@ import { requireMatch } from '../api/etag.js';
 import type { AppendLog } from '../log/append.js';
 import { thingChangedEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
-import { thingTag } from '../registry.js';
+import { mergeAttributes, thingTag } from '../registry.js';
+import { readQuery } from '../thing-query/read-query.js';
+import type { AnyQuery } from '../thing-query/shapes.js';
 import type { ListedThing, ThingStore } from './store.js';
 
 type Reenrollment = { id: string; token: string; expiresAt: Date };
@@ -27,6 +29,8 @@ type Deps = {
   log: AppendLog;
   /** @throws DomainError `unknown-policy` unless there are all of them, which then stay until the transaction ends */
   holdPolicies(tx: Transaction, account: string, names: string[]): Promise<void>;
+  /** @throws DomainError `unknown-group` */
+  queryOfGroup(account: string, name: string): Promise<AnyQuery>;
   createReenroll(
     tx: Transaction,
     thing: { id: string; account: string; name: string; thingType: string | null },
@@ -35,13 +39,21 @@ type Deps = {
   ): Promise<Reenrollment>;
 };
 
-const maxAttributes = 50;
+type Filter = Omit<Parameters<ThingStore['list']>[1], 'matching'> & {
+  group?: string | undefined;
+  query?: string | undefined;
+};
 
 export type ThingService = ReturnType<typeof createThingService>;
 
 /** Lists, changes, suspends, resumes and deletes things. */
-export function createThingService({ store, clock, audit, log, holdPolicies, createReenroll }: Deps) {
+export function createThingService({ store, clock, audit, log, holdPolicies, queryOfGroup, createReenroll }: Deps) {
   const notFound = (name: string) => new DomainError('not-found', `there is no thing ${name}`);
+
+  const withQueries = async (account: string, { group, query, ...filter }: Filter) => {
+    const texts = [...(group === undefined ? [] : [await queryOfGroup(account, group)]), ...(query ? [query] : [])];
+    return texts.length === 0 ? filter : { ...filter, matching: { queries: texts.map(readQuery), now: clock() } };
+  };
 
   /** Changes what decides a thing's rights, in one transaction with its audit and log entries. */
   const change = (
@@ -50,13 +62,13 @@ export function createThingService({ store, clock, audit, log, holdPolicies, cre
     action: string,
     origin: Origin,
     edit: (thing: ListedThing) => ListedThing,
-    prepare: (tx: Transaction) => Promise<void> = async () => {},
+    prepare: (tx: Transaction, thing: ListedThing) => Promise<void> = async () => {},
   ): Promise<ListedThing> =>
     store.transaction(async (tx) => {
       const before = await store.lock(tx, account, name);
       if (!before) throw notFound(name);
       requireMatch(origin, thingTag(before));
-      await prepare(tx);
+      await prepare(tx, before);
       const edited = edit(before);
       if (isDeepStrictEqual(edited, before)) return before;
       const after = { ...edited, gen: before.gen + 1 };
@@ -76,8 +88,11 @@ export function createThingService({ store, clock, audit, log, holdPolicies, cre
       return thing;
     },
 
-    list: store.list,
-    count: store.count,
+    /** @throws DomainError `unknown-group`, and `invalid-request` for a query that cannot be read */
+    list: async (account: string, filter: Filter, span: Parameters<ThingStore['list']>[2]) =>
+      store.list(account, await withQueries(account, filter), span),
+    count: async (account: string, filter: Filter, most: number) =>
+      store.count(account, await withQueries(account, filter), most),
 
     /** Merges attributes: null takes one away. @throws DomainError `not-found`, `invalid-request` */
     patchAttributes: (
@@ -86,14 +101,14 @@ export function createThingService({ store, clock, audit, log, holdPolicies, cre
       patch: Record<string, string | null>,
       origin: Origin,
     ): Promise<ListedThing> =>
-      change(account, name, 'thing.change-attributes', origin, (thing) => {
-        const merged = Object.entries({ ...thing.attributes, ...patch }).filter(
-          (entry): entry is [string, string] => entry[1] !== null,
-        );
-        if (merged.length > maxAttributes)
-          throw new DomainError('invalid-request', `a thing has at most ${maxAttributes} attributes: remove some`);
-        return { ...thing, attributes: Object.fromEntries(merged) };
-      }),
+      change(
+        account,
+        name,
+        'thing.change-attributes',
+        origin,
+        (thing) => ({ ...thing, attributes: mergeAttributes(thing.attributes, patch) }),
+        (tx, { id }) => store.noteSet(tx, [id], Object.keys(patch)),
+      ),
 
     /** Replaces the policies of a thing. @throws DomainError `not-found`, `unknown-policy` */
     setPolicies: (account: string, name: string, policies: string[], origin: Origin): Promise<ListedThing> =>

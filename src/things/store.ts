@@ -2,6 +2,7 @@ import { addSeconds } from '../clock.js';
 import { sql, type Commit, type Database, type Transaction } from '../db/client.js';
 import { graceOfThing } from '../renewal-grace-sql.js';
 import { toRegisteredThing, type RegisteredThing } from '../registry.js';
+import { noteSetByOperator } from '../thing-query/device-attributes-sql.js';
 import { createThingSearch, type ThingFilter, type ThingSpan } from './search-sql.js';
 
 /** A thing, with what lists show beside it. */
@@ -70,6 +71,8 @@ export function createThingStore(db: Database, commit: Commit) {
       });
       return _max.notAfter ?? undefined;
     },
+
+    noteSet: noteSetByOperator,
 
     /** Writes what decides rights, and the generation that tells tokens apart. */
     async update(tx: Transaction, { id, attributes, policies, gen }: RegisteredThing): Promise<void> {

@@ -161,6 +161,7 @@ async function createInstance(
     failures: createFailureLimiter(1, clock),
     tokens: { assertions: { verify: unasked, useUp: unasked }, verifyKeyProof: unasked, recognises: () => false },
     inAws: unasked,
+    findGroup: unasked,
   });
   const followersOf = ({ follows = [] }: Door<unknown>): Follower[] => follows;
   followers.push(...followersOf(feed), { apply: snapshot.apply, clear: () => {} });

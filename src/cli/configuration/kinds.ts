@@ -6,7 +6,7 @@ import type { Document } from './files.js';
 
 /** One kind of configuration, which has a folder of its name. */
 export type Kind = {
-  folder: 'policies' | 'segments' | 'enrollments';
+  folder: 'policies' | 'segments' | 'groups' | 'enrollments';
   /** One of the kind, in a sentence. */
   one: string;
   several: string;
@@ -92,6 +92,33 @@ function settingsOf(segment: object): Document {
   return settings;
 }
 
+/** Groups: questions about things. */
+export const groups: Kind = {
+  folder: 'groups',
+  one: 'group',
+  several: 'groups',
+  nameOf: (document) => (document['query'] === undefined ? undefined : named(document)),
+  needs: 'name and query, see docs/groups.md',
+  async *all(client) {
+    for await (const { name, query } of client.each('/v1/groups')) yield [name, { name, query }];
+  },
+  look: (client) =>
+    Promise.resolve((document) =>
+      unlessMissing('group', nameIn(document), async (each) => {
+        const { name, query } = await client.get('/v1/groups/{name}', { path: { name: each } });
+        return { name, query };
+      }),
+    ),
+  isSame,
+  async create(client, document) {
+    await client.post('/v1/groups', { body: document as never });
+    return undefined;
+  },
+  async update(client, { name, query }) {
+    await client.patch('/v1/groups/{name}', { path: { name: String(name) }, body: { query } as never });
+  },
+};
+
 /** Enrollments, without their tokens: one that lets in the same things in the same way is the same. */
 export const enrollments: Kind = {
   folder: 'enrollments',
@@ -138,7 +165,7 @@ const unlessEmpty = (name: string, list: unknown): Document =>
   Array.isArray(list) && list.length > 0 ? { [name]: list } : {};
 
 /** Every kind, in the order in which they need each other. */
-export const kinds: readonly Kind[] = [policies, segments, enrollments];
+export const kinds: readonly Kind[] = [policies, segments, groups, enrollments];
 
 async function unlessMissing(
   one: string,

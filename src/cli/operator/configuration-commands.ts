@@ -10,7 +10,7 @@ export function configurationCommands(): Command[] {
 const download = (): Command =>
   leaf(
     'export',
-    'write the configuration of the account into a folder, for git: policies, segments, enrollments without tokens',
+    'write the configuration of the account into a folder, for git: policies, segments, groups, enrollments without tokens',
     'thingward export -f account/',
   )
     .requiredOption('-f, --file <folder>', 'the folder; files of the same name are replaced')
@@ -29,7 +29,10 @@ const upload = (): Command =>
     'thingward import -f account/ --dry-run',
     'thingward import -f account/ --yes',
   )
-    .requiredOption('-f, --file <folder>', 'a folder with policies/, segments/ and enrollments/, or some of them')
+    .requiredOption(
+      '-f, --file <folder>',
+      'a folder with policies/, segments/, groups/ and enrollments/, or some of them',
+    )
     .option('--dry-run', 'change nothing; the exit code is 1 if there is a difference')
     .option('-y, --yes', 'do not ask: for programs, which have no terminal')
     .action(
@@ -42,7 +45,7 @@ const upload = (): Command =>
         const places = placesIn(file, kinds).filter(({ path }) => isThere(path));
         if (places.length === 0)
           throw new OperatorError(
-            `${file} has no policies/, segments/ or enrollments/: name a folder of thingward export`,
+            `${file} has no policies/, segments/, groups/ or enrollments/: name a folder of thingward export`,
           );
         await applyFiles(session, places, flags);
       }),

@@ -20,7 +20,21 @@ type Filters = {
   policy?: string;
   segment?: string;
   enrollment?: string;
+  group?: string;
+  query?: string;
 };
+
+const filters = [
+  'search',
+  'namePrefix',
+  'thingType',
+  'status',
+  'policy',
+  'segment',
+  'enrollment',
+  'group',
+  'query',
+] as const;
 
 const columns = [
   ['NAME', 'name'],
@@ -41,7 +55,11 @@ const named = (name: string, description: string, example: string): Command =>
   leaf(name, description, `thingward things ${example}`).argument('<name>', 'the name of the thing');
 
 const list = (): Command =>
-  listLeaf('list things', 'thingward things list --status active', 'thingward things list --policy telemetry -o csv')
+  listLeaf(
+    'list things',
+    'thingward things list --status active',
+    "thingward things list --query 'type = pump and certificate.notAfter < 30d' -o csv",
+  )
     .option('--search <text>', 'whose name contains a text')
     .option('--name-prefix <text>', 'whose name begins with a text')
     .option('--thing-type <type>', 'of a type')
@@ -49,12 +67,14 @@ const list = (): Command =>
     .option('--policy <name>', 'with a policy')
     .option('--segment <name>', 'in a segment')
     .option('--enrollment <id>', 'made by an enrollment')
+    .option('--group <name>', 'in a group')
+    .option('--query <text>', 'of which this is true, see docs/groups.md')
     .action(
       listing<Filters>({
         columns,
         items: ({ client }, flags) =>
           client.each('/v1/things', {
-            query: pick(flags, 'search', 'namePrefix', 'thingType', 'status', 'policy', 'segment', 'enrollment'),
+            query: pick(flags, ...filters),
           }),
       }),
     );

@@ -20,7 +20,7 @@ const bodyOctets = 2 * 1024 * 1024;
 export function bulkRoutes({ service, cursorAt }: Deps) {
   const present = ({ id, status, reason, expected, revoked, ...rest }: Bulk): z.output<typeof schema.bulk> => ({
     id,
-    status,
+    status: status === 'done' ? 'done' : 'running',
     reason,
     expectedCount: expected,
     revoked,
@@ -50,7 +50,7 @@ export function bulkRoutes({ service, cursorAt }: Deps) {
           return service.preview(account, request.body);
         }
         const bulk = await service.start(account, request.body, originOf(request));
-        const code = bulk.status === 'running' ? 202 : 200;
+        const code = bulk.status === 'done' ? 200 : 202;
         return reply.code(code).header('location', `/v1/revocations/bulk/${bulk.id}`).send(present(bulk));
       },
     );

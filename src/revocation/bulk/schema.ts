@@ -11,6 +11,7 @@ import {
   timestamp,
   uuid,
 } from '../../shapes.js';
+import { anyQuery } from '../../thing-query/shapes.js';
 import { reason } from '../schema.js';
 
 const filter = named(
@@ -19,7 +20,10 @@ const filter = named(
   z
     .strictObject({
       thingNames: z.array(thingName).min(1).max(10_000).describe('Certificates of these things'),
-      group: attributeValue.describe('Things whose attribute "group" is this'),
+      group: attributeValue.describe(
+        'Things in the group of this name; without such a group, things whose attribute "group" is this',
+      ),
+      query: anyQuery.describe('Things that this is true of'),
       enrollment: uuid.describe('Things that this enrollment created'),
       policy: policyName.describe('Things that have this policy'),
       issuedBefore: instant.describe('Certificates that were issued before'),

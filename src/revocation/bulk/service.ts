@@ -6,7 +6,9 @@ import type { Transaction } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import type { AppendLog } from '../../log/append.js';
 import { storedOrigin, type Origin } from '../../origin.js';
-import type { BulkRequest } from './schema.js';
+import { readQuery } from '../../thing-query/read-query.js';
+import type { AnyQuery } from '../../thing-query/shapes.js';
+import type { BulkFilter, BulkRequest } from './schema.js';
 import type { BulkCertificate, BulkRevocation, BulkStore } from './store.js';
 import { revoke } from '../revoke.js';
 
@@ -17,6 +19,8 @@ type Deps = {
   log: AppendLog;
   /** The SHA-256 of a certificate's public key, once a JWT proves that its sender holds the private one. @throws DomainError */
   verifyProof(proof: string, certificateDer: Buffer): Promise<Buffer>;
+  /** The query of a group, if there is one of this name. */
+  findGroup(account: string, name: string): Promise<AnyQuery | undefined>;
   onError(error: unknown): void;
 };
 
@@ -32,7 +36,7 @@ export type BulkService = ReturnType<typeof createBulkService>;
  * Revoking many certificates. They are taken a thousand at a time, so that an urgent revocation gets in between,
  * and any instance resumes what a crash interrupted.
  */
-export function createBulkService({ store, clock, audit, log, verifyProof, onError }: Deps) {
+export function createBulkService({ store, clock, audit, log, verifyProof, findGroup, onError }: Deps) {
   const revokeChunk = async (
     tx: Transaction,
     { id, account, reason, origin }: BulkRevocation,
@@ -53,7 +57,8 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
       const bulk = await store.lock(tx, id);
       if (!bulk) return undefined;
       const at = clock();
-      const next = await store.lockNext(tx, { ...bulk, at, countedAt: bulk.createdAt }, chunkCertificates, after);
+      const wanted = { ...bulk, at, countedAt: bulk.createdAt, thingsOf: bulk.status === 'fixed' ? id : undefined };
+      const next = await store.lockNext(tx, wanted, chunkCertificates, after);
       if (!next && after !== beginning) return beginning;
       if (!next) {
         await store.finish(tx, id, at);
@@ -89,11 +94,19 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
     return proof === undefined ? undefined : verifyProof(proof, certificate);
   };
 
+  /** A filter as it is asked now: what its group and query ask is apart, and `group` stays where it is a value of the attribute. */
+  const resolve = async (account: string, { group, query, ...rest }: BulkFilter) => {
+    const ofGroup = group === undefined ? undefined : await findGroup(account, group);
+    const queries = [ofGroup, query].filter((each) => each !== undefined).map(readQuery);
+    const filter: BulkFilter = { ...rest, ...(group === undefined || ofGroup ? {} : { group }) };
+    return { filter, queries };
+  };
+
   return {
     /** What a request would revoke. @throws DomainError `not-found` */
     async preview(account: string, request: BulkRequest) {
       await proofOf(account, request);
-      const wanted = { account, ...request, at: clock() };
+      const wanted = { account, ...request, ...(await resolve(account, request.filter)), at: clock() };
       return store.transaction(async (tx) => ({
         ...(await store.count(tx, wanted)),
         sample: await store.sample(tx, wanted, sampled),
@@ -108,7 +121,9 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
     async start(account: string, request: BulkRequest, origin: Origin): Promise<BulkRevocation> {
       const barred = await proofOf(account, request);
       const at = clock();
-      const { filter, reason, expectedCount } = request;
+      const { reason, expectedCount } = request;
+      const { filter, queries } = await resolve(account, request.filter);
+      const isFixed = queries.length > 0;
       const bulk: BulkRevocation = {
         id: randomUUID(),
         account,
@@ -119,12 +134,14 @@ export function createBulkService({ store, clock, audit, log, verifyProof, onErr
         expected: expectedCount!,
         revoked: 0,
         position: null,
-        status: 'running',
+        status: isFixed ? 'fixed' : 'running',
         createdAt: at,
         finishedAt: null,
       };
       const begun = store.transaction(async (tx) => {
-        const { count } = await store.count(tx, { account, filter, reason, at });
+        if (isFixed) await store.fixThings(tx, bulk, queries);
+        const thingsOf = isFixed ? bulk.id : undefined;
+        const { count } = await store.count(tx, { account, filter, reason, at, thingsOf });
         if (count !== expectedCount)
           throw new DomainError(
             'count-changed',

@@ -1,8 +1,10 @@
-import { sql, type Commit, type Database, type Transaction } from '../../db/client.js';
+import { sql, type Commit, type Database, type Json, type Transaction } from '../../db/client.js';
 import type { LoggedCertificate } from '../../log/builders.js';
 import type { StoredOrigin } from '../../origin.js';
 import type { RevocationReason } from '../../pki/crl.js';
 import { canComeBack } from '../../renewal-grace-sql.js';
+import type { ThingQuery } from '../../thing-query/query.js';
+import { matchingThings } from '../../thing-query/query-sql.js';
 import type { BulkFilter } from './schema.js';
 
 /** A revocation of many certificates, and how far it has come. */
@@ -16,7 +18,8 @@ export type BulkRevocation = {
   expected: number;
   revoked: number;
   position: bigint | null;
-  status: 'running' | 'done';
+  /** `fixed` runs too, over the things that were found when it began. The version before leaves those alone. */
+  status: 'running' | 'fixed' | 'done';
   createdAt: Date;
   finishedAt: Date | null;
 };
@@ -26,8 +29,19 @@ export type BulkCertificate = LoggedCertificate & { thingId: string; thingName: 
 
 export type BulkStore = ReturnType<typeof createBulkStore>;
 
-/** `countedAt`: when the filter was counted. Absent while it is being counted. */
-type Wanted = { account: string; filter: BulkFilter; reason: RevocationReason; at: Date; countedAt?: Date };
+/**
+ * `countedAt`: when the filter was counted. Absent while it is being counted. `queries` are asked now; `thingsOf` names the
+ * bulk revocation for which they were asked when it began.
+ */
+type Wanted = {
+  account: string;
+  filter: BulkFilter;
+  reason: RevocationReason;
+  at: Date;
+  countedAt?: Date;
+  queries?: ThingQuery[];
+  thingsOf?: string | undefined;
+};
 
 // What was issued after the count is left alone, but for what was renewed meanwhile from something that was counted:
 // nothing escapes by renewing.
@@ -39,8 +53,9 @@ const countedBy = (at: Date) => sql`
     SELECT 1 FROM older WHERE created_at <= ${at})))`;
 
 // Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
-const matching = ({ account, filter, reason, at }: Wanted) => sql`
-  c.account_name = ${account} AND ${canComeBack(at)}
+const matching = ({ account, filter, reason, at, queries = [], thingsOf }: Wanted) => sql`
+  c.account_name = ${account} AND ${canComeBack(at)} ${allOf(queries, at)}
+  ${thingsOf === undefined ? sql`` : sql`AND EXISTS (SELECT 1 FROM bulk_revocation_things b WHERE b.bulk_id = ${thingsOf}::uuid AND b.thing_id = t.id)`}
   AND (c.revoked_at IS NULL OR (c.reason <> ${reason} AND (c.reason = 'certificateHold' OR ${reason} = 'keyCompromise')))
   AND (${filter.thingNames ?? null}::text[] IS NULL OR COALESCE(t.former_name, t.name) = ANY(${filter.thingNames ?? null}::text[]))
   AND (${filter.group ?? null}::text IS NULL OR t.attributes->>'group' = ${filter.group ?? null})
@@ -54,6 +69,9 @@ const matching = ({ account, filter, reason, at }: Wanted) => sql`
       UNION SELECT r.serial_number FROM certificates r JOIN lineage l ON r.renews = l.serial_number)
     SELECT serial_number FROM lineage))
 `;
+
+const allOf = (queries: ThingQuery[], now: Date) =>
+  queries.reduce((all, query) => sql`${all} AND ${matchingThings(query, { now, trusted: false })}`, sql``);
 
 const wantedNow = (wanted: Wanted) =>
   sql`${matching(wanted)} ${wanted.countedAt ? countedBy(wanted.countedAt) : sql``}`;
@@ -111,16 +129,23 @@ export function createBulkStore(db: Database, commit: Commit) {
       return row ? Buffer.from(row.der) : undefined;
     },
 
+    /** Finds the things of a bulk revocation, once: what changes later neither joins nor leaves. */
+    async fixThings(tx: Transaction, { id, account, createdAt }: BulkRevocation, queries: ThingQuery[]): Promise<void> {
+      await tx.$executeRaw(sql`
+        INSERT INTO bulk_revocation_things (bulk_id, thing_id)
+        SELECT ${id}::uuid, t.id FROM things t WHERE t.account_name = ${account} ${allOf(queries, createdAt)}`);
+    },
+
     async insert(tx: Transaction, { account, filter, origin, ...bulk }: BulkRevocation): Promise<void> {
       await tx.bulkRevocation.create({
-        data: { ...bulk, accountName: account, filter: filter, origin },
+        data: { ...bulk, accountName: account, filter: filter as Json, origin },
       });
     },
 
     /** A running one, locked; undefined when it is done, or another instance has it. */
     async lock(tx: Transaction, id: string): Promise<BulkRevocation | undefined> {
       const locked = await tx.$queryRaw<object[]>(
-        sql`SELECT 1 FROM bulk_revocations WHERE id = ${id}::uuid AND status = 'running' FOR UPDATE SKIP LOCKED`,
+        sql`SELECT 1 FROM bulk_revocations WHERE id = ${id}::uuid AND status <> 'done' FOR UPDATE SKIP LOCKED`,
       );
       if (locked.length === 0) return undefined;
       return toBulk(await tx.bulkRevocation.findUniqueOrThrow({ where: { id } }));
@@ -132,6 +157,7 @@ export function createBulkStore(db: Database, commit: Commit) {
 
     async finish(tx: Transaction, id: string, at: Date): Promise<void> {
       await tx.bulkRevocation.update({ where: { id }, data: { status: 'done', finishedAt: at } });
+      await tx.$executeRaw(sql`DELETE FROM bulk_revocation_things WHERE bulk_id = ${id}::uuid`);
     },
 
     async find(account: string, id: string): Promise<BulkRevocation | undefined> {
@@ -140,7 +166,10 @@ export function createBulkStore(db: Database, commit: Commit) {
     },
 
     async running(): Promise<string[]> {
-      const rows = await db.bulkRevocation.findMany({ where: { status: 'running' }, select: { id: true } });
+      const rows = await db.bulkRevocation.findMany({
+        where: { status: { in: ['running', 'fixed'] } },
+        select: { id: true },
+      });
       return rows.map(({ id }) => id);
     },
 
@@ -163,6 +192,6 @@ function toBulk({ accountName, filter, reason, origin, status, ...row }: Row): B
     filter: filter as BulkFilter,
     reason: reason as RevocationReason,
     origin: origin as StoredOrigin,
-    status: status as 'running' | 'done',
+    status: status as BulkRevocation['status'],
   };
 }

@@ -7,7 +7,13 @@ import { csrPem, newKey } from '../../support/pki/csr.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { createWorld, hidden, restore, things, type World } from '../../support/access/rights-world.js';
 import { effectsBetween, readState, type State } from '../../support/access/rights.js';
-import { callsOfExpecting, callsOfMonitoring, post, type Call } from '../../support/access/rights-calls.js';
+import {
+  callsOfExpecting,
+  callsOfMany,
+  callsOfMonitoring,
+  post,
+  type Call,
+} from '../../support/access/rights-calls.js';
 import { randomNumbers } from '../../support/access/random-numbers.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
@@ -146,6 +152,7 @@ const calls: [Permission, (world: World) => Call][] = [
     ({ issuers }) => ({ method: 'PATCH', path: `/v1/issuers/${pick(issuers)}`, body: { listSuperseded: chance(0.5) } }),
   ],
   ...callsOfMonitoring({ pick, chance, next }),
+  ...callsOfMany({ pick, chance, next }),
   ['accounts:write', ({ account }) => post(`/v1/accounts/${account}/${pick(['suspend', 'resume'])}`)],
   ['aws:write', () => post('/v1/aws/import', { dryRun: chance(0.5) })],
   ['aws:write', () => ({ method: 'PUT', path: '/v1/aws', body: { mode: 'off' } })],

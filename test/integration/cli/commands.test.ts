@@ -24,6 +24,8 @@ beforeAll(async () => {
   env = { THINGWARD_URL: server.url, THINGWARD_API_KEY: server.ownerKey };
   await server.owner.post('/v1/policies', { name: 'pump', statements: [pump] });
   await server.owner.post('/v1/segments', { name: 'hall', cidr: '127.0.0.0/8' });
+  await server.owner.post('/v1/groups', { name: 'pumps', query: { type: 'pump' } });
+  await server.owner.post('/v1/groups', { name: 'seen', query: 'lastSeenAt > -7d' });
   await server.owner.post('/v1/proxies', { name: 'berlin-1' });
   const { id, token } = await enroll(server, { policy: 'pump', thingNamePattern: 'pump-*' });
   enrollment = id;
@@ -93,7 +95,7 @@ const rows: Row[] = [
   },
   row('policies export -f policies', { own: { policies: expect.any(Number) } }),
   row('export -f account', {
-    own: { policies: expect.any(Number), segments: 1, enrollments: expect.any(Number) },
+    own: { policies: expect.any(Number), segments: 1, groups: 2, enrollments: expect.any(Number) },
   }),
   row('import -f account', { own: { changed: false, changes: [] } }),
   row('authorize pump-2 publish topic:pumps/pump-2', { answer: 'post /v1/authorize' }),
@@ -245,7 +247,7 @@ describe('policies as a folder', () => {
       stdout: expect.stringContaining('nothing to change'),
     });
     await there('export', '-f', 'again');
-    for (const kind of ['policies', 'segments', 'enrollments']) {
+    for (const kind of ['policies', 'segments', 'groups', 'enrollments']) {
       const all = (of: string) =>
         readdirSync(join(folder, of, kind)).map((name) => readFileSync(join(folder, of, kind, name), 'utf8'));
       expect(all('again').sort(), kind).toEqual(all('account').sort());

@@ -8,6 +8,44 @@ export const post = (path: string, body: object = {}): Call => ({ method: 'POST'
 
 type Chance = { pick<Item>(items: readonly Item[]): Item; chance(of: number): boolean; next(): number };
 
+/** Ways of asking which things there are, and of doing something to many. */
+export const callsOfMany = ({ pick, next }: Chance): [Permission, (world: World) => Call][] => [
+  ['things:write', () => post('/v1/groups', { name: `g${Math.floor(next() * 1e9)}`, query: { type: 'pump' } })],
+  [
+    'things:write',
+    () => ({
+      method: pick(['PATCH', 'PATCH', 'DELETE']),
+      path: '/v1/groups/all',
+      body: { query: pick(['name = "*"', 'status = active']) },
+    }),
+  ],
+  [
+    'things:write',
+    () =>
+      post('/v1/campaigns', {
+        query: 'name = "*"',
+        ...pick([
+          { do: 'renew' },
+          { do: 'attach', policies: ['camera'] },
+          { do: 'set-attributes', attributes: { site: 'a' } },
+        ]),
+        ...pick([{}, { dryRun: true }]),
+      }),
+  ],
+  [
+    'things:write',
+    ({ campaigns }) =>
+      post(`/v1/campaigns/${pick(campaigns)}/${pick(['pause', 'resume', 'pause', 'resume', 'cancel'])}`),
+  ],
+  [
+    'things:read',
+    ({ campaigns }) => ({
+      method: 'GET',
+      path: pick(['/v1/groups', '/v1/campaigns', `/v1/campaigns/${pick(campaigns)}/things`, '/v1/things?group=all']),
+    }),
+  ],
+];
+
 /** Ways of saying who is told what happens, and of reading what they were told. */
 export const callsOfMonitoring = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => [
   [

@@ -21,6 +21,7 @@ export type World = {
   prints: string[];
   waiting: string[];
   webhooks: string[];
+  campaigns: string[];
 };
 /** An account with things in every state, a segment, a second version of a policy, keys and an edge. */
 export async function createWorld(server: TestServer, name: string): Promise<World> {
@@ -56,6 +57,10 @@ export async function createWorld(server: TestServer, name: string): Promise<Wor
     providers.push((await owner.post('/v1/sign-in/providers', { ...made, name: defaultRole, defaultRole })).body.id);
   const issuers = (await owner.get('/v1/issuers')).body.items.map((issuer: { id: string }) => issuer.id);
   const waiting = await waitFor(server, owner);
+  await owner.post('/v1/groups', { name: 'all', query: 'name = "*"' });
+  const campaigns: string[] = [];
+  for (const deed of [{ do: 'renew' }, { do: 'attach', policies: ['camera'] }, { do: 'detach', policies: ['sensor'] }])
+    campaigns.push((await owner.post('/v1/campaigns', { group: 'all', ...deed })).body.id);
   return {
     account: name,
     serials,
@@ -68,6 +73,7 @@ export async function createWorld(server: TestServer, name: string): Promise<Wor
     prints,
     waiting,
     webhooks,
+    campaigns,
   };
 }
 

@@ -22,6 +22,8 @@ export type State = {
   /** Webhooks of events, and channels of alerts. */
   receivers: Record<string, Receiver>;
   rules: Record<string, string>;
+  groups: Record<string, string>;
+  campaigns: Record<string, Campaign>;
 };
 
 type Thing = {
@@ -40,6 +42,8 @@ type Enrollment = Pick<Thing, 'policies' | 'segment' | 'attributes'> & {
 type Person = { name: string; role: string | null; permissions: string[]; status: string; deleted: boolean };
 type Provider = { settings: { roleMapping: Record<string, string>; defaultRole?: string } };
 type Receiver = { kind: string; types: string[]; rest: string };
+/** `holder` is whose permissions it uses. */
+type Campaign = { act: string; status: string; holder: string; began: number };
 type Key = { role: string | null; permissions: string[]; flags: string[]; deleted: boolean };
 
 /** Something that happened, and every permission that it needs by whatever route (docs/permissions.md). */
@@ -174,6 +178,15 @@ function ofProxy({ id, was, is }: Change<State['proxies'][string]>, mine: Set<st
   return [{ what: `edge ${id}`, needs: ['proxies:write', ...foreign] }];
 }
 
+/** Whoever has a campaign act by their permissions has what it takes. Pausing and ending one only stops it. */
+function ofCampaign({ id, was, is }: Change<Campaign>): Effect[] {
+  const { act } = (is ?? was)!;
+  const acts = ['attach', 'detach'].includes(act) ? ['things:write', 'policies:attach'] : ['things:write'];
+  if (!was) return [{ what: `campaign ${id} made`, needs: ['things:read', ...acts] }];
+  const goesOn = is!.status === 'running';
+  return [{ what: `campaign ${id}: ${was.status} to ${is!.status}`, needs: goesOn ? acts : ['things:write'] }];
+}
+
 /** What became of an account between two looks; `mine` are the ids of the keys that were used. */
 export function effectsBetween(before: State, after: State, mine: Set<string>): Effect[] {
   const plain = (of: keyof State, needs: string) =>
@@ -188,6 +201,8 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...changes(before.providers, after.providers).flatMap(ofProvider),
     ...changes(before.receivers, after.receivers).flatMap(ofReceiver),
     ...changes(before.expected, after.expected).flatMap(ofExpected),
+    ...changes(before.campaigns, after.campaigns).flatMap(ofCampaign),
+    ...plain('groups', 'things:write'),
     ...plain('rules', 'alerts:write'),
     ...plain('endings', 'certificates:revoke'),
     ...plain('policies', 'policies:write'),
@@ -231,6 +246,9 @@ export async function readState(db: Database, account: string, unseen: string): 
       'receivers', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('kind', kind, 'types', types, 'rest', concat(name, url, enabled, recipients))), '{}')
         FROM receivers WHERE account_name = ${account}),
       'rules', (SELECT COALESCE(jsonb_object_agg(id, concat(name, metric, condition, threshold, enabled, channels)), '{}') FROM alert_rules WHERE account_name = ${account}),
+      'groups', (SELECT COALESCE(jsonb_object_agg(name, query::text), '{}') FROM groups WHERE account_name = ${account}),
+      'campaigns', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('act', act, 'status', status, 'holder', holder, 'began', changes)), '{}')
+        FROM campaigns WHERE account_name = ${account}),
       'accounts', (SELECT jsonb_object_agg(name, status) FROM accounts WHERE name <> 'default')) AS state`;
   return row!.state;
 }

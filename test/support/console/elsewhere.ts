@@ -7,6 +7,7 @@ const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 
 const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
+const campaigns = 'the console has no page of groups and campaigns yet: the command line and programs make them';
 
 /** Operations that have no place in the console, and why. */
 export const elsewhere: Record<string, string> = {
@@ -85,6 +86,18 @@ export const elsewhere: Record<string, string> = {
   deleteExpectedThing: expecting,
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
+  createGroup: campaigns,
+  listGroups: campaigns,
+  getGroup: campaigns,
+  updateGroup: campaigns,
+  deleteGroup: campaigns,
+  createCampaign: campaigns,
+  listCampaigns: campaigns,
+  getCampaign: campaigns,
+  listCampaignThings: campaigns,
+  pauseCampaign: campaigns,
+  resumeCampaign: campaigns,
+  cancelCampaign: campaigns,
   getAlert: 'the list of alerts has the same members',
   getAlertRule: 'the list of rules has the same members',
   getAlertChannel: 'the list of channels has the same members',

@@ -110,6 +110,15 @@ export const recipes: Record<string, Recipe> = {
     reason: 'superseded',
     dryRun: true,
   }),
+  'POST /v1/groups': (_world, random) => ({ name: name(random), query: random.pick(['type = pump', { name: 'v-*' }]) }),
+  'PATCH /v1/groups/{name}': (_world, random) => ({
+    query: random.pick(['not status = active', { status: 'active' }]),
+  }),
+  'POST /v1/campaigns': (_world, random) => ({
+    query: 'name = "v-*"',
+    ...random.pick([{ do: 'renew' }, { do: 'attach', policies: ['field'] }]),
+    dryRun: true,
+  }),
   'POST /v1/proxies': (_world, random) => ({ name: random.pick(['edge-1', 'edge-2', 'edge-3']) }),
   'POST /v1/proxies/{id}/applied': ({ pools }) => ({ cursor: pools.cursor, incarnation: 'i', mode: 'stream' }),
   'POST /v1/proxies/{id}/sessions': ({ pools }, random) => ({
@@ -192,6 +201,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     policies: path === '/v1/policies/{name}' ? ['field', ...pools.spares] : ['field', 'sensor'],
     segments: ['field', ...pools.segments],
     accounts: ['other'],
+    groups: pools.groups,
   };
   const byId: Record<string, readonly string[]> = {
     'api-keys': pools.apiKeys,
@@ -203,6 +213,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     people: pools.people,
     'sign-in': pools.providers,
     webhooks: pools.webhooks,
+    campaigns: pools.campaigns,
     alerts: path.includes('/rules/') ? pools.rules : path.includes('/channels/') ? pools.channels : [],
     revocations: pools.bulk ? [pools.bulk] : [],
     rabbitmq: pools.fingerprints,

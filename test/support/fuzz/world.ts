@@ -93,6 +93,8 @@ export async function createWorld(server: TestServer) {
     people: [] as string[],
     providers: [] as string[],
     webhooks: [] as string[],
+    groups: [] as string[],
+    campaigns: [] as string[],
     channels: [] as string[],
     rules: [] as string[],
     renewals: [] as object[],
@@ -137,6 +139,14 @@ export async function createWorld(server: TestServer) {
     for (const { id } of items) await owner.send('DELETE', `/v1/sign-in/providers/${id}`);
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
+    for (const name of pools.groups) await owner.send('DELETE', `/v1/groups/${name}`);
+    for (const { id } of (await owner.get('/v1/campaigns')).body.items as { id: string }[])
+      await owner.post(`/v1/campaigns/${id}/cancel`);
+    pools.groups = [`g-${round}-0`, `g-${round}-1`];
+    for (const name of pools.groups) await made('/v1/groups', { name, query: { name: 'v-*' } });
+    pools.campaigns = [];
+    for (const _ of [0, 1, 2])
+      pools.campaigns.push((await made('/v1/campaigns', { query: 'name = "w-*"', do: 'renew' })).id as string);
     for (const id of pools.webhooks) await owner.send('DELETE', `/v1/webhooks/${id}`);
     for (const id of pools.channels) await owner.send('DELETE', `/v1/alerts/channels/${id}`);
     for (const id of pools.rules) await owner.send('DELETE', `/v1/alerts/rules/${id}`);
