@@ -49,10 +49,7 @@ export function createServices(foundations: Foundations) {
     held: (account, name) => authorize.verbs.held(account, name),
     recentDecisions: decisions.verbs.recentOf,
   });
-  const issuers = createIssuers({
-    ...shared,
-    openShards: (issuerId, count, base, at) => lists.verbs.openShards(issuerId, count, base, at),
-  });
+  const issuers = createIssuers({ ...shared, lists: () => lists.verbs });
   const tokens = createTokens({
     ...shared,
     certificates: certificates.verbs,

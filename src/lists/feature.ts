@@ -10,6 +10,7 @@ import { createCompactLists } from './compact.js';
 import { compactRoutes } from './compact-routes.js';
 import { createLists as createListContents, type Lists } from './lists.js';
 import { withOrphans } from './orphan-store.js';
+import { createImportedStore } from './imported-store.js';
 import { createListPem } from './pem.js';
 import { createPublisher } from './publisher.js';
 import { pkiRoutes } from './routes.js';
@@ -61,6 +62,7 @@ export function createLists(deps: Deps): Door<Verbs> {
   });
   const publisher = createPublisher<StoredIssuer>({
     store,
+    imported: createImportedStore(db).find,
     lists,
     clock,
     log: reader,

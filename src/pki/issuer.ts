@@ -49,8 +49,32 @@ export function issueIssuing(account: string, root: Issuer, urls: PkiUrls, valid
 /** Reads back an issuer that was stored. `signer` must hold its key. */
 export function openIssuer(certificateDer: Buffer, validity: Validity, signer: Signer): Issuer {
   const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
-  const subject = der.members(tbs, der.tags.sequence)[5]!.bytes;
-  return issuerOf(certificateDer, subject, validity, signer);
+  const parts = der.members(tbs, der.tags.sequence);
+  const issuer = issuerOf(certificateDer, parts[5]!.bytes, validity, signer);
+  // Others may have made the identifier of a key in another way (RFC 5280 §4.2.1.1: children repeat it).
+  return { ...issuer, subjectKeyId: subjectKeyIdIn(parts.at(-1)!) ?? issuer.subjectKeyId };
+}
+
+function subjectKeyIdIn(extensions: der.Value): Buffer | undefined {
+  if (extensions.tag !== der.constructed(3)) return undefined;
+  const [list] = der.members(extensions, der.constructed(3));
+  const found = der
+    .members(list, der.tags.sequence)
+    .map((each) => der.members(each, der.tags.sequence))
+    .find(([id]) => id!.bytes.equals(oids.subjectKeyIdentifier));
+  return found && der.contentOf(der.readOne(der.contentOf(found.at(-1), der.tags.octetString)), der.tags.octetString);
+}
+
+/** The id of the authority that has a key: the first 16 hex digits of its key identifier. */
+export function issuerId(subjectPublicKey: Uint8Array): string {
+  return keyIdentifier(subjectPublicKey).toString('hex').slice(0, 16);
+}
+
+/** The subject Name of a certificate and the Name of who signed it, byte for byte. */
+export function namesIn(certificateDer: Buffer): { subject: Buffer; issuer: Buffer } {
+  const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
+  const parts = der.members(tbs, der.tags.sequence);
+  return { subject: parts[5]!.bytes, issuer: parts[3]!.bytes };
 }
 
 /** What names an authority in OCSP requests: its subject, and the bits of its key. */
@@ -151,11 +175,11 @@ function issueAuthority({ subject, validity, signer, pathLength, parent }: Autho
 
 function issuerOf(certificateDer: Buffer, subject: Buffer, validity: Validity, signer: Signer): Issuer {
   const subjectKeyId = keyIdentifier(signer.publicKey.subjectPublicKey);
-  return { id: subjectKeyId.toString('hex').slice(0, 16), certificateDer, subject, subjectKeyId, ...validity, signer };
+  return { id: issuerId(signer.publicKey.subjectPublicKey), certificateDer, subject, subjectKeyId, ...validity, signer };
 }
 
-// The key identifier in the name keeps the names of an account's successive authorities apart.
-function authorityName(account: string, role: string, signer: Signer): Buffer {
-  const id = keyIdentifier(signer.publicKey.subjectPublicKey).toString('hex').slice(0, 16);
+/** The Name of an authority. The id of its key in it keeps the names of an account's successive authorities apart. */
+export function authorityName(account: string, role: string, signer: Signer): Buffer {
+  const id = issuerId(signer.publicKey.subjectPublicKey);
   return name([oids.organizationName, account], [oids.commonName, `Thingward ${role} ${id}`]);
 }

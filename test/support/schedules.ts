@@ -144,10 +144,7 @@ async function createInstance(
   };
   const unasked = () => Promise.reject(new Error('nobody asks for this'));
   const shared = { db, commit, clock, sealer, config, onError, audit: appendAudit, log: appendLog, reader: log };
-  const issuers = createIssuers({
-    ...shared,
-    openShards: (issuerId, count, base, at) => lists.verbs.openShards(issuerId, count, base, at),
-  });
+  const issuers = createIssuers({ ...shared, lists: () => lists.verbs });
   const lists = createLists({
     ...shared,
     mostLists,
