@@ -83,6 +83,14 @@ function operatorCommands(): Command[] {
       .option(...yesFlag)
       .addHelpText('after', '\nExample:\n  thingward rotate-token-key --yes')
       .action(async (flags: { yes?: true }) => (await commands()).rotateTokenKey(await config(), flags)),
+    new Command('reseal')
+      .description('seal every key and secret with THINGWARD_KEY, while instances run; THINGWARD_KEY_PREVIOUS opens them')
+      .option(...yesFlag)
+      .addHelpText(
+        'after',
+        '\nExample:\n  THINGWARD_KEY_FILE=/run/secrets/key THINGWARD_KEY_PREVIOUS_FILE=/run/secrets/old-key thingward reseal --yes',
+      )
+      .action(async (flags: { yes?: true }) => (await commands()).reseal(await config(), flags)),
     new Command('migrate')
       .description('apply the migrations of this version and end, for a server whose role may not change the schema')
       .addHelpText('after', '\nExample:\n  DATABASE_URL=postgresql://thingward_owner@db/thingward thingward migrate')

@@ -4,7 +4,7 @@ import type { Transaction } from '../db/client.js';
 import { issueIssuing, issueRoot, type Issuer, type PkiUrls, type Validity } from '../pki/issuer.js';
 import type { KeyType } from '../pki/public-key.js';
 import { createSigner, generateKeys } from '../pki/signer.js';
-import type { Sealer } from '../sealing.js';
+import { sealedAs, type Sealer } from '../sealing.js';
 import type { IssuerStore } from './store.js';
 import { firstSettings, firstState, type StoredIssuer } from './stored.js';
 
@@ -33,7 +33,7 @@ export function createMaking({ store, sealer, clock, keyType, urlsOf }: Deps) {
   });
 
   const seal = (id: string, key: KeyObject): Buffer =>
-    sealer.seal(key.export({ type: 'pkcs8', format: 'der' }), `issuer:${id}`);
+    sealer.seal(key.export({ type: 'pkcs8', format: 'der' }), sealedAs.issuer(id));
 
   const makeIssuing = async (account: string, root: Issuer): Promise<StoredIssuer> => {
     const { privateKey } = await generateKeys(keyType);

@@ -11,7 +11,7 @@ import type { Origin } from '../origin.js';
 import { encodeAuthorityRequest } from '../pki/chain/request.js';
 import { issuerId, type Issuer } from '../pki/issuer.js';
 import { createSigner, type Signer } from '../pki/signer.js';
-import type { Sealer } from '../sealing.js';
+import { sealedAs, type Sealer } from '../sealing.js';
 import { chainOf, pemOf } from './chains.js';
 import { installCertificate } from './intermediate.js';
 import type { Making } from './making.js';
@@ -73,7 +73,7 @@ export function createRotation(deps: Deps) {
   };
 
   const signerOf = ({ id, sealedKey }: StoredIssuer): Signer =>
-    createSigner(createPrivateKey({ key: sealer.open(sealedKey, `issuer:${id}`), format: 'der', type: 'pkcs8' }));
+    createSigner(createPrivateKey({ key: sealer.open(sealedKey, sealedAs.issuer(id)), format: 'der', type: 'pkcs8' }));
 
   /** An issuer that issues or is to, with all of its account, locked. @throws DomainError `not-found`, `precondition-failed` */
   const lockOne = async (tx: Transaction, { account, id, origin }: Act, at: Date) => {

@@ -6,7 +6,7 @@ import type { LogEntry } from '../log/entries.js';
 import { createCertificateIssuer, type DeviceCertificate, type DeviceCertificateRequest } from '../pki/certificate.js';
 import { openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
 import { createSigner } from '../pki/signer.js';
-import type { Sealer } from '../sealing.js';
+import { sealedAs, type Sealer } from '../sealing.js';
 import { activeOf, bundleOf, chainOf, issuerFinder } from './chains.js';
 import { createIndexSource } from './index-block.js';
 import type { IssuerStore } from './store.js';
@@ -52,7 +52,7 @@ export function createSigning({ store, sealer, clock, pkiUrl, openShards }: Deps
   const deltaUrlOf = (issuerId: string): string => `${pkiUrl}/crl/${issuerId}/delta.crl`;
 
   const open = (stored: StoredIssuer): Issuer => {
-    const pkcs8 = sealer.open(stored.sealedKey, `issuer:${stored.id}`);
+    const pkcs8 = sealer.open(stored.sealedKey, sealedAs.issuer(stored.id));
     const signer = createSigner(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
     return openIssuer(stored.certificateDer, stored, signer);
   };

@@ -39,3 +39,6 @@ CREATE TABLE "imported_lists" (
 ALTER TABLE "log_entries" DROP CONSTRAINT "log_entries_type";
 ALTER TABLE "log_entries"
     ADD CONSTRAINT "log_entries_type" CHECK ("type" IN ('certificate', 'release', 'thing', 'thing-changed', 'token-family', 'policy', 'segment', 'key', 'issuer', 'token-keys', 'account', 'session', 'person', 'authority')) NOT VALID;
+
+-- Which key an instance seals with: none is changed while another seals with the old one.
+ALTER TABLE "instances" ADD COLUMN "key_id" TEXT;
