@@ -140,6 +140,7 @@ export function createServices(foundations: Foundations) {
     idempotency: idempotency.verbs,
     feed: { ...feed.verbs, edges: edgeFeed.verbs.stream },
     lists: lists.verbs,
+    offline: issuers.verbs.offline,
     tokens: tokens.verbs,
   };
 }

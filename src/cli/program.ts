@@ -7,6 +7,7 @@ import { reaperCommand } from './reaper-commands.js';
 import { observerCommand } from '../observer/cli.js';
 import { apiCommands } from './operator/commands.js';
 import type { RestoredFlags } from './operator-commands.js';
+import { rootCommands } from './root-program.js';
 import { versionText } from './version.js';
 
 const yesFlag = ['-y, --yes', 'do not ask: for scripts, which have no terminal'] as const;
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     doctorCommand(),
     observerCommand(),
     ...operatorCommands(),
+    ...rootCommands(),
     ...apiCommands(),
     versionCommand(),
   ];

@@ -2,6 +2,7 @@ import type { Config } from '../config.js';
 import type { Door, Ledger, Shared } from '../door.js';
 import { issuerRoutes } from './routes.js';
 import type { Transaction } from '../db/client.js';
+import { createOfflineStore } from './offline-store.js';
 import { rotationRoutes } from './rotation-routes.js';
 import { createIssuerService, type IssuerService } from './service.js';
 import { createIssuerStore, type IssuerStore } from './store.js';
@@ -15,6 +16,7 @@ type Deps = Ledger &
     lists(): {
       open(tx: Transaction, issuerId: string, scope: string, at: Date): Promise<void>;
       openShards: ServiceDeps['openShards'];
+      publisher: { crl: ServiceDeps['currentList'] };
     };
   };
 
@@ -31,6 +33,8 @@ export function createIssuers(deps: Deps): Door<Issuers> {
     keyType: caKeyType,
     openShards: (...asked) => deps.lists().openShards(...asked),
     openList: (...asked) => deps.lists().open(...asked),
+    offlineStore: createOfflineStore(deps.db),
+    currentList: (issuerId) => deps.lists().publisher.crl(issuerId),
   });
   return {
     verbs: { ...service, find: store.find, size: store.size },

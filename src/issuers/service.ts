@@ -10,6 +10,8 @@ import type { KeyType } from '../pki/public-key.js';
 import type { Sealer } from '../sealing.js';
 import { activeOf, bundleOf, chainOf, pemOf } from './chains.js';
 import { createMaking } from './making.js';
+import { createOffline } from './offline.js';
+import type { OfflineStore } from './offline-store.js';
 import { createRotation } from './rotation.js';
 import { createSigning } from './signing.js';
 import type { IssuerStore } from './store.js';
@@ -29,6 +31,9 @@ type Deps = {
   openShards: Parameters<typeof createSigning>[0]['openShards'];
   /** Opens a list of an issuer. */
   openList(tx: Transaction, issuerId: string, scope: string, at: Date): Promise<void>;
+  offlineStore: OfflineStore;
+  /** The list of an authority that is made here. */
+  currentList: Parameters<typeof createOffline>[0]['currentList'];
 };
 
 const hasKey = ({ keyPlace }: StoredIssuer): boolean => keyPlace === 'here';
@@ -42,6 +47,7 @@ export function createIssuerService(deps: Deps) {
   const { unexpired } = signing;
   const making = createMaking({ ...deps, urlsOf: signing.urlsOf });
   const rotation = createRotation({ ...deps, ...signing, making });
+  const offline = createOffline({ ...deps, ...signing, store: deps.offlineStore });
 
   /** @throws DomainError `not-found` */
   const get = async (account: string, id: string): Promise<StoredIssuer> => {
@@ -53,6 +59,7 @@ export function createIssuerService(deps: Deps) {
   return {
     ...signing,
     rotation,
+    offline,
     prepare: making.prepare,
     get,
 

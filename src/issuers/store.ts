@@ -137,7 +137,8 @@ export function createIssuerStore(db: Database) {
 
 type Row = NonNullable<Awaited<ReturnType<Database['issuer']['findUnique']>>>;
 
-function toStoredIssuer({ accountName, certificateDer, sealedKey, ...row }: Row): StoredIssuer {
+/** A row as the rooms know it. */
+export function toStoredIssuer({ accountName, certificateDer, sealedKey, ...row }: Row): StoredIssuer {
   const { nextIndex: _, createdAt: __, ...rest } = row;
   return {
     ...rest,

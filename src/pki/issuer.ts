@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import * as der from './der.js';
 import { oids } from './oid.js';
 import { createSerialNumber } from './serial-number.js';
+import type { PublicKey } from './public-key.js';
 import { signed, type Signer } from './signer.js';
 
 /** A certificate authority that can sign: what the profile of its children needs to know about it. */
@@ -43,6 +44,21 @@ export function issueIssuing(account: string, root: Issuer, urls: PkiUrls, valid
     signer,
     pathLength: 0,
     parent: { issuer: root, urls },
+  });
+}
+
+/** The certificate (DER) of an issuing CA whose key is elsewhere, under `root`, with the URL of the root's list alone: nobody answers OCSP for it. */
+export function issueUnder(
+  account: string,
+  root: Issuer,
+  crl: string,
+  validity: Validity,
+  publicKey: PublicKey,
+): Buffer {
+  const subject = authorityName(account, 'issuing CA', { publicKey });
+  return certify({
+    ...{ subject, publicKey, validity: clamp(validity, root), pathLength: 0, by: root },
+    urls: [extension(oids.crlDistributionPoints, der.sequence(der.sequence(distributionPoint(crl))))],
   });
 }
 
@@ -151,14 +167,29 @@ type Authority = {
 };
 
 function issueAuthority({ subject, validity, signer, pathLength, parent }: Authority): Issuer {
-  const subjectKeyId = keyIdentifier(signer.publicKey.subjectPublicKey);
-  const by = parent?.issuer ?? { subject, subjectKeyId, signer };
+  const { publicKey } = signer;
+  const by = parent?.issuer ?? { subject, subjectKeyId: keyIdentifier(publicKey.subjectPublicKey), signer };
+  const urls = parent ? pkiUrlExtensions(parent.urls) : [];
+  return issuerOf(certify({ subject, publicKey, validity, pathLength, by, urls }), subject, validity, signer);
+}
+
+type Certified = {
+  subject: Buffer;
+  publicKey: PublicKey;
+  validity: Validity;
+  pathLength: number;
+  by: Pick<Issuer, 'subject' | 'subjectKeyId' | 'signer'>;
+  urls: Buffer[];
+};
+
+/** The certificate of an authority, in DER. */
+function certify({ subject, publicKey, validity, pathLength, by, urls }: Certified): Buffer {
   const extensions = der.sequence(
     extension(oids.basicConstraints, der.sequence(der.boolean(true), der.integer(pathLength)), true),
     extension(oids.keyUsage, der.namedBits(5, 6), true),
-    extension(oids.subjectKeyIdentifier, der.octetString(subjectKeyId)),
+    extension(oids.subjectKeyIdentifier, der.octetString(keyIdentifier(publicKey.subjectPublicKey))),
     authorityKeyId(by),
-    ...(parent ? pkiUrlExtensions(parent.urls) : []),
+    ...urls,
   );
   const tbs = der.sequence(
     der.encode(der.constructed(0), der.integer(2)),
@@ -167,10 +198,10 @@ function issueAuthority({ subject, validity, signer, pathLength, parent }: Autho
     by.subject,
     der.sequence(der.time(validity.notBefore), der.time(validity.notAfter)),
     subject,
-    signer.publicKey.spki,
+    publicKey.spki,
     der.encode(der.constructed(3), extensions),
   );
-  return issuerOf(signed(tbs, by.signer), subject, validity, signer);
+  return signed(tbs, by.signer);
 }
 
 function issuerOf(certificateDer: Buffer, subject: Buffer, validity: Validity, signer: Signer): Issuer {
@@ -179,7 +210,7 @@ function issuerOf(certificateDer: Buffer, subject: Buffer, validity: Validity, s
 }
 
 /** The Name of an authority. The id of its key in it keeps the names of an account's successive authorities apart. */
-export function authorityName(account: string, role: string, signer: Signer): Buffer {
+export function authorityName(account: string, role: string, signer: Pick<Signer, 'publicKey'>): Buffer {
   const id = issuerId(signer.publicKey.subjectPublicKey);
   return name([oids.organizationName, account], [oids.commonName, `Thingward ${role} ${id}`]);
 }

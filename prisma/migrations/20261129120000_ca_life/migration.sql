@@ -42,3 +42,15 @@ ALTER TABLE "log_entries"
 
 -- Which key an instance seals with: none is changed while another seals with the old one.
 ALTER TABLE "instances" ADD COLUMN "key_id" TEXT;
+
+-- Whoever has a list to bring is warned in time. An account without one has no such rule, which the version before could not evaluate.
+CREATE FUNCTION "give_imported_list_rule"() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO alert_rules (id, account_name, name, built_in, metric, condition, threshold, for_seconds, severity, cooldown_seconds, created_at, created_by)
+    SELECT gen_random_uuid(), i.account_name, 'imported-list-old', 'imported-list-old', 'lists.imported', 'greater_than', 0, 0, 'critical', 86400, now(), 'system'
+    FROM issuers i WHERE i.id = NEW.issuer_id
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER "imported_lists_alert_rule" AFTER INSERT ON "imported_lists" FOR EACH ROW EXECUTE FUNCTION "give_imported_list_rule"();

@@ -62,7 +62,7 @@ describeWith(['openssl'], 'an intermediate that others signed', () => {
       expect(() => verify(pemOf(revoked))).toThrow('certificate revoked');
       // The lists of the others are not here until somebody brings them.
       expect(() => verify(pemOf(good), '-crl_check_all')).toThrow('unable to get certificate CRL');
-      const status = ['ocsp', '-issuer', outside.file('own.pem', certificate), '-cert', outside.at('device.pem')];
+      const status = ['ocsp', '-issuer', outside.file('own.pem', certificate), '-cert', outside.file('device.pem', pemOf(revoked))];
       expect(await ask([...status, '-url', `${server.url}/ocsp`, '-CAfile', chain])).toContain('revoked');
       const shown = (await server.owner.get('/v1/issuers')).body.items as { keyPlace: string; kind: string }[];
       expect(shown.filter(({ keyPlace }) => keyPlace === 'elsewhere').map(({ kind: which }) => which).sort()).toEqual([

@@ -28,8 +28,8 @@ describe.each(databaseKinds)('authorities that take over from each other, on %s'
     return made.body.id as string;
   };
   const statuses = async (): Promise<Record<string, string>> => {
-    const { items } = (await server.owner.get('/v1/issuers')).body as { items: { id: string; status: string }[] };
-    return Object.fromEntries(items.map(({ id, status }) => [id, status]));
+    const { items } = (await server.owner.get('/v1/issuers')).body as { items: Record<string, string>[] };
+    return Object.fromEntries(items.filter((each) => each['kind'] !== 'root').map(({ id, status }) => [id, status]));
   };
   const bundle = async () => certificatesIn((await server.as(undefined).get('/ca/chain.pem')).text);
   const lists = async () => (await (await fetch(`${server.url}/crl/bundle.pem`)).text()).split('END X509').length - 1;
