@@ -66,7 +66,7 @@ export const newIssuer = named(
       .enum(preparedKinds)
       .describe('`issuing` is signed by the root of the account, `intermediate` by a root of your own'),
   }),
-).meta({ examples: [{ kind: 'issuing' }] });
+).meta({ examples: [{ kind: 'intermediate' }] });
 
 const pem = (about: string) => z.string().min(1).max(65_536).describe(about);
 

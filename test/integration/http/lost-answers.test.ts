@@ -29,6 +29,7 @@ const makers: [path: string, body: object | undefined, list: string][] = [
     '/v1/sign-in/providers',
   ],
   ['/v1/segments', { name: 'lost', cidr: '10.0.0.0/8' }, '/v1/segments'],
+  ['/v1/issuers', { kind: 'issuing' }, '/v1/issuers'],
   ['/v1/webhooks', { url: 'https://hooks.example/', types: ['audit.*'] }, '/v1/webhooks'],
   ['/v1/alerts/channels', { name: 'lost', type: 'webhook', url: 'https://hooks.example/' }, '/v1/alerts/channels'],
   [

@@ -6,6 +6,7 @@ const readers = 'whoever checks certificates reads it; the console links to the 
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 
+const authorities = 'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 const alerts = 'the console has no page of alerts and webhooks yet: programs set them up';
 
 /** Operations that have no place in the console, and why. */
@@ -78,6 +79,11 @@ export const elsewhere: Record<string, string> = {
   getPerson: 'the list of people has the same members',
   getSignInProvider: 'the list of providers has the same members',
   getIssuer: 'the list of issuers has the same members',
+  createIssuer: authorities,
+  getIssuerCsr: authorities,
+  setIssuerCertificate: authorities,
+  activateIssuer: authorities,
+  retireIssuer: authorities,
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
   acknowledgeAlert: alerts,
