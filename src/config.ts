@@ -27,6 +27,8 @@ export type Config = {
   databaseUrl: string | undefined;
   databasePoolSize: number;
   key: Buffer | undefined;
+  /** What it sealed is read too. */
+  previousKey: Buffer | undefined;
   ownerKey: string | undefined;
   caKeyType: z.infer<typeof settings.THINGWARD_CA_KEY_TYPE>;
   tokenAlgorithm: KeyAlgorithm;
@@ -128,6 +130,10 @@ function complete(raw: Raw): Config {
     databaseUrl: raw.DATABASE_URL,
     databasePoolSize: raw.DATABASE_POOL_SIZE,
     key: raw.THINGWARD_KEY === undefined ? undefined : parseSealingKey(raw.THINGWARD_KEY),
+    previousKey:
+      raw.THINGWARD_KEY_PREVIOUS === undefined
+        ? undefined
+        : parseSealingKey(raw.THINGWARD_KEY_PREVIOUS, 'THINGWARD_KEY_PREVIOUS'),
     ownerKey: raw.THINGWARD_OWNER_KEY,
     caKeyType: raw.THINGWARD_CA_KEY_TYPE,
     tokenAlgorithm: raw.THINGWARD_TOKEN_ALGORITHM,
@@ -170,12 +176,12 @@ function pkiUrlBeside(publicUrl: string, port: number | undefined): string {
 }
 
 /** 32 bytes from base64, base64url or hex. @throws ConfigError for anything else, and for a key of one repeated byte. */
-export function parseSealingKey(text: string): Buffer {
+export function parseSealingKey(text: string, name = 'THINGWARD_KEY'): Buffer {
   const trimmed = text.trim();
   const key = /^[0-9a-fA-F]{64}$/.test(trimmed) ? Buffer.from(trimmed, 'hex') : Buffer.from(trimmed, 'base64');
   if (key.length !== 32)
-    throw new ConfigError('THINGWARD_KEY must be 32 bytes in base64 or hex: `openssl rand -base64 32`');
-  if (new Set(key).size < 8) throw new ConfigError('THINGWARD_KEY is not random: `openssl rand -base64 32`');
+    throw new ConfigError(`${name} must be 32 bytes in base64 or hex: \`openssl rand -base64 32\``);
+  if (new Set(key).size < 8) throw new ConfigError(`${name} is not random: \`openssl rand -base64 32\``);
   return key;
 }
 

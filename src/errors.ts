@@ -3,6 +3,7 @@ export type ErrorCode =
   | 'account-exists'
   | 'account-suspended'
   | 'approval-denied'
+  | 'bad-chain'
   | 'bad-csr'
   | 'bad-key'
   | 'certificate-revoked'

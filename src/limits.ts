@@ -6,6 +6,7 @@ export const mostOfAccount = {
   proxies: 20_000,
   enrollments: 1_000_000,
   expectedThings: 2_000_000,
+  issuers: 32,
   policies: 10_000,
   versionsOfPolicy: 10_000,
   segments: 10_000,

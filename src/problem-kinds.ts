@@ -5,6 +5,7 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'account-exists': { status: 409, title: 'The account name is taken' },
   'account-suspended': { status: 403, title: 'The account is suspended' },
   'approval-denied': { status: 403, title: 'An operator denied the device' },
+  'bad-chain': { status: 422, title: 'The certificate of an authority was refused' },
   'bad-csr': { status: 422, title: 'The certificate request was refused' },
   'bad-key': { status: 422, title: 'The key is not acceptable' },
   'certificate-revoked': { status: 403, title: 'The certificate is no longer valid' },

@@ -10,7 +10,7 @@ import { migrate } from './db/migrate.js';
 import { summarize, type DatabaseSummary } from './db/summary.js';
 import type { Surroundings } from './door.js';
 import { ensureLogHead } from './log/append.js';
-import { createSealer } from './sealing.js';
+import { createSealer, type Sealer } from './sealing.js';
 import type { Services } from './services.js';
 
 /** Everything that the program runs on, open and migrated. */
@@ -96,7 +96,7 @@ async function build(database: OpenDatabase, config: Config, surroundings: Surro
     const migrated = await migrate(database.session).finally(database.session.end);
     await connected;
     await ensureLogHead(database.client);
-    const sealer = createSealer(config.key ?? readKeyFile(config.dataDir));
+    const sealer = sealerOf(config);
     const { client: db, others, pool } = database;
     const services = createServices({ ...surroundings, config, db, others, pool, sealer });
     await services.start().catch(explainSealing);
@@ -132,6 +132,11 @@ function openEmbeddedIn(config: Config): Promise<OpenDatabase> {
   });
 }
 
+/** The sealer that the settings name. @throws ConfigError */
+export function sealerOf({ key, previousKey, dataDir }: Config): Sealer {
+  return createSealer(key ?? readKeyFile(dataDir), previousKey);
+}
+
 function readKeyFile(dataDir: string): Buffer {
   return parseSealingKey(readFileSync(join(dataDir, 'key'), 'utf8'));
 }
@@ -139,7 +144,7 @@ function readKeyFile(dataDir: string): Buffer {
 function explainSealing(error: unknown): never {
   if (!/unable to authenticate data/i.test(String(error))) throw error;
   throw new ConfigError(
-    'THINGWARD_KEY is not the key that this database was sealed with: use the key of its first start',
+    'THINGWARD_KEY is not the key that this database was sealed with: use the key of its first start, or the one that it was last sealed with by `thingward reseal`',
   );
 }
 

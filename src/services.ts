@@ -44,10 +44,7 @@ export function createServices(foundations: Foundations) {
     held: (account, name) => authorize.verbs.held(account, name),
     recentDecisions: decisions.verbs.recentOf,
   });
-  const issuers = createIssuers({
-    ...shared,
-    openShards: (issuerId, count, base, at) => refusing.lists.openShards(issuerId, count, base, at),
-  });
+  const issuers = createIssuers({ ...shared, lists: () => refusing.lists });
   const tokens = createTokens({
     ...shared,
     certificates: certificates.verbs,
@@ -144,6 +141,7 @@ export function createServices(foundations: Foundations) {
     idempotency: idempotency.verbs,
     feed: refusing.feed,
     lists: refusing.lists,
+    offline: issuers.verbs.offline,
     tokens: tokens.verbs,
   };
 }

@@ -59,6 +59,7 @@ export function createKeyCache({ load, mayRemember }: Deps) {
         case 'account':
         case 'session':
         case 'person':
+        case 'authority':
         case 'unknown':
           return;
       }

@@ -10,9 +10,9 @@ declare module 'fastify' {
 
 const changing = ['PATCH', 'PUT', 'DELETE'];
 
-/** Whether a route takes If-Match. */
+/** Whether a route takes If-Match: one that changes an object, or a POST that acts on one. */
 export const isConditional = ({ method, config = {} }: Pick<RouteOptions, 'method' | 'config'>): boolean =>
-  config.conditional === true && [method].flat().some((each) => changing.includes(each));
+  config.conditional === true && [method].flat().some((each) => [...changing, 'POST'].includes(each));
 
 /** Refuses If-Match where nothing has an ETag: what cannot be compared does not match. `*` matches what there is. */
 export function installPreconditions(app: FastifyInstance): void {

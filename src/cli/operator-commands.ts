@@ -5,7 +5,9 @@ import { systemClock } from '../clock.js';
 import { ConfigError, type Config } from '../config.js';
 import type { DatabaseSummary } from '../db/summary.js';
 import type { Origin } from '../origin.js';
-import { migrateDatabase, openDatabaseThere, openExisting, type OpenResources } from '../resources.js';
+import { migrateDatabase, openDatabaseThere, openExisting, sealerOf, type OpenResources } from '../resources.js';
+import { createResealStore } from '../reseal/reseal-store.js';
+import { resealAll } from '../reseal/reseal.js';
 import { reportOf } from '../restore/report.js';
 import { requireSources, requireStopped, restore } from '../restore/restored.js';
 import type { SourceFile } from '../restore/sources.js';
@@ -85,6 +87,34 @@ export async function restored(config: Config, { yes, ...flags }: RestoredFlags)
   });
   try {
     process.stdout.write(reportOf(await restore(database, files, systemClock(), origin)));
+  } finally {
+    await database.close();
+  }
+}
+
+/** Seals every secret with the present key, which instances may use meanwhile. @throws ConfigError */
+export async function reseal(config: Config, flags: Flags): Promise<void> {
+  if (config.previousKey === undefined)
+    throw new ConfigError('set THINGWARD_KEY to the new key, and THINGWARD_KEY_PREVIOUS to the one before');
+  const sealer = sealerOf(config);
+  const database = await openDatabaseThere(config, async (summary) => {
+    say(summary);
+    await confirm('This seals every key and secret of the database with THINGWARD_KEY.', flags);
+  });
+  try {
+    const store = createResealStore(database.client);
+    const done = await resealAll({ store, sealer, say: (line) => void process.stdout.write(`${line}\n`) });
+    await appendAudit(database.client, {
+      at: systemClock(),
+      account: 'default',
+      origin,
+      action: 'sealing-key.reseal',
+      target: `sealing-key:${sealer.keyId}`,
+      detail: done,
+    });
+    process.stdout.write(
+      `All ${done.secrets} secrets are sealed with the new key; ${done.resealed} were sealed again. Take THINGWARD_KEY_PREVIOUS out of the settings of every instance, restart them, and destroy the old key.\n`,
+    );
   } finally {
     await database.close();
   }

@@ -7,6 +7,7 @@ import { reaperCommand } from './reaper-commands.js';
 import { observerCommand } from '../observer/cli.js';
 import { apiCommands } from './operator/commands.js';
 import type { RestoredFlags } from './operator-commands.js';
+import { rootCommands } from './root-program.js';
 import { versionText } from './version.js';
 
 const yesFlag = ['-y, --yes', 'do not ask: for scripts, which have no terminal'] as const;
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     doctorCommand(),
     observerCommand(),
     ...operatorCommands(),
+    ...rootCommands(),
     ...apiCommands(),
     versionCommand(),
   ];
@@ -83,6 +85,14 @@ function operatorCommands(): Command[] {
       .option(...yesFlag)
       .addHelpText('after', '\nExample:\n  thingward rotate-token-key --yes')
       .action(async (flags: { yes?: true }) => (await commands()).rotateTokenKey(await config(), flags)),
+    new Command('reseal')
+      .description('seal every key and secret with THINGWARD_KEY, while instances run; THINGWARD_KEY_PREVIOUS opens them')
+      .option(...yesFlag)
+      .addHelpText(
+        'after',
+        '\nExample:\n  THINGWARD_KEY_FILE=/run/secrets/key THINGWARD_KEY_PREVIOUS_FILE=/run/secrets/old-key thingward reseal --yes',
+      )
+      .action(async (flags: { yes?: true }) => (await commands()).reseal(await config(), flags)),
     new Command('migrate')
       .description('apply the migrations of this version and end, for a server whose role may not change the schema')
       .addHelpText('after', '\nExample:\n  DATABASE_URL=postgresql://thingward_owner@db/thingward thingward migrate')

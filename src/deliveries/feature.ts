@@ -4,7 +4,8 @@ import type { GuardedFetch } from '../outbound/fetch.js';
 import type { SendMail } from '../outbound/mail.js';
 import { createEngine } from './engine.js';
 import { createQueueStore } from './queue-store.js';
-import { createSender, secretContext } from './sender.js';
+import { sealedAs } from '../sealing.js';
+import { createSender } from './sender.js';
 import { createReceiverStore } from './store.js';
 import type { Deliveries } from './verbs.js';
 
@@ -26,7 +27,7 @@ export function createDeliveries(deps: Deps): Door<Deliveries> {
       publish: store.publish,
       receivers: createReceiverStore(db),
       send,
-      seal: (id, secret) => sealer.seal(Buffer.from(secret), secretContext(id)),
+      seal: (id, secret) => sealer.seal(Buffer.from(secret), sealedAs.receiver(id)),
     },
     routes: [],
     chores: [

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import type { GuardedFetch } from '../outbound/fetch.js';
 import type { SendMail } from '../outbound/mail.js';
-import type { Sealer } from '../sealing.js';
+import { sealedAs, type Sealer } from '../sealing.js';
 import { alertBody, cloudEvent, linesOf, slackBody, subjectOf } from './contents.js';
 import { longestAnswer, type Message, type Outcome, type Receiver } from './receiver.js';
 import { signatureHeaders } from '../outbound/standard-webhooks.js';
@@ -18,13 +18,10 @@ type Deps = {
 /** Tells a receiver something, once. Never rejects: what goes wrong is an outcome. */
 export type Send = (receiver: Receiver, message: Message, signal?: AbortSignal) => Promise<Outcome>;
 
-/** What a secret of a receiver is sealed for. */
-export const secretContext = (id: string): string => `receiver:${id}`;
-
 /** How receivers are told. */
 export function createSender({ fetch, mail, sealer, clock, publicUrl }: Deps): Send {
   const secretOf = ({ id, secretSealed }: Receiver): string =>
-    sealer.open(secretSealed!, secretContext(id)).toString('utf8');
+    sealer.open(secretSealed!, sealedAs.receiver(id)).toString('utf8');
 
   type Posted = { id: string; body: string; type: string; signal: AbortSignal | undefined };
 

@@ -13,7 +13,7 @@ import { createEdgeThings } from './things.js';
 type Deps = Pick<Shared, 'db' | 'clock'> & {
   config: Pick<Config, 'publicUrl'>;
   reader: Parameters<typeof createEdgePrincipals>[0]['reader'];
-  issuers: { unexpired: Parameters<typeof createEdgeSnapshots>[0]['authorities'] };
+  issuers: Pick<Parameters<typeof createEdgeSnapshots>[0], 'chains'>;
   authorize: { memorySeconds: number };
   /** Opens a way to follow the log. */
   feed: { follow(name: string, view: View): Following };
@@ -36,7 +36,7 @@ export function createEdgeFeed(deps: Deps): Door<{ stream: Following['stream'] }
     clock,
     tokenIssuer,
     memorySeconds: authorize.memorySeconds,
-    authorities: issuers.unexpired,
+    chains: issuers.chains,
   });
   const principals = createEdgePrincipals({ store, clock, reader });
   const things = createEdgeThings({ store, clock, reader });

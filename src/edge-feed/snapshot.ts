@@ -2,12 +2,9 @@ import { addSeconds, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { followAnew, type LogCursor } from '../log/cursor.js';
 import { edgeView, publicKeyView, type EdgeEntry } from '../log/edge-view.js';
-import { encodeCertificate } from '../pki/pem.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import { encodeMark, parseMark, type PageMark } from './page-mark.js';
 import type { EdgeAccount, EdgeSegment, EdgeStore, Instant } from './store.js';
-
-type Authority = { id: string; kind: 'root' | 'issuing'; parentId: string | null; certificateDer: Buffer };
 
 type Deps = {
   store: EdgeStore;
@@ -16,7 +13,8 @@ type Deps = {
   tokenIssuer: string;
   /** How long the log is remembered about things, in seconds: longer than an access token lives. */
   memorySeconds: number;
-  authorities(account: string): Promise<Authority[]>;
+  /** For every unexpired authority that issues, its certificate and those above it, PEM. */
+  chains(account: string): Promise<string[]>;
 };
 
 /** What only the first page has, as far as it is read at one instant. */
@@ -42,7 +40,7 @@ export type EdgeSnapshots = ReturnType<typeof createEdgeSnapshots>;
 const parts = ['policies', 'segments', 'recent'] as const;
 
 /** Everything that an edge decides from, page by page. */
-export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, authorities }: Deps) {
+export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, chains }: Deps) {
   const foundationsOf = async (instant: Instant): Promise<InstantFoundations> => {
     const keys = await instant.tokenKeys(clock());
     return {
@@ -112,7 +110,7 @@ export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, 
       const { foundations, ...page } = await store.atOnce(account, (instant) => readPage(instant, mark));
       if (!foundations) return { ...page, foundations };
       // Read after the place, so that none is missing; and not inside, where it would wait for another connection.
-      return { ...page, foundations: { ...foundations, tokenIssuer, issuers: chainsOf(await authorities(account)) } };
+      return { ...page, foundations: { ...foundations, tokenIssuer, issuers: await chains(account) } };
     },
   };
 }
@@ -121,13 +119,3 @@ export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, 
 export const edgeSnapshotPath = '/v1/edge/snapshot';
 
 const isOfCertificate = ({ type }: { type: string }): boolean => type === 'certificate' || type === 'release';
-
-/** For every authority that issues, its certificate and those above it, PEM. */
-function chainsOf(authorities: Authority[]): string[] {
-  return authorities
-    .filter(({ kind }) => kind === 'issuing')
-    .map((issuing) => {
-      const root = authorities.find(({ id }) => id === issuing.parentId);
-      return [issuing, ...(root ? [root] : [])].map(({ certificateDer }) => encodeCertificate(certificateDer)).join('');
-    });
-}

@@ -14,8 +14,8 @@ type Deps = {
   /** The account of an enrollment. */
   accountOfEnrollment(id: string): Promise<string | undefined>;
   accountExists(name: string): Promise<boolean>;
-  /** Issuing CA, then root. @throws DomainError `not-found` */
-  signing(account: string): Promise<{ chainDer: Buffer[] }>;
+  /** Every unexpired authority: the chain of the one that issues comes first. @throws DomainError `not-found` */
+  signing(account: string): Promise<{ allDer: Buffer[] }>;
   provision(tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Provisioned | StillWaiting>;
   renewFor(asked: RenewFor, origin: Origin): Promise<{ certificate: { der: Buffer } }>;
   findCertificate(fingerprint: string): Promise<HeldCertificate | undefined>;
@@ -73,8 +73,8 @@ export function createEstService(deps: Deps) {
   return {
     /** The authorities whose certificates verify what is issued, in DER (RFC 7030 §4.1.3). @throws DomainError `not-found` */
     async authorities(label: string | undefined): Promise<Buffer> {
-      const { chainDer } = await signing(await accountOf(label));
-      return encodeCertsOnly(chainDer);
+      const { allDer } = await signing(await accountOf(label));
+      return encodeCertsOnly(allDer);
     },
 
     /**

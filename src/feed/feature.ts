@@ -20,7 +20,7 @@ import type { Stream, View } from './stream.js';
 type Deps = Pick<Shared, 'db' | 'clock'> & {
   config: Pick<Config, 'streams'>;
   reader: Pick<Log, 'mayAnswer' | 'requireLease' | 'position' | 'epoch' | 'cursorAt'>;
-  issuers: { unexpired(account: string): Promise<StoredIssuer[]>; open(stored: StoredIssuer): Issuer };
+  issuers: { active(account: string): Promise<StoredIssuer>; open(stored: StoredIssuer): Issuer };
   /** @throws DomainError when a key is deleted or has expired, a session has ended, or its account is suspended */
   requireLive(follower: Follower): Promise<void>;
 };
@@ -41,12 +41,12 @@ const feedView: View = {
 
 /** The log of an account, page by page or pushed, and what proxies say they have applied of it. */
 export function createFeed({ config, db, clock, reader, issuers, requireLive }: Deps): Door<Verbs> {
-  const { unexpired, open } = issuers;
+  const { active, open } = issuers;
   const store = createFeedStore(db);
   const receipts = createReceiptStore(db);
   const follow = createFollowings({ config, store, clock, reader, requireLive });
   const { service, stream, follows, chores } = follow('streams', feedView);
-  const snapshots = createSignedSnapshots({ store: createSignedSnapshotStore(db), clock, unexpired, open });
+  const snapshots = createSignedSnapshots({ store: createSignedSnapshotStore(db), clock, active, open });
   return {
     verbs: { stream, store, follow, beginRun: receipts.beginRun },
     routes: [

@@ -1,15 +1,15 @@
 import { rfc3339, type Clock } from '../clock.js';
-import { DomainError } from '../errors.js';
 import type { Issuer } from '../pki/issuer.js';
 import { signCompact } from '../pki/jws.js';
 import type { SignedSnapshotStore } from './signed-snapshot-store.js';
 
-type Stored = { id: string; kind: 'root' | 'issuing' };
+type Stored = { id: string };
 
 type Deps<StoredIssuer extends Stored> = {
   store: SignedSnapshotStore;
   clock: Clock;
-  unexpired(account: string): Promise<StoredIssuer[]>;
+  /** The authority that issues. @throws DomainError `not-found` */
+  active(account: string): Promise<StoredIssuer>;
   open(stored: StoredIssuer): Issuer;
 };
 
@@ -25,14 +25,13 @@ export type SignedSnapshots = ReturnType<typeof createSignedSnapshots>;
 export function createSignedSnapshots<StoredIssuer extends Stored>({
   store,
   clock,
-  unexpired,
+  active,
   open,
 }: Deps<StoredIssuer>) {
   return {
     /** Everything revoked, held or suspended in an account, as a compact JWS. @throws DomainError `not-found` without an unexpired issuer */
     async sign(account: string): Promise<string> {
-      const signing = (await unexpired(account)).find(({ kind }) => kind === 'issuing');
-      if (!signing) throw new DomainError('not-found', `every issuer of the account ${account} has expired`);
+      const signing = await active(account);
       const { epoch, position, certificates, things, lists } = await store.read(account, clock());
       return signCompact(
         open(signing).signer,

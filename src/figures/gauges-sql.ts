@@ -43,6 +43,7 @@ export function gaugeQueries(at: Date): Sql[] {
     byEdge('sessions.open', sql`SELECT account_name, name AS label, session_count AS value FROM (${edges}) e`, sum),
     lists('lists.age', sql`max(extract(epoch FROM ${at}::timestamptz - c.signed_at))`, sql`true`, at),
     lists('lists.ends', sql`min(extract(epoch FROM c.next_update - ${at}::timestamptz))`, sql`i.kind = 'issuing'`, at),
+    plain('lists.imported', pastHalf(at)),
     enrollments('enrollments.nearlyUsed', sql`e.uses >= e.max_uses * 0.9 AND e.uses < e.max_uses`, at),
     enrollments('enrollments.usedUp', sql`e.uses >= e.max_uses`, at),
     plain(
@@ -63,6 +64,10 @@ export function gaugeQueries(at: Date): Sql[] {
 const lists = (name: FigureName, value: Sql, which: Sql, at: Date): Sql => sql`
   SELECT i.account_name, ${name}::text AS name, '' AS label, ${value}::float8 AS value FROM issuers i JOIN crls c ON c.issuer_id = i.id
   WHERE i.not_after > ${at} AND ${which} AND c.signed_at IS NOT NULL GROUP BY i.account_name`;
+
+const pastHalf = (at: Date): Sql => sql`
+  SELECT i.account_name FROM issuers i JOIN imported_lists l ON l.issuer_id = i.id
+  WHERE i.not_after > ${at} AND ${at}::timestamptz >= l.this_update + (l.next_update - l.this_update) / 2`;
 
 const enrollments = (name: FigureName, which: Sql, at: Date): Sql => sql`
   SELECT a.name AS account_name, ${name}::text AS name, '' AS label, count(*)::float8 AS value FROM accounts a CROSS JOIN LATERAL (

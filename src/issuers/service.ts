@@ -1,24 +1,22 @@
-import { createPrivateKey } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
+import { requireMatch } from '../api/etag.js';
 import type { AppendAudit } from '../audit/store.js';
+import type { Clock } from '../clock.js';
 import type { Commit, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
-import { etagOf, requireMatch } from '../api/etag.js';
-import { createCertificateIssuer, type DeviceCertificate, type DeviceCertificateRequest } from '../pki/certificate.js';
-import { issueIssuing, issueRoot, openIssuer, type Issuer, type PkiUrls } from '../pki/issuer.js';
-import { encodeCertificate } from '../pki/pem.js';
-import type { KeyType } from '../pki/public-key.js';
-import { createSigner, generateKeys } from '../pki/signer.js';
-import type { Sealer } from '../sealing.js';
-import { createIndexSource } from './index-block.js';
 import type { AppendLog } from '../log/append.js';
 import { issuerEntry } from '../log/builders.js';
-import type { LogEntry } from '../log/entries.js';
 import type { Origin } from '../origin.js';
-import type { IssuerStore, ListSettings, StoredIssuer } from './store.js';
-
-type Shard = { scope: string; url: string };
+import type { KeyType } from '../pki/public-key.js';
+import type { Sealer } from '../sealing.js';
+import { activeOf, bundleOf, chainOf, pemOf } from './chains.js';
+import { createMaking } from './making.js';
+import { createOffline } from './offline.js';
+import type { OfflineStore } from './offline-store.js';
+import { createRotation } from './rotation.js';
+import { createSigning } from './signing.js';
+import type { IssuerStore } from './store.js';
+import type { ListSettings, StoredIssuer } from './stored.js';
+import { issuerTag } from './tag.js';
 
 type Deps = {
   store: IssuerStore;
@@ -30,110 +28,62 @@ type Deps = {
   keyType: KeyType;
   pkiUrl: string;
   /** Opens lists under a base URL until an issuer has so many, and returns them. */
-  openShards(issuerId: string, count: number, base: string, at: Date): Promise<Shard[]>;
+  openShards: Parameters<typeof createSigning>[0]['openShards'];
+  /** Opens a list of an issuer. */
+  openList(tx: Transaction, issuerId: string, scope: string, at: Date): Promise<void>;
+  offlineStore: OfflineStore;
+  /** The list of an authority that is made here. */
+  currentList: Parameters<typeof createOffline>[0]['currentList'];
 };
 
-/** A device certificate, and the list that its distribution point names. */
-export type IssuedCertificate = DeviceCertificate & { crlScope: string };
-
-/** The authority that signs an account's device certificates now. */
-export type SigningAuthority = {
-  issuerId: string;
-  issue(request: DeviceCertificateRequest): IssuedCertificate;
-  nextIndex(): Promise<bigint>;
-  /** Issuing CA, then root. */
-  chainPem: string;
-  chainDer: Buffer[];
-  urls: PkiUrls;
-};
-
-const day = 86_400;
-const year = 365 * day;
-const rootYears = 20;
-const issuingYears = 5;
-// A CA's notBefore lies further back than any device's, so that clamping never moves a device's.
-const backdate = -day;
-const cacheMs = 60_000;
+const hasKey = ({ keyPlace }: StoredIssuer): boolean => keyPlace === 'here';
 
 export type IssuerService = ReturnType<typeof createIssuerService>;
 
 /** The certificate authorities of all accounts. */
 export function createIssuerService(deps: Deps) {
-  const { store, sealer, clock, keyType, pkiUrl } = deps;
-  const signing = new LRUCache<string, Promise<SigningAuthority>>({ max: 1000, ttl: cacheMs });
-  const indices = new LRUCache<string, () => Promise<bigint>>({ max: 10_000 });
+  const { store, clock } = deps;
+  const { forget, ...signing } = createSigning(deps);
+  const { unexpired } = signing;
+  const making = createMaking({ ...deps, urlsOf: signing.urlsOf });
+  const rotation = createRotation({ ...deps, ...signing, making });
+  const offline = createOffline({ ...deps, ...signing, store: deps.offlineStore });
 
-  const urlsOf = (issuerId: string): PkiUrls => ({ crl: `${pkiUrl}/crl/${issuerId}.crl`, ocsp: `${pkiUrl}/ocsp` });
-
-  const deltaUrlOf = (issuerId: string): string => `${pkiUrl}/crl/${issuerId}/delta.crl`;
-
-  const open = (stored: StoredIssuer): Issuer => {
-    const pkcs8 = sealer.open(stored.sealedKey, `issuer:${stored.id}`);
-    const signer = createSigner(createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }));
-    return openIssuer(stored.certificateDer, stored, signer);
-  };
-
-  const unexpired = async (account: string): Promise<StoredIssuer[]> => {
-    const issuers = await store.unexpired(account, clock());
-    if (issuers.length === 0) throw new DomainError('not-found', `there is no account ${account}`);
-    return issuers;
-  };
-
-  const openSigning = async (account: string): Promise<SigningAuthority> => {
-    const issuers = await unexpired(account);
-    const chain = chainOf(issuers);
-    const issuer = open(chain[0]!);
-    let nextIndex = indices.get(issuer.id);
-    if (!nextIndex)
-      indices.set(issuer.id, (nextIndex = createIndexSource((count) => store.reserveIndices(issuer.id, count))));
-    const chainDer = chain.map(({ certificateDer }) => certificateDer);
-    const urls = urlsOf(issuer.id);
-    return {
-      issuerId: issuer.id,
-      issue: await issueOver(issuer, chain[0]!),
-      nextIndex,
-      chainPem: pemOf(chainDer),
-      chainDer,
-      urls,
-    };
-  };
-
-  /** Issues under one CA. Where its list is in shards, a certificate's index says which is its own. */
-  const issueOver = async (
-    issuer: Issuer,
-    { shards: count, deltaList }: StoredIssuer,
-  ): Promise<SigningAuthority['issue']> => {
-    const base = `${pkiUrl}/crl/${issuer.id}/`;
-    const shards = count === 0 ? [] : await deps.openShards(issuer.id, count, base, clock());
-    const { crl, ocsp } = urlsOf(issuer.id);
-    // The delta is of the complete list: a certificate on a shard has none.
-    const delta = deltaList && shards.length === 0 ? deltaUrlOf(issuer.id) : undefined;
-    const lists = shards.length === 0 ? [{ scope: 'complete', url: crl }] : shards;
-    const issuers = lists.map(({ scope, url }) => ({
-      scope,
-      issue: createCertificateIssuer(issuer, { crl: url, ocsp, delta }),
-    }));
-    return (request) => {
-      const { scope, issue } = issuers[Number(request.index % BigInt(issuers.length))]!;
-      return { ...issue(request), crlScope: scope };
-    };
+  /** @throws DomainError `not-found` */
+  const get = async (account: string, id: string): Promise<StoredIssuer> => {
+    const found = await store.find(id);
+    if (found?.account !== account) throw new DomainError('not-found', `there is no issuer ${id}`);
+    return found;
   };
 
   return {
-    /** The issuers of an account, the newest first. */
-    list: (account: string): Promise<StoredIssuer[]> => unexpired(account),
+    ...signing,
+    rotation,
+    offline,
+    prepare: making.prepare,
+    get,
 
-    /** Changes how an issuer's lists are made. @throws DomainError `not-found`, `conflict` for shards of a root */
+    /** The issuers of an account, the newest first, and before them those that wait for a certificate. */
+    list: async (account: string): Promise<StoredIssuer[]> => [
+      ...(await store.waiting(account)),
+      ...(await unexpired(account)),
+    ],
+
+    /** When the lists of authorities whose key is elsewhere end, by their ids. */
+    listEnds: store.listEnds,
+
+    /** Changes how an issuer's lists are made. @throws DomainError `not-found`, `conflict` for shards of a root, and for a list that is made elsewhere */
     async configure(
       account: string,
       id: string,
       settings: Partial<ListSettings>,
       origin: Origin,
     ): Promise<StoredIssuer> {
-      const found = await store.find(id);
-      if (found?.account !== account) throw new DomainError('not-found', `there is no issuer ${id}`);
+      const found = await get(account, id);
       if (found.kind === 'root' && settings.shards)
         throw new DomainError('conflict', 'a root has few certificates: its list cannot be in shards');
+      if (found.keyPlace === 'elsewhere')
+        throw new DomainError('conflict', `the list of ${id} is made where its key is: nothing can be set here`);
       const changed = await deps.commit(async (tx) => {
         const at = clock();
         const before = await store.lock(tx, id);
@@ -150,141 +100,26 @@ export function createIssuerService(deps: Deps) {
         await deps.log(tx, at, [issuerEntry(account, id, settings)]);
         return issuer;
       });
-      signing.delete(account);
+      forget(account);
       return changed;
     },
 
-    /** @throws DomainError `not-found` */
-    async get(account: string, id: string): Promise<StoredIssuer> {
-      const found = await store.find(id);
-      if (found?.account !== account) throw new DomainError('not-found', `there is no issuer ${id}`);
-      return found;
+    /** Every unexpired authority of an account, PEM: the chain of the one that issues, then the others. @throws DomainError `not-found` */
+    chainPem: async (account: string): Promise<string> => pemOf(bundleOf(await unexpired(account))),
+
+    /** For every unexpired authority that issues, its certificate and those above it, PEM. @throws DomainError `not-found` */
+    async chains(account: string): Promise<string[]> {
+      const all = await unexpired(account);
+      return all.filter(({ kind }) => kind === 'issuing').map((issuing) => pemOf(chainOf(issuing, all)));
     },
 
-    /** Signs under an account's new settings from the next certificate on. */
-    apply(entry: LogEntry): void {
-      switch (entry.type) {
-        case 'issuer':
-          return void signing.delete(entry.account);
-        case 'certificate':
-        case 'release':
-        case 'thing':
-        case 'thing-changed':
-        case 'token-family':
-        case 'policy':
-        case 'segment':
-        case 'key':
-        case 'token-keys':
-        case 'account':
-        case 'session':
-        case 'person':
-        case 'unknown':
-          return;
-      }
-    },
+    /** The authority that issues. @throws DomainError `not-found` */
+    active: async (account: string): Promise<StoredIssuer> => activeOf(await unexpired(account)),
 
-    /** Forgets what was remembered of every account: the log is another one. */
-    clear: (): void => signing.clear(),
-
-    /** @throws DomainError `not-found` for an account that does not exist. */
-    signing(account: string): Promise<SigningAuthority> {
-      const cached = signing.get(account);
-      if (cached) return cached;
-      const opened = openSigning(account);
-      signing.set(account, opened);
-      opened.catch(() => {
-        if (signing.peek(account) === opened) signing.delete(account);
-      });
-      return opened;
-    },
-
-    /** Issuing CA, then root, as PEM. @throws DomainError `not-found` */
-    async chainPem(account: string): Promise<string> {
-      return pemOf(chainOf(await unexpired(account)).map(({ certificateDer }) => certificateDer));
-    },
-
-    unexpired,
-    /** Every unexpired authority of every account. */
-    all: (): Promise<StoredIssuer[]> => store.allUnexpired(clock()),
+    /** Every unexpired authority of every account whose key is here. */
+    all: async (): Promise<StoredIssuer[]> => (await store.allUnexpired(clock())).filter(hasKey),
     /** The same of one account: none for an account that does not exist. */
-    inAccount: (account: string): Promise<StoredIssuer[]> => store.unexpired(account, clock()),
-    open,
-    urlsOf,
-    deltaUrlOf,
-
-    /**
-     * Makes a root and an issuing CA for a new account and returns what writes them. Their keys leave
-     * this function sealed.
-     */
-    async prepare(account: string): Promise<{ issuers: Issuer[]; insert(tx: Transaction): Promise<void> }> {
-      const at = wholeSeconds(clock());
-      const validity = (years: number) => ({
-        notBefore: addSeconds(at, backdate),
-        notAfter: addSeconds(at, years * year),
-      });
-      const [rootKey, issuingKey] = [
-        (await generateKeys(keyType)).privateKey,
-        (await generateKeys(keyType)).privateKey,
-      ];
-      const root = issueRoot(account, validity(rootYears), createSigner(rootKey));
-      const issuing = issueIssuing(account, root, urlsOf(root.id), validity(issuingYears), createSigner(issuingKey));
-      const seal = (id: string, key: typeof rootKey) =>
-        sealer.seal(key.export({ type: 'pkcs8', format: 'der' }), `issuer:${id}`);
-      const insert = async (tx: Transaction) => {
-        const common = { account, ...firstSettings };
-        await store.insert(
-          tx,
-          { ...common, ...stored(root), kind: 'root', parentId: null, sealedKey: seal(root.id, rootKey) },
-          at,
-        );
-        await store.insert(
-          tx,
-          {
-            ...common,
-            ...stored(issuing),
-            kind: 'issuing',
-            parentId: root.id,
-            sealedKey: seal(issuing.id, issuingKey),
-          },
-          at,
-        );
-      };
-      return { issuers: [root, issuing], insert };
-    },
+    inAccount: async (account: string): Promise<StoredIssuer[]> =>
+      (await store.unexpired(account, clock())).filter(hasKey),
   };
-}
-
-const firstSettings: ListSettings = {
-  listSuperseded: false,
-  shards: 0,
-  deltaList: false,
-  distributionPoint: false,
-  listMaxAge: 0,
-};
-
-function stored({ id, certificateDer, notBefore, notAfter }: Issuer) {
-  return { id, certificateDer, notBefore, notAfter };
-}
-
-/** The ETag of an issuer: of its settings. */
-export function issuerTag({
-  id,
-  listSuperseded,
-  shards,
-  deltaList,
-  distributionPoint,
-  listMaxAge,
-}: StoredIssuer): string {
-  return etagOf('issuer', id, listSuperseded, shards, deltaList, distributionPoint, listMaxAge);
-}
-
-function chainOf(issuers: StoredIssuer[]): StoredIssuer[] {
-  const issuing = issuers.find(({ kind }) => kind === 'issuing');
-  const root = issuers.find(({ id }) => id === issuing?.parentId);
-  if (!issuing || !root) throw new Error('an account has no issuing CA that is still valid');
-  return [issuing, root];
-}
-
-function pemOf(chain: Buffer[]): string {
-  return chain.map(encodeCertificate).join('');
 }

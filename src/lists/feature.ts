@@ -10,6 +10,8 @@ import { createCompactLists } from './compact.js';
 import { compactRoutes } from './compact-routes.js';
 import { createLists as createListContents, type Lists } from './lists.js';
 import { withOrphans } from './orphan-store.js';
+import { createImportedStore } from './imported-store.js';
+import { createImportedWatch } from './imported-watch.js';
 import { createListPem } from './pem.js';
 import { createPublisher } from './publisher.js';
 import { pkiRoutes } from './routes.js';
@@ -25,7 +27,7 @@ type Issuers = {
   chainPem(account: string): Promise<string>;
 };
 
-type Deps = Pick<Shared, 'db' | 'clock' | 'onError'> & {
+type Deps = Pick<Shared, 'db' | 'clock' | 'onError' | 'tell'> & {
   config: Pick<Config, 'publicUrl'>;
   reader: Pick<Log, 'requireLease' | 'position' | 'catchUp'>;
   issuers: Issuers;
@@ -50,6 +52,8 @@ export function createLists(deps: Deps): Door<Verbs> {
   const { db, clock, reader, issuers, signer, mostLists } = deps;
   const { publicUrl } = deps.config;
   const store = withOrphans(db, createRevocationStore(db));
+  const imported = createImportedStore(db);
+  const watch = createImportedWatch({ clock, tell: deps.tell, pastHalf: imported.pastHalf });
   const lists = createListContents<StoredIssuer>({
     findIssuer: issuers.find,
     load: store.load,
@@ -61,6 +65,7 @@ export function createLists(deps: Deps): Door<Verbs> {
   });
   const publisher = createPublisher<StoredIssuer>({
     store,
+    imported: imported.find,
     lists,
     clock,
     log: reader,
@@ -91,10 +96,11 @@ export function createLists(deps: Deps): Door<Verbs> {
     routes: [compactRoutes(compact), pki],
     pkiRoutes: [pki],
     follows: [lists],
-    metrics: [refused],
+    metrics: [refused, watch.metric],
     chores: [
       // Of two that sign the same list, the database takes the first: a list replaces the one whose number it follows.
       { name: 'sign-lists', everyMs: 60_000, atStart: true, instances: 'one', run: publisher.refresh },
+      watch.chore,
     ],
   };
 }

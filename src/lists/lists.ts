@@ -198,6 +198,7 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
         case 'account':
         case 'session':
         case 'person':
+        case 'authority':
         case 'unknown':
           return;
       }

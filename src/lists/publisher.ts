@@ -7,10 +7,12 @@ import { createListSigner, RefusedList } from './signer.js';
 import type { List, ListedIssuer, Lists } from './lists.js';
 import type { CrlRecord, RevocationStore } from './store.js';
 
-type StoredIssuer = ListedIssuer & { kind: 'root' | 'issuing' };
+type StoredIssuer = ListedIssuer & { kind: 'root' | 'issuing'; keyPlace: 'here' | 'elsewhere' };
 
 type Deps<Stored extends StoredIssuer> = {
   store: RevocationStore;
+  /** The list that was brought for an authority whose key is elsewhere. */
+  imported(issuerId: string): Promise<PublishedCrl | undefined>;
   lists: Lists<Stored>;
   clock: Clock;
   unexpiredIssuers(account: string): Promise<Stored[]>;
@@ -59,7 +61,7 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
 
   const requireRecord = async (issuerId: string, scope: string): Promise<CrlRecord> => {
     const record = await store.find(issuerId, scope);
-    if (!record) throw new DomainError('not-found', `there is no list ${scope} of an issuer ${issuerId}`);
+    if (!record) throw noList(issuerId, scope);
     return record;
   };
 
@@ -96,7 +98,11 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
 
   const current = (issuerId: string, scope: string): Promise<PublishedCrl> =>
     untilDone(async () => {
-      const record = await requireRecord(issuerId, scope);
+      const record = await store.find(issuerId, scope);
+      // An authority whose key is elsewhere has no record here.
+      const brought = record || scope !== 'complete' ? undefined : await deps.imported(issuerId);
+      if (brought) return brought;
+      if (!record) throw noList(issuerId, scope);
       return lists.use(issuerId, scope, (list) => answerFrom(list, record));
     });
 
@@ -161,11 +167,20 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
       return requireFresh(await delta(issuerId));
     },
 
-    /** The complete lists of every unexpired authority of an account, root included: what TLS servers need. @throws DomainError as `crl` */
+    /**
+     * The complete lists of every unexpired authority of an account, root included: what TLS servers need. A list that has to come from elsewhere
+     * and did not keeps nobody from the others. @throws DomainError as `crl`
+     */
     async bundle(account: string): Promise<PublishedCrl[]> {
       log.requireLease();
       const crls: PublishedCrl[] = [];
-      for (const { id } of await unexpiredIssuers(account)) crls.push(requireFresh(await current(id, 'complete')));
+      for (const { id, keyPlace } of await unexpiredIssuers(account)) {
+        if (keyPlace === 'here') crls.push(requireFresh(await current(id, 'complete')));
+        else {
+          const brought = await deps.imported(id);
+          if (brought && brought.nextUpdate > clock()) crls.push(brought);
+        }
+      }
       return crls;
     },
 
@@ -207,6 +222,10 @@ export function createPublisher<Stored extends StoredIssuer>(deps: Deps<Stored>)
         throw notReady('lists have not been signed for half of their life: look at the log of the server');
     },
   };
+}
+
+function noList(issuerId: string, scope: string): DomainError {
+  return new DomainError('not-found', `there is no list ${scope} of an issuer ${issuerId}`);
 }
 
 function notReady(why: string, cause?: Error): DomainError {

@@ -119,6 +119,11 @@ export function issuerEntry(
   return { account, type: 'issuer', payload: { issuer, ...pick(settings, settingsOfIssuer) } };
 }
 
+/** An authority can issue from now on; `chain` is in PEM, with what is above it. */
+export function authorityEntry(account: string, issuer: string, chain: string): NewLogEntry {
+  return { account, type: 'authority', payload: { chain, issuer } };
+}
+
 /** Keys of access tokens came, and others retire. */
 export function tokenKeysEntry(
   account: string,

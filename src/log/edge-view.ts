@@ -28,6 +28,8 @@ export function edgeView(entry: LogEntry) {
       return { ...shown, ...pick(payload, ['status', 'settings']) };
     case 'session':
       return { ...shown, ...pick(payload, ['id', 'thingName']) };
+    case 'authority':
+      return { ...shown, ...pick(payload, ['chain', 'issuer']) };
     case 'certificate':
     case 'release':
     case 'thing':

@@ -103,6 +103,11 @@ const payloads = {
    * their sessions is judged again. The version before has no people and remembers nothing of them.
    */
   person: z.object({ id: z.string(), session: optionalText }),
+  /**
+   * An authority can issue from now on, for edges: PEM, its certificate and those above it. The version before ignores it and reads all
+   * authorities again, because of an entry `issuer` beside it or of the first certificate that it does not know.
+   */
+  authority: z.object({ chain: z.string(), issuer: z.string() }),
 };
 
 /** The types that this version knows, and that the database accepts. */
@@ -131,6 +136,7 @@ const known = z.discriminatedUnion('type', [
   entryOf('account'),
   entryOf('session'),
   entryOf('person'),
+  entryOf('authority'),
 ]);
 
 const unknown = z
@@ -200,6 +206,7 @@ export function followerView(entry: LogEntry) {
     case 'account':
     case 'session':
     case 'person':
+    case 'authority':
       return { ...place, type };
     case 'unknown':
       return { ...place, type: payload.named };
@@ -210,7 +217,7 @@ export function followerView(entry: LogEntry) {
 export const innerTypes = ['person'] as const satisfies LogEntryType[];
 
 /** What only edges are shown: the feed leaves these out, as if they were of another account. */
-export const edgeTypes = ['token-keys', 'account', 'session'] as const satisfies LogEntryType[];
+export const edgeTypes = ['token-keys', 'account', 'session', 'authority'] as const satisfies LogEntryType[];
 
 /** Whether an entry is for the instances alone. */
 export function isInner({ type }: LogEntry): boolean {

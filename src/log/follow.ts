@@ -7,6 +7,7 @@ import { encodeCursor, epochChanged, parseCursor } from './cursor.js';
 import { createInstanceTable, joinInstances, soleInstance, type Leases } from './leases.js';
 import type { LogEntry } from './entries.js';
 import type { Tell } from '../logging.js';
+import type { Sealer } from '../sealing.js';
 import { createLogReader, readLog, type LoadedLog, type LogReader } from './reader.js';
 
 type Deps = {
@@ -16,6 +17,8 @@ type Deps = {
   clock: Clock;
   /** Measures leases. */
   stopwatch: () => Stopwatch;
+  /** Others are told which key this instance seals with. */
+  sealer: Pick<Sealer, 'keyId'>;
   tell: Tell;
   onError(error: unknown): void;
 };
@@ -30,7 +33,7 @@ const unsettled =
   'the change is made, but one instance has not applied it yet: it takes effect there within seconds. Read the object to see the change; you may send a revocation again, and it is acknowledged once every instance has applied it';
 
 /** The log: what is committed here is applied here, and on every other instance, before it is acknowledged. */
-export function createLog({ db, others, clock, stopwatch, tell, onError }: Deps) {
+export function createLog({ db, others, clock, stopwatch, sealer, tell, onError }: Deps) {
   let reader: LogReader | undefined;
   let leases: Leases | undefined;
   let stopListening: (() => Promise<void>) | undefined;
@@ -88,7 +91,7 @@ export function createLog({ db, others, clock, stopwatch, tell, onError }: Deps)
     async follow({ load, apply }: Followed): Promise<void> {
       reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
       leases = others
-        ? await joinInstances({ table: createInstanceTable(others.client), reader, stopwatch, tell })
+        ? await joinInstances({ table: createInstanceTable(others.client, sealer.keyId), reader, stopwatch, tell })
         : soleInstance(reader);
       stopListening = await others?.listen(logChannel, leases.hint);
     },

@@ -123,14 +123,14 @@ export async function joinInstances({ table, reader, stopwatch, tell }: Deps): P
   };
 }
 
-/** The table in the database. Its clock decides; instances gone for long are forgotten. */
-export function createInstanceTable(db: Database): InstanceTable {
+/** The table in the database. Its clock decides; instances gone for long are forgotten. `keyId` names the key that this one seals with. */
+export function createInstanceTable(db: Database, keyId: string): InstanceTable {
   return {
     async grant(id, applied) {
       await db.$executeRaw(sql`
         WITH gone AS (DELETE FROM instances WHERE lease_until < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid)
-        INSERT INTO instances (id, applied, lease_until)
-        VALUES (${id}::uuid, ${applied}, clock_timestamp() + ${leaseMs} * interval '1 millisecond')
+        INSERT INTO instances (id, applied, key_id, lease_until)
+        VALUES (${id}::uuid, ${applied}, ${keyId}, clock_timestamp() + ${leaseMs} * interval '1 millisecond')
         ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, lease_until = excluded.lease_until`);
     },
     async isLagging(id, position) {

@@ -63,6 +63,7 @@ export const figures = {
     fold: 'min',
     absent: 'unknown',
   }),
+  'lists.imported': gauge('lists of authorities whose key is elsewhere that are past half of their life'),
   'sessions.open': gauge('sessions of devices at edges', { by: 'edge' }),
   'things.provisioned': count('things that got their first certificate, and re-enrolled ones'),
 } as const satisfies Record<string, Figure>;

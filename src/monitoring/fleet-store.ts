@@ -25,7 +25,7 @@ export async function readFleet(db: Database, at: Date): Promise<FleetFigures> {
   const [log] = await db.$queryRaw<{ head: bigint; instances: bigint }[]>(sql`
     SELECT position AS head, (SELECT count(*) FROM instances WHERE lease_until > clock_timestamp()) AS instances FROM log_head`);
   const kinds = await db.$queryRaw<KindFigures[]>(sql`
-    SELECT i.kind, min(c.signed_at) AS "signedAt", min(c.next_update) AS "listEnds", min(i.not_after) AS "authorityEnds"
+    SELECT i.kind, min(c.signed_at) AS "signedAt", min(c.next_update) AS "listEnds", min(i.not_after) FILTER (WHERE i.status <> 'retired') AS "authorityEnds"
     FROM issuers i LEFT JOIN crls c ON c.issuer_id = i.id WHERE i.not_after > ${at} GROUP BY i.kind ORDER BY i.kind`);
   return {
     head: Number(log?.head ?? 0),

@@ -130,6 +130,7 @@ export function createAuthorities<Stored extends StoredAuthority>({ clock, all, 
         case 'account':
         case 'session':
         case 'person':
+        case 'authority':
         case 'unknown':
           if (!accounts.has(account)) forget(account);
       }

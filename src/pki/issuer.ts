@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import * as der from './der.js';
 import { oids } from './oid.js';
 import { createSerialNumber } from './serial-number.js';
+import type { PublicKey } from './public-key.js';
 import { signed, type Signer } from './signer.js';
 
 /** A certificate authority that can sign: what the profile of its children needs to know about it. */
@@ -46,11 +47,50 @@ export function issueIssuing(account: string, root: Issuer, urls: PkiUrls, valid
   });
 }
 
+/** The certificate (DER) of an issuing CA whose key is elsewhere, under `root`, with the URL of the root's list alone: nobody answers OCSP for it. */
+export function issueUnder(
+  account: string,
+  root: Issuer,
+  crl: string,
+  validity: Validity,
+  publicKey: PublicKey,
+): Buffer {
+  const subject = authorityName(account, 'issuing CA', { publicKey });
+  return certify({
+    ...{ subject, publicKey, validity: clamp(validity, root), pathLength: 0, by: root },
+    urls: [extension(oids.crlDistributionPoints, der.sequence(der.sequence(distributionPoint(crl))))],
+  });
+}
+
 /** Reads back an issuer that was stored. `signer` must hold its key. */
 export function openIssuer(certificateDer: Buffer, validity: Validity, signer: Signer): Issuer {
   const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
-  const subject = der.members(tbs, der.tags.sequence)[5]!.bytes;
-  return issuerOf(certificateDer, subject, validity, signer);
+  const parts = der.members(tbs, der.tags.sequence);
+  const issuer = issuerOf(certificateDer, parts[5]!.bytes, validity, signer);
+  // Others may have made the identifier of a key in another way (RFC 5280 §4.2.1.1: children repeat it).
+  return { ...issuer, subjectKeyId: subjectKeyIdIn(parts.at(-1)!) ?? issuer.subjectKeyId };
+}
+
+function subjectKeyIdIn(extensions: der.Value): Buffer | undefined {
+  if (extensions.tag !== der.constructed(3)) return undefined;
+  const [list] = der.members(extensions, der.constructed(3));
+  const found = der
+    .members(list, der.tags.sequence)
+    .map((each) => der.members(each, der.tags.sequence))
+    .find(([id]) => id!.bytes.equals(oids.subjectKeyIdentifier));
+  return found && der.contentOf(der.readOne(der.contentOf(found.at(-1), der.tags.octetString)), der.tags.octetString);
+}
+
+/** The id of the authority that has a key: the first 16 hex digits of its key identifier. */
+export function issuerId(subjectPublicKey: Uint8Array): string {
+  return keyIdentifier(subjectPublicKey).toString('hex').slice(0, 16);
+}
+
+/** The subject Name of a certificate and the Name of who signed it, byte for byte. */
+export function namesIn(certificateDer: Buffer): { subject: Buffer; issuer: Buffer } {
+  const [tbs] = der.members(der.readOne(certificateDer), der.tags.sequence);
+  const parts = der.members(tbs, der.tags.sequence);
+  return { subject: parts[5]!.bytes, issuer: parts[3]!.bytes };
 }
 
 /** What names an authority in OCSP requests: its subject, and the bits of its key. */
@@ -127,14 +167,29 @@ type Authority = {
 };
 
 function issueAuthority({ subject, validity, signer, pathLength, parent }: Authority): Issuer {
-  const subjectKeyId = keyIdentifier(signer.publicKey.subjectPublicKey);
-  const by = parent?.issuer ?? { subject, subjectKeyId, signer };
+  const { publicKey } = signer;
+  const by = parent?.issuer ?? { subject, subjectKeyId: keyIdentifier(publicKey.subjectPublicKey), signer };
+  const urls = parent ? pkiUrlExtensions(parent.urls) : [];
+  return issuerOf(certify({ subject, publicKey, validity, pathLength, by, urls }), subject, validity, signer);
+}
+
+type Certified = {
+  subject: Buffer;
+  publicKey: PublicKey;
+  validity: Validity;
+  pathLength: number;
+  by: Pick<Issuer, 'subject' | 'subjectKeyId' | 'signer'>;
+  urls: Buffer[];
+};
+
+/** The certificate of an authority, in DER. */
+function certify({ subject, publicKey, validity, pathLength, by, urls }: Certified): Buffer {
   const extensions = der.sequence(
     extension(oids.basicConstraints, der.sequence(der.boolean(true), der.integer(pathLength)), true),
     extension(oids.keyUsage, der.namedBits(5, 6), true),
-    extension(oids.subjectKeyIdentifier, der.octetString(subjectKeyId)),
+    extension(oids.subjectKeyIdentifier, der.octetString(keyIdentifier(publicKey.subjectPublicKey))),
     authorityKeyId(by),
-    ...(parent ? pkiUrlExtensions(parent.urls) : []),
+    ...urls,
   );
   const tbs = der.sequence(
     der.encode(der.constructed(0), der.integer(2)),
@@ -143,19 +198,19 @@ function issueAuthority({ subject, validity, signer, pathLength, parent }: Autho
     by.subject,
     der.sequence(der.time(validity.notBefore), der.time(validity.notAfter)),
     subject,
-    signer.publicKey.spki,
+    publicKey.spki,
     der.encode(der.constructed(3), extensions),
   );
-  return issuerOf(signed(tbs, by.signer), subject, validity, signer);
+  return signed(tbs, by.signer);
 }
 
 function issuerOf(certificateDer: Buffer, subject: Buffer, validity: Validity, signer: Signer): Issuer {
   const subjectKeyId = keyIdentifier(signer.publicKey.subjectPublicKey);
-  return { id: subjectKeyId.toString('hex').slice(0, 16), certificateDer, subject, subjectKeyId, ...validity, signer };
+  return { id: issuerId(signer.publicKey.subjectPublicKey), certificateDer, subject, subjectKeyId, ...validity, signer };
 }
 
-// The key identifier in the name keeps the names of an account's successive authorities apart.
-function authorityName(account: string, role: string, signer: Signer): Buffer {
-  const id = keyIdentifier(signer.publicKey.subjectPublicKey).toString('hex').slice(0, 16);
+/** The Name of an authority. The id of its key in it keeps the names of an account's successive authorities apart. */
+export function authorityName(account: string, role: string, signer: Pick<Signer, 'publicKey'>): Buffer {
+  const id = issuerId(signer.publicKey.subjectPublicKey);
   return name([oids.organizationName, account], [oids.commonName, `Thingward ${role} ${id}`]);
 }

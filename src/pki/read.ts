@@ -40,7 +40,10 @@ type ReadOcsp = { statuses: ReadStatus[]; responder: Buffer; isSignedBy(key: Key
 const hashes = new Map<string, string | null>([
   [oids.ecdsaWithSha256.toString('hex'), 'sha256'],
   [oids.ecdsaWithSha384.toString('hex'), 'sha384'],
+  [oids.ecdsaWithSha512.toString('hex'), 'sha512'],
   [oids.sha256WithRsa.toString('hex'), 'sha256'],
+  [oids.sha384WithRsa.toString('hex'), 'sha384'],
+  [oids.sha512WithRsa.toString('hex'), 'sha512'],
   [oids.ed25519.toString('hex'), null],
 ]);
 

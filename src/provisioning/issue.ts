@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { addSeconds, wholeSeconds, type Clock } from '../clock.js';
 import type { StoredEnrollment } from '../enrollments/store.js';
-import type { SigningAuthority } from '../issuers/service.js';
+import type { SigningAuthority } from '../issuers/signing.js';
 import type { Origin } from '../origin.js';
 import type { PublicKey } from '../pki/public-key.js';
 import type { RegisteredThing } from '../registry.js';

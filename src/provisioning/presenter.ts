@@ -8,7 +8,7 @@ import type { RegisteredThing } from '../registry.js';
 import type { PrivateKeyForm, ProvisionAnswer, RenewAnswer } from './routes.js';
 import type { Provisioned } from './asked.js';
 
-type Authority = { chainPem: string; chainDer: Buffer[]; urls: { crl: string; ocsp: string } };
+type Authority = { chainFor(certificateDer: Buffer): Buffer[]; urls: { crl: string; ocsp: string } };
 type HandedOut = Provisioned['certificate'] & { outsideLists?: boolean };
 
 type Deps = {
@@ -35,7 +35,10 @@ export function createPresenter(deps: Deps) {
     const authority = await signing(thing.account);
     const { urls } = authority;
     // Of what others issued, neither the chain nor a list is known here.
-    const [chainPem, crl] = certificate.outsideLists ? ['', urls.crl] : [authority.chainPem, crlUrlOf(certificate.der)];
+    const [chain, crl] = certificate.outsideLists
+      ? [[], urls.crl]
+      : [authority.chainFor(certificate.der), crlUrlOf(certificate.der)];
+    const chainPem = chain.map(encodeCertificate).join('');
     const { account, name, thingType, attributes, policies } = thing;
     const type = thingType ?? undefined;
     return {
@@ -53,9 +56,9 @@ export function createPresenter(deps: Deps) {
   ) => {
     if (!privateKey) return {};
     if (format !== 'pkcs12') return { privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string };
-    const { chainDer } = await signing(thing.account);
+    const chain = (await signing(thing.account)).chainFor(certificate.der);
     return {
-      pkcs12: encodePkcs12(privateKey, [certificate.der, ...chainDer], thing.name, password!).toString('base64'),
+      pkcs12: encodePkcs12(privateKey, [certificate.der, ...chain], thing.name, password!).toString('base64'),
     };
   };
 

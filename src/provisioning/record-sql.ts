@@ -1,6 +1,6 @@
 import { sql, type Transaction } from '../db/client.js';
 import { isKeyFree } from './key-sql.js';
-import type { IssuedCertificate } from '../issuers/service.js';
+import type { IssuedCertificate } from '../issuers/signing.js';
 import type { Origin } from '../origin.js';
 import type { RegisteredThing } from '../registry.js';
 

@@ -3,7 +3,7 @@ import { addSeconds } from '../clock.js';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { Origin } from '../origin.js';
 import { holdKey } from './key-sql.js';
-import type { IssuedCertificate } from '../issuers/service.js';
+import type { IssuedCertificate } from '../issuers/signing.js';
 import type { HeldCertificate } from '../registry.js';
 import { isNewest, readGrace } from '../renewal-grace-sql.js';
 

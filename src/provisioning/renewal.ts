@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { wholeSeconds, type Clock } from '../clock.js';
 import { DomainError, type ErrorCode } from '../errors.js';
-import type { SigningAuthority } from '../issuers/service.js';
+import type { SigningAuthority } from '../issuers/signing.js';
 import type { Origin } from '../origin.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
 import type { RenewFor } from './asked.js';

@@ -59,6 +59,10 @@ export const settings = {
     .string()
     .optional()
     .describe('32 bytes, base64 or hex, that seal the CA and token keys: openssl rand -base64 32'),
+  THINGWARD_KEY_PREVIOUS: z
+    .string()
+    .optional()
+    .describe('Another such key, while THINGWARD_KEY changes: what it sealed is read, and nothing is sealed with it.'),
   THINGWARD_OWNER_KEY: z
     .string()
     .regex(/^twk_[\x21-\x7e]{16,200}$/, 'must be twk_ and at least 16 random characters')
@@ -155,6 +159,7 @@ export const settings = {
 export const secretSettings = [
   'DATABASE_URL',
   'THINGWARD_KEY',
+  'THINGWARD_KEY_PREVIOUS',
   'THINGWARD_OWNER_KEY',
   'THINGWARD_METRICS_TOKEN',
   'THINGWARD_SMTP_URL',

@@ -3,6 +3,7 @@ import type { Site } from '../http/people/site.js';
 import type { GuardedFetch } from '../outbound/fetch.js';
 import type { PersonKeys } from '../api-keys/person-keys.js';
 import type { PersonStore } from '../people/store.js';
+import { sealedAs } from '../sealing.js';
 import { createAcceptance } from './acceptance.js';
 import { createAttemptStore } from './attempt-store.js';
 import { createCommandLine } from './command-line/command-line.js';
@@ -46,12 +47,11 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
   });
   const sessions = createSessions({ ...deps, store, cache });
   const [passwords, passkeys] = [createPasswords(), createPasskeys(deps.site)];
-  const contextOf = (person: string): string => `totp:${person}`;
   const setup = createSetup({
     methods,
     passkeys,
     passwords,
-    sealTotp: (person, secret) => sealer.seal(Buffer.from(secret), contextOf(person)),
+    sealTotp: (person, secret) => sealer.seal(Buffer.from(secret), sealedAs.totp(person)),
     clock,
   });
   const failed = createFailedSignIns(deps, deps.onError);
@@ -66,7 +66,7 @@ export function createSigningIn(deps: Deps): Door<{ sessions: Sessions }> {
     setup,
     guesses: createGuesses(attempts, sealer, clock),
     transactions: createTransactions(sealer, clock),
-    openTotp: (person: string, sealed: Buffer) => sealer.open(sealed, contextOf(person)).toString('utf8'),
+    openTotp: (person: string, sealed: Buffer) => sealer.open(sealed, sealedAs.totp(person)).toString('utf8'),
     commitAddition: reader.commitAddition,
   };
   const signIn = createSignIn(parts);

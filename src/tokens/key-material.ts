@@ -7,7 +7,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import type { KeyAlgorithm } from '../settings/settings.js';
-import type { Sealer } from '../sealing.js';
+import { sealedAs, type Sealer } from '../sealing.js';
 import type { StoredTokenKey } from './key-store.js';
 
 /** A new key that signs access tokens from `signsFrom` on, ready to be stored. */
@@ -20,14 +20,14 @@ export function createAccessKey(
   const privateKey = generateAccessKey(algorithm);
   const publicJwk = createPublicKey(privateKey).export({ format: 'jwk' });
   const kid = jwkThumbprint(publicJwk);
-  const sealed = sealer.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), `token-key:${kid}`);
+  const sealed = sealer.seal(privateKey.export({ type: 'pkcs8', format: 'der' }), sealedAs.tokenKey(kid));
   return { kid, purpose: 'access', algorithm, publicJwk, sealed, createdAt, signsFrom, retiresAt: null };
 }
 
 /** A new key for the HMACs of refresh tokens. */
 export function createRefreshKey(sealer: Sealer, createdAt: Date): StoredTokenKey {
   const kid = `refresh-${randomBytes(8).toString('hex')}`;
-  const sealed = sealer.seal(randomBytes(32), `token-key:${kid}`);
+  const sealed = sealer.seal(randomBytes(32), sealedAs.tokenKey(kid));
   return {
     kid,
     purpose: 'refresh',

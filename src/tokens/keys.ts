@@ -2,7 +2,7 @@ import { createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, t
 import { addSeconds, type Clock } from '../clock.js';
 import type { KeyAlgorithm } from '../settings/settings.js';
 import { openJwtKey, type JwtKey } from './jwt.js';
-import type { Sealer } from '../sealing.js';
+import { sealedAs, type Sealer } from '../sealing.js';
 import { createAccessKey, createRefreshKey } from './key-material.js';
 import { toJwk, type StoredTokenKey, type TokenKeyRows, type TokenKeyStore } from './key-store.js';
 import { isCanonicalJwt } from './strict-jwt.js';
@@ -30,7 +30,7 @@ export type TokenKeys = ReturnType<typeof createTokenKeys>;
 export function createTokenKeys({ store, sealer, clock, algorithm }: Deps) {
   const open = async (stored: StoredTokenKey): Promise<[header: string, key: AccessKey]> => {
     const privateKey = createPrivateKey({
-      key: sealer.open(stored.sealed, `token-key:${stored.kid}`),
+      key: sealer.open(stored.sealed, sealedAs.tokenKey(stored.kid)),
       format: 'der',
       type: 'pkcs8',
     });
@@ -48,7 +48,7 @@ export function createTokenKeys({ store, sealer, clock, algorithm }: Deps) {
     }
     const refresh = rows
       .filter(({ purpose }) => purpose === 'refresh')
-      .map(({ kid, sealed }) => sealer.open(sealed, `token-key:${kid}`));
+      .map(({ kid, sealed }) => sealer.open(sealed, sealedAs.tokenKey(kid)));
     return { access, refresh };
   };
 

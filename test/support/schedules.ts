@@ -144,12 +144,11 @@ async function createInstance(
   };
   const unasked = () => Promise.reject(new Error('nobody asks for this'));
   const shared = { db, commit, clock, sealer, config, onError, audit: appendAudit, log: appendLog, reader: log };
-  const issuers = createIssuers({
-    ...shared,
-    openShards: (issuerId, count, base, at) => lists.verbs.openShards(issuerId, count, base, at),
-  });
+  const issuers = createIssuers({ ...shared, lists: () => lists.verbs });
+  const nobody = () => {};
   const lists = createLists({
     ...shared,
+    tell: { info: nobody, warn: nobody, error: nobody },
     mostLists,
     issuers: issuers.verbs,
     signer: () => ({ kid: 'none', alg: 'none', sign: () => Buffer.alloc(0) }),

@@ -26,6 +26,7 @@ export type Known = ReturnType<typeof createKnown>;
 const none: KeyPromises = { bearer: false, enforcesCrl: false, followsFeed: false };
 // As the control plane remembers what tokens may not know of: longer than one lives.
 const memoryMs = 1_800_000;
+const mostHeard = 64;
 
 /** What is known of one account: the log, reduced to what decisions need. `now` is the followed clock. */
 export function createKnown(now: () => number) {
@@ -39,6 +40,8 @@ export function createKnown(now: () => number) {
   // Of each kind the last about a thing or a certificate: the ones before it no longer change anything.
   const recent = new Map<string, object>();
   let hasOldIssuers = false;
+  // Chains that the stream showed: an answer about authorities may be older than they are.
+  let heard: string[] = [];
 
   const account = (): string => foundations?.account?.name ?? '';
   const tokenIssuer = (): string | undefined => foundations?.tokenIssuer;
@@ -78,6 +81,7 @@ export function createKnown(now: () => number) {
       const entries = pages.flatMap((page) => entriesOfPage(name, page));
       const views = pages.flatMap(({ things, certificates }) => [...things, ...certificates] as object[]);
       issuers.load(first!.issuers!);
+      heard = [];
       tokenKeys.load(first!.jwks!.keys);
       foundations = foundationsOf(first!);
       place = parseCursor(first!.cursor);
@@ -97,6 +101,7 @@ export function createKnown(now: () => number) {
       snapshot.apply(entry);
       if (entry.type === 'token-keys') tokenKeys.apply(entry);
       if (entry.type === 'issuer') hasOldIssuers = true;
+      if (entry.type === 'authority') hear(entry.payload.chain);
       if (entry.type === 'account') setStatus(entry.payload.status);
       // The version before says so in this entry alone.
       if (entry.type === 'key' && entry.payload.account === account()) setStatus(entry.payload.status);
@@ -121,8 +126,7 @@ export function createKnown(now: () => number) {
     /** New authorities, without anything else. */
     renewIssuers(chains: string[]): void {
       hasOldIssuers = false;
-      issuers.load(chains);
-      foundations = { ...foundations!, issuers: chains };
+      setIssuers(chains);
     },
 
     /** Forgets what no token that is alive can contradict. */
@@ -146,6 +150,17 @@ export function createKnown(now: () => number) {
       certificates: [],
     }),
   };
+
+  function hear(chain: string): void {
+    heard = [...heard.filter((each) => each !== chain), chain].slice(-mostHeard);
+    setIssuers(foundations?.issuers ?? []);
+  }
+
+  function setIssuers(chains: string[]): void {
+    const all = [...new Set([...chains, ...heard])];
+    issuers.load(all);
+    foundations = { ...foundations!, issuers: all };
+  }
 
   function setStatus(status: string): void {
     foundations = { ...foundations!, account: { name: account(), status } };

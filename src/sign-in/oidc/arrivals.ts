@@ -10,7 +10,7 @@ import { mostOfAccount, tooMany } from '../../limits.js';
 import type { AppendLog } from '../../log/append.js';
 import { personEntry } from '../../log/builders.js';
 import type { PersonStore, StoredPerson } from '../../people/store.js';
-import type { Sealer } from '../../sealing.js';
+import { sealedAs, type Sealer } from '../../sealing.js';
 import type { Acceptance, Accepted } from '../acceptance.js';
 import { requireWelcome, type Requester, type SignInDeps } from '../service.js';
 import type { SessionStore, Vouched } from '../sessions/session-store.js';
@@ -37,9 +37,6 @@ export type Arrivals = ReturnType<typeof createArrivals>;
 /** For how long a provider is believed that somebody is still there, and when it is asked again. */
 export const vouching = { seconds: 3600, recheckSeconds: 1800 };
 
-/** The context in which a refresh token of a provider is sealed. */
-export const refreshContext = (providerId: string): string => `sign-in-refresh:${providerId}`;
-
 /** Single sign-on: people go to a provider, and come back with its word. Who they are is issuer and subject, never an address. */
 export function createArrivals(deps: Deps) {
   const { people, store, sessionStore, clients, acceptance, attempts, sessions, transactions, commit, clock } = deps;
@@ -57,7 +54,7 @@ export function createArrivals(deps: Deps) {
       providerId: provider.id,
       subject: claims.sub,
       providerSession: typeof claims['sid'] === 'string' ? claims['sid'] : null,
-      refreshSealed: isAsked ? deps.sealer.seal(Buffer.from(refreshToken), refreshContext(provider.id)) : null,
+      refreshSealed: isAsked ? deps.sealer.seal(Buffer.from(refreshToken), sealedAs.providerRefresh(provider.id)) : null,
       vouchedUntil: addSeconds(at, vouching.seconds),
       recheckAt: isAsked ? addSeconds(at, vouching.recheckSeconds) : null,
     };

@@ -3,7 +3,7 @@ import * as oidc from 'openid-client';
 import type { Clock } from '../../clock.js';
 import { DomainError } from '../../errors.js';
 import { OutboundRefusal, type GuardedFetch } from '../../outbound/fetch.js';
-import type { Sealer } from '../../sealing.js';
+import { sealedAs, type Sealer } from '../../sealing.js';
 import type { Claims } from './claims.js';
 import type { StoredProvider } from './provider-store.js';
 
@@ -26,9 +26,6 @@ export type OidcClients = ReturnType<typeof createOidcClients>;
 const discoveredMs = 10 * 60_000;
 // The clocks of two machines.
 const toleranceSeconds = 30;
-
-/** The context in which the secret of a provider is sealed. */
-export const secretContext = (providerId: string): string => `sign-in-provider:${providerId}`;
 
 /** Speaks OpenID Connect (Core 1.0, RFC 9207, RFC 7636) with the providers of accounts, through the guarded fetch alone. */
 export function createOidcClients({ fetch, sealer, clock }: Deps) {
@@ -61,7 +58,7 @@ export function createOidcClients({ fetch, sealer, clock }: Deps) {
   /** Keys are fetched for each sign-in: a provider that rolls them over is understood at once. */
   const configure = async (provider: StoredProvider): Promise<oidc.Configuration> => {
     const metadata = await discover(provider);
-    const secret = sealer.open(provider.secretSealed, secretContext(provider.id)).toString('utf8');
+    const secret = sealer.open(provider.secretSealed, sealedAs.provider(provider.id)).toString('utf8');
     const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
     const authenticate = methods.includes('client_secret_basic') ? oidc.ClientSecretBasic : oidc.ClientSecretPost;
     const client = { [oidc.clockTolerance]: toleranceSeconds };

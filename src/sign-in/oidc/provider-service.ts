@@ -11,8 +11,7 @@ import type { AppendLog } from '../../log/append.js';
 import { everybodyEntry } from '../../log/builders.js';
 import type { NewLogEntry } from '../../log/entries.js';
 import type { Origin } from '../../origin.js';
-import type { Sealer } from '../../sealing.js';
-import { secretContext } from './clients.js';
+import { sealedAs, type Sealer } from '../../sealing.js';
 import type { NewProvider, ProviderChange, ProviderSettings } from './provider-schema.js';
 import type { ProviderStore, StoredProvider } from './provider-store.js';
 
@@ -36,7 +35,7 @@ export function createProviders({ store, keys, sealer, commit, clock, audit, log
     return provider;
   };
 
-  const seal = (id: string, secret: string): Buffer => sealer.seal(Buffer.from(secret), secretContext(id));
+  const seal = (id: string, secret: string): Buffer => sealer.seal(Buffer.from(secret), sealedAs.provider(id));
 
   /** Ends the sessions that a provider vouches for, and the keys of those people. */
   const endAll = async (tx: Transaction, account: string, id: string, origin: Origin): Promise<NewLogEntry[]> => {

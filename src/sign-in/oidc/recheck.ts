@@ -5,9 +5,9 @@ import type { Commit } from '../../db/client.js';
 import { DomainError } from '../../errors.js';
 import type { AppendLog } from '../../log/append.js';
 import { personEntry } from '../../log/builders.js';
-import type { Sealer } from '../../sealing.js';
+import { sealedAs, type Sealer } from '../../sealing.js';
 import type { SessionStore } from '../sessions/session-store.js';
-import { refreshContext, vouching } from './arrivals.js';
+import { vouching } from './arrivals.js';
 import { requireRole } from './claims.js';
 import type { OidcClients } from './clients.js';
 import type { ProviderStore, VouchedSession } from './provider-store.js';
@@ -46,7 +46,7 @@ export function createRecheck({ store, sessionStore, clients, keys, sealer, comm
   const check = async (session: VouchedSession): Promise<void> => {
     const provider = await store.find(session.providerId);
     if (!provider) return;
-    const context = refreshContext(provider.id);
+    const context = sealedAs.providerRefresh(provider.id);
     try {
       const refreshToken = sealer.open(session.refreshSealed, context).toString('utf8');
       const { claims, refreshToken: next } = await clients.again(provider, refreshToken, session.subject);

@@ -151,6 +151,8 @@ const calls: [Permission, (world: World) => Call][] = [
     'issuers:write',
     ({ issuers }) => ({ method: 'PATCH', path: `/v1/issuers/${pick(issuers)}`, body: { listSuperseded: chance(0.5) } }),
   ],
+  ['issuers:write', () => post('/v1/issuers', { kind: pick(['issuing', 'intermediate']) })],
+  ['issuers:write', ({ issuers }) => post(`/v1/issuers/${pick(issuers)}/${pick(['activate', 'retire'])}`)],
   ...callsOfMonitoring({ pick, chance, next }),
   ...callsOfMany({ pick, chance, next }),
   ['accounts:write', ({ account }) => post(`/v1/accounts/${account}/${pick(['suspend', 'resume'])}`)],

@@ -86,6 +86,13 @@ const steps: Step[] = [
   { id: 'finishCommandLineSignIn', status: 401, problem: 'invalid-credential' },
   { id: 'approveWaitingDevice', at: nobody, status: 404, problem: 'not-found' },
   { id: 'denyWaitingDevice', at: nobody, status: 404, problem: 'not-found' },
+  { id: 'createIssuer' },
+  {
+    id: 'setIssuerCertificate',
+    at: ({ createIssuer }) => ({ id: createIssuer.id }),
+    status: 422,
+    problem: 'bad-chain',
+  },
   { id: 'updateIssuer', at: ({ listIssuers }) => ({ id: listIssuers.items[0].id }) },
   { id: 'createProxy' },
   { id: 'reportApplied', at: proxy, instead: place },

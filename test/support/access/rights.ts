@@ -235,7 +235,7 @@ export async function readState(db: Database, account: string, unseen: string): 
       'policies', (SELECT jsonb_object_agg(p.name, concat(p.active_version, ' of ', (SELECT count(*) FROM policy_versions v
         WHERE v.account_name = p.account_name AND v.name = p.name))) FROM policies p WHERE p.account_name = ${account}),
       'segments', (SELECT COALESCE(jsonb_object_agg(name, to_jsonb(s)::text), '{}') FROM segments s WHERE account_name = ${account}),
-      'issuers', (SELECT jsonb_object_agg(id, concat(list_superseded, shards, delta_list, list_max_age)) FROM issuers WHERE account_name = ${account}),
+      'issuers', (SELECT jsonb_object_agg(id, concat(status, list_superseded, shards, delta_list, list_max_age)) FROM issuers WHERE account_name = ${account}),
       'waiting', (SELECT COALESCE(jsonb_object_agg(id, status), '{}') FROM waiting_devices WHERE account_name = ${account}),
       'expected', (SELECT COALESCE(jsonb_object_agg(name, jsonb_build_object('policies', policies, 'segment', segment, 'attributes', attributes,
         'rest', concat(thing_type, key_sha256, code_hash, used_at))), '{}') FROM expected_things WHERE account_name = ${account}),

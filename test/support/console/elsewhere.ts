@@ -8,6 +8,7 @@ const search = 'AuthZEN: programs of others search; Why? and the rights of a thi
 
 const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
 const campaigns = 'the console has no page of groups and campaigns yet: the command line and programs make them';
+const authorities = 'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 
 /** Operations that have no place in the console, and why. */
 export const elsewhere: Record<string, string> = {
@@ -84,6 +85,11 @@ export const elsewhere: Record<string, string> = {
   listExpectedThings: expecting,
   getExpectedThing: expecting,
   deleteExpectedThing: expecting,
+  createIssuer: authorities,
+  getIssuerCsr: authorities,
+  setIssuerCertificate: authorities,
+  activateIssuer: authorities,
+  retireIssuer: authorities,
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
   createGroup: campaigns,

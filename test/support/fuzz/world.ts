@@ -88,6 +88,9 @@ export async function createWorld(server: TestServer) {
     /** Policies that nothing uses. */
     spares: [] as string[],
     enrollments: [] as string[],
+    /** Authorities that were prepared, and those that wait for a certificate. */
+    prepared: [] as string[],
+    waitingIssuers: [] as string[],
     waiting: [] as string[],
     apiKeys: [] as string[],
     people: [] as string[],
@@ -129,6 +132,12 @@ export async function createWorld(server: TestServer) {
     const approving = await enroll(server, { approval: 'required' });
     for (let index = 0; index < 4; index++)
       pools.waiting.push((await provision(server, approving.token, `a-${round}-${index}`)).answer.body.id as string);
+    // What requests have prepared makes room.
+    for (const { id, status } of (await owner.get('/v1/issuers')).body.items as { id: string; status: string }[])
+      if (status !== 'active' && status !== 'retired') await owner.post(`/v1/issuers/${id}/retire`);
+    pools.waitingIssuers = [(await made('/v1/issuers', { kind: 'intermediate' })).id as string];
+    const prepared = await owner.post('/v1/issuers', { kind: 'issuing' });
+    pools.prepared = prepared.status === 201 ? [prepared.body.id as string] : pools.prepared;
     pools.apiKeys = [];
     pools.people = [];
     await made('/v1/people', { name: `p-${round}`, role: 'auditor' }).then(({ person }) =>
