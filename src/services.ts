@@ -96,7 +96,7 @@ export function createServices(foundations: Foundations) {
     requirePolicies: policies.verbs.requireKnown,
     requireSegment: segments.verbs.requireKnown,
     policyForType: policies.verbs.forType,
-    revocation: revocation.verbs,
+    revocation: refusing.revocation,
     markUsed: certificates.verbs.markUsed,
     findCertificate: certificates.verbs.findByFingerprint,
     tokens: tokens.verbs,

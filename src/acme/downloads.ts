@@ -6,13 +6,12 @@ import type { ThingStore } from './thing-store.js';
 
 type Deps = {
   things: Pick<ThingStore, 'findCertificate'>;
-  /** Issuing CA, then root. */
-  signing(account: string): Promise<{ chainPem: string }>;
+  signing(account: string): Promise<{ chainFor(certificateDer: Buffer): Buffer[] }>;
 };
 
 /** Returns the function that gives certificates with their chain to the account that made the thing (RFC 8555 §7.4.2). */
 export function createDownloads({ things, signing }: Deps) {
-  /** PEM: the certificate, the issuing CA, the root. @throws DomainError `unauthorized`, `malformed` with 404 */
+  /** PEM: the certificate, and those above it up to the root. @throws DomainError `unauthorized`, `malformed` with 404 */
   return async ({ account, jws }: ByAccount, serialNumber: string): Promise<string> => {
     requireRead(jws);
     const found = await things.findCertificate(account.id, serialNumber);
@@ -20,6 +19,7 @@ export function createDownloads({ things, signing }: Deps) {
       throw refusal('notFound', `the account has no certificate ${serialNumber}: its orders name those that it has`);
     if (found.status !== 'active')
       throw refusal('unauthorized', `the thing ${found.name} is ${found.status}, and gets nothing: ask an operator`);
-    return encodeCertificate(found.der) + (await signing(found.account)).chainPem;
+    const above = (await signing(found.account)).chainFor(found.der);
+    return [found.der, ...above].map(encodeCertificate).join('');
   };
 }

@@ -24,6 +24,7 @@ export const figures: Record<Schemas['MetricName'], string> = {
   'events.waiting': 'events and alerts that wait to be told',
   'lists.age': 'seconds since the oldest revocation list was signed',
   'lists.ends': 'seconds until the first revocation list ends',
+  'lists.imported': 'lists of offline authorities past half of their life',
   'sessions.open': 'sessions of devices at edges',
   'things.provisioned': 'things that came in, in a minute',
 };
@@ -55,6 +56,10 @@ export const eventTypes: Record<Schemas['EventType'], Schemas['Permission']> = {
   'enrollment.exhausted': 'enrollments:read',
   'device.waiting': 'enrollments:read',
   'policy.activated': 'policies:read',
+  'campaign.started': 'things:read',
+  'campaign.paused': 'things:read',
+  'campaign.resumed': 'things:read',
+  'campaign.finished': 'things:read',
   'edge.stale': 'revocations:read',
   'alert.firing': 'alerts:read',
   'alert.resolved': 'alerts:read',
