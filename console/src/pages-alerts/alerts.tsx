@@ -7,7 +7,7 @@ import { ProblemNote } from '../parts/problem.js';
 import { Status, Time } from '../parts/shown.js';
 import { useAcknowledge } from './acknowledge.js';
 import { StateLinks } from './state-links.js';
-import { figureTitle, whenOf } from './words.js';
+import { figureTitle, valueOf, whenOf } from './words.js';
 
 const tabs = [
   ['/alerts', 'Alerts'],
@@ -49,7 +49,7 @@ export function AlertListPage() {
   );
   return (
     <>
-      <StateLinks of={views} now={search.status} />
+      <StateLinks of={views} />
       <ProblemNote error={acknowledging.error} />
       <Listed
         label="Alerts"
@@ -71,7 +71,7 @@ export function AlertListPage() {
             <td>
               <Status of={alert.severity} />
             </td>
-            <td>{alert.value.toLocaleString()}</td>
+            <td>{valueOf(alert.metric, alert.value)}</td>
             <td>
               <Time at={alert.startedAt} />
               {alert.resolvedAt === undefined ? null : (

@@ -32,11 +32,11 @@ export function DeliveryList({ webhook }: { webhook: string }) {
   return (
     <>
       <h2>Deliveries</h2>
-      <StateLinks of={views} now={search.status} />
+      <StateLinks of={views} />
       <ProblemNote error={retrying.error} />
       <Listed
         label="Deliveries"
-        head={['Event', 'About', 'State', 'Tried', 'Last answer', 'Act']}
+        head={['Event', 'State', 'About', 'Tried', 'Last answer', 'Act']}
         list={list}
         empty={
           <Empty title={search.status === undefined ? 'Nothing was told yet' : `No event is ${search.status}`}>
@@ -60,10 +60,10 @@ export function DeliveryList({ webhook }: { webhook: string }) {
                 <Time at={delivery.at} />
               </small>
             </td>
-            <td className="wide">{delivery.subject}</td>
             <td>
               <Status of={delivery.status} />
             </td>
+            <td className="wide">{delivery.subject}</td>
             <td>
               {delivery.attempts === 0 ? 'not yet' : `${delivery.attempts.toLocaleString()} ×`}
               {delivery.nextAttemptAt === undefined ? null : (

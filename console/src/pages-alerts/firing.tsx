@@ -5,7 +5,7 @@ import { useMay } from '../parts/may.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Table, Time } from '../parts/shown.js';
 import { useAcknowledge } from './acknowledge.js';
-import { figureTitle, whenOf } from './words.js';
+import { figureTitle, valueOf, whenOf } from './words.js';
 
 const most = 10;
 
@@ -36,7 +36,7 @@ export function Firing() {
               <td>
                 <Status of={alert.severity} />
               </td>
-              <td>{alert.value.toLocaleString()}</td>
+              <td>{valueOf(alert.metric, alert.value)}</td>
               <td>
                 <Time at={alert.startedAt} />
               </td>

@@ -6,7 +6,7 @@ import { Modal } from '../parts/dialog.js';
 import { FormEnd } from '../parts/form-end.js';
 import { Choices, Field } from '../parts/shown.js';
 import { channelsQuery } from './queries.js';
-import { conditions, figures, figureTitle } from './words.js';
+import { conditions, figures, figureTitle, isTime } from './words.js';
 
 type Rule = Schemas['AlertRule'];
 
@@ -95,7 +95,7 @@ export function RuleForm({ rule, onClose }: { rule?: Rule; onClose(): void }) {
               ))}
             </select>
           </Field>
-          <Field label="Threshold">
+          <Field label="Threshold" {...(isTime(draft.metric) ? { hint: 'In seconds.' } : {})}>
             <input {...field('threshold')} type="number" step="any" required />
           </Field>
         </div>

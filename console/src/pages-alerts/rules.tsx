@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
+import { wholeSpanOf } from '../clock.js';
 import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
 import { Listed, usePages } from '../parts/listed.js';
@@ -56,13 +57,13 @@ export function RulesPage() {
             </td>
             <td className="wide">
               {figureTitle(rule.metric)}: {whenOf(rule)}
-              {rule.forSeconds === 0 ? '' : `, for ${spanOf(rule.forSeconds)}`}
+              {rule.forSeconds === 0 ? '' : `, for ${wholeSpanOf(rule.forSeconds)}`}
             </td>
             <td>
               <Status of={rule.severity} />
             </td>
             <td>{namesOf(rule)}</td>
-            <td>{spanOf(rule.cooldownSeconds)}</td>
+            <td>{wholeSpanOf(rule.cooldownSeconds)}</td>
             <td className="act">
               {mayWrite ? (
                 <button type="button" className="quiet" onClick={() => setAsked({ kind: 'edit', rule })}>
@@ -83,11 +84,6 @@ export function RulesPage() {
       {asked?.kind === 'delete' ? <DeleteRule rule={asked.rule} onClose={close} /> : null}
     </>
   );
-}
-
-function spanOf(seconds: number): string {
-  const [size, unit] = seconds % 3600 === 0 ? [3600, 'h'] : seconds % 60 === 0 ? [60, 'min'] : [1, 's'];
-  return `${(seconds / size).toLocaleString()} ${unit}`;
 }
 
 function DeleteRule({ rule: { id, name }, onClose }: { rule: Rule; onClose(): void }) {

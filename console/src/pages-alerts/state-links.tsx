@@ -4,7 +4,7 @@ const titleOf = (state: string | undefined): string =>
   state === undefined ? 'All' : `${state[0]!.toUpperCase()}${state.slice(1)}`;
 
 /** Chooses which state a list shows. It stands in the address. */
-export function StateLinks({ of, now }: { of: readonly (string | undefined)[]; now: string | undefined }) {
+export function StateLinks({ of }: { of: readonly (string | undefined)[] }) {
   return (
     <nav className="acts states" aria-label="State">
       {of.map((state) => (
@@ -13,8 +13,7 @@ export function StateLinks({ of, now }: { of: readonly (string | undefined)[]; n
           to="."
           search={state === undefined ? {} : { status: state }}
           className="button"
-          activeProps={{ 'aria-current': undefined, className: '' }}
-          aria-current={state === now ? 'true' : undefined}
+          activeOptions={{ exact: true, includeSearch: true }}
         >
           {titleOf(state)}
         </Link>

@@ -1,9 +1,10 @@
 import type { Schemas } from '../api.js';
+import { spanOf, wholeSpanOf } from '../clock.js';
 
 /** The figures that a rule can watch, as people call them. */
 export const figures: Record<Schemas['MetricName'], string> = {
   'alerts.open': 'open alerts',
-  'aws.age': 'seconds that the oldest change waits for AWS',
+  'aws.age': 'how long the oldest change waits for AWS',
   'aws.drift': 'things and policies that AWS has otherwise',
   'aws.queue': 'things and policies that AWS does not have yet',
   'certificates.ending': 'certificates that end within 7 days, without a newer one',
@@ -16,14 +17,14 @@ export const figures: Record<Schemas['MetricName'], string> = {
   'devices.waiting': 'devices that wait for approval',
   'edges.confirmed': 'edges that follow',
   'edges.lag': 'entries that the slowest edge is behind',
-  'edges.silence': 'seconds since the most silent edge confirmed',
+  'edges.silence': 'how long the most silent edge has not confirmed',
   'edges.stale': 'stale edges',
   'enrollments.nearlyUsed': 'enrollments with nine of ten uses gone',
   'enrollments.usedUp': 'enrollments with no use left',
   'events.parked': 'events and alerts that a receiver refused for a day',
   'events.waiting': 'events and alerts that wait to be told',
-  'lists.age': 'seconds since the oldest revocation list was signed',
-  'lists.ends': 'seconds until the first revocation list ends',
+  'lists.age': 'age of the oldest revocation list',
+  'lists.ends': 'time until the first revocation list ends',
   'lists.imported': 'lists of offline authorities past half of their life',
   'sessions.open': 'sessions of devices at edges',
   'things.provisioned': 'things that came in, in a minute',
@@ -41,9 +42,22 @@ export const conditions: Record<Schemas['Alert']['condition'], string> = {
   equals: 'exactly',
 };
 
+const ofSeconds = ['aws.age', 'edges.silence', 'lists.age', 'lists.ends'];
+
+/** Whether a figure is a time, in seconds. */
+export const isTime = (metric: string): boolean => ofSeconds.includes(metric);
+
+/** A value of a figure as people say it. */
+export const valueOf = (metric: string, value: number): string =>
+  isTime(metric) ? spanOf(value) : value.toLocaleString();
+
 /** When a rule fires, in words. */
-export const whenOf = ({ condition, threshold }: Pick<Schemas['Alert'], 'condition' | 'threshold'>): string =>
-  `${conditions[condition]} ${threshold.toLocaleString()}`;
+export const whenOf = ({
+  metric,
+  condition,
+  threshold,
+}: Pick<Schemas['Alert'], 'metric' | 'condition' | 'threshold'>): string =>
+  `${conditions[condition]} ${isTime(metric) ? wholeSpanOf(threshold) : threshold.toLocaleString()}`;
 
 /** What can be told, and the permission without which the API does not tell it. */
 export const eventTypes: Record<Schemas['EventType'], Schemas['Permission']> = {

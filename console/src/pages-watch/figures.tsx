@@ -1,7 +1,7 @@
 import { useQueries } from '@tanstack/react-query';
 import { lazy, Suspense, useMemo } from 'react';
 import { background, type Schemas } from '../api.js';
-import { now } from '../clock.js';
+import { now, spanOf } from '../clock.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Table, Time } from '../parts/shown.js';
 
@@ -124,17 +124,6 @@ const health: { name: Name; title: string; spell(value: number): string }[] = [
   { name: 'lists.ends', title: 'until the first list ends', spell: spanOf },
   { name: 'aws.drift', title: 'different in AWS', spell: (value) => value.toLocaleString() },
 ];
-
-/** Seconds in the largest unit that fits. */
-export function spanOf(seconds: number): string {
-  const units = [
-    ['d', 86_400],
-    ['h', 3_600],
-    ['min', 60],
-  ] as const;
-  const [unit, size] = units.find(([, each]) => Math.abs(seconds) >= 2 * each) ?? (['s', 1] as const);
-  return `${Math.round(seconds / size).toLocaleString()} ${unit}`;
-}
 
 /** What should be small, or far away. */
 export function Health() {

@@ -1,3 +1,4 @@
+import type { Locator } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openConsole, type ConsoleStage } from '../../support/console/stage.js';
 import { expectAccessible } from '../../support/console/visitor.js';
@@ -18,6 +19,15 @@ describeWith(['chromium'], 'alerts and webhooks in the console', () => {
     const question = { principal: { thingName: 'nobody' }, action: 'publish', resource: 'topic:a' };
     for (let n = 0; n < times; n++) await stage.server.owner.post('/v1/authorize', question);
   };
+  /** Waits for what the page shows by itself, once it is told. */
+  const comes = (place: Locator) =>
+    until(
+      () => place.isVisible(),
+      () => {
+        stage.server.advance(1);
+        return run('tell-what-is-stale');
+      },
+    );
   const go = (name: string) =>
     stage.page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
   const view = (name: string) => stage.page.getByRole('link', { name, exact: true }).last().click();
@@ -76,6 +86,7 @@ describeWith(['chromium'], 'alerts and webhooks in the console', () => {
   it('rules: those of every account are marked and cannot be deleted; one is made by keyboard', async () => {
     const { page, see, server } = stage;
     await page.getByRole('link', { name: 'Rules', exact: true }).click();
+    await page.getByText('every account has it').first().waitFor();
     expect(await page.getByText('every account has it').count()).toBe(7);
     expect(await page.getByRole('button', { name: 'Delete…' }).count()).toBe(0);
     await see('rules');
@@ -116,7 +127,8 @@ describeWith(['chromium'], 'alerts and webhooks in the console', () => {
     await page.getByText('Nothing fires.').waitFor();
     await deny(3);
     await evaluate();
-    await page.getByRole('button', { name: 'Acknowledge denials' }).waitFor();
+    // Nobody touches the page: it is told.
+    await comes(page.getByRole('button', { name: 'Acknowledge denials' }));
     await see('overview-firing');
     await go('Alerts');
     await page
@@ -161,6 +173,8 @@ describeWith(['chromium'], 'alerts and webhooks in the console', () => {
     await page.getByLabel('policy.activated').check();
     await see('webhook-new');
     await page.getByRole('button', { name: 'Create' }).click();
+    // More than five minutes after the last factor.
+    await page.getByRole('button', { name: 'Use a passkey' }).click();
     await page.getByText(/^whsec_/).waitFor();
     await page.getByRole('button', { name: 'I have kept it' }).click();
     await page.getByRole('row', { name: /The SIEM/ }).waitFor();
