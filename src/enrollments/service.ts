@@ -1,13 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AppendAudit } from '../audit/store.js';
-import { addSeconds, type Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { createCredential } from '../access/credentials.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
 import type { Origin } from '../origin.js';
 import { requireCovered } from './coverage.js';
+import { blankEnrollment, openedBy } from './opening.js';
 import type { NewEnrollment } from './schema.js';
 import { createSecret } from '../outbound/standard-webhooks.js';
 import type { Sealer } from '../sealing.js';
@@ -38,8 +38,6 @@ export type AcmeEntry = { acmeDirectory: string; eab: { kid: string; hmacKey: st
 type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: StoredEnrollment };
 
 const reenrollSeconds = 24 * 3600;
-const lifeSeconds = 30 * 86_400;
-const checkMs = 5000;
 
 /** What the secret of a check is sealed for. */
 const checkContext = (id: string): string => `enrollment-check:${id}`;
@@ -93,28 +91,9 @@ export function createEnrollmentService({
       await requirePolicies(account, policies);
       if (request.segment !== undefined) await requireSegment(account, request.segment);
       if (request.certificateSeconds !== undefined) await requireLife(account, request.certificateSeconds);
-      const fresh = newEnrollment(account, origin, clock());
-      const { check } = request;
-      const secret = check && (check.secret ?? createSecret());
-      const enrollment: StoredEnrollment = {
-        ...fresh,
-        policies,
-        thingNamePattern: request.thingNamePattern,
-        thingType: request.thingType ?? null,
-        maxUses: request.maxUses,
-        expiresAt: expiryOf(request, clock()),
-        sourceCidrs: request.sourceCidrs ?? [],
-        attributes: request.attributes ?? {},
-        deviceAttributes: request.deviceAttributes ?? [],
-        segment: request.segment ?? null,
-        approval: request.approval ?? null,
-        renewGraceSeconds: request.renewGraceSeconds ?? null,
-        certificateSeconds: request.certificateSeconds ?? null,
-        expectedOnly: request.expectedOnly ?? false,
-        checkUrl: check?.url ?? null,
-        checkTimeoutMs: check ? (check.timeoutMs ?? checkMs) : null,
-        checkSecretSealed: secret === undefined ? null : sealer.seal(Buffer.from(secret), checkContext(fresh.id)),
-      };
+      const secret = request.check && (request.check.secret ?? createSecret());
+      const sealed = (id: string) => (secret === undefined ? null : sealer.seal(Buffer.from(secret), checkContext(id)));
+      const enrollment = openedBy({ account, origin, at: clock() }, { ...request, policies }, sealed);
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
         const most = mostOfAccount.enrollments;
@@ -123,7 +102,7 @@ export function createEnrollmentService({
         await store.insert(tx, enrollment, hash);
         await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
       });
-      const shown = secret === undefined || check?.secret !== undefined ? {} : { checkSecret: secret };
+      const shown = secret === undefined || secret === request.check?.secret ? {} : { checkSecret: secret };
       return { id: enrollment.id, token, ...shown, ...acmeOf(enrollment.id) };
     },
 
@@ -140,7 +119,7 @@ export function createEnrollmentService({
       const at = clock();
       await store.closeReenrollments(tx, thing.id, at);
       const enrollment: StoredEnrollment = {
-        ...newEnrollment(thing.account, origin, at),
+        ...blankEnrollment(thing.account, origin, at),
         thingNamePattern: thing.name,
         thingType: thing.thingType,
         expiresAt: new Date(at.getTime() + reenrollSeconds * 1000),
@@ -231,41 +210,6 @@ export function createEnrollmentService({
 
     /** Reads the enrollment again the next time: it was refused. */
     forget: (tokenHash: Buffer): void => void covers.delete(tokenHash.toString('base64')),
-  };
-}
-
-/** A forgotten token does no harm after a month. */
-function expiryOf({ expiresAt }: NewEnrollment, at: Date): Date | null {
-  if (expiresAt === 'never') return null;
-  return expiresAt === undefined ? addSeconds(at, lifeSeconds) : new Date(expiresAt);
-}
-
-function newEnrollment(account: string, origin: Origin, createdAt: Date) {
-  return {
-    id: randomUUID(),
-    account,
-    policies: [],
-    thingType: null,
-    maxUses: 1,
-    uses: 0,
-    sourceCidrs: [],
-    attributes: {},
-    deviceAttributes: [],
-    segment: null,
-    reenrollsThingId: null,
-    reenrollReason: null,
-    bringsBack: false,
-    movesKeys: false,
-    approval: null,
-    renewGraceSeconds: null,
-    certificateSeconds: null,
-    checkUrl: null,
-    checkTimeoutMs: null,
-    checkSecretSealed: null,
-    expectedOnly: false,
-    createdAt,
-    createdBy: origin.actor,
-    revokedAt: null,
   };
 }
 

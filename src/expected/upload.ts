@@ -17,6 +17,7 @@ export type Counts = { rows: number; added: number; changed: number; unchanged: 
 /** What an upload tells while it runs. */
 export type UploadEvent = { bad: BadRow } | { progress: Counts };
 
+/** What taking an upload needs. */
 export type UploadDeps = {
   store: ExpectedStore;
   clock: Clock;

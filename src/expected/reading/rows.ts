@@ -29,6 +29,7 @@ export const expectedRow = z.strictObject({
     .optional(),
 });
 
+/** A row that can be taken. */
 export type ExpectedRow = z.output<typeof expectedRow>;
 
 /** What came of a line. */

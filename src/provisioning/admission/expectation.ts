@@ -8,6 +8,7 @@ import type { FirstBoot } from '../asked.js';
 import { keyOfCsr } from '../device-key.js';
 import type { Admitted } from './check.js';
 
+/** What finding an expected thing needs. */
 export type ExpectationDeps = {
   expected: {
     find(account: string, name: string): Promise<ExpectedThing | undefined>;

@@ -89,7 +89,9 @@ describe('rows', () => {
   it('end an upload that has more than may be', async () => {
     async function* many(): AsyncGenerator<Line[]> {
       for (let at = 0; at <= mostOfUpload.rows; at += 1000)
-        yield await Promise.resolve(Array.from({ length: 1000 }, (_, n) => ({ number: at + n + 1, unreadable: 'odd' })));
+        yield await Promise.resolve(
+          Array.from({ length: 1000 }, (_, n) => ({ number: at + n + 1, unreadable: 'odd' })),
+        );
     }
     let count = 0;
     const reading = async () => {
