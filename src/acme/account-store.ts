@@ -134,7 +134,7 @@ export function createAccountStore(db: Database, audit: AppendAudit) {
 
 type Entry = { at: Date; origin: Origin; detail: Json };
 
-/** Counts an account of an enrollment that is good now. @throws DomainError `unauthorized`, `rateLimited` */
+/** Counts an account of an enrollment that is valid now. @throws DomainError `unauthorized`, `rateLimited` */
 async function takeRoom(tx: Transaction, enrollmentId: string, at: Date): Promise<void> {
   const [row] = await tx.$queryRaw<{ isGood: boolean }[]>(sql`
     UPDATE enrollments SET acme_accounts = acme_accounts + 1

@@ -38,7 +38,7 @@ export type Requests = ReturnType<typeof createRequests>;
 
 /** Judges signed requests (RFC 8555 §6.2 to §6.5). */
 export function createRequests({ accounts, nonces, links, take }: Deps) {
-  // Accounts that signed something lately: their neighbours' failures do not lock them out.
+  // Accounts that signed something recently: their neighbours' failures do not lock them out.
   const lately = new LRUCache<string, true>({ max: mostRemembered });
 
   const read = ({ body, path }: Posted): { jws: Jws; nonce: Nonce } => {
@@ -52,7 +52,7 @@ export function createRequests({ accounts, nonces, links, take }: Deps) {
     return { jws, nonce: nonces.read(nonce) };
   };
 
-  // What a nonce leaves behind is bounded by the rate of whoever signs.
+  // The rate of whoever signs bounds what nonces leave behind.
   const spend = (nonce: Nonce, by: Signer): Promise<void> => {
     take(by);
     return nonces.use(nonce);
@@ -101,7 +101,7 @@ export function createRequests({ accounts, nonces, links, take }: Deps) {
       return known.jws.header['kid'] === undefined ? byKey(known) : byAccount(known);
     },
 
-    /** Whether a request names an account that signed something lately. Nothing is looked up. */
+    /** Whether a request names an account that signed something recently. Nothing is looked up. */
     recognises({ body }: Posted): boolean {
       try {
         return lately.has(links.idOfAccount(readJws(readObject(body, 'the body')).header['kid']) ?? '');

@@ -31,7 +31,7 @@ const withSerial = z.object({ serialNumber: z.string().max(64) });
 const withCertId = z.object({ certId: z.string().max(256) });
 const ofPage = z.object({ after: z.uuid().optional() });
 const open = { access: 'public' as const };
-// Every request has a nonce of its own, and what it leads to is told by what is recorded.
+// Every request has its own nonce, and what is recorded tells what it leads to.
 const signed = { ...open, repeatsBy: 'the nonce of a request counts once; its repetition needs another' };
 const renewalInfoSeconds = 21_600;
 

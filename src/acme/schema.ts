@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { refusal } from './problem.js';
 
-// Members that are not known are ignored (RFC 8555 §5); they are bounded by the size of the body.
+// Members that are not known are ignored (RFC 8555 §5); the size of the body bounds them.
 
 const mostContacts = 10;
 const contact = z.array(z.string().max(320)).max(mostContacts);

@@ -128,7 +128,7 @@ export async function openAcme(url: string, ask: (url: string, init?: RequestIni
   /** An account, which may ask for things. */
   const account = async (eab: Eab, key: KeyObject = newKey()) => {
     const answer = await newAccount(eab, key);
-    if (answer.status !== 201) throw new Error(`no account: ${answer.text}`);
+    if (![200, 201].includes(answer.status)) throw new Error(`no account: ${answer.text}`);
     const kid = answer.headers.get('location')!;
     const ask = (to: string, payload?: unknown, bent?: Bent): Promise<AcmeAnswer> =>
       post(to, key, { kid }, payload, bent);

@@ -84,16 +84,27 @@ export async function runAcmeKillLoop(
 
 type Party = Awaited<ReturnType<Awaited<ReturnType<typeof openAcme>>['account']>>;
 
-/** One order to its certificate. An answer that a kill took is asked for again: by the order, which was finalized or was not. */
+/** Asks until there is an answer. A kill may have taken it after the nonce was used, and a server that starts says so. */
+async function answered(ask: () => Promise<AcmeAnswer>): Promise<AcmeAnswer> {
+  for (;;) {
+    const answer = await ask();
+    if (answer.status < 300) return answer;
+    if (answer.status < 500 && answer.body.type !== 'urn:ietf:params:acme:error:badNonce')
+      throw new Error(`a request was refused: ${answer.text}`);
+    await sleep(50);
+  }
+}
+
+/** One order to its certificate. What a kill took is asked for again: by the order, which was finalized or was not. */
 async function obtain({ ask, order }: Party, name: string): Promise<string> {
-  const ordered = await order(name);
+  const ordered = await answered(() => order(name));
   const url = ordered.headers.get('location')!;
+  const finalize = () => ask(ordered.body.finalize as string, { csr });
   const csr = acmeCsr([name]);
-  let answer: AcmeAnswer = await ask(ordered.body.finalize as string, { csr });
+  let answer = await answered(finalize);
   while (answer.body.status !== 'valid') {
     if (answer.body.status === 'invalid') throw new Error(`an order failed: ${answer.text}`);
-    const again = answer.body.status === 'ready' ? ask(ordered.body.finalize as string, { csr }) : ask(url);
-    answer = await again;
+    answer = await answered(answer.body.status === 'ready' ? finalize : () => ask(url));
   }
-  return (await ask(answer.body.certificate as string)).text;
+  return (await answered(() => ask(answer.body.certificate as string))).text;
 }
