@@ -35,7 +35,9 @@ export function mergeAttributes(
   before: Record<string, string>,
   patch: Record<string, string | null>,
 ): Record<string, string> {
-  const merged = Object.entries({ ...before, ...patch }).filter((entry): entry is [string, string] => entry[1] !== null);
+  const merged = Object.entries({ ...before, ...patch }).filter(
+    (entry): entry is [string, string] => entry[1] !== null,
+  );
   if (merged.length > maxAttributes)
     throw new DomainError('invalid-request', `a thing has at most ${maxAttributes} attributes: remove some`);
   return Object.fromEntries(merged);

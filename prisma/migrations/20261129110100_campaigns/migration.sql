@@ -1,3 +1,4 @@
+-- runs with: 20261129060200_alerts
 -- An act on many things, in waves. `holder` is whose rights it uses, `next` the ordinal of the member that comes next, and `excused`
 -- how many failures of the wave somebody has seen and gone on.
 CREATE TABLE "campaigns" (

@@ -41,16 +41,19 @@ const apply = (): Command =>
     'apply',
     'make the policies of a folder those of the server: shows the difference, asks, then changes',
     'thingward policies apply -f policies/',
-    'thingward policies apply -f policies/ --dry-run',
+    'thingward policies apply -f account/ --dry-run',
   )
-    .requiredOption('-f, --file <path>', 'a folder with a policy in each .json or .yaml file, or one such file')
+    .requiredOption(
+      '-f, --file <path>',
+      'a folder with a policy in each .json or .yaml file, one such file, or a folder of thingward export',
+    )
     .option('--dry-run', 'change nothing; the exit code is 1 if there is a difference')
     .option('-y, --yes', 'do not ask: for programs, which have no terminal')
     .action(
       acting<ApplyFlags & { file: string }>(async (session, { file, ...flags }) => {
         const { applyFiles } = await import('../configuration/apply.js');
-        const { policies } = await import('../configuration/kinds.js');
-        await applyFiles(session, [{ kind: policies, path: file }], flags);
+        const { placesOf } = await import('../configuration/places.js');
+        await applyFiles(session, placesOf(file), flags);
       }),
     );
 

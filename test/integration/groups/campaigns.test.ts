@@ -1,4 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { provision as provisionAgent } from '../../../src/agent/agent.js';
+import { keepFresh } from '../../../src/agent/run.js';
 import { problemOf, type Answer, type Client } from '../../support/client.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, pemOf, provision, renew, type Device } from '../../support/fleet.js';
@@ -150,6 +155,36 @@ describe.each(databaseKinds)('campaigns on %s', (kind) => {
       'the device did not renew in time',
       expect.stringMatching(/^this key/),
     ]);
+  });
+
+  it('the agent renews when it is asked, and once', async () => {
+    const out = mkdtempSync(join(tmpdir(), 'thingward-agent-'));
+    const { token } = await enroll(server, { thingType: 'kept' });
+    const first = await provisionAgent({
+      server: server.url,
+      enrollment: token,
+      name: 'kept-1',
+      out,
+      clock: server.now,
+    });
+    const renewed: unknown[] = [];
+    const keeping = {
+      once: true,
+      announce: () => Promise.resolve(),
+      tell: (event: object) => void renewed.push(event),
+    };
+    const look = () => keepFresh({ out, clock: server.now }, keeping);
+    await look();
+    expect(renewed).toEqual([]);
+    const id = await begin({ query: { type: 'kept' }, do: 'renew' });
+    await run();
+    await look();
+    await look();
+    expect(renewed).toEqual([expect.objectContaining({ renewed: true })]);
+    expect(renewed).not.toEqual([expect.objectContaining({ serialNumber: first.serialNumber })]);
+    await run();
+    expect(await read(id)).toMatchObject({ status: 'done', counts: { done: 1 } });
+    rmSync(out, { recursive: true });
   });
 
   it('it needs the permission of what it does, as long as it goes on', async () => {
