@@ -6,7 +6,8 @@ const readers = 'whoever checks certificates reads it; the console links to the 
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 
-const authorities = 'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
+const authorities =
+  'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 const alerts = 'the console has no page of alerts and webhooks yet: programs set them up';
 
 /** Operations that have no place in the console, and why. */
