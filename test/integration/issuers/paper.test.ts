@@ -102,7 +102,7 @@ describeWith(['openssl', 'curl'], 'docs/ca-life.md, to the letter', () => {
     if (kind === 'embedded') await start();
     const own = (await run('request', {}, 'printf %s "$OWN"')).trim();
     await run('root-sign', { ROOT_LIST_URL: root['crl']! });
-    expect(await shell(blocks.get('certificate')!.replace('ca.pem root.pem', 'ca.pem'), { OWN: own })).toContain(
+    expect(await shell(blocks.get('certificate')!.replace('ca.pem root.pem', 'signed.pem'), { OWN: own })).toContain(
       root['id'],
     );
   });
