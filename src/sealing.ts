@@ -21,6 +21,7 @@ export const sealedAs = {
   provider: (providerId: string): string => `sign-in-provider:${providerId}`,
   providerRefresh: (providerId: string): string => `sign-in-refresh:${providerId}`,
   receiver: (id: string): string => `receiver:${id}`,
+  enrollmentCheck: (id: string): string => `enrollment-check:${id}`,
 } as const;
 
 const ivBytes = 12;

@@ -86,7 +86,9 @@ function operatorCommands(): Command[] {
       .addHelpText('after', '\nExample:\n  thingward rotate-token-key --yes')
       .action(async (flags: { yes?: true }) => (await commands()).rotateTokenKey(await config(), flags)),
     new Command('reseal')
-      .description('seal every key and secret with THINGWARD_KEY, while instances run; THINGWARD_KEY_PREVIOUS opens them')
+      .description(
+        'seal every key and secret with THINGWARD_KEY, while instances run; THINGWARD_KEY_PREVIOUS opens them',
+      )
       .option(...yesFlag)
       .addHelpText(
         'after',

@@ -92,14 +92,17 @@ export async function rootSign(
 ): Promise<void> {
   const years = Number(flags.years);
   if (!Number.isInteger(years) || years < 1 || years > 20) throw new ConfigError('--years must be from 1 to 20');
-  if (!/^http:\/\/\S+\.crl$/.test(flags.crl)) throw new ConfigError('--crl must be the http: URL of the list of the root');
+  if (!/^http:\/\/\S+\.crl$/.test(flags.crl))
+    throw new ConfigError('--crl must be the http: URL of the list of the root');
   const { root, account } = opened(file, flags);
   const { publicKey } = parseCsrDer(decodeCsr(readFile(csr).toString('utf8')));
   const now = wholeSeconds(systemClock());
   const validity = { notBefore: addSeconds(now, -86_400), notAfter: addSeconds(now, years * 365 * 86_400) };
   const certificate = issueUnder(account, root, flags.crl, validity, publicKey);
   await writeNew(flags.out, encodeCertificate(certificate) + encodeCertificate(root.certificateDer));
-  process.stdout.write(`The certificate and the root are in ${flags.out}: PUT /v1/issuers/{id}/certificate takes both.\n`);
+  process.stdout.write(
+    `The certificate and the root are in ${flags.out}: PUT /v1/issuers/{id}/certificate takes both.\n`,
+  );
 }
 
 function opened(file: string, { passphraseFile }: Sealed): { root: Issuer; account: string; list: Buffer } {
@@ -138,7 +141,9 @@ function readDays(text: string): number {
 }
 
 function readPassphrase(file: string): string {
-  const passphrase = readFile(file).toString('utf8').replace(/\r?\n$/, '');
+  const passphrase = readFile(file)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
   if (passphrase.length >= leastPassphrase) return passphrase;
   throw new ConfigError(`the passphrase in ${file} must have at least ${leastPassphrase} characters`);
 }

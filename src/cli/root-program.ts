@@ -6,7 +6,8 @@ const commands = () => import('./root-commands.js');
 
 const passphrase = () =>
   new Option('--passphrase-file <file>', 'a file with the passphrase of the root in it').makeOptionMandatory();
-const out = (what: string) => new Option('--out <file>', `where ${what} goes; must not be there yet`).makeOptionMandatory();
+const out = (what: string) =>
+  new Option('--out <file>', `where ${what} goes; must not be there yet`).makeOptionMandatory();
 const days = () => new Option('--days <days>', 'how long the list is valid').default('400');
 
 type Sealed = { passphraseFile: string; out: string };
@@ -21,7 +22,10 @@ export function rootCommands(): Command[] {
       .addOption(passphrase())
       .addOption(days())
       .option('-y, --yes', 'do not ask: for scripts, which have no terminal')
-      .addHelpText('after', '\nExample:\n  thingward export-root acme --out acme-root.json --passphrase-file passphrase')
+      .addHelpText(
+        'after',
+        '\nExample:\n  thingward export-root acme --out acme-root.json --passphrase-file passphrase',
+      )
       .action(async (account: string, flags: ExportFlags) =>
         (await commands()).exportRoot(await config(), account, flags),
       ),

@@ -10,7 +10,7 @@ import { requireCovered } from './coverage.js';
 import { blankEnrollment, openedBy } from './opening.js';
 import type { NewEnrollment } from './schema.js';
 import { createSecret } from '../outbound/standard-webhooks.js';
-import type { Sealer } from '../sealing.js';
+import { sealedAs, type Sealer } from '../sealing.js';
 import { statusOf, type EnrollmentStatus } from './status.js';
 import type { EnrollmentStore, StoredEnrollment } from './store.js';
 
@@ -40,7 +40,6 @@ type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: Stored
 const reenrollSeconds = 24 * 3600;
 
 /** What the secret of a check is sealed for. */
-const checkContext = (id: string): string => `enrollment-check:${id}`;
 
 /** A new enrollment: its token, and the secret of its check where the request named none. */
 type Created = { id: string; token: string; checkSecret?: string } & AcmeEntry;
@@ -92,7 +91,7 @@ export function createEnrollmentService({
       if (request.segment !== undefined) await requireSegment(account, request.segment);
       if (request.certificateSeconds !== undefined) await requireLife(account, request.certificateSeconds);
       const secret = request.check && (request.check.secret ?? createSecret());
-      const sealed = (id: string) => (secret === undefined ? null : sealer.seal(Buffer.from(secret), checkContext(id)));
+      const sealed = (id: string) => (secret === undefined ? null : sealer.seal(Buffer.from(secret), sealedAs.enrollmentCheck(id)));
       const enrollment = openedBy({ account, origin, at: clock() }, { ...request, policies }, sealed);
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
@@ -150,7 +149,7 @@ export function createEnrollmentService({
     requireCovered,
     /** The secret that signs the question of a check. */
     checkSecretOf: ({ id, checkSecretSealed }: StoredEnrollment): string =>
-      sealer.open(checkSecretSealed!, checkContext(id)).toString('utf8'),
+      sealer.open(checkSecretSealed!, sealedAs.enrollmentCheck(id)).toString('utf8'),
     accountOf: store.accountOf,
     tokenHashOf: store.tokenHashOf,
     /** @throws DomainError `not-found` */

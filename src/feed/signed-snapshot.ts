@@ -22,12 +22,7 @@ export type SignedSnapshots = ReturnType<typeof createSignedSnapshots>;
  * Snapshots of the feed that outlive the database: signed by an authority of the account, whose certificate is in every
  * backup, so that a restored database can check them.
  */
-export function createSignedSnapshots<StoredIssuer extends Stored>({
-  store,
-  clock,
-  active,
-  open,
-}: Deps<StoredIssuer>) {
+export function createSignedSnapshots<StoredIssuer extends Stored>({ store, clock, active, open }: Deps<StoredIssuer>) {
   return {
     /** Everything revoked, held or suspended in an account, as a compact JWS. @throws DomainError `not-found` without an unexpired issuer */
     async sign(account: string): Promise<string> {

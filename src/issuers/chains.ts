@@ -40,7 +40,9 @@ export const pemOf = (issuers: Pick<StoredIssuer, 'certificateDer'>[]): string =
   issuers.map(({ certificateDer }) => encodeCertificate(certificateDer)).join('');
 
 /** Finds which of the authorities issued a device certificate, by its issuer's Name: no two of an account have one. */
-export function issuerFinder<Issuer extends StoredIssuer>(all: Issuer[]): (certificateDer: Buffer) => Issuer | undefined {
+export function issuerFinder<Issuer extends StoredIssuer>(
+  all: Issuer[],
+): (certificateDer: Buffer) => Issuer | undefined {
   const bySubject = new Map(
     all
       .filter(({ kind }) => kind === 'issuing')

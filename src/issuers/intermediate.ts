@@ -48,7 +48,10 @@ function requireOwnName({ subject }: AuthorityCertificate, all: StoredIssuer[]):
     ({ certificateDer }) => certificateDer.length > 0 && namesIn(certificateDer).subject.equals(subject),
   );
   if (isTaken)
-    throw new DomainError('bad-chain', 'another authority of the account has the same subject: sign the request as it is');
+    throw new DomainError(
+      'bad-chain',
+      'another authority of the account has the same subject: sign the request as it is',
+    );
 }
 
 /** Writes those above that are not there yet, the root first. Each belongs to one account: whoever trusts it trusts what is below. */
@@ -70,7 +73,7 @@ async function insertAbove({ tx, store, at, found }: Install, above: AuthorityCe
       notBefore: certificate.notBefore,
       notAfter: soonest(below),
     };
-    if (!known) await store.insert(tx, issuer, at);
+    if (!known && !(await store.insert(tx, issuer, at))) throw ofAnother();
     chain.unshift(issuer);
   }
   return chain;
@@ -78,16 +81,19 @@ async function insertAbove({ tx, store, at, found }: Install, above: AuthorityCe
 
 /** @throws DomainError `conflict` */
 function requireSame(known: StoredIssuer, { der, x509 }: AuthorityCertificate, account: string): void {
-  if (known.account !== account)
-    throw new DomainError(
-      'conflict',
-      `an authority of the chain belongs to another account, and whoever trusts it would trust the devices of both: use another root`,
-    );
+  if (known.account !== account) throw ofAnother();
   if (!known.certificateDer.equals(der))
     throw new DomainError(
       'conflict',
       `the account knows the key of "${x509.subject.replaceAll('\n', ', ')}" by another certificate: send that one`,
     );
+}
+
+function ofAnother(): DomainError {
+  return new DomainError(
+    'conflict',
+    'an authority of the chain belongs to another account, and whoever trusts it would trust the devices of both: use another root',
+  );
 }
 
 function idOf({ der }: AuthorityCertificate): string {

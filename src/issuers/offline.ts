@@ -74,7 +74,9 @@ export function createOffline(deps: Deps) {
     const list = readList(bytes);
     const signer = (await store.elsewhere(clock())).find((each) => isListOf(list, each));
     if (!signer)
-      throw refuse('no authority whose key is elsewhere signed it: bring the list of an exported root, or of a root of your own');
+      throw refuse(
+        'no authority whose key is elsewhere signed it: bring the list of an exported root, or of a root of your own',
+      );
     requireFit(list, clock());
     await commit(async (tx) => {
       const at = clock();
@@ -109,7 +111,10 @@ export function createOffline(deps: Deps) {
       await commit(async (tx) => {
         const at = clock();
         if (!(await store.giveKeyAway(tx, root.id, number)))
-          throw new DomainError('conflict', 'the root was exported, or signed many lists, meanwhile: try again with another file');
+          throw new DomainError(
+            'conflict',
+            'the root was exported, or signed many lists, meanwhile: try again with another file',
+          );
         await store.putList(tx, root.id, { ...readCrl(list), der: list }, at);
         const detail = { number: String(number), nextUpdate: rfc3339(nextUpdate) };
         await audit(tx, { at, account, origin, action: 'issuer.export', target: `issuer:${root.id}`, detail });

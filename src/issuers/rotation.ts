@@ -118,7 +118,10 @@ export function createRotation(deps: Deps) {
       const found = await store.find(id);
       if (found?.account !== account) throw new DomainError('not-found', `there is no issuer ${id}`);
       if (!found.intermediate || found.sealedKey.length === 0)
-        throw new DomainError('conflict', `${id} has no request: POST /v1/issuers with the kind intermediate makes one`);
+        throw new DomainError(
+          'conflict',
+          `${id} has no request: POST /v1/issuers with the kind intermediate makes one`,
+        );
       return encodeAuthorityRequest(account, signerOf(found));
     },
 

@@ -40,7 +40,9 @@ export const issuer = named(
     retiredAt: timestamp.optional().describe('When another was activated, or this one was given up'),
     listEnds: timestamp
       .optional()
-      .describe('When its list ends that was imported; absent where the list is made here, and where none was imported'),
+      .describe(
+        'When its list ends that was imported; absent where the list is made here, and where none was imported',
+      ),
     crl: z.url().describe('Where its list is'),
     ...settings,
   }),

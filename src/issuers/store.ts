@@ -1,4 +1,5 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
+import { isUniqueViolation } from '../db/errors.js';
 import type { ListSettings, StoredIssuer } from './stored.js';
 
 export type { ListSettings, StoredIssuer } from './stored.js';
@@ -30,10 +31,17 @@ type Change = Partial<
 /** Reads and writes authorities. Private keys are stored sealed. */
 export function createIssuerStore(db: Database) {
   return {
-    async insert(tx: Transaction, issuer: StoredIssuer, createdAt: Date): Promise<void> {
+    /** False when an authority has the id already; the transaction is lost then. */
+    async insert(tx: Transaction, issuer: StoredIssuer, createdAt: Date): Promise<boolean> {
       const { account, certificateDer, sealedKey, ...columns } = issuer;
       const bytes = { certificateDer: new Uint8Array(certificateDer), sealedKey: new Uint8Array(sealedKey) };
-      await tx.issuer.create({ data: { ...columns, ...bytes, accountName: account, createdAt } });
+      try {
+        await tx.issuer.create({ data: { ...columns, ...bytes, accountName: account, createdAt } });
+        return true;
+      } catch (error) {
+        if (isUniqueViolation(error)) return false;
+        throw error;
+      }
     },
 
     /** The unexpired authorities of an account, the newest first. */
@@ -116,7 +124,10 @@ export function createIssuerStore(db: Database) {
     async drop(tx: Transaction, { id, status }: StoredIssuer, at: Date): Promise<void> {
       if (status === 'waiting') return void (await tx.issuer.delete({ where: { id } }));
       await tx.crl.deleteMany({ where: { issuerId: id } });
-      await tx.issuer.update({ where: { id }, data: { status: 'retired', retiredAt: at, sealedKey: new Uint8Array() } });
+      await tx.issuer.update({
+        where: { id },
+        data: { status: 'retired', retiredAt: at, sealedKey: new Uint8Array() },
+      });
     },
 
     /** One more than the highest index that may have been given out. */

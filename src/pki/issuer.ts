@@ -206,7 +206,14 @@ function certify({ subject, publicKey, validity, pathLength, by, urls }: Certifi
 
 function issuerOf(certificateDer: Buffer, subject: Buffer, validity: Validity, signer: Signer): Issuer {
   const subjectKeyId = keyIdentifier(signer.publicKey.subjectPublicKey);
-  return { id: issuerId(signer.publicKey.subjectPublicKey), certificateDer, subject, subjectKeyId, ...validity, signer };
+  return {
+    id: issuerId(signer.publicKey.subjectPublicKey),
+    certificateDer,
+    subject,
+    subjectKeyId,
+    ...validity,
+    signer,
+  };
 }
 
 /** The Name of an authority. The id of its key in it keeps the names of an account's successive authorities apart. */

@@ -97,7 +97,8 @@ const sliceLines = 512;
 /** DER as PEM (RFC 7468 §2), 64 columns, ending in a newline. */
 export function encodePem(
   label: 'CERTIFICATE' | 'CERTIFICATE REQUEST' | 'PRIVATE KEY' | 'X509 CRL',
-  bytes: Uint8Array): string {
+  bytes: Uint8Array,
+): string {
   const base64 = Buffer.from(bytes).toString('base64');
   let lines = '';
   for (let at = 0; at < base64.length; at += lineLetters) lines += `${base64.slice(at, at + lineLetters)}\n`;

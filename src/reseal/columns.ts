@@ -42,4 +42,9 @@ export const sealedColumns: SealedColumn[] = [
     ...{ what: 'secrets of webhooks and channels', table: 'receivers', column: 'secret_sealed' },
     context: sealedAs.receiver,
   },
+  {
+    ...uuid,
+    ...{ what: 'secrets of checks', table: 'enrollments', column: 'check_secret_sealed' },
+    context: sealedAs.enrollmentCheck,
+  },
 ];

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useState, type ReactNode } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
@@ -34,16 +34,32 @@ export function IssuersPage() {
   );
 }
 
+const titles = {
+  root: 'Root authority',
+  issuing: 'Issuing authority',
+  intermediate: 'Intermediate authority',
+} satisfies Record<Issuer['kind'], string>;
+
+const statuses = {
+  waiting: 'waits for its certificate',
+  prepared: 'prepared: in every bundle, and does not issue yet',
+  active: 'active',
+  retired: 'retired: its list goes on until it expires',
+} satisfies Record<Issuer['status'], string>;
+
 function IssuerCard({ issuer, isOpen }: { issuer: Issuer; isOpen: boolean }) {
-  const { id, kind, notBefore, notAfter } = issuer;
+  const { id, kind, status, notBefore, notAfter, listEnds } = issuer;
+  const doesIssue = kind !== 'root' && issuer.keyPlace === 'here';
   const age = useQuery({ queryKey: ['list-age', id], queryFn: () => ageOf(id) });
   return (
-    <Section title={kind === 'root' ? 'Root authority' : 'Issuing authority'}>
+    <Section title={titles[kind]}>
       <Pairs
         rows={[
           ['Id', <code key="id">{id}</code>],
-          ['Valid from', <Time key="from" at={notBefore} />],
-          ['Until', <Time key="until" at={notAfter} />],
+          ['Status', statuses[status]],
+          ['Valid from', notBefore === undefined ? '–' : <Time key="from" at={notBefore} />],
+          ['Until', notAfter === undefined ? '–' : <Time key="until" at={notAfter} />],
+          ...(listEnds === undefined ? [] : [['List ends', <Time key="ends" at={listEnds} />] as [string, ReactNode]]),
           ['List signed', age.data?.signedAt === undefined ? '–' : <Time key="signed" at={age.data.signedAt} />],
           ['List is', age.data === undefined ? '–' : `${age.data.octets.toLocaleString()} octets`],
         ]}
@@ -60,7 +76,7 @@ function IssuerCard({ issuer, isOpen }: { issuer: Issuer; isOpen: boolean }) {
             Delta list
           </a>
         ) : null}
-        {kind === 'issuing' ? (
+        {doesIssue ? (
           <>
             <a href={`/status/${id}`} download>
               Status list
@@ -72,7 +88,7 @@ function IssuerCard({ issuer, isOpen }: { issuer: Issuer; isOpen: boolean }) {
         ) : null}
       </p>
       <ProblemNote error={age.error} />
-      {kind === 'issuing' && isOpen ? <IssuerSettings issuer={issuer} /> : null}
+      {doesIssue && isOpen ? <IssuerSettings issuer={issuer} /> : null}
     </Section>
   );
 }

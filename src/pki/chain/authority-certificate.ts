@@ -82,7 +82,7 @@ function read(bytes: Buffer, x509: X509Certificate): AuthorityCertificate {
     return found && der.readOne(found);
   };
   const usage = value(oids.keyUsage);
-  const bits = usage ? der.contentOf(usage, der.tags.bitString)[1] ?? 0 : 0;
+  const bits = usage ? (der.contentOf(usage, der.tags.bitString)[1] ?? 0) : 0;
   const purposes = value(oids.extKeyUsage);
   const keyId = value(oids.subjectKeyIdentifier);
   return {

@@ -62,7 +62,7 @@ function blocksOf(pem: string) {
 /** From a certificate to the root that signed itself, each verified by the next. */
 function chainFrom(own: AuthorityCertificate, given: AuthorityCertificate[]): AuthorityCertificate[] {
   const chain = [own];
-  for (let last = own; !isSelfSigned(last); ) {
+  for (let last = own; !isSelfSigned(last);) {
     const next = given.find((each) => !chain.includes(each) && isSignedBy(last, each));
     if (!next)
       throw refuseChain(

@@ -25,7 +25,9 @@ export function requireAllowedNames(constraints: Buffer, subjects: Buffer[], nam
   for (const subject of subjects) {
     const name = compared(subject);
     if (allowed.length > 0 && !allowed.some((tree) => isWithin(name, tree)))
-      throw refuseChain(`${named} does not permit the name of what is below it: permit O= with the name of the account`);
+      throw refuseChain(
+        `${named} does not permit the name of what is below it: permit O= with the name of the account`,
+      );
     if (barred.some((tree) => isWithin(name, tree)))
       throw refuseChain(`${named} excludes the name of what is below it: exclude other names`);
   }
@@ -41,7 +43,8 @@ function subtreesOf(constraints: Buffer, named: string): [der.Value[], der.Value
     return trees.map((tree) => {
       const [base, ...distances] = der.members(tree, der.tags.sequence);
       // RFC 5280 allows neither a minimum nor a maximum.
-      if (!base || distances.length > 0) throw refuseChain(`${named} has name constraints with distances: leave them out`);
+      if (!base || distances.length > 0)
+        throw refuseChain(`${named} has name constraints with distances: leave them out`);
       return base;
     });
   });

@@ -12,11 +12,6 @@ export function encodeAuthorityRequest(account: string, signer: Signer): string 
   );
   const asked = der.sequence(oids.extensionRequest, der.set(extensions));
   const subject = authorityName(account, 'issuing CA', signer);
-  const info = der.sequence(
-    der.integer(0),
-    subject,
-    signer.publicKey.spki,
-    der.encode(der.constructed(0), asked),
-  );
+  const info = der.sequence(der.integer(0), subject, signer.publicKey.spki, der.encode(der.constructed(0), asked));
   return encodePem('CERTIFICATE REQUEST', signed(info, signer));
 }

@@ -54,7 +54,9 @@ export function createArrivals(deps: Deps) {
       providerId: provider.id,
       subject: claims.sub,
       providerSession: typeof claims['sid'] === 'string' ? claims['sid'] : null,
-      refreshSealed: isAsked ? deps.sealer.seal(Buffer.from(refreshToken), sealedAs.providerRefresh(provider.id)) : null,
+      refreshSealed: isAsked
+        ? deps.sealer.seal(Buffer.from(refreshToken), sealedAs.providerRefresh(provider.id))
+        : null,
       vouchedUntil: addSeconds(at, vouching.seconds),
       recheckAt: isAsked ? addSeconds(at, vouching.recheckSeconds) : null,
     };

@@ -55,20 +55,37 @@ describeWith(['openssl'], 'an intermediate that others signed', () => {
       const chain = outside.file('chain.pem', good.answer.body.certificate.chainPem);
       const verify = (pem: string, check = '-crl_check') =>
         runProgram('openssl', [
-          ...['verify', '-x509_strict', '-purpose', 'sslclient', '-CAfile', outside.at('root.pem'), '-untrusted', chain],
+          ...[
+            'verify',
+            '-x509_strict',
+            '-purpose',
+            'sslclient',
+            '-CAfile',
+            outside.at('root.pem'),
+            '-untrusted',
+            chain,
+          ],
           ...['-CRLfile', bundle, check, outside.file('device.pem', pem)],
         ]);
       expect(verify(pemOf(good))).toContain('OK');
       expect(() => verify(pemOf(revoked))).toThrow('certificate revoked');
       // The lists of the others are not here until somebody brings them.
       expect(() => verify(pemOf(good), '-crl_check_all')).toThrow('unable to get certificate CRL');
-      const status = ['ocsp', '-issuer', outside.file('own.pem', certificate), '-cert', outside.file('device.pem', pemOf(revoked))];
+      const status = [
+        'ocsp',
+        '-issuer',
+        outside.file('own.pem', certificate),
+        '-cert',
+        outside.file('device.pem', pemOf(revoked)),
+      ];
       expect(await ask([...status, '-url', `${server.url}/ocsp`, '-CAfile', chain])).toContain('revoked');
       const shown = (await server.owner.get('/v1/issuers')).body.items as { keyPlace: string; kind: string }[];
-      expect(shown.filter(({ keyPlace }) => keyPlace === 'elsewhere').map(({ kind: which }) => which).sort()).toEqual([
-        'intermediate',
-        'root',
-      ]);
+      expect(
+        shown
+          .filter(({ keyPlace }) => keyPlace === 'elsewhere')
+          .map(({ kind: which }) => which)
+          .sort(),
+      ).toEqual(['intermediate', 'root']);
       // Its key is nowhere here: nobody is answered in its name.
       const root = ['ocsp', '-issuer', outside.at('root.pem'), '-cert', outside.at('middle.pem')];
       expect(await ask([...root, '-url', `${server.url}/ocsp`])).toContain('unauthorized');

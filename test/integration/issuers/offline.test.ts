@@ -82,9 +82,9 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
       file('short', 'short');
       const short = await command('export-root', '--yes', '--out', at('root.json'), '--passphrase-file', at('short'));
       expect([short.code, short.output]).toEqual([1, expect.stringContaining('at least 12 characters')]);
-      expect((await command('export-root', '--yes', '--days', '401', '--out', at('root.json'), ...sealed())).output).toContain(
-        'from 1 to 400',
-      );
+      expect(
+        (await command('export-root', '--yes', '--days', '401', '--out', at('root.json'), ...sealed())).output,
+      ).toContain('from 1 to 400');
       const done = await command('export-root', '--yes', '--out', at('root.json'), ...sealed());
       expect([done.code, done.output]).toEqual([0, expect.stringContaining('its key is no longer in the database')]);
       expect(statSync(at('root.json')).mode & 0o777).toBe(0o600);
@@ -99,7 +99,10 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
       const again = await command('export-root', '--yes', '--out', at('again.json'), ...sealed());
       expect([again.code, again.output]).toEqual([1, expect.stringContaining('was exported already')]);
       const refused = await owner.post('/v1/issuers', { kind: 'issuing' });
-      expect([refused.status, refused.body.detail]).toEqual([409, expect.stringContaining('the key of the root is not here')]);
+      expect([refused.status, refused.body.detail]).toEqual([
+        409,
+        expect.stringContaining('the key of the root is not here'),
+      ]);
     });
 
     it('signs later lists by hand, which are taken by number and signature alone', async () => {
@@ -114,7 +117,9 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
       const [der] = listsIn(readFileSync(at('next.pem')));
       der![der!.length - 1]! ^= 1;
       writeFileSync(at('bent.der'), der!);
-      expect((await command('import-list', at('bent.der'))).output).toContain('no authority whose key is elsewhere signed it');
+      expect((await command('import-list', at('bent.der'))).output).toContain(
+        'no authority whose key is elsewhere signed it',
+      );
       const stranger = createExternalRoot('/CN=Stranger');
       expect((await command('import-list', file('strange.pem', stranger.list(9)))).code).toBe(1);
       stranger.remove();
@@ -124,7 +129,9 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
       const [second, third] = ['next.pem', 'third.pem'].map((name) => readCrl(listsIn(readFileSync(at(name)))[0]!));
       expect(third!.number).toBe(second!.number + 1n);
       file('passphrase', 'another passphrase');
-      expect((await byHand('root-list', at('root.json'), '--out', at('no.pem'))).output).toContain('not the one of this file');
+      expect((await byHand('root-list', at('root.json'), '--out', at('no.pem'))).output).toContain(
+        'not the one of this file',
+      );
       file('passphrase', passphrase);
     });
 

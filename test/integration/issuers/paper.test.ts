@@ -40,8 +40,7 @@ describeWith(['openssl', 'curl'], 'docs/ca-life.md, to the letter', () => {
     expect(done.code, done.output).toBe(0);
     return done.output;
   };
-  const run = (name: string, env: Record<string, string> = {}, more = '') =>
-    shell(`${blocks.get(name)!}${more}`, env);
+  const run = (name: string, env: Record<string, string> = {}, more = '') => shell(`${blocks.get(name)!}${more}`, env);
   /** A command of the operator: an embedded database it has for itself. */
   const alone = async (name: string, env: Record<string, string> = {}): Promise<string> => {
     if (kind === 'embedded') await program.kill();
@@ -93,7 +92,9 @@ describeWith(['openssl', 'curl'], 'docs/ca-life.md, to the letter', () => {
   it('takes the root away, and brings its lists and the CA after it', async () => {
     expect(await alone('export')).toContain('no longer in the database');
     const { items } = (await owner.get('/v1/issuers')).body as { items: Record<string, string>[] };
-    const root = items.find((each) => each['listEnds'] && Date.parse(each['listEnds']) > Date.now() + 300 * 86_400_000)!;
+    const root = items.find(
+      (each) => each['listEnds'] && Date.parse(each['listEnds']) > Date.now() + 300 * 86_400_000,
+    )!;
     const [fetching, signing, bringing] = blocks.get('list')!.trim().split('\n') as [string, string, string];
     await shell(fetching, { ROOT: root['id']! });
     if (kind === 'embedded') await program.kill();
@@ -101,7 +102,9 @@ describeWith(['openssl', 'curl'], 'docs/ca-life.md, to the letter', () => {
     if (kind === 'embedded') await start();
     const own = (await run('request', {}, 'printf %s "$OWN"')).trim();
     await run('root-sign', { ROOT_LIST_URL: root['crl']! });
-    expect(await shell(blocks.get('certificate')!.replace('ca.pem root.pem', 'ca.pem'), { OWN: own })).toContain(root['id']);
+    expect(await shell(blocks.get('certificate')!.replace('ca.pem root.pem', 'signed.pem'), { OWN: own })).toContain(
+      root['id'],
+    );
   });
 
   it('changes the sealing key', async () => {
@@ -115,7 +118,18 @@ describeWith(['openssl', 'curl'], 'docs/ca-life.md, to the letter', () => {
     await start();
     expect(await issuerOfNew('pump-3')).toMatch(/crl/);
     expect([...blocks.keys()].sort()).toEqual(
-      ['activate', 'certificate', 'export', 'import', 'list', 'prepare', 'request', 'reseal', 'root-sign', 'sign'].sort(),
+      [
+        'activate',
+        'certificate',
+        'export',
+        'import',
+        'list',
+        'prepare',
+        'request',
+        'reseal',
+        'root-sign',
+        'sign',
+      ].sort(),
     );
   });
 });

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPostgres, type OpenDatabase } from '../../../src/db/client.js';
 import { sealedColumns } from '../../../src/reseal/columns.js';
 import { createSealer } from '../../../src/sealing.js';
 import { createClient } from '../../support/client.js';
 import { databaseKinds, freshDatabase } from '../../support/databases/databases.js';
-import { describe } from 'vitest';
 import { csrPem } from '../../support/pki/csr.js';
 import { startProgram, type Program } from '../../support/program.js';
 import { runThingward } from '../../support/shell.js';
@@ -90,13 +89,17 @@ describe.skipIf(!databaseKinds.includes('postgresql'))('another sealing key, whi
         const own = createClient(instance.url, made.body.ownerKey);
         const other = (await own.post('/v1/enrollments', enrollment)).body.token;
         statuses.push((await createClient(instance.url, other).post('/v1/provision', body)).status);
-        const list = await fetch(`${instance.url}/crl/a${(round * 2 + n) % accounts}/bundle.pem`);
+        const path = `/crl/a${(round * 2 + n) % accounts}/bundle.pem`;
+        const list = await createClient(instance.url, undefined).get(path);
         statuses.push(list.status === 200 ? 201 : list.status);
       }
     });
 
     const env = { ...process.env, ...settings, ...keys };
-    const half = spawn(process.execPath, ['dist/main.js', 'reseal', '--yes'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const half = spawn(process.execPath, ['dist/main.js', 'reseal', '--yes'], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     await Promise.race([
       new Promise<void>((resolve) => {
         void (async () => {
@@ -131,7 +134,7 @@ describe.skipIf(!databaseKinds.includes('postgresql'))('another sealing key, whi
   it('the old key is useless then, and the new one needs nothing beside it', async () => {
     await expect(start({ THINGWARD_KEY: oldKey })).rejects.toThrow('is not the key that this database was sealed with');
     const instance = await start({ THINGWARD_KEY: nextKey });
-    expect((await fetch(`${instance.url}/crl/bundle.pem`)).status).toBe(200);
+    expect((await createClient(instance.url, undefined).get('/crl/bundle.pem')).status).toBe(200);
     await instance.kill();
     const alone = await runThingward(['reseal', '--yes'], { ...settings, THINGWARD_KEY: nextKey });
     expect(alone.output).toContain('THINGWARD_KEY_PREVIOUS to the one before');

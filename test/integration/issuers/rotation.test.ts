@@ -126,7 +126,9 @@ describe.each(databaseKinds)('authorities that take over from each other, on %s'
       expect(new X509Certificate(pemOf(device)).verify(new X509Certificate(issuing!).publicKey)).toBe(true);
       expect(await ocsp(device)).toBe('good');
     }
-    const more = await Promise.all(Array.from({ length: 20 }, () => server.owner.post('/v1/issuers', { kind: 'issuing' })));
+    const more = await Promise.all(
+      Array.from({ length: 20 }, () => server.owner.post('/v1/issuers', { kind: 'issuing' })),
+    );
     expect(more.map(({ status }) => status)).toContain(429);
     expect(await bundle()).toHaveLength(32);
   });

@@ -5,10 +5,10 @@ const reaper = 'the reaper reads it, which knows devices by their names';
 const readers = 'whoever checks certificates reads it; the console links to the lists';
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
-
 const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
 const campaigns = 'the console has no page of groups and campaigns yet: the command line and programs make them';
-const authorities = 'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
+const authorities =
+  'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 
 /** Operations that have no place in the console, and why. */
 export const elsewhere: Record<string, string> = {

@@ -85,7 +85,9 @@ export const recipes: Record<string, Recipe> = {
   'PATCH /v1/segments/{name}': () => ({ deviceLimit: 1_000_000, allowedProtocols: ['MQTT'] }),
   'PATCH /v1/issuers/{id}': (_world, random) => ({ shards: 2, deltaList: random.chance(0.9), listMaxAge: 5 }),
   'POST /v1/issuers': (_world, random) => ({ kind: random.pick(['issuing', 'intermediate']) }),
-  'PUT /v1/issuers/{id}/certificate': () => ({ certificate: '-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----' }),
+  'PUT /v1/issuers/{id}/certificate': () => ({
+    certificate: '-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----',
+  }),
   'POST /v1/authorize': (_world, random) => asked(random),
   'POST /v1/authorize/batch': (_world, random) => ({
     requests: Array.from({ length: 1 + random.below(4) }, () => asked(random)),
@@ -209,7 +211,11 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     'api-keys': pools.apiKeys,
     enrollments: pools.enrollments,
     waiting: pools.waiting,
-    issuers: path.endsWith('/csr') ? pools.waitingIssuers : /activate|retire/.test(path) ? pools.prepared : [pools.issuing],
+    issuers: path.endsWith('/csr')
+      ? pools.waitingIssuers
+      : /activate|retire/.test(path)
+        ? pools.prepared
+        : [pools.issuing],
     proxies: path.endsWith('/sessions') ? pools.edges : pools.proxies,
     sessions: pools.sessions,
     people: pools.people,

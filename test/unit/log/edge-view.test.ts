@@ -62,6 +62,7 @@ const cases: [NewLogEntry, string[]][] = [
     ['status', 'settings'],
   ],
   [builders.sessionEntry(account, { id: 's1', thingName: 'pump-1' }), ['id', 'thingName']],
+  [builders.authorityEntry(account, '3f2a9c41b07d5e68', 'PEM'), ['chain', 'issuer']],
 ];
 
 const at = new Date('2026-01-03T00:00:00Z');
