@@ -39,8 +39,6 @@ type Covering = { loading: Promise<StoredEnrollment | undefined>; found?: Stored
 
 const reenrollSeconds = 24 * 3600;
 
-/** What the secret of a check is sealed for. */
-
 /** A new enrollment: its token, and the secret of its check where the request named none. */
 type Created = { id: string; token: string; checkSecret?: string } & AcmeEntry;
 
@@ -91,7 +89,8 @@ export function createEnrollmentService({
       if (request.segment !== undefined) await requireSegment(account, request.segment);
       if (request.certificateSeconds !== undefined) await requireLife(account, request.certificateSeconds);
       const secret = request.check && (request.check.secret ?? createSecret());
-      const sealed = (id: string) => (secret === undefined ? null : sealer.seal(Buffer.from(secret), sealedAs.enrollmentCheck(id)));
+      const sealed = (id: string) =>
+        secret === undefined ? null : sealer.seal(Buffer.from(secret), sealedAs.enrollmentCheck(id));
       const enrollment = openedBy({ account, origin, at: clock() }, { ...request, policies }, sealed);
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
