@@ -24,7 +24,7 @@ import { installPreconditions } from './api/preconditions.js';
 import type { App } from './http/route.js';
 import { refuseWhileStopping } from './http/stopping.js';
 import { createTurns } from './http/turns.js';
-import { installWebSockets } from './http/web-sockets.js';
+import { installWebSockets } from './http/streams/web-sockets.js';
 import type { Services } from './services.js';
 import { withoutTickets } from './settings/tls-files.js';
 

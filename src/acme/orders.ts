@@ -4,7 +4,7 @@ import type { Origin } from '../origin.js';
 import { thingUri } from '../pki/certificate.js';
 import { dnsNamesOf, parseCsrDer, requireProfile } from '../pki/csr/csr.js';
 import type { AccountStore, AcmeAccount } from './account-store.js';
-import { decodeBase64url } from './base64url.js';
+import { decodeBase64url } from './jose/base64url.js';
 import type { Issuing } from './issuing.js';
 import { uuidForm, type Links } from './links.js';
 import { nameOf } from './names.js';

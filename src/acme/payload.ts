@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { readOctets, type Jws } from './jws.js';
+import { readOctets, type Jws } from './jose/jws.js';
 import { refusal } from './problem.js';
 import { shaped } from './schema.js';
 

@@ -5,7 +5,7 @@ import type { RevocationReason } from '../pki/crl.js';
 import { publicKeyOf } from '../pki/public-key.js';
 import type { HeldCertificate } from '../registry.js';
 import { actingAs } from './accounts.js';
-import { decodeBase64url } from './base64url.js';
+import { decodeBase64url } from './jose/base64url.js';
 import { payloadOf } from './payload.js';
 import { refusal } from './problem.js';
 import type { ByAccount, ByKey } from './requests.js';

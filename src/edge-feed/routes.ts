@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Promises } from '../access/grantee.js';
 import { rfc3339 } from '../clock.js';
-import { events, sendStream } from '../http/event-stream.js';
+import { events, sendStream } from '../http/streams/event-stream.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { encodeCursor } from '../log/cursor.js';

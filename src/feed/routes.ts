@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
-import { events, sendStream } from '../http/event-stream.js';
+import { events, sendStream } from '../http/streams/event-stream.js';
 import { grantee } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { encodeCursor } from '../log/cursor.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { sendStream } from '../http/event-stream.js';
+import { sendStream } from '../http/streams/event-stream.js';
 import type { App } from '../http/route.js';
 import { logCursor } from '../shapes.js';
 import { kindNames } from './kinds.js';

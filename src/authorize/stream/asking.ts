@@ -7,7 +7,7 @@ import { replyTo } from '../reply.js';
 import type { streamedQuestion } from '../schema.js';
 
 type Id = z.output<typeof streamedQuestion>['id'];
-/** A question and what its answer is to be known by. */
+/** A question, and what its answer is known by. */
 export type Asked = Question & { id: Id };
 
 type Deps = {

@@ -6,7 +6,7 @@ import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
 import { nullsDropper } from '../../http/nulls.js';
 import { compileSchema } from '../../http/schema-compiler.js';
-import { createWebSockets, isWebSocket } from '../../http/web-sockets.js';
+import { createWebSockets, isWebSocket } from '../../http/streams/web-sockets.js';
 import type { AuthorizeService } from '../service.js';
 import { streamedQuestion } from '../schema.js';
 import { createAsking, type Asked } from './asking.js';

@@ -88,7 +88,7 @@ function certificateStep(fingerprint: string, wanted: string): PlannedStep {
   return { step: stepOf('certificate', fingerprint), wanted };
 }
 
-/** AWS would end it within minutes. A second revocation, after a hold, has a time of its own and so ends one again. */
+/** AWS would end it within minutes. A second revocation, after a hold, has another time and so ends one again. */
 function connectionStep({ fingerprint, revokedAt }: MirroredCertificate): PlannedStep {
   return { step: stepOf('connection', fingerprint), wanted: `closed after ${revokedAt!.toISOString()}` };
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { answer as answerShape } from '../../../src/authorize/schema.js';
-import { openAskStream, refusedStream } from '../../support/ask-stream.js';
+import { openAskStream, refusedStream } from '../../support/authorize/ask-stream.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { enroll, provision, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { alice, createScenario, read, record } from '../../support/authzen.js';
+import { alice, createScenario, read, record } from '../../support/authorize/authzen.js';
 import { problemOf, type Client } from '../../support/client.js';
 import { startServer, type TestServer } from '../../support/server.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { searchWork } from '../../../src/authorize/search.js';
 import { weightOf } from '../../../src/policy/weight.js';
-import { active, alice, archived, bob, createScenario, read, record, write } from '../../support/authzen.js';
+import { active, alice, archived, bob, createScenario, read, record, write } from '../../support/authorize/authzen.js';
 import { problemOf, type Client } from '../../support/client.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { createRandom, randomPolicies, randomQuestion } from '../../support/policy-cases.js';

@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { active, alice, archived, bob, createScenario, read, record, remove, write } from '../../support/authzen.js';
+import {
+  active,
+  alice,
+  archived,
+  bob,
+  createScenario,
+  read,
+  record,
+  remove,
+  write,
+} from '../../support/authorize/authzen.js';
 import type { Client } from '../../support/client.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';

@@ -1,6 +1,6 @@
-import type { Client } from './client.js';
-import { enroll, provision } from './fleet.js';
-import type { TestServer } from './server.js';
+import type { Client } from '../client.js';
+import { enroll, provision } from '../fleet.js';
+import type { TestServer } from '../server.js';
 
 /**
  * The world that the certification scenario of AuthZEN 1.0 wants, in our words: two things, two records, and actions

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
-import type { Grantee } from '../access/grantee.js';
-import { logCursor } from '../shapes.js';
-import { grantee } from './request.js';
+import type { Grantee } from '../../access/grantee.js';
+import { logCursor } from '../../shapes.js';
+import { grantee } from '../request.js';
 
 /** How a stream is documented. */
 export const events = { type: 'text/event-stream', about: 'Server-sent events, each an entry of the log' };
