@@ -27,6 +27,7 @@ import { createTurns } from './http/turns.js';
 import { installWebSockets } from './http/streams/web-sockets.js';
 import type { Services } from './services.js';
 import { withoutTickets } from './settings/tls-files.js';
+import type { Tracing } from './tracing/tracing.js';
 
 /** What the routes are mounted on. */
 export type AppResources = {
@@ -35,6 +36,8 @@ export type AppResources = {
   clock: Clock;
   /** Gets a line for every request. */
   logger?: FastifyBaseLogger | undefined;
+  /** Traces requests, where somebody wants to see them. */
+  tracing?: Tracing | undefined;
 };
 
 const bodyLimit = 64 * 1024;
@@ -82,7 +85,7 @@ type Listener = {
 };
 
 /** What every request passes, without routes. */
-function createApp({ config, services, clock, logger }: AppResources, { tls, more, elsewhere }: Listener): App {
+function createApp({ config, services, clock, logger, tracing }: AppResources, { tls, more, elsewhere }: Listener): App {
   const app: App = fastify({
     ...(tls ? { https: { ...more, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } } : {}),
     ...(logger ? { loggerInstance: logger } : {}),
@@ -107,6 +110,7 @@ function createApp({ config, services, clock, logger }: AppResources, { tls, mor
   app.setSerializerCompiler(serializerCompiler);
   app.server.headersTimeout = 30_000;
   limitBodyTime(app);
+  tracing?.observe(app);
   refuseWhileStopping(app);
   refuseDoubtfulFraming(app);
   readForwardedAddresses(app);

@@ -50,6 +50,8 @@ export type Config = {
   cacheSize: { tokens: number; things: number };
   streams: { perKey: number; perAccount: number };
   logLevel: z.infer<typeof settings.LOG_LEVEL>;
+  /** Whether requests are traced; the standard variables of OpenTelemetry say where to. */
+  traces: boolean;
 };
 
 /** A setting is missing or wrong. The message names it and says what to do. */
@@ -110,6 +112,11 @@ function estOf(raw: Raw): Config['est'] {
   };
 }
 
+function isTraced(raw: Raw): boolean {
+  if (raw.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || raw.OTEL_TRACES_EXPORTER === 'none') return false;
+  return (raw.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? raw.OTEL_EXPORTER_OTLP_ENDPOINT) !== undefined;
+}
+
 const rangeOf = (text: string): string => (text.includes('/') ? text : `${text}${text.includes(':') ? '/128' : '/32'}`);
 
 function complete(raw: Raw): Config {
@@ -159,6 +166,7 @@ function complete(raw: Raw): Config {
     cacheSize: { tokens: raw.THINGWARD_TOKEN_CACHE, things: raw.THINGWARD_THING_CACHE },
     streams: { perKey: raw.THINGWARD_STREAMS_PER_KEY, perAccount: raw.THINGWARD_STREAMS_PER_ACCOUNT },
     logLevel: raw.LOG_LEVEL,
+    traces: isTraced(raw),
   };
 }
 

@@ -1,10 +1,12 @@
 import type { AppResources, buildApp } from './app.js';
+import { programVersion } from './cli/version.js';
 import { systemClock } from './clock.js';
 import { ConfigError, type Config } from './config.js';
 import { DomainError } from './errors.js';
 import { systemOrigin } from './origin.js';
 import type { Surroundings } from './door.js';
 import { openResources, type OpenResources } from './resources.js';
+import type { Tracing } from './tracing/tracing.js';
 
 /** A server that answers requests. */
 export type OpenServer = Omit<OpenResources, 'close'> & {
@@ -39,16 +41,17 @@ export async function openServer(
   ]);
   const { services, database, migrated } = resources;
   const { ownerKey, ownerLink } = await ensureDefaultAccount(resources, config);
-  const app = await buildApp({ config, services, clock, logger });
+  const mounted = { config, services, clock, logger, tracing: config.traces ? await traced() : undefined };
+  const app = await buildApp(mounted);
   if (chores === 'timed') services.chores.start();
   app.server.maxConnections = mostConnections;
   await listen(app, config, 'THINGWARD_HOST and THINGWARD_PORT');
-  const pki = config.pki && (await buildPkiApp({ config, services, clock, logger }));
+  const pki = config.pki && (await buildPkiApp(mounted));
   if (pki && config.pki) {
     pki.server.maxConnections = mostConnections;
     await listen(pki, config.pki, 'THINGWARD_PKI_HOST and THINGWARD_PKI_PORT');
   }
-  const est = config.est && (await buildEstApp({ config, services, clock, logger }, config.est.tls));
+  const est = config.est && (await buildEstApp(mounted, config.est.tls));
   if (est && config.est) {
     est.server.maxConnections = mostConnections;
     await listen(est, config.est, 'THINGWARD_EST_HOST and THINGWARD_EST_PORT');
@@ -56,8 +59,15 @@ export async function openServer(
   const stop = async (): Promise<void> => {
     await Promise.all([app.close(), pki?.close(), est?.close()]);
     await resources.close();
+    await mounted.tracing?.stop();
   };
   return { app, est, services, database, migrated, ownerKey, ownerLink, stop };
+}
+
+/** Tracing is read only where it is wanted: nobody else pays for it. */
+async function traced(): Promise<Tracing> {
+  const { openTracing } = await import('./tracing/tracing.js');
+  return openTracing(programVersion());
 }
 
 async function listen(

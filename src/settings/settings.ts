@@ -152,6 +152,16 @@ export const settings = {
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .describe('How much is logged.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Where traces are sent by OTLP over HTTP, such as http://localhost:4318. Off without it.'),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('The same with its whole path, for traces alone.'),
+  OTEL_TRACES_EXPORTER: z.string().optional().describe('With "none", no traces are sent.'),
+  OTEL_SDK_DISABLED: z.string().optional().describe('With "true", no traces are sent.'),
   NODE_ENV: z.string().optional().describe('With "production", risky defaults are refused.'),
 } as const;
 

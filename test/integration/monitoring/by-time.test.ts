@@ -8,6 +8,7 @@ const day = 86_400;
 
 describe.each(databaseKinds)('what happens by time alone on %s', (kind) => {
   let server: TestServer;
+  let marks = 0;
   let receiver: Awaited<ReturnType<typeof startReceiver>>;
   const run = (chore: string) => server.services.chores.run(chore);
   const of = (type: string) => receiver.received.filter(({ json }) => json.type === type);
@@ -19,7 +20,7 @@ describe.each(databaseKinds)('what happens by time alone on %s', (kind) => {
   /** Tells everything that waits: something that is told after it has come. */
   const settle = async () => {
     receiver.received.length = 0;
-    await server.owner.post('/v1/segments', { name: `mark-${Math.random()}`.slice(0, 20), cidr: '10.0.0.0/8' });
+    await server.owner.post('/v1/segments', { name: `mark-${marks++}`, cidr: '10.0.0.0/8' });
     await told('audit.segment.create', 1);
   };
   const listen = async (types: string[]) =>
@@ -89,8 +90,6 @@ describe.each(databaseKinds)('what happens by time alone on %s', (kind) => {
     expect(alert!.json.data.value).toBeGreaterThan(0);
     // One that is renewed after all ends the alert, and is not told again.
     await renew(server, forgotten);
-    for (const { items } of [(await server.owner.get('/v1/certificates?status=active&limit=1000')).body])
-      expect(items.length).toBeGreaterThan(0);
     server.advance(180);
     await run('tell-expiring');
     await evaluate();
@@ -173,9 +172,6 @@ describe.each(databaseKinds)('what happens by time alone on %s', (kind) => {
     await run('sweep-deliveries');
     expect((await get()).fullSince).toBe(since);
     expect((await server.owner.get(`/v1/webhooks/${other.id}`)).body.fullSince).toBeUndefined();
-    await evaluate();
-    const { points } = (await server.owner.get('/v1/metrics?name=events.waiting&step=60')).body;
-    expect(points.at(-1).value).toBeGreaterThanOrEqual(10_000);
     await server.database.client
       .$executeRaw`DELETE FROM deliveries WHERE receiver_id = ${id}::uuid AND message_id LIKE 'm-%'`;
     await run('sweep-deliveries');
