@@ -8,7 +8,6 @@ import { databaseKinds } from '../../support/databases/databases.js';
 import { openEstStage, type EstStage } from '../../support/est/stage.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { runShell } from '../../support/shell.js';
-import type { newKey } from '../../support/pki/csr.js';
 
 const ndjson = { 'content-type': 'application/x-ndjson' };
 const csv = { 'content-type': 'text/csv' };
