@@ -95,7 +95,7 @@ function createApp({ config, services, clock, logger, tracing }: AppResources, {
     childLoggerFactory: (parent) => parent,
     trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     bodyLimit,
-    // Bodies have a limit of their own, by route (limitBodyTime).
+    // Each route limits the time of its bodies (limitBodyTime).
     requestTimeout: 0,
     connectionTimeout: 60_000,
     keepAliveTimeout: 72_000,

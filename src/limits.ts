@@ -49,7 +49,7 @@ export const mostOfUpload = {
   seconds: 3600,
   /** Bad rows that the report names; more are counted. */
   errors: 1000,
-  /** Wrong codes after which none is judged any more. */
+  /** Wrong codes after which none is judged. */
   wrongCodes: 10,
 };
 

@@ -59,7 +59,7 @@ export function openedBy(
   };
 }
 
-/** The members that are there. */
+/** The members that have a value. */
 function given<Members extends object>(members: Members): { [Name in keyof Members]: NonNullable<Members[Name]> } {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never;
 }

@@ -64,7 +64,7 @@ export function estRoutes({ service, failures, isRemembered, proxies, makesKeys 
 
   const reenroll = async (request: Request, reply: FastifyReply) => {
     const sent = sentBy(request);
-    // Looked up whatever the address did before: neighbours that fail lock out no device whose certificate is good.
+    // Looked up whatever the address did before: neighbours that fail lock out no device with a valid certificate.
     const isGood = await service.isGood(sent.channel);
     const certificate = await failures.counting(
       request.ip,

@@ -11,7 +11,6 @@ import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
 import * as schema from './schema.js';
 import type { UploadForm } from './reading/rows.js';
 import type { ExpectedService } from './service.js';
-import type { ExpectedThing } from './store.js';
 import type { BadRow, Counts, UploadEvent } from './upload.js';
 
 const tags = ['enrollments'];
@@ -170,6 +169,8 @@ function sendLines(request: FastifyRequest, reply: FastifyReply, events: AsyncGe
     .serializer((body: unknown) => body as string)
     .send(Readable.from(lines()));
 }
+
+type ExpectedThing = Awaited<ReturnType<ExpectedService['get']>>;
 
 function present(thing: ExpectedThing) {
   const { name, thingType, attributes, policies, segment, keySha256, codeHash, usedAt, thingId } = thing;

@@ -60,7 +60,7 @@ export const report = named(
     rows: z.int().describe('The rows that were read'),
     added: z.int().describe('Those that are expected from now on'),
     changed: z.int().describe('Those that were expected, and differ'),
-    unchanged: z.int().describe('Those that were there already'),
+    unchanged: z.int().describe('Those that were expected already, and do not differ'),
     refused: z.int().describe('Those that were not taken'),
     errors: z.array(badRow).max(1000).describe('The first 1,000 of those'),
   }),

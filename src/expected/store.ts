@@ -86,7 +86,7 @@ export function createExpectedStore(db: Database) {
         UPDATE expected_things SET wrong_codes = LEAST(wrong_codes + 1, ${mostOfUpload.wrongCodes}) WHERE id = ${id}::uuid`);
     },
 
-    /** Writes rows of different names in one statement. What is there already is not written again, and what was used stays. */
+    /** Writes rows of different names in one statement. What is the same is not written again, and what was used stays. */
     async write(
       tx: Transaction,
       { account, actor, at }: { account: string; actor: string; at: Date },

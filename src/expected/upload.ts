@@ -14,7 +14,7 @@ export type BadRow = { line: number; name?: string | undefined; reason: string }
 /** How far an upload is. */
 export type Counts = { rows: number; added: number; changed: number; unchanged: number; refused: number };
 
-/** What an upload tells while it runs. */
+/** What an upload reports while it runs. */
 export type UploadEvent = { bad: BadRow } | { progress: Counts };
 
 /** What taking an upload needs. */
@@ -37,7 +37,7 @@ const atOnce = 1000;
 const mostNames = 20_000;
 
 /**
- * Takes rows in transactions of a thousand, and tells of each bad row and after each transaction. What was told stays, whatever
+ * Takes rows in transactions of a thousand, and reports each bad row, and how far it is after each transaction. What was reported stays, whatever
  * comes later; the same rows again change nothing. @throws DomainError `forbidden`, `too-many-requests`, and those of reading
  */
 export async function* takeRows(

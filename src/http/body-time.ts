@@ -13,7 +13,7 @@ const lookEveryMs = 5000;
 
 /**
  * Ends requests whose body takes too long to arrive, as node:http would, which has one limit for all routes: `requestTimeout` must
- * be off. Heads have a limit of their own.
+ * be off. Heads have another limit.
  */
 export function limitBodyTime(app: FastifyInstance): void {
   const arriving = new Map<IncomingMessage, number>();

@@ -4,7 +4,7 @@ import type { Door, Ledger, Shared } from '../door.js';
 import { createAdmission } from './admission/admit.js';
 import { createCheck } from './admission/check.js';
 import type { ExpectationDeps } from './admission/expectation.js';
-import { createLifetimes } from './lifetime.js';
+import { createLifetimes } from './lifetime-sql.js';
 import type { GuardedFetch } from '../outbound/fetch.js';
 import { createPresenter } from './presenter.js';
 import { createReenrollStore } from './reenroll-store.js';

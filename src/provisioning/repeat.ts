@@ -26,7 +26,7 @@ export async function repeat(
   const found = await store.findRepeat(of, since);
   if (!found) return undefined;
   const { thing, certificate } = found;
-  // Nobody is helped by a certificate that lived shorter than this remembers.
+  // A certificate may live shorter than its answer is remembered.
   if (certificate.notAfter <= at) return undefined;
   if (thing.status !== 'active') throw notActive(thing);
   if (found.revoked)

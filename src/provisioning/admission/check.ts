@@ -78,7 +78,7 @@ export function createCheck({ fetch, checkSecretOf, clock }: Deps) {
   };
 }
 
-/** What is told of a device: docs/checks.md lists it. */
+/** What the check hears about a device: docs/admission.md lists it. */
 function questionOf(
   { id, account, thingType, attributes, policies, segment }: StoredEnrollment,
   { name, key, attributes: own }: FirstBoot,

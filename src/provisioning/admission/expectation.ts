@@ -74,7 +74,7 @@ function merge(enrollment: StoredEnrollment, thing: ExpectedThing): StoredEnroll
 
 function requireKey({ keySha256, account, name }: ExpectedThing, key: FirstBoot['key']): void {
   if (keySha256 === null) return;
-  if (!('csr' in key)) throw refuse(`${name} is expected with a key of its own: send a csr for it`);
+  if (!('csr' in key)) throw refuse(`${name} is expected with its own key: send a csr for it`);
   if (hash('sha256', keyOfCsr(key.csr, { account, name }).spki) === keySha256) return;
   throw refuse(`${name} is expected with another key: use that, or have it uploaded again`);
 }
