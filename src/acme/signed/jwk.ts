@@ -1,7 +1,7 @@
 import { createPublicKey, hash, type JsonWebKey } from 'node:crypto';
-import { DomainError } from '../errors.js';
-import { parsePublicKey, publicKeyOf, type KeyFamily, type PublicKey } from '../pki/public-key.js';
-import { refusal } from './problem.js';
+import { DomainError } from '../../errors.js';
+import { parsePublicKey, publicKeyOf, type KeyFamily, type PublicKey } from '../../pki/public-key.js';
+import { refusal } from '../problem.js';
 
 /** The one signature algorithm of each kind of key (RFC 7518 §3.1, RFC 8037): a key decides it, never a message. */
 export const algorithmOf: Record<KeyFamily, string> = {

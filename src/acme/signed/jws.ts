@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual, verify } from 'node:crypto';
-import { parseUnique } from '../strict-json.js';
+import { parseUnique } from '../../pki/strict-json.js';
 import { decodeBase64url } from './base64url.js';
 import { algorithmOf, type AccountKey } from './jwk.js';
-import { refusal } from './problem.js';
+import { refusal } from '../problem.js';
 
 /** A JWS in flattened JSON (RFC 7515 §7.2.2). Nothing of it is believed before its signature is checked. */
 export type Jws = {

@@ -1,4 +1,4 @@
-import { refusal } from './problem.js';
+import { refusal } from '../problem.js';
 
 /** The octets of canonical base64url (RFC 7515 §2, RFC 4648 §3.5). @throws DomainError `malformed`, which names `what` */
 export function decodeBase64url(text: unknown, what: string): Buffer {
