@@ -3,7 +3,7 @@ import { addSeconds } from '../clock.js';
 import { sql, type Database, type Json, type Transaction } from '../db/client.js';
 import { isUniqueViolation } from '../db/errors.js';
 import type { Origin } from '../origin.js';
-import { accountKeyOf, type AccountKey } from './jose/jwk.js';
+import { accountKeyOf, type AccountKey } from './signed/jwk.js';
 import { refusal } from './problem.js';
 
 /** An account of ACME: a key that an enrollment admitted. */

@@ -4,12 +4,12 @@ import type { DomainError } from '../errors.js';
 import type { Origin } from '../origin.js';
 import type { AccountStore, AcmeAccount } from './account-store.js';
 import type { ExternalBinding } from './binding.js';
-import { readJwk, type AccountKey } from './jose/jwk.js';
-import { isAuthenticatedBy, isSignedBy, readJws, readOctets, requireAlgorithm, type Jws } from './jose/jws.js';
+import { readJwk, type AccountKey } from './signed/jwk.js';
+import { isAuthenticatedBy, isSignedBy, readJws, readOctets, requireAlgorithm, type Jws } from './signed/jws.js';
 import { uuidForm, type Links } from './links.js';
-import { isRead, payloadOf } from './payload.js';
+import { isRead, payloadOf } from './signed/payload.js';
 import { refusal } from './problem.js';
-import { requireActive, requireOwn, type ByAccount, type ByKey } from './requests.js';
+import { requireActive, requireOwn, type ByAccount, type ByKey } from './signed/requests.js';
 import * as schema from './schema.js';
 
 type Deps = {

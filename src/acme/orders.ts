@@ -4,15 +4,15 @@ import type { Origin } from '../origin.js';
 import { thingUri } from '../pki/certificate.js';
 import { dnsNamesOf, parseCsrDer, requireProfile } from '../pki/csr/csr.js';
 import type { AccountStore, AcmeAccount } from './account-store.js';
-import { decodeBase64url } from './jose/base64url.js';
+import { decodeBase64url } from './signed/base64url.js';
 import type { Issuing } from './issuing.js';
 import { uuidForm, type Links } from './links.js';
 import { nameOf } from './names.js';
 import type { Order, OrderStore } from './order-store.js';
-import { isRead, payloadOf, requireRead } from './payload.js';
+import { isRead, payloadOf, requireRead } from './signed/payload.js';
 import { acmeProblem, refusal } from './problem.js';
 import { serialOfCertId } from './renewal-info.js';
-import { requireOwn, type ByAccount } from './requests.js';
+import { requireOwn, type ByAccount } from './signed/requests.js';
 import * as schema from './schema.js';
 import type { ThingStore } from './thing-store.js';
 

@@ -5,10 +5,10 @@ import type { RevocationReason } from '../pki/crl.js';
 import { publicKeyOf } from '../pki/public-key.js';
 import type { HeldCertificate } from '../registry.js';
 import { actingAs } from './accounts.js';
-import { decodeBase64url } from './jose/base64url.js';
-import { payloadOf } from './payload.js';
+import { decodeBase64url } from './signed/base64url.js';
+import { payloadOf } from './signed/payload.js';
 import { refusal } from './problem.js';
-import type { ByAccount, ByKey } from './requests.js';
+import type { ByAccount, ByKey } from './signed/requests.js';
 import * as schema from './schema.js';
 import type { ThingStore } from './thing-store.js';
 

@@ -7,9 +7,9 @@ import type { App } from '../http/route.js';
 import type { Origin } from '../origin.js';
 import type { AccountService } from './accounts.js';
 import type { Links } from './links.js';
-import type { Nonces } from './nonces.js';
+import type { Nonces } from './signed/nonces.js';
 import type { OrderService, ShownOrder } from './orders.js';
-import type { ByAccount, ByKey, Posted, Requests } from './requests.js';
+import type { ByAccount, ByKey, Posted, Requests } from './signed/requests.js';
 
 type Deps = {
   service: {

@@ -1,4 +1,4 @@
-import { parseUnique } from '../strict-json.js';
+import { parseUnique } from '../pki/strict-json.js';
 
 /** A JWT as its sender wrote it. No signature is checked yet. */
 export type ReadJwt = { header: Record<string, unknown>; claims: Record<string, unknown> };

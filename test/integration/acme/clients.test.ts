@@ -38,17 +38,27 @@ const run = async (script: string): Promise<string> => {
   return output;
 };
 
-/** Runs what docs/acme.md says below a mark. */
-const documented = (mark: string, { eab, acmeDirectory }: Enrollment): Promise<string> => {
-  const script = readFileSync('docs/acme.md', 'utf8').split(`<!-- test: ${mark} -->`)[1]!.split('```')[1]!.slice(3);
-  return run(`DIRECTORY=${acmeDirectory}\nKID=${eab.kid}\nHMAC=${eab.hmacKey}\n${script}`);
-};
+/** What docs/acme.md says below a mark. */
+const documented = (mark: string): string =>
+  readFileSync('docs/acme.md', 'utf8').split(`<!-- test: ${mark} -->`)[1]!.split('```')[1]!.slice(3);
 
-describeWith(['certbot', 'openssl'], 'certbot', () => {
+const urlOf = (): string => server.url.replace('http:', 'https:');
+
+describeWith(['certbot', 'openssl', 'curl'], 'certbot', () => {
   it('registers, gets a certificate, renews and revokes it as docs/acme.md says', async () => {
-    const output = await documented('certbot', await enroll());
-    expect(output).toContain('pump-1.pem: OK');
-    console.log(output);
+    const created = await run(
+      `CURL_CA_BUNDLE=tls.crt\nexport CURL_CA_BUNDLE\nTHINGWARD_URL=${urlOf()}\nTHINGWARD_OWNER_KEY=${server.ownerKey}\n${documented('enroll')}`,
+    );
+    const { eab, acmeDirectory } = JSON.parse(created) as Enrollment;
+    const output = await run(
+      `DIRECTORY=${acmeDirectory}\nKID=${eab.kid}\nHMAC=${eab.hmacKey}\n${documented('certbot')}`,
+    );
+    for (const line of ['pump-1.pem: OK', 'certbot/live/pump-1/cert.pem: OK', 'successfully revoked the certificate'])
+      expect(output).toContain(line);
+    const { body } = await server.direct(server.ownerKey).get('/v1/certificates?thing=pump-1');
+    const found = (body.items as { status: string }[]).map(({ status }) => status).sort();
+    // The first was renewed and not used since.
+    expect(found).toEqual(['active', 'revoked']);
   });
 });
 
@@ -58,6 +68,17 @@ describeWith(['lego-client', 'openssl'], 'lego', () => {
     const output = await run(
       `LEGO_CA_CERTIFICATES=tls.crt lego-client ${acmeDirectory} ${eab.kid} ${eab.hmacKey} lego-1 . revoke`,
     );
-    console.log(output);
+    for (const line of [
+      'account: true valid',
+      'renewal window within the life: true',
+      'revoked',
+      'refused afterwards: ',
+    ])
+      expect(output).toContain(line);
+    expect(output).toContain('urn:ietf:params:acme:error:unauthorized');
+    await run('for n in first second; do openssl x509 -in $n.pem -noout -subject | grep "CN = lego-1"; done');
+    await run(
+      'csplit -s -f part first.pem "/BEGIN/" "{*}" && cat part02 part03 > ca.pem && openssl verify -CAfile ca.pem first.pem',
+    );
   });
 });

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { readOctets, type Jws } from './jose/jws.js';
-import { refusal } from './problem.js';
-import { shaped } from './schema.js';
+import { readOctets, type Jws } from './jws.js';
+import { refusal } from '../problem.js';
+import { shaped } from '../schema.js';
 
 /** What a request says. @throws DomainError `malformed` */
 export function payloadOf<Shape extends z.ZodType>({ payload }: Jws, shape: Shape): z.output<Shape> {

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual, verify } from 'node:crypto';
-import { parseUnique } from '../../strict-json.js';
+import { parseUnique } from '../../pki/strict-json.js';
 import { decodeBase64url } from './base64url.js';
 import { algorithmOf, type AccountKey } from './jwk.js';
 import { refusal } from '../problem.js';

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
-import { DomainError } from '../errors.js';
-import type { AccountStore, AcmeAccount } from './account-store.js';
-import { readJwk, type AccountKey } from './jose/jwk.js';
-import { isSignedBy, readJws, readObject, requireAlgorithm, type Jws } from './jose/jws.js';
-import type { Links } from './links.js';
+import { DomainError } from '../../errors.js';
+import type { AccountStore, AcmeAccount } from '../account-store.js';
+import { readJwk, type AccountKey } from './jwk.js';
+import { isSignedBy, readJws, readObject, requireAlgorithm, type Jws } from './jws.js';
+import type { Links } from '../links.js';
 import type { Nonce, Nonces } from './nonces.js';
-import { refusal } from './problem.js';
+import { refusal } from '../problem.js';
 
 /** A POST as it came: its body, and its path with the query. */
 export type Posted = { body: string; path: string };

@@ -1,7 +1,7 @@
 import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { addSeconds, type Clock } from '../clock.js';
-import type { Sealer } from '../sealing.js';
-import { refusal } from './problem.js';
+import { addSeconds, type Clock } from '../../clock.js';
+import type { Sealer } from '../../sealing.js';
+import { refusal } from '../problem.js';
 
 type Deps = {
   sealer: Pick<Sealer, 'derive'>;
