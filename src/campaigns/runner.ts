@@ -12,7 +12,7 @@ import type { MemberStore } from './member-store.js';
 import type { CampaignChange, CampaignStore, StoredCampaign, WaveCounts } from './store.js';
 import { isOver } from './waves.js';
 
-/** What somebody may do now; or why they may do nothing any more. */
+/** What somebody may do now; or why they may do nothing. */
 export type Rights = { permissions: ReadonlySet<Permission> } | { gone: string };
 
 type Deps = {
@@ -38,7 +38,7 @@ export type Runner = ReturnType<typeof createRunner>;
 
 /**
  * Carries campaigns on, a slice at a time. A slice is one transaction: what is done to its things, who they are, the counts
- * and the place to go on from are written together or not at all. So a crash does nothing twice and leaves nothing out.
+ * and the place to continue from are written together or not at all. So a crash does nothing twice and leaves nothing out.
  */
 export function createRunner({ store, members, doer, rightsOf, audit, log, clock, onError }: Deps) {
   let isClosing = false;
@@ -151,7 +151,7 @@ export function createRunner({ store, members, doer, rightsOf, audit, log, clock
   };
 
   return {
-    /** Carries on what is there to do now, of every campaign in turn. A failure of one is not that of another. */
+    /** Does what can be done now, of every campaign in turn. A failure of one is not that of another. */
     async run(): Promise<void> {
       let busy = await store.running(mostAtOnce);
       while (busy.length > 0 && !isClosing) {
