@@ -139,15 +139,10 @@ export function createCampaignStore(db: Database, commit: Commit) {
       await tx.campaign.update({ where: { id }, data: change });
     },
 
-    /** Campaigns that run, those first that wait longest. */
-    async running(most: number): Promise<string[]> {
-      const where = { status: 'running' };
-      const rows = await db.campaign.findMany({
-        where,
-        select: { id: true },
-        orderBy: { createdAt: 'asc' },
-        take: most,
-      });
+    /** The next campaigns that run, of all accounts, after an id. */
+    async running(after: string | undefined, most: number): Promise<string[]> {
+      const where = { status: 'running', ...(after === undefined ? {} : { id: { gt: after } }) };
+      const rows = await db.campaign.findMany({ where, select: { id: true }, orderBy: { id: 'asc' }, take: most });
       return rows.map(({ id }) => id);
     },
 
