@@ -13,7 +13,7 @@ type Deps = {
   holdPolicies(tx: Transaction, account: string, names: string[]): Promise<void>;
 };
 
-/** What a slice did: the counts by state, what the log has to hear, and where to go on. */
+/** What a slice did: the counts by state, what the log has to hear, and where to continue. */
 type Taken = { to: Partial<WaveCounts>; entries: NewLogEntry[]; next: number };
 
 const thingsOfSlice = 250;

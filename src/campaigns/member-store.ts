@@ -150,7 +150,7 @@ export function createMemberStore(db: Database) {
         UPDATE campaign_members SET asked_at = ${at} WHERE campaign_id = ${id}::uuid AND state = 'asked' AND renewed_at IS NULL`);
     },
 
-    /** Since when a thing is asked to renew, by a campaign that goes on. */
+    /** Since when a thing is asked to renew, by a campaign that runs. */
     async askedAt(thingId: string): Promise<Date | undefined> {
       const [row] = await db.$queryRaw<{ askedAt: Date }[]>(sql`
         SELECT m.asked_at AS "askedAt" FROM campaign_members m JOIN campaigns c ON c.id = m.campaign_id

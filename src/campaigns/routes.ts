@@ -19,7 +19,7 @@ export function campaignRoutes(service: CampaignService) {
           operationId: 'createCampaign',
           summary: 'Do something to every thing of a group or query, in waves; dryRun says to which',
           description:
-            'Needs things:write and things:read, and with attach and detach policies:attach too, now and for as long as it goes on. Its things are found once, when it begins.',
+            'Needs things:write and things:read, and with attach and detach policies:attach too, now and for as long as it runs. Its things are found once, when it begins.',
           tags,
           body: schema.newCampaign,
           response: { 200: schema.campaignPreview, 201: schema.campaign },

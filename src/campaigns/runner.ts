@@ -12,7 +12,7 @@ import type { MemberStore } from './member-store.js';
 import type { CampaignChange, CampaignStore, StoredCampaign, WaveCounts } from './store.js';
 import { isOver } from './waves.js';
 
-/** What somebody may do now; or why they may do nothing any more. */
+/** What somebody may do now; or why they may do nothing. */
 export type Rights = { permissions: ReadonlySet<Permission> } | { gone: string };
 
 type Deps = {
@@ -38,7 +38,7 @@ export type Runner = ReturnType<typeof createRunner>;
 
 /**
  * Carries campaigns on, a slice at a time. A slice is one transaction: what is done to its things, who they are, the counts
- * and the place to go on from are written together or not at all. So a crash does nothing twice and leaves nothing out.
+ * and the place to continue from are written together or not at all. So a crash does nothing twice and leaves nothing out.
  */
 export function createRunner({ store, members, doer, rightsOf, audit, log, clock, onError }: Deps) {
   let isClosing = false;
@@ -150,21 +150,31 @@ export function createRunner({ store, members, doer, rightsOf, audit, log, clock
     return 'again';
   };
 
+  /** Turns of some campaigns, until none of them has anything left to do now. */
+  const inTurn = async (campaigns: string[]): Promise<void> => {
+    let busy = campaigns;
+    while (busy.length > 0 && !isClosing) {
+      const left: string[] = [];
+      for (const id of busy) if ((await turnOf(id)) === 'again') left.push(id);
+      busy = left;
+    }
+  };
+
+  const turnOf = (id: string): Promise<Step> =>
+    turn(id).catch((error: unknown) => {
+      onError(error);
+      return 'rest';
+    });
+
   return {
-    /** Carries on what is there to do now, of every campaign in turn. A failure of one is not that of another. */
+    /** Does what can be done now, of every campaign in turn. A failure of one is not that of another. */
     async run(): Promise<void> {
-      let busy = await store.running(mostAtOnce);
-      while (busy.length > 0 && !isClosing) {
-        const left: string[] = [];
-        for (const id of busy) {
-          const step = await turn(id).catch((error: unknown) => {
-            onError(error);
-            return 'rest' as const;
-          });
-          if (step === 'again') left.push(id);
-        }
-        busy = left;
-      }
+      let last: string | undefined;
+      do {
+        const some = await store.running(last, mostAtOnce);
+        await inTurn(some);
+        last = some.length < mostAtOnce ? undefined : some.at(-1);
+      } while (last !== undefined && !isClosing);
     },
 
     /** Begins no further slice here: another instance, or the next start, does. */

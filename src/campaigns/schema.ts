@@ -130,7 +130,7 @@ export const campaign = named(
   'An act on many things, and how far it has come',
   z.object({
     id: uuid.describe('The id of the campaign'),
-    status: z.enum(statuses).describe('Whether it goes on'),
+    status: z.enum(statuses).describe('Whether it runs'),
     reason: z.string().optional().describe('Why it is paused'),
     reasonCode: z
       .string()

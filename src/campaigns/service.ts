@@ -234,4 +234,4 @@ function withThings(campaign: StoredCampaign, things: number): StoredCampaign {
 }
 
 const withoutUndefined = (detail: object): Json =>
-  Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== undefined)) as Json;
+  Object.fromEntries(Object.entries(detail).filter(([, value]) => value !== undefined));

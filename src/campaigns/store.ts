@@ -28,7 +28,7 @@ export type StoredCampaign = Deed & {
   things: number;
   wave: number;
   next: number;
-  /** Failures of the present wave that somebody has seen and gone on. */
+  /** Failures of the present wave that somebody has seen and accepted. */
   excused: number;
   /** Rises with every change of its status. */
   changes: number;
@@ -39,7 +39,7 @@ export type StoredCampaign = Deed & {
   waves: WaveCounts[];
 };
 
-/** What changes while a campaign goes on. */
+/** What changes while a campaign runs. */
 export type CampaignChange = Partial<
   Pick<
     StoredCampaign,
@@ -50,6 +50,7 @@ export type CampaignChange = Partial<
   }
 >;
 
+/** Which campaigns a list shows. */
 export type CampaignFilter = { status?: CampaignStatus | undefined; group?: string | undefined };
 
 export type CampaignStore = ReturnType<typeof createCampaignStore>;
@@ -126,7 +127,7 @@ export function createCampaignStore(db: Database, commit: Commit) {
       return locked(tx, found, id);
     },
 
-    /** One that goes on, locked; undefined when it does not, or another instance has it. */
+    /** One that runs, locked; undefined when it does not, or another instance has it. */
     async claim(tx: Transaction, id: string): Promise<StoredCampaign | undefined> {
       const found = await tx.$queryRaw<object[]>(
         sql`SELECT 1 FROM campaigns WHERE id = ${id}::uuid AND status = 'running' FOR UPDATE SKIP LOCKED`,
@@ -138,15 +139,10 @@ export function createCampaignStore(db: Database, commit: Commit) {
       await tx.campaign.update({ where: { id }, data: change });
     },
 
-    /** Campaigns that go on, those first that wait longest. */
-    async running(most: number): Promise<string[]> {
-      const where = { status: 'running' };
-      const rows = await db.campaign.findMany({
-        where,
-        select: { id: true },
-        orderBy: { createdAt: 'asc' },
-        take: most,
-      });
+    /** The next campaigns that run, of all accounts, after an id. */
+    async running(after: string | undefined, most: number): Promise<string[]> {
+      const where = { status: 'running', ...(after === undefined ? {} : { id: { gt: after } }) };
+      const rows = await db.campaign.findMany({ where, select: { id: true }, orderBy: { id: 'asc' }, take: most });
       return rows.map(({ id }) => id);
     },
 

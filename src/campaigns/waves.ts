@@ -15,7 +15,7 @@ export function rangesOf(things: number, shares: readonly number[]): WaveRange[]
 export const shareOf = (failures: string | number): number =>
   typeof failures === 'number' ? failures : Number(failures.replace('%', '').trim());
 
-/** Whether more of a wave's things failed than may, besides those that somebody has seen and gone on. */
+/** Whether more of a wave's things failed than may, besides those that somebody has seen and accepted. */
 export function isOver(failed: number, excused: number, { first, last }: WaveRange, mostFailures: number): boolean {
   return failed > excused && ((failed - excused) * 100) / (last - first + 1) > mostFailures;
 }

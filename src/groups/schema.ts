@@ -4,7 +4,7 @@ import { page, pageQuery, sortQuery, totalQuery } from '../api/paging.js';
 import { groupName, timestamp } from '../shapes.js';
 import { anyQuery } from '../thing-query/shapes.js';
 
-const query = anyQuery.describe('Which things are in it, asked anew for each act');
+const query = anyQuery.describe('Which things are in it, asked again for each act');
 
 export const newGroup = named('NewGroup', 'A group to create', z.strictObject({ name: groupName, query })).meta({
   examples: [{ name: 'oslo-pumps', query: { type: 'pump', attributes: { site: ['oslo'] } } }],

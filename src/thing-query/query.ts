@@ -5,15 +5,18 @@ export const queryStatuses = ['active', 'suspended', 'revoked', 'deleted'] as co
 
 /** What words are compared with: a thing has one of each, or several policies. */
 export const wordFields = ['name', 'type', 'status', 'segment', 'policies'] as const;
+/** One of {@link wordFields}. */
 export type WordField = (typeof wordFields)[number];
 
 /** What times are compared with. */
 export const timeFields = ['certificate.notAfter', 'lastSeenAt'] as const;
+/** One of {@link timeFields}. */
 export type TimeField = (typeof timeFields)[number];
 
 /** A time as a query says it: an instant, or so many milliseconds from when it is evaluated. */
 export type Moment = { at: Date } | { inMs: number };
 
+/** How a time is compared. */
 export type TimeOperator = '<' | '<=' | '>' | '>=';
 
 /**

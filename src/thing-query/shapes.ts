@@ -66,6 +66,7 @@ export const anyQuery = named(
   z.union([queryText, queryLevel]),
 );
 
+/** One level of a query as an object. */
 export type QueryLevel = z.output<typeof queryLevel>;
 /** A query as it was sent, and as it is kept. */
 export type AnyQuery = z.output<typeof anyQuery>;

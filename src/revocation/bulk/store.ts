@@ -53,9 +53,9 @@ const countedBy = (at: Date) => sql`
     SELECT 1 FROM older WHERE created_at <= ${at})))`;
 
 // Conditions that are not asked for are always true; a reason changes only as it may for a single certificate.
-const matching = ({ account, filter, reason, at, queries = [], thingsOf }: Wanted) => sql`
+const matching = ({ account, filter, reason, at, queries, thingsOf }: Wanted) => sql`
   c.account_name = ${account} AND ${canComeBack(at)} ${allOf(queries, at)}
-  ${thingsOf === undefined ? sql`` : sql`AND EXISTS (SELECT 1 FROM bulk_revocation_things b WHERE b.bulk_id = ${thingsOf}::uuid AND b.thing_id = t.id)`}
+  ${foundFor(thingsOf)}
   AND (c.revoked_at IS NULL OR (c.reason <> ${reason} AND (c.reason = 'certificateHold' OR ${reason} = 'keyCompromise')))
   AND (${filter.thingNames ?? null}::text[] IS NULL OR COALESCE(t.former_name, t.name) = ANY(${filter.thingNames ?? null}::text[]))
   AND (${filter.group ?? null}::text IS NULL OR t.attributes->>'group' = ${filter.group ?? null})
@@ -70,8 +70,13 @@ const matching = ({ account, filter, reason, at, queries = [], thingsOf }: Wante
     SELECT serial_number FROM lineage))
 `;
 
-const allOf = (queries: ThingQuery[], now: Date) =>
-  queries.reduce((all, query) => sql`${all} AND ${matchingThings(query, { now, trusted: false })}`, sql``);
+const foundFor = (bulk: string | undefined) =>
+  bulk === undefined
+    ? sql``
+    : sql`AND EXISTS (SELECT 1 FROM bulk_revocation_things b WHERE b.bulk_id = ${bulk}::uuid AND b.thing_id = t.id)`;
+
+const allOf = (queries: ThingQuery[] | undefined, now: Date) =>
+  (queries ?? []).reduce((all, query) => sql`${all} AND ${matchingThings(query, { now, trusted: false })}`, sql``);
 
 const wantedNow = (wanted: Wanted) =>
   sql`${matching(wanted)} ${wanted.countedAt ? countedBy(wanted.countedAt) : sql``}`;

@@ -106,6 +106,18 @@ export async function createWorld(server: TestServer) {
     accessTokens: [] as string[],
   };
 
+  /** Groups and campaigns that go on; those that requests have made make room. */
+  const renewGroups = async (round: number): Promise<void> => {
+    for (const name of pools.groups) await owner.send('DELETE', `/v1/groups/${name}`);
+    for (const { id } of (await owner.get('/v1/campaigns')).body.items as { id: string }[])
+      await owner.post(`/v1/campaigns/${id}/cancel`);
+    pools.groups = [`g-${round}-0`, `g-${round}-1`];
+    for (const name of pools.groups) await made('/v1/groups', { name, query: { name: 'v-*' } });
+    pools.campaigns = [];
+    for (const _ of [0, 1, 2])
+      pools.campaigns.push((await made('/v1/campaigns', { query: 'name = "w-*"', do: 'renew' })).id as string);
+  };
+
   /** Fresh objects in the place of those that requests have used up. */
   const renew = async (round: number): Promise<void> => {
     const fresh: Device[] = [];
@@ -148,14 +160,7 @@ export async function createWorld(server: TestServer) {
     for (const { id } of items) await owner.send('DELETE', `/v1/sign-in/providers/${id}`);
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
-    for (const name of pools.groups) await owner.send('DELETE', `/v1/groups/${name}`);
-    for (const { id } of (await owner.get('/v1/campaigns')).body.items as { id: string }[])
-      await owner.post(`/v1/campaigns/${id}/cancel`);
-    pools.groups = [`g-${round}-0`, `g-${round}-1`];
-    for (const name of pools.groups) await made('/v1/groups', { name, query: { name: 'v-*' } });
-    pools.campaigns = [];
-    for (const _ of [0, 1, 2])
-      pools.campaigns.push((await made('/v1/campaigns', { query: 'name = "w-*"', do: 'renew' })).id as string);
+    await renewGroups(round);
     for (const id of pools.webhooks) await owner.send('DELETE', `/v1/webhooks/${id}`);
     for (const id of pools.channels) await owner.send('DELETE', `/v1/alerts/channels/${id}`);
     for (const id of pools.rules) await owner.send('DELETE', `/v1/alerts/rules/${id}`);
