@@ -156,7 +156,7 @@ function readFile(file: string): Buffer {
   }
 }
 
-/** Writes a file that is not there yet, for its owner alone, and onto the disk. @throws ConfigError */
+/** Writes a new file, for its owner alone, and onto the disk. @throws ConfigError */
 async function writeNew(file: string, text: string): Promise<void> {
   try {
     const handle = await open(file, 'wx', 0o600);

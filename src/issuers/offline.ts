@@ -75,7 +75,7 @@ export function createOffline(deps: Deps) {
     const signer = (await store.elsewhere(clock())).find((each) => isListOf(list, each));
     if (!signer)
       throw refuse(
-        'no authority whose key is elsewhere signed it: bring the list of an exported root, or of a root of your own',
+        'no authority whose key is elsewhere signed it: bring the list of an exported root, or of the root above an intermediate',
       );
     requireFit(list, clock());
     await commit(async (tx) => {
@@ -167,5 +167,5 @@ function requireNewer(list: ReadCrl, before: { number: bigint; der: Buffer }, ma
     throw refuse(`its number is ${list.number}, and the list here has ${before.number}: sign one with a higher number`);
   const gone = [...readCrl(before.der).serialNumbers].filter((serial) => !list.serialNumbers.has(serial));
   if (gone.length > 0 && !mayDrop)
-    throw refuse(`it no longer names ${gone[0]}, which the list here does: with --may-drop it is taken all the same`);
+    throw refuse(`it no longer names ${gone[0]}, which the list here does: with --may-drop it is taken anyway`);
 }

@@ -15,7 +15,7 @@ const acts = {
   activate: {
     summary: 'Issue by this authority from now on',
     description:
-      'The authority that issued until now retires: it stays in every bundle, and its list and OCSP answers go on until it expires. Activate once every server that verifies devices has fetched bundles with the new one in them.',
+      'The authority that issued until now retires: it stays in every bundle, and its list and OCSP answers continue until it expires. Activate once every server that verifies devices has fetched bundles with the new one in them.',
   },
   retire: {
     summary: 'Give up an authority that was prepared',

@@ -3,7 +3,9 @@ import { expect, it } from 'vitest';
 import { sealedColumns } from '../../../src/reseal/columns.js';
 
 it('another sealing key reaches every column with something sealed in it', () => {
-  const models = readFileSync('prisma/schema.prisma', 'utf8').split(/^model /m).slice(1);
+  const models = readFileSync('prisma/schema.prisma', 'utf8')
+    .split(/^model /m)
+    .slice(1);
   const inSchema = models.flatMap((model) => {
     const table = /@@map\("(\w+)"\)/.exec(model)![1]!;
     const fields = [...model.matchAll(/^ +(\w*[sS]ealed\w*) +Bytes\??( +@map\("(\w+)"\))?/gm)];
