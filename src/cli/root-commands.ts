@@ -76,7 +76,10 @@ export async function rootList(
   const now = wholeSeconds(systemClock());
   if (!before.isSignedBy(root.signer.publicKey.key)) throw new ConfigError(`${flags.after} is no list of this root`);
   const next = signOfflineList(root, {
-    ...{ previous, now, days, number: before.number + 1n },
+    previous,
+    now,
+    days,
+    number: before.number + 1n,
     thisUpdate: thisUpdateOf(now, before.thisUpdate),
   });
   await writeNew(flags.out, encodePem('X509 CRL', next));

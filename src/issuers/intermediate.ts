@@ -66,7 +66,11 @@ async function insertAbove({ tx, store, at, found }: Install, above: AuthorityCe
     const issuer = known ?? {
       ...firstSettings,
       ...firstState,
-      ...{ id, account: found.account, kind: 'root', keyPlace: 'elsewhere', intermediate: below.length > 1 },
+      id,
+      account: found.account,
+      kind: 'root',
+      keyPlace: 'elsewhere',
+      intermediate: below.length > 1,
       parentId: chain[0]?.id ?? null,
       certificateDer: certificate.der,
       sealedKey: Buffer.alloc(0),

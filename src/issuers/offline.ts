@@ -57,7 +57,10 @@ export function createOffline(deps: Deps) {
     const before = await currentList(root.id);
     const number = before.number + numbersAhead;
     const list = signOfflineList(issuer, {
-      ...{ previous: before.der, number, days, now },
+      previous: before.der,
+      number,
+      days,
+      now,
       thisUpdate: thisUpdateOf(now, before.thisUpdate),
     });
     const pkcs8 = sealer.open(root.sealedKey, sealedAs.issuer(root.id));
@@ -84,7 +87,11 @@ export function createOffline(deps: Deps) {
       if (before) requireNewer(list, before, mayDrop);
       await store.putList(tx, signer.id, { ...list, der: bytes }, at);
       await audit(tx, {
-        ...{ at, account: signer.account, origin, action: 'issuer.import-list', target: `issuer:${signer.id}` },
+        at,
+        account: signer.account,
+        origin,
+        action: 'issuer.import-list',
+        target: `issuer:${signer.id}`,
         detail: { number: String(list.number), nextUpdate: rfc3339(list.nextUpdate) },
       });
       await log(tx, at, [issuerEntry(signer.account, signer.id)]);

@@ -63,9 +63,7 @@ export function rotationRoutes({ rotation, urlsOf }: Pick<IssuerService, 'rotati
         },
       },
       async (request, reply) =>
-        reply
-          .type('application/x-pem-file')
-          .send(await rotation.request(grantee(request).account, (request.params as { id: string }).id)),
+        reply.type('application/x-pem-file').send(await rotation.request(grantee(request).account, request.params.id)),
     );
 
     app.put(
