@@ -1,7 +1,7 @@
 import { encodeCertificate } from '../pki/pem.js';
-import { requireRead } from './payload.js';
+import { requireRead } from './signed/payload.js';
 import { refusal } from './problem.js';
-import type { ByAccount } from './requests.js';
+import type { ByAccount } from './signed/requests.js';
 import type { ThingStore } from './thing-store.js';
 
 type Deps = {

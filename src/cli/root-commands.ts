@@ -76,7 +76,10 @@ export async function rootList(
   const now = wholeSeconds(systemClock());
   if (!before.isSignedBy(root.signer.publicKey.key)) throw new ConfigError(`${flags.after} is no list of this root`);
   const next = signOfflineList(root, {
-    ...{ previous, now, days, number: before.number + 1n },
+    previous,
+    now,
+    days,
+    number: before.number + 1n,
     thisUpdate: thisUpdateOf(now, before.thisUpdate),
   });
   await writeNew(flags.out, encodePem('X509 CRL', next));
@@ -156,7 +159,7 @@ function readFile(file: string): Buffer {
   }
 }
 
-/** Writes a file that is not there yet, for its owner alone, and onto the disk. @throws ConfigError */
+/** Writes a new file, for its owner alone, and onto the disk. @throws ConfigError */
 async function writeNew(file: string, text: string): Promise<void> {
   try {
     const handle = await open(file, 'wx', 0o600);

@@ -15,7 +15,7 @@ type Install = {
   found: StoredIssuer;
   /** The certificate and those above it. */
   pem: string;
-  /** The key that the certificate is to be for. */
+  /** The key that the certificate must be for. */
   spki: Buffer;
 };
 
@@ -54,7 +54,7 @@ function requireOwnName({ subject }: AuthorityCertificate, all: StoredIssuer[]):
     );
 }
 
-/** Writes those above that are not there yet, the root first. Each belongs to one account: whoever trusts it trusts what is below. */
+/** Writes those above that are new, the root first. Each belongs to one account: whoever trusts it trusts what is below. */
 async function insertAbove({ tx, store, at, found }: Install, above: AuthorityCertificate[]): Promise<StoredIssuer[]> {
   const wanted = above.map((certificate, n) => ({ certificate, id: idOf(certificate), below: above.slice(n) }));
   const ids = wanted.map(({ id }) => id).sort();
@@ -66,7 +66,11 @@ async function insertAbove({ tx, store, at, found }: Install, above: AuthorityCe
     const issuer = known ?? {
       ...firstSettings,
       ...firstState,
-      ...{ id, account: found.account, kind: 'root', keyPlace: 'elsewhere', intermediate: below.length > 1 },
+      id,
+      account: found.account,
+      kind: 'root',
+      keyPlace: 'elsewhere',
+      intermediate: below.length > 1,
       parentId: chain[0]?.id ?? null,
       certificateDer: certificate.der,
       sealedKey: Buffer.alloc(0),

@@ -57,7 +57,10 @@ export function createOffline(deps: Deps) {
     const before = await currentList(root.id);
     const number = before.number + numbersAhead;
     const list = signOfflineList(issuer, {
-      ...{ previous: before.der, number, days, now },
+      previous: before.der,
+      number,
+      days,
+      now,
       thisUpdate: thisUpdateOf(now, before.thisUpdate),
     });
     const pkcs8 = sealer.open(root.sealedKey, sealedAs.issuer(root.id));
@@ -75,7 +78,7 @@ export function createOffline(deps: Deps) {
     const signer = (await store.elsewhere(clock())).find((each) => isListOf(list, each));
     if (!signer)
       throw refuse(
-        'no authority whose key is elsewhere signed it: bring the list of an exported root, or of a root of your own',
+        'no authority whose key is elsewhere signed it: bring the list of an exported root, or of the root above an intermediate',
       );
     requireFit(list, clock());
     await commit(async (tx) => {
@@ -84,7 +87,11 @@ export function createOffline(deps: Deps) {
       if (before) requireNewer(list, before, mayDrop);
       await store.putList(tx, signer.id, { ...list, der: bytes }, at);
       await audit(tx, {
-        ...{ at, account: signer.account, origin, action: 'issuer.import-list', target: `issuer:${signer.id}` },
+        at,
+        account: signer.account,
+        origin,
+        action: 'issuer.import-list',
+        target: `issuer:${signer.id}`,
         detail: { number: String(list.number), nextUpdate: rfc3339(list.nextUpdate) },
       });
       await log(tx, at, [issuerEntry(signer.account, signer.id)]);
@@ -167,5 +174,5 @@ function requireNewer(list: ReadCrl, before: { number: bigint; der: Buffer }, ma
     throw refuse(`its number is ${list.number}, and the list here has ${before.number}: sign one with a higher number`);
   const gone = [...readCrl(before.der).serialNumbers].filter((serial) => !list.serialNumbers.has(serial));
   if (gone.length > 0 && !mayDrop)
-    throw refuse(`it no longer names ${gone[0]}, which the list here does: with --may-drop it is taken all the same`);
+    throw refuse(`it no longer names ${gone[0]}, which the list here does: with --may-drop it is taken anyway`);
 }

@@ -15,7 +15,7 @@ const acts = {
   activate: {
     summary: 'Issue by this authority from now on',
     description:
-      'The authority that issued until now retires: it stays in every bundle, and its list and OCSP answers go on until it expires. Activate once every server that verifies devices has fetched bundles with the new one in them.',
+      'The authority that issued until now retires: it stays in every bundle, and its list and OCSP answers continue until it expires. Activate once every server that verifies devices has fetched bundles with the new one in them.',
   },
   retire: {
     summary: 'Give up an authority that was prepared',
@@ -63,9 +63,7 @@ export function rotationRoutes({ rotation, urlsOf }: Pick<IssuerService, 'rotati
         },
       },
       async (request, reply) =>
-        reply
-          .type('application/x-pem-file')
-          .send(await rotation.request(grantee(request).account, (request.params as { id: string }).id)),
+        reply.type('application/x-pem-file').send(await rotation.request(grantee(request).account, request.params.id)),
     );
 
     app.put(

@@ -64,7 +64,12 @@ export function createRotation(deps: Deps) {
     return {
       ...firstSettings,
       ...firstState,
-      ...{ id, account, kind: 'issuing', parentId: null, intermediate: true, status: 'waiting' },
+      id,
+      account,
+      kind: 'issuing',
+      parentId: null,
+      intermediate: true,
+      status: 'waiting',
       certificateDer: Buffer.alloc(0),
       sealedKey: sealFor(id),
       notBefore: epoch,

@@ -66,7 +66,7 @@ export const newIssuer = named(
   z.strictObject({
     kind: z
       .enum(preparedKinds)
-      .describe('`issuing` is signed by the root of the account, `intermediate` by a root of your own'),
+      .describe('`issuing` is signed by the root of the account, `intermediate` by your own root'),
   }),
 ).meta({ examples: [{ kind: 'intermediate' }] });
 

@@ -120,7 +120,7 @@ export function createIssuerStore(db: Database) {
       return new Map(rows.map(({ issuerId, nextUpdate }) => [issuerId, nextUpdate]));
     },
 
-    /** Gives up an authority that never issued: its key and its list are gone, and all of it where it has no certificate yet. */
+    /** Gives up an authority that never issued: its key and its list are gone, and nothing stays of one that has no certificate yet. */
     async drop(tx: Transaction, { id, status }: StoredIssuer, at: Date): Promise<void> {
       if (status === 'waiting') return void (await tx.issuer.delete({ where: { id } }));
       await tx.crl.deleteMany({ where: { issuerId: id } });

@@ -20,8 +20,16 @@ export function createImportedStore(db: Database) {
       if (!row) return undefined;
       const { number, der, thisUpdate, nextUpdate } = row;
       return {
-        ...{ issuerId, scope: 'complete', url: null, position: 0n, base: null, sameSecond: true, maxAge: 0 },
-        ...{ thisUpdate, nextUpdate, signedAt: thisUpdate },
+        issuerId,
+        scope: 'complete',
+        url: null,
+        position: 0n,
+        base: null,
+        sameSecond: true,
+        maxAge: 0,
+        thisUpdate,
+        nextUpdate,
+        signedAt: thisUpdate,
         number: BigInt(number.toFixed()),
         der: Buffer.from(der),
       };

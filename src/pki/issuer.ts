@@ -57,7 +57,11 @@ export function issueUnder(
 ): Buffer {
   const subject = authorityName(account, 'issuing CA', { publicKey });
   return certify({
-    ...{ subject, publicKey, validity: clamp(validity, root), pathLength: 0, by: root },
+    subject,
+    publicKey,
+    validity: clamp(validity, root),
+    pathLength: 0,
+    by: root,
     urls: [extension(oids.crlDistributionPoints, der.sequence(der.sequence(distributionPoint(crl))))],
   });
 }

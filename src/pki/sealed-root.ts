@@ -68,7 +68,7 @@ function readFile(text: string): Parts {
   const { thingward, version, certificate, sealed } = read ?? {};
   const { salt, ...work } = (read['kdf'] ?? {}) as Record<string, unknown>;
   const { name, iv, tag } = (read['cipher'] ?? {}) as Record<string, unknown>;
-  // The work is fixed by the version: no file makes it larger.
+  // The version says how much work it is: no file makes it more.
   const isKnown = thingward === 'sealed-root' && version === 1 && name === 'aes-256-gcm';
   if (!isKnown || JSON.stringify(work) !== JSON.stringify(kdf)) throw other;
   const [saltOctets, ivOctets, tagOctets, sealedOctets] = [salt, iv, tag, sealed].map((each) =>

@@ -14,32 +14,60 @@ export type SealedColumn = {
   context(about: string): string;
 };
 
-const uuid = { id: 'id', idType: 'uuid', about: 'id' } as const;
-
 /** Every column with something sealed in it: a test holds this list against the schema. */
 export const sealedColumns: SealedColumn[] = [
   {
-    ...{ what: 'keys of authorities', table: 'issuers', column: 'sealed_key' },
-    ...{ id: 'id', idType: 'text', about: 'id', context: sealedAs.issuer },
+    what: 'keys of authorities',
+    table: 'issuers',
+    id: 'id',
+    idType: 'text',
+    column: 'sealed_key',
+    about: 'id',
+    context: sealedAs.issuer,
   },
   {
-    ...{ what: 'token keys', table: 'token_keys', column: 'sealed' },
-    ...{ id: 'kid', idType: 'text', about: 'kid', context: sealedAs.tokenKey },
+    what: 'token keys',
+    table: 'token_keys',
+    id: 'kid',
+    idType: 'text',
+    column: 'sealed',
+    about: 'kid',
+    context: sealedAs.tokenKey,
   },
-  { ...uuid, what: 'second factors', table: 'people', column: 'totp_sealed', context: sealedAs.totp },
   {
-    ...uuid,
-    ...{ what: 'secrets of sign-in providers', table: 'sign_in_providers', column: 'secret_sealed' },
+    what: 'second factors',
+    table: 'people',
+    id: 'id',
+    idType: 'uuid',
+    column: 'totp_sealed',
+    about: 'id',
+    context: sealedAs.totp,
+  },
+  {
+    what: 'secrets of sign-in providers',
+    table: 'sign_in_providers',
+    id: 'id',
+    idType: 'uuid',
+    column: 'secret_sealed',
+    about: 'id',
     context: sealedAs.provider,
   },
   {
-    ...{ ...uuid, about: 'provider_id' },
-    ...{ what: 'refresh tokens of sign-in providers', table: 'person_sessions', column: 'refresh_sealed' },
+    what: 'refresh tokens of sign-in providers',
+    table: 'person_sessions',
+    id: 'id',
+    idType: 'uuid',
+    column: 'refresh_sealed',
+    about: 'provider_id',
     context: sealedAs.providerRefresh,
   },
   {
-    ...uuid,
-    ...{ what: 'secrets of webhooks and channels', table: 'receivers', column: 'secret_sealed' },
+    what: 'secrets of webhooks and channels',
+    table: 'receivers',
+    id: 'id',
+    idType: 'uuid',
+    column: 'secret_sealed',
+    about: 'id',
     context: sealedAs.receiver,
   },
   {

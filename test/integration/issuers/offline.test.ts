@@ -23,8 +23,7 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
   describe.each(databaseKinds)('on %s', (kind) => {
     const ownerKey = `twk_${randomBytes(32).toString('base64url')}`;
     let database: TestDatabase;
-    let program: Program;
-    let owner: Client;
+    let program: Program | undefined;
     let folder: string;
     let enrollment: string;
     const at = (name: string): string => join(folder, name);
@@ -32,39 +31,42 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
       writeFileSync(at(name), text);
       return at(name);
     };
-    const text = async (path: string): Promise<string> => (await fetch(`${program.url}${path}`)).text();
-    /** The same server again, for an embedded database that a command had for itself. */
-    const start = async (): Promise<void> => {
-      program = await startProgram({ ...database.settings, THINGWARD_OWNER_KEY: ownerKey });
-      owner = createClient(program.url, ownerKey);
+    const text = async (path: string): Promise<string> => (await (await up()).get(path)).text;
+    /** The owner at a running server: a command may have had an embedded database for itself. */
+    const up = async (): Promise<Client> => {
+      program ??= await startProgram({ ...database.settings, THINGWARD_OWNER_KEY: ownerKey });
+      return createClient(program.url, ownerKey);
     };
     /** Runs a command of the operator; beside the server where the database allows it. */
     const command = async (...args: string[]) => {
-      if (kind === 'embedded') await program.kill();
-      const done = await runThingward(args, database.settings);
-      if (kind === 'embedded') await start();
-      return done;
+      if (kind === 'embedded') {
+        await program?.kill();
+        program = undefined;
+      }
+      return runThingward(args, database.settings);
     };
     const sealed = () => ['--passphrase-file', at('passphrase')];
     const byHand = (...args: string[]) => runThingward([...args, ...sealed()]);
     const root = async () => {
-      const { items } = (await owner.get('/v1/issuers')).body as { items: Record<string, string>[] };
+      const { items } = (await (await up()).get('/v1/issuers')).body as { items: Record<string, string>[] };
       return items.find((each) => each['kind'] === 'root')!;
     };
 
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), 'thingward-offline-'));
       database = await freshDatabase(kind);
-      await start();
       file('passphrase', `${passphrase}\n`);
-      enrollment = (await enroll({ owner })).token;
+      enrollment = (await enroll({ owner: await up() })).token;
     });
     afterAll(async () => {
-      await program.kill();
+      await program?.kill();
       database.remove();
       rmSync(folder, { recursive: true, force: true });
     });
-    const device = (name: string) => provision({ as: (token) => createClient(program.url, token) }, enrollment, name);
+    const device = async (name: string) => {
+      await up();
+      return provision({ as: (token) => createClient(program!.url, token) }, enrollment, name);
+    };
 
     const verify = async (pem: string): Promise<string> => {
       const bundle = file('bundle.pem', await text('/crl/bundle.pem'));
@@ -98,7 +100,7 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
       expect(await verify(pemOf(before))).toContain('OK');
       const again = await command('export-root', '--yes', '--out', at('again.json'), ...sealed());
       expect([again.code, again.output]).toEqual([1, expect.stringContaining('was exported already')]);
-      const refused = await owner.post('/v1/issuers', { kind: 'issuing' });
+      const refused = await (await up()).post('/v1/issuers', { kind: 'issuing' });
       expect([refused.status, refused.body.detail]).toEqual([
         409,
         expect.stringContaining('the key of the root is not here'),
@@ -136,29 +138,29 @@ describeWith(['openssl'], 'a root whose key leaves', () => {
     });
 
     it('signs the CA that follows, which issues, and everything verifies with every list', async () => {
-      const made = (await owner.post('/v1/issuers', { kind: 'intermediate' })).body as { id: string };
-      file('ca.csr', (await owner.get(`/v1/issuers/${made.id}/csr`)).text);
+      const made = (await (await up()).post('/v1/issuers', { kind: 'intermediate' })).body as { id: string };
+      file('ca.csr', (await (await up()).get(`/v1/issuers/${made.id}/csr`)).text);
       const { crl } = await root();
       const signed = await byHand('root-sign', at('root.json'), at('ca.csr'), '--crl', crl!, '--out', at('ca.pem'));
       expect([signed.code, signed.output]).toEqual([0, expect.stringContaining('takes both')]);
       const certificate = readFileSync(at('ca.pem'), 'utf8');
-      const put = await owner.send('PUT', `/v1/issuers/${made.id}/certificate`, { certificate });
+      const put = await (await up()).send('PUT', `/v1/issuers/${made.id}/certificate`, { certificate });
       expect([put.status, put.body.parent]).toEqual([200, (await root())['id']]);
-      expect((await owner.post(`/v1/issuers/${made.id}/activate`)).status).toBe(200);
+      expect((await (await up()).post(`/v1/issuers/${made.id}/activate`)).status).toBe(200);
       const [good, revoked] = [await device('good'), await device('revoked')];
       expect(good.answer.body.links.crl).toContain(made.id);
-      await owner.post(`/v1/certificates/${serialOf(revoked)}/revoke`, { reason: 'keyCompromise' });
+      await (await up()).post(`/v1/certificates/${serialOf(revoked)}/revoke`, { reason: 'keyCompromise' });
       expect(await verify(pemOf(good))).toContain('OK');
       await expect(verify(pemOf(revoked))).rejects.toThrow('certificate revoked');
     });
 
     it('a root of your own brings its list too, which may drop nothing unseen', async () => {
       const outside = createExternalRoot();
-      const made = (await owner.post('/v1/issuers', { kind: 'intermediate' })).body as { id: string };
-      const csr = (await owner.get(`/v1/issuers/${made.id}/csr`)).text;
+      const made = (await (await up()).post('/v1/issuers', { kind: 'intermediate' })).body as { id: string };
+      const csr = (await (await up()).get(`/v1/issuers/${made.id}/csr`)).text;
       const certificate = outside.sign(csr, caExtensions(0)) + outside.pem;
-      await owner.send('PUT', `/v1/issuers/${made.id}/certificate`, { certificate });
-      await owner.post(`/v1/issuers/${made.id}/activate`);
+      await (await up()).send('PUT', `/v1/issuers/${made.id}/certificate`, { certificate });
+      await (await up()).post(`/v1/issuers/${made.id}/activate`);
       const good = await device('outside');
       await expect(verify(pemOf(good))).rejects.toThrow('unable to get certificate CRL');
       const list = file('works.pem', outside.list(7));

@@ -197,6 +197,11 @@ export const recipes: Record<string, Recipe> = {
   'POST /ocsp': () => Buffer.from('300730053003300030', 'hex'),
 };
 
+function issuersOf({ waitingIssuers, prepared, issuing }: World['pools'], path: string): readonly string[] {
+  if (path.endsWith('/csr')) return waitingIssuers;
+  return /activate|retire/.test(path) ? prepared : [issuing];
+}
+
 /** What stands in paths. */
 export function pathValues({ pools }: World, path: string, name: string): readonly string[] {
   const first = path.split('/')[2] ?? '';
@@ -211,11 +216,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     'api-keys': pools.apiKeys,
     enrollments: pools.enrollments,
     waiting: pools.waiting,
-    issuers: path.endsWith('/csr')
-      ? pools.waitingIssuers
-      : /activate|retire/.test(path)
-        ? pools.prepared
-        : [pools.issuing],
+    issuers: issuersOf(pools, path),
     proxies: path.endsWith('/sessions') ? pools.edges : pools.proxies,
     sessions: pools.sessions,
     people: pools.people,

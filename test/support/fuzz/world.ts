@@ -118,6 +118,15 @@ export async function createWorld(server: TestServer) {
       pools.campaigns.push((await made('/v1/campaigns', { query: 'name = "w-*"', do: 'renew' })).id as string);
   };
 
+  const renewIssuers = async (): Promise<void> => {
+    // What requests have prepared makes room.
+    for (const { id, status } of (await owner.get('/v1/issuers')).body.items as { id: string; status: string }[])
+      if (status !== 'active' && status !== 'retired') await owner.post(`/v1/issuers/${id}/retire`);
+    pools.waitingIssuers = [(await made('/v1/issuers', { kind: 'intermediate' })).id as string];
+    const prepared = await owner.post('/v1/issuers', { kind: 'issuing' });
+    pools.prepared = prepared.status === 201 ? [prepared.body.id as string] : pools.prepared;
+  };
+
   /** Fresh objects in the place of those that requests have used up. */
   const renew = async (round: number): Promise<void> => {
     const fresh: Device[] = [];
@@ -144,12 +153,7 @@ export async function createWorld(server: TestServer) {
     const approving = await enroll(server, { approval: 'required' });
     for (let index = 0; index < 4; index++)
       pools.waiting.push((await provision(server, approving.token, `a-${round}-${index}`)).answer.body.id as string);
-    // What requests have prepared makes room.
-    for (const { id, status } of (await owner.get('/v1/issuers')).body.items as { id: string; status: string }[])
-      if (status !== 'active' && status !== 'retired') await owner.post(`/v1/issuers/${id}/retire`);
-    pools.waitingIssuers = [(await made('/v1/issuers', { kind: 'intermediate' })).id as string];
-    const prepared = await owner.post('/v1/issuers', { kind: 'issuing' });
-    pools.prepared = prepared.status === 201 ? [prepared.body.id as string] : pools.prepared;
+    await renewIssuers();
     pools.apiKeys = [];
     pools.people = [];
     await made('/v1/people', { name: `p-${round}`, role: 'auditor' }).then(({ person }) =>

@@ -115,7 +115,7 @@ describeWith(['openssl'], 'the chain of an authority that others signed', () => 
       [own + own + outside.pem, 'two certificates'],
       [own, 'nothing signed'],
       [outside.pem, 'no certificate is for the key'],
-      [own + outside.pem + key.export({ type: 'pkcs8', format: 'pem' }), 'private key'],
+      [`${own}${outside.pem}${key.export({ type: 'pkcs8', format: 'pem' }).toString()}`, 'private key'],
       [own + outside.pem + csr, 'other blocks'],
       [own.slice(0, -30), 'missing'],
       [own.replace('MII', 'MIJ') + outside.pem, 'refused'],
