@@ -71,8 +71,12 @@ export const sealedColumns: SealedColumn[] = [
     context: sealedAs.receiver,
   },
   {
-    ...uuid,
-    ...{ what: 'secrets of checks', table: 'enrollments', column: 'check_secret_sealed' },
+    what: 'secrets of checks',
+    table: 'enrollments',
+    id: 'id',
+    idType: 'uuid',
+    column: 'check_secret_sealed',
+    about: 'id',
     context: sealedAs.enrollmentCheck,
   },
 ];
