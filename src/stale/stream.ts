@@ -1,6 +1,6 @@
 import type { Permission } from '../access/permissions.js';
 import type { Clock } from '../clock.js';
-import { createListeners, isAboutKey, isAboutSession, type Follower, type Sink } from '../http/listeners.js';
+import { createListeners, isAboutKey, isAboutSession, type Follower, type Sink } from '../log/listeners.js';
 import { mostStaleStreams } from '../limits.js';
 import type { LogEntry } from '../log/entries.js';
 import { kindNames, kinds, type StaleKind } from './kinds.js';

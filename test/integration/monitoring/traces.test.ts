@@ -80,7 +80,7 @@ describe('traces', () => {
 
   it('are off without them, and then nothing of it is loaded', async () => {
     for (const settings of [{}, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_SDK_DISABLED: 'true' }]) {
-      const program = await start(settings as Record<string, string>);
+      const program = await start(settings);
       expect((await createClient(program.url, ownerKey).get('/v1/things')).status).toBe(200);
       expect(await loadedOf(program)).toBe(0);
     }
