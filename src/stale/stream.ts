@@ -12,7 +12,7 @@ type Listener = {
   sink: Sink;
   /** Not before what it missed was told. */
   isLive: boolean;
-  /** What it is to be told once the kind has rested. */
+  /** What it hears once the kind has rested. */
   waiting: Set<StaleKind>;
   toldAt: Map<StaleKind, number>;
 };
