@@ -27,7 +27,7 @@ import { createTurns } from './http/turns.js';
 import { installWebSockets } from './http/streams/web-sockets.js';
 import type { Services } from './services.js';
 import { withoutTickets } from './settings/tls-files.js';
-import type { Tracing } from './tracing/tracing.js';
+import type { Tracing } from './http/tracing.js';
 
 /** What the routes are mounted on. */
 export type AppResources = {
@@ -42,6 +42,11 @@ export type AppResources = {
 
 const bodyLimit = 64 * 1024;
 const maxParamLength = 512;
+
+/** What traces requests, if the settings want it. It is read only then: nobody else pays for it. */
+export async function openTraces({ traces }: Config): Promise<Tracing | undefined> {
+  return traces ? (await import('./http/tracing.js')).openTracing(programVersion()) : undefined;
+}
 
 /** The HTTP server with every feature mounted, not yet listening. */
 export async function buildApp(resources: AppResources): Promise<App> {
@@ -85,7 +90,10 @@ type Listener = {
 };
 
 /** What every request passes, without routes. */
-function createApp({ config, services, clock, logger, tracing }: AppResources, { tls, more, elsewhere }: Listener): App {
+function createApp(
+  { config, services, clock, logger, tracing }: AppResources,
+  { tls, more, elsewhere }: Listener,
+): App {
   const app: App = fastify({
     ...(tls ? { https: { ...more, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) } } : {}),
     ...(logger ? { loggerInstance: logger } : {}),

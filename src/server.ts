@@ -1,12 +1,10 @@
 import type { AppResources, buildApp } from './app.js';
-import { programVersion } from './cli/version.js';
 import { systemClock } from './clock.js';
 import { ConfigError, type Config } from './config.js';
 import { DomainError } from './errors.js';
 import { systemOrigin } from './origin.js';
 import type { Surroundings } from './door.js';
 import { openResources, type OpenResources } from './resources.js';
-import type { Tracing } from './tracing/tracing.js';
 
 /** A server that answers requests. */
 export type OpenServer = Omit<OpenResources, 'close'> & {
@@ -35,13 +33,13 @@ export async function openServer(
   { logger, chores = 'timed', clock = systemClock, ...surroundings }: Options,
 ): Promise<OpenServer> {
   // The program is read while the database opens.
-  const [resources, { buildApp, buildPkiApp, buildEstApp }] = await Promise.all([
+  const [resources, { buildApp, buildPkiApp, buildEstApp, openTraces }] = await Promise.all([
     openResources(config, { ...surroundings, clock }),
     import('./app.js'),
   ]);
   const { services, database, migrated } = resources;
   const { ownerKey, ownerLink } = await ensureDefaultAccount(resources, config);
-  const mounted = { config, services, clock, logger, tracing: config.traces ? await traced() : undefined };
+  const mounted = { config, services, clock, logger, tracing: await openTraces(config) };
   const app = await buildApp(mounted);
   if (chores === 'timed') services.chores.start();
   app.server.maxConnections = mostConnections;
@@ -62,12 +60,6 @@ export async function openServer(
     await mounted.tracing?.stop();
   };
   return { app, est, services, database, migrated, ownerKey, ownerLink, stop };
-}
-
-/** Tracing is read only where it is wanted: nobody else pays for it. */
-async function traced(): Promise<Tracing> {
-  const { openTracing } = await import('./tracing/tracing.js');
-  return openTracing(programVersion());
 }
 
 async function listen(

@@ -14,7 +14,7 @@ import { createSignedSnapshotStore } from './signed-snapshot-store.js';
 import { createSignedSnapshots } from './signed-snapshot.js';
 import { snapshotRoutes } from './snapshot-routes.js';
 import { createFeedStore, type FeedStore } from './store.js';
-import type { Follower } from '../http/streams/listeners.js';
+import type { Follower } from '../log/listeners.js';
 import type { Stream, View } from './stream.js';
 
 type Deps = Pick<Shared, 'db' | 'clock'> & {

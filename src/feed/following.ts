@@ -5,7 +5,7 @@ import type { Follower as LogFollower } from '../door.js';
 import type { Log } from '../log/follow.js';
 import { createFeedService, type FeedService } from './service.js';
 import type { FeedStore } from './store.js';
-import type { Follower } from '../http/streams/listeners.js';
+import type { Follower } from '../log/listeners.js';
 import { createStream, type Stream, type View } from './stream.js';
 
 type Deps = {

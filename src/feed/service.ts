@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import type { Log } from '../log/follow.js';
 import { encodeCursor, parseCursor, requireFollowable } from '../log/cursor.js';
 import type { FeedPage, FeedStore } from './store.js';
-import type { Follower, Sink } from '../http/streams/listeners.js';
+import type { Follower, Sink } from '../log/listeners.js';
 import type { Stream, View } from './stream.js';
 
 type Deps = {

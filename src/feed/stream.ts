@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { createListeners, isAboutKey, isAboutSession, type Follower, type Sink } from '../http/streams/listeners.js';
+import { createListeners, isAboutKey, isAboutSession, type Follower, type Sink } from '../log/listeners.js';
 import type { LogEntry } from '../log/entries.js';
 
 type Listener = {

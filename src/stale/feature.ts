@@ -1,5 +1,5 @@
 import type { Door, Shared } from '../door.js';
-import type { Follower } from '../http/streams/listeners.js';
+import type { Follower } from '../log/listeners.js';
 import { encodeCursor } from '../log/cursor.js';
 import { createChanges } from './changes.js';
 import { staleRoutes } from './routes.js';

@@ -21,7 +21,7 @@ export function staleRoutes(followed: Parameters<typeof sendStream>[2]) {
           summary:
             'What became stale of what a page may show, as server-sent events; it says what to read again, and nothing of it',
           description:
-            'A person is told of kinds that they may read, in the account that they signed in to. With Last-Event-ID or after, the first event says what became stale meanwhile: all kinds, where nobody knows. The stream ends with the session, and when what the person may do changes.',
+            'A person hears of kinds that they may read, in the account that they signed in to. With Last-Event-ID or after, the first event says what became stale meanwhile: all kinds, where nobody knows. The stream ends with the session, and when what the person may do changes.',
           tags: ['people'],
           querystring: z.strictObject({
             after: logCursor.optional().describe('The cursor of the last event that was read'),

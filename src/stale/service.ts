@@ -1,5 +1,5 @@
 import type { Grantee } from '../access/grantee.js';
-import type { Follower, Sink } from '../http/streams/listeners.js';
+import type { Follower, Sink } from '../log/listeners.js';
 import { cursorForm, parseCursor } from '../log/cursor.js';
 import type { Log } from '../log/follow.js';
 import { kindNames, type StaleKind } from './kinds.js';

@@ -1,6 +1,6 @@
 import type { Permission } from '../access/permissions.js';
 import type { Clock } from '../clock.js';
-import { createListeners, isAboutKey, isAboutSession, type Follower, type Sink } from '../http/streams/listeners.js';
+import { createListeners, isAboutKey, isAboutSession, type Follower, type Sink } from '../log/listeners.js';
 import { mostStaleStreams } from '../limits.js';
 import type { LogEntry } from '../log/entries.js';
 import { kindNames, kinds, type StaleKind } from './kinds.js';
@@ -12,7 +12,7 @@ type Listener = {
   sink: Sink;
   /** Not before what it missed was told. */
   isLive: boolean;
-  /** What it is to be told once the kind has rested. */
+  /** What it hears once the kind has rested. */
   waiting: Set<StaleKind>;
   toldAt: Map<StaleKind, number>;
 };

@@ -11,18 +11,26 @@ type Props = { channel?: Channel; onClose(): void; onMade?(name: string, secret:
 
 const addressesIn = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
 
+/** What can be edited of where a channel leads. The URL of a room of Slack is a secret: what is shown of it is no URL to save. */
+function whereOf(channel: Channel | undefined): string {
+  if (channel?.type === 'slack') return '';
+  return channel?.to?.join(' ') ?? channel?.url ?? '';
+}
+
+function bodyOf(type: Channel['type'], where: string): { to?: string[]; url?: string } {
+  if (type === 'email') return { to: addressesIn(where) };
+  return where.trim() === '' ? {} : { url: where.trim() };
+}
+
 /** Makes a channel, or changes one. The type of a channel stays. */
 export function ChannelForm({ channel, onClose, onMade }: Props) {
   const [type, setType] = useState<Channel['type']>(channel?.type ?? 'webhook');
   const [name, setName] = useState(channel?.name ?? '');
-  // The URL of a room of Slack is a secret: what is shown of it is no URL to save.
-  const [url, setUrl] = useState(channel?.type === 'slack' ? '' : (channel?.url ?? ''));
-  const [to, setTo] = useState(channel?.to?.join(' ') ?? '');
+  const [where, setWhere] = useState(() => whereOf(channel));
   const [isOn, setOn] = useState(channel?.enabled ?? true);
   const saving = useAct(
     async () => {
-      const where = type === 'email' ? { to: addressesIn(to) } : url.trim() === '' ? {} : { url: url.trim() };
-      const body = { name: name.trim(), enabled: isOn, ...where };
+      const body = { name: name.trim(), enabled: isOn, ...bodyOf(type, where) };
       if (channel === undefined) return (await api.post('/v1/alerts/channels', { body: { type, ...body } })).secret;
       await api.patch('/v1/alerts/channels/{id}', { path: { id: channel.id }, body });
       return undefined;
@@ -66,21 +74,7 @@ export function ChannelForm({ channel, onClose, onMade }: Props) {
             </select>
           </Field>
         ) : null}
-        {type === 'email' ? (
-          <Field label="Addresses" hint="At most 10, with spaces between them.">
-            <input value={to} onChange={({ target }) => setTo(target.value)} required spellCheck={false} />
-          </Field>
-        ) : (
-          <Field label="URL" hint={channel?.type === 'slack' ? 'Empty: the one that is there stays.' : urlHint}>
-            <input
-              type="url"
-              value={url}
-              onChange={({ target }) => setUrl(target.value)}
-              required={channel?.type !== 'slack'}
-              spellCheck={false}
-            />
-          </Field>
-        )}
+        <Where type={type} isKept={channel?.type === 'slack'} where={where} onChange={setWhere} />
         <label className="check">
           <input type="checkbox" checked={isOn} onChange={({ target }) => setOn(target.checked)} />
           It is on
@@ -91,4 +85,27 @@ export function ChannelForm({ channel, onClose, onMade }: Props) {
   );
 }
 
-const urlHint = 'https, or an address that the operator of this server lists.';
+type WhereProps = { type: Channel['type']; isKept: boolean; where: string; onChange(where: string): void };
+
+function Where({ type, isKept, where, onChange }: WhereProps) {
+  if (type === 'email')
+    return (
+      <Field label="Addresses" hint="At most 10, with spaces between them.">
+        <input value={where} onChange={({ target }) => onChange(target.value)} required spellCheck={false} />
+      </Field>
+    );
+  const hint = isKept
+    ? 'Empty: the one that is there stays.'
+    : 'https, or an address that the operator of this server lists.';
+  return (
+    <Field label="URL" hint={hint}>
+      <input
+        type="url"
+        value={where}
+        onChange={({ target }) => onChange(target.value)}
+        required={!isKept}
+        spellCheck={false}
+      />
+    </Field>
+  );
+}

@@ -65,32 +65,4 @@ describeUnless(withoutPostgres, 'an instance that is killed', () => {
     const { items } = (await createClient(second.url, ownerKey).get('/v1/alerts')).body;
     expect(items).toHaveLength(1);
   });
-
-  it('while two judge the rules: each rule fires once, and each alert is told by one id', async () => {
-    const own = await freshDatabase('postgresql');
-    const settings = { ...own.settings, THINGWARD_OWNER_KEY: ownerKey, THINGWARD_OUTBOUND_ALLOW: '127.0.0.1' };
-    const [first, second] = [await startProgram(settings), await startProgram(settings)];
-    programs.push(first, second);
-    const told = await startReceiver();
-    const owner = createClient(second.url, ownerKey);
-    const channel = (await owner.post('/v1/alerts/channels', { name: 'a', type: 'webhook', url: told.url })).body;
-    const rules = Array.from({ length: 40 }, (_, n) => `rule-${n}`);
-    const watched = { metric: 'credentials.failed', condition: 'greater_than', threshold: 2, severity: 'info' };
-    for (const name of rules) await owner.post('/v1/alerts/rules', { name, ...watched, channels: [channel.id] });
-    for (let n = 0; n < 5; n++) await createClient(second.url, 'twk_wrong-wrong-wrong-wrong').get('/v1/things');
-    // In the middle: some are told, and not all.
-    await until(() => told.received.length > 0);
-    await first.kill('SIGKILL');
-    const ruleOf = ({ json }: Received): string => String(json.data.rule);
-    await until(() => new Set(told.received.map(ruleOf)).size === rules.length);
-    const ids = new Map<string, Set<unknown>>();
-    for (const got of told.received)
-      ids.set(ruleOf(got), (ids.get(ruleOf(got)) ?? new Set()).add(got.headers['webhook-id']));
-    expect([...ids].filter(([, { size }]) => size !== 1)).toEqual([]);
-    const { items } = (await owner.get('/v1/alerts')).body;
-    expect(items.map(({ ruleName }: { ruleName: string }) => ruleName).sort()).toEqual([...rules].sort());
-    await second.kill('SIGKILL');
-    await told.stop();
-    own.remove();
-  });
 });

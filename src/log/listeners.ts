@@ -1,7 +1,7 @@
-import type { Grantee } from '../../access/grantee.js';
-import type { Clock } from '../../clock.js';
-import { DomainError } from '../../errors.js';
-import { everybody, type EntryOf, type LogEntry } from '../../log/entries.js';
+import type { Grantee } from '../access/grantee.js';
+import type { Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import { everybody, type EntryOf, type LogEntry } from './entries.js';
 
 /** Where a listener's bytes go. `false` from `write` says that they wait. */
 export type Sink = { write(bytes: Buffer): boolean; waiting(): number; end(): void };
