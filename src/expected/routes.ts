@@ -43,7 +43,7 @@ export function expectedRoutes(service: ExpectedService) {
           repeatsBy: 'the same rows again change nothing',
         },
         schema: {
-          operationId: 'uploadExpectedThings',
+          operationId: 'addExpectedThings',
           summary: 'Expect things: enrollments with expectedOnly give an identity to these alone',
           description:
             'Needs things:write too for rows with attributes, segments:write with a segment, policies:attach with policies. Rows are kept as they come: an upload that broke off is sent again from its beginning. With `accept: application/x-ndjson` the answer comes while the upload runs: a line for each bad row, one for each thousand rows, and the report last.',

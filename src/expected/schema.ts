@@ -40,8 +40,8 @@ export const expectedQuery = pageQuery.extend({
   namePrefix: z
     .string()
     .regex(/^[A-Za-z0-9:_-]{1,128}$/, 'must be the beginning of a name')
-    .optional()
-    .describe('How the name begins'),
+    .meta({ description: 'How the name begins', examples: ['meter-'] })
+    .optional(),
 });
 
 const badRow = named(

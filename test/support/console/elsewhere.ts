@@ -81,7 +81,7 @@ export const elsewhere: Record<string, string> = {
   getPerson: 'the list of people has the same members',
   getSignInProvider: 'the list of providers has the same members',
   getIssuer: 'the list of issuers has the same members',
-  uploadExpectedThings: expecting,
+  addExpectedThings: expecting,
   listExpectedThings: expecting,
   getExpectedThing: expecting,
   deleteExpectedThing: expecting,
