@@ -2,6 +2,7 @@ import cookies from '@fastify/cookie';
 import fastify, { LogController, type FastifyBaseLogger } from 'fastify';
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { readFileSync } from 'node:fs';
@@ -143,7 +144,8 @@ function endUnusedConnections(app: App): void {
     unused.add(socket);
     socket.once('close', () => unused.delete(socket));
   });
-  for (const event of ['request', 'upgrade']) app.server.on(event, ({ socket }) => unused.delete(socket));
+  const use = ({ socket }: IncomingMessage) => void unused.delete(socket);
+  app.server.on('request', use).on('upgrade', use);
   app.addHook('preClose', (done) => {
     for (const socket of unused) socket.destroy();
     done();

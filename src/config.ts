@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { secretSettings, settings, type KeyAlgorithm } from './settings/settings.js';
+import { isTraced } from './settings/traces.js';
 
 /** What the program runs with: validated once, complete. */
 export type Config = {
@@ -110,11 +111,6 @@ function estOf(raw: Raw): Config['est'] {
     clientCertProxies: (raw.THINGWARD_CLIENT_CERT_PROXIES ?? []).map(rangeOf),
     makesKeys: raw.THINGWARD_EST_SERVER_KEYS === 'on',
   };
-}
-
-function isTraced(raw: Raw): boolean {
-  if (raw.OTEL_SDK_DISABLED?.toLowerCase() === 'true' || raw.OTEL_TRACES_EXPORTER === 'none') return false;
-  return (raw.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? raw.OTEL_EXPORTER_OTLP_ENDPOINT) !== undefined;
 }
 
 const rangeOf = (text: string): string => (text.includes('/') ? text : `${text}${text.includes(':') ? '/128' : '/32'}`);

@@ -1,17 +1,7 @@
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  Outlet,
-  redirect,
-} from '@tanstack/react-router';
-import { isSignedOut } from './api.js';
+import { createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { inShell, root, shell, signIn, welcome } from './frame.js';
 import { OverviewPage } from './pages/overview.js';
-import { SignInPage } from './pages/sign-in.js';
-import { NotFound, PageFailure } from './parts/problem.js';
 import { numbersIn, readWhySearch, textsIn } from './parts/search.js';
-import { Shell } from './parts/shell.js';
 import {
   readAlertSearch,
   readAuditSearch,
@@ -21,40 +11,6 @@ import {
   readDeliverySearch,
   readThingSearch,
 } from './parts/searches.js';
-import { meQuery, queryClient } from './queries.js';
-
-const root = createRootRoute({ component: Outlet, notFoundComponent: NotFound, errorComponent: PageFailure });
-
-const welcome = createRoute({
-  getParentRoute: () => root,
-  path: '/welcome',
-  component: lazyRouteComponent(() => import('./pages/welcome.js'), 'WelcomePage'),
-});
-
-const signIn = createRoute({
-  getParentRoute: () => root,
-  path: '/sign-in',
-  validateSearch: ({ next }: Record<string, unknown>): { next?: string } =>
-    typeof next === 'string' && /^\/(?![/\\])/.test(next) ? { next } : {},
-  component: SignInPage,
-});
-
-const shell = createRoute({
-  getParentRoute: () => root,
-  id: 'signed-in',
-  beforeLoad: async ({ location }) => {
-    try {
-      await queryClient.ensureQueryData(meQuery);
-    } catch (error) {
-      if (isSignedOut(error)) throw redirect({ to: '/sign-in', search: { next: location.href } });
-      throw error;
-    }
-  },
-  component: Shell,
-  errorComponent: PageFailure,
-});
-
-const inShell = () => shell;
 
 const overview = createRoute({ getParentRoute: inShell, path: '/', component: OverviewPage });
 const things = createRoute({
