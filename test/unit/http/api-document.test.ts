@@ -72,7 +72,7 @@ describe('openapi.yaml', () => {
 
   it('says of every operation what it answers, and that any problem may come instead', () => {
     for (const [place, { responses }] of operations) {
-      const answers = Object.entries(responses).filter(([status]) => /^[23]\d\d$/.test(status));
+      const answers = Object.entries(responses).filter(([status]) => /^(?:101|[23]\d\d)$/.test(status));
       expect(answers, place).not.toEqual([]);
       for (const [status, { description, content = {} }] of answers) {
         expect(description, `${place} ${status}`).toMatch(/^(?!Default)\S/);
