@@ -69,9 +69,9 @@ export function authorizeStreamRoutes({ service, streams }: Deps) {
       },
       (request, reply) => {
         const caller = grantee(request);
-        if (caller.session) throw new DomainError('forbidden', 'only API keys may open this stream: create one');
         if (!isWebSocket(request.raw))
           throw new DomainError('upgrade-required', 'here is a WebSocket: connect with ws:// or wss://');
+        if (caller.session) throw new DomainError('forbidden', 'only API keys may open this stream: create one');
         streams.requireRoom(caller);
         reply.hijack();
         open(caller, request);
