@@ -140,7 +140,11 @@ function createApp(
 /** Connections that never asked anything count as busy to node:http: a server that stops would wait a minute for each. */
 function endUnusedConnections(app: App): void {
   const unused = new Set<Socket>();
+  const known = new WeakSet<Socket>();
   app.server.on('connection', (socket) => {
+    // A connection that wanted an upgrade begins again.
+    if (known.has(socket)) return;
+    known.add(socket);
     unused.add(socket);
     socket.once('close', () => unused.delete(socket));
   });
