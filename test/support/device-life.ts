@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { expect } from 'vitest';
 import { enroll } from './fleet.js';
 import type { TestServer } from './server.js';
@@ -25,6 +26,7 @@ export function runAt(
   env: Record<string, string>,
   signal?: AbortSignal,
 ): Promise<string> {
+  forgetDeadClocks();
   const at = `@${server.now().toISOString().slice(0, 19).replace('T', ' ')}`;
   return new Promise((resolve, reject) => {
     const child = spawn('faketime', ['-f', at, ...command], {
@@ -41,6 +43,14 @@ export function runAt(
     child.on('error', reject);
     child.on('close', (code) => (code === 0 ? resolve(output.trim()) : reject(new Error(all || `exit code ${code}`))));
   });
+}
+
+/** What a killed faketime left behind keeps a later one that gets its process id from starting. */
+function forgetDeadClocks(): void {
+  for (const name of readdirSync('/dev/shm')) {
+    const [, id] = /^(?:sem\.faketime_sem|faketime_shm)_(\d+)$/.exec(name) ?? [];
+    if (id !== undefined && !existsSync(`/proc/${id}`)) rmSync(`/dev/shm/${name}`, { force: true });
+  }
 }
 
 /** Approves every device of an account that waits, as soon as one does. Never, once `isOver`. */
