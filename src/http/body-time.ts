@@ -21,7 +21,7 @@ export function limitBodyTime(app: FastifyInstance): void {
   app.addHook('onRequest', ({ raw, routeOptions: { config } }, _reply, done) => {
     if (!raw.complete && hasBody(raw)) {
       arriving.set(raw, performance.now() + (config.bodySeconds ?? usualSeconds) * 1000);
-      raw.once('close', () => arriving.delete(raw));
+      for (const event of ['end', 'close']) raw.once(event, () => arriving.delete(raw));
     }
     done();
   });
@@ -33,7 +33,8 @@ export function limitBodyTime(app: FastifyInstance): void {
       else if (end <= now) {
         arriving.delete(raw);
         const late = Object.assign(new Error('the body takes too long'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' });
-        app.server.emit('clientError', late, raw.socket);
+        // Requests that came without a connection have none to end.
+        if (raw.socket.destroyed === false) app.server.emit('clientError', late, raw.socket);
       }
     }
   }, lookEveryMs);

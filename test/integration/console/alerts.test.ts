@@ -19,15 +19,7 @@ describeWith(['chromium'], 'alerts and webhooks in the console', () => {
     const question = { principal: { thingName: 'nobody' }, action: 'publish', resource: 'topic:a' };
     for (let n = 0; n < times; n++) await stage.server.owner.post('/v1/authorize', question);
   };
-  /** Waits for what the page shows by itself, once it is told. */
-  const comes = (place: Locator) =>
-    until(
-      () => place.isVisible(),
-      () => {
-        stage.server.advance(1);
-        return run('tell-what-is-stale');
-      },
-    );
+  const comes = (place: Locator) => stage.comes(place);
   const go = (name: string) =>
     stage.page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click();
   const view = (name: string) => stage.page.getByRole('link', { name, exact: true }).last().click();
@@ -114,7 +106,8 @@ describeWith(['chromium'], 'alerts and webhooks in the console', () => {
       enabled: true,
       channels: [expect.any(String)],
     });
-    await page.getByRole('button', { name: 'Edit' }).first().click();
+    const builtIn = page.getByRole('row').filter({ hasText: 'every account has it' }).first();
+    await builtIn.getByRole('button', { name: 'Edit' }).click();
     await page.getByText('It cannot be deleted').waitFor();
     await see('rule-built-in');
     await page.keyboard.press('Escape');

@@ -33,12 +33,12 @@ describeWith(['chromium'], 'enrolling in the console', () => {
     const token = /twe_\S+/.exec((await page.getByText(/thingward agent/).textContent())!)![0];
     const { answer } = await provision(server, token, 'pump-7');
     expect(answer.status).toBe(202);
-    await page.getByRole('heading', { name: 'pump-7' }).waitFor();
+    await stage.comes(page.getByRole('heading', { name: 'pump-7' }));
     await see('enrolled');
     await page.getByRole('button', { name: 'Approve' }).click();
     // The device asks again, and gets its certificate.
     await expect.poll(async () => (await server.owner.get('/v1/things/pump-7')).status).toBe(200);
-    await page.getByRole('link', { name: 'pump-7' }).waitFor();
+    await stage.comes(page.getByRole('link', { name: 'pump-7' }));
     expect((await server.owner.get('/v1/things/pump-7')).body).toMatchObject({
       attributes: { site: 'berlin' },
       policies: ['sensor', 'actuator'],

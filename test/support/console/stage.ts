@@ -1,5 +1,6 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { until } from '../monitoring/receiver.js';
 import { siteOfTest } from '../people/browser.js';
 import { startServer, type TestServer } from '../server.js';
 import { expectAccessible, picture, startChromium, visit, type Visitor } from './visitor.js';
@@ -36,6 +37,15 @@ export async function openConsole(settings: Record<string, string> = {}) {
       await page.setViewportSize({ width: 1440, height: 900 });
       expect(visitor.complaints, name).toEqual([]);
     },
+    /** Waits for what the page shows by itself, once it is told that something is stale. */
+    comes: (place: Locator): Promise<unknown> =>
+      until(
+        () => place.isVisible(),
+        () => {
+          server.advance(1);
+          return server.services.chores.run('tell-what-is-stale');
+        },
+      ),
     async stop(): Promise<void> {
       await browser.close();
       await server.stop();
