@@ -30,7 +30,10 @@ export type ExpectedThing = {
 export type RowToWrite = Omit<ExpectedRow, 'code'> & { codeHash?: Buffer | undefined };
 
 /** What became of a row; `used` when it differs from one that a device has used. */
-export type RowOutcome = 'added' | 'changed' | 'unchanged' | 'used';
+export type RowOutcome = 'added' | 'changed' | 'unchanged' | 'used' | 'forbidden';
+
+/** What of a row that is there already may become something else. */
+export type MayChange = { attributes: boolean; policies: boolean; segment: boolean };
 
 /** Which expected things a list shows. */
 export type ExpectedFilter = Named & {
@@ -86,10 +89,13 @@ export function createExpectedStore(db: Database) {
         UPDATE expected_things SET wrong_codes = LEAST(wrong_codes + 1, ${mostOfUpload.wrongCodes}) WHERE id = ${id}::uuid`);
     },
 
-    /** Writes rows of different names in one statement. What is the same is not written again, and what was used stays. */
+    /**
+     * Writes rows of different names in one statement. What is the same is not written again, what was used stays, and so does a row
+     * that would lose what the caller may not take away.
+     */
     async write(
       tx: Transaction,
-      { account, actor, at }: { account: string; actor: string; at: Date },
+      { account, actor, at, may }: { account: string; actor: string; at: Date; may: MayChange },
       rows: RowToWrite[],
     ): Promise<RowOutcome[]> {
       const given = rows.map(({ name, type, attributes = {}, policies = [], segment, keySha256, codeHash }, n) => ({
@@ -118,11 +124,14 @@ export function createExpectedStore(db: Database) {
           WHERE e.used_at IS NULL AND
             (e.thing_type, e.attributes, e.policies, e.segment, e.key_sha256, e.code_hash) IS DISTINCT FROM
             (EXCLUDED.thing_type, EXCLUDED.attributes, EXCLUDED.policies, EXCLUDED.segment, EXCLUDED.key_sha256, EXCLUDED.code_hash)
+            AND (${may.attributes} OR e.attributes = EXCLUDED.attributes) AND (${may.policies} OR e.policies = EXCLUDED.policies)
+            AND (${may.segment} OR e.segment IS NOT DISTINCT FROM EXCLUDED.segment)
           RETURNING e.name, e.revision)
         SELECT r.n, CASE
           WHEN w.revision = 1 THEN 'added' WHEN w.revision > 1 THEN 'changed'
-          WHEN e.used_at IS NOT NULL AND (e.thing_type, e.attributes, e.policies, e.segment, e.key_sha256, e.code_hash) IS DISTINCT FROM
-            (r.type, r.attributes, r.policies, r.segment, r.key_bytes, r.code_bytes) THEN 'used'
+          WHEN (e.thing_type, e.attributes, e.policies, e.segment, e.key_sha256, e.code_hash) IS DISTINCT FROM
+            (r.type, r.attributes, r.policies, r.segment, r.key_bytes, r.code_bytes)
+            THEN CASE WHEN e.used_at IS NULL THEN 'forbidden' ELSE 'used' END
           ELSE 'unchanged' END AS outcome
         FROM r LEFT JOIN w ON w.name = r.name LEFT JOIN expected_things e ON e.account_name = ${account} AND e.name = r.name`);
       const outcomes = new Map(found.map(({ n, outcome }) => [n, outcome]));

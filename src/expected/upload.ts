@@ -63,8 +63,20 @@ export async function* takeRows(
   yield upload.progress();
 }
 
+const reasons = {
+  used: 'a device has this identity already, and the row differs from its own: delete that first',
+  forbidden:
+    'the row that is there has attributes, policies or a segment that would change, and the credential may not change them: use one with things:write, policies:attach and segments:write',
+};
+
 function createUpload(deps: UploadDeps, caller: Grantee, origin: Origin) {
   const { account } = caller;
+  // What a row had goes with it, so taking it away needs what giving it did.
+  const may = {
+    attributes: caller.permissions.has('things:write'),
+    policies: caller.permissions.has('policies:attach'),
+    segment: caller.permissions.has('segments:write'),
+  };
   const counts: Counts = { rows: 0, added: 0, changed: 0, unchanged: 0, refused: 0 };
   const isKnown = createNames(deps, account);
   let batch = new Map<string, Good>();
@@ -93,12 +105,8 @@ function createUpload(deps: UploadDeps, caller: Grantee, origin: Origin) {
     const outcomes = await writeAll(fit);
     for (const [n, outcome] of outcomes.entries()) {
       const { line, row } = fit[n]!;
-      if (outcome === 'used')
-        yield refuse({
-          line,
-          name: row.name,
-          reason: 'a device has this identity already, and the row differs from its own: delete that first',
-        });
+      if (outcome === 'used' || outcome === 'forbidden')
+        yield refuse({ line, name: row.name, reason: reasons[outcome] });
       else {
         counts.rows++;
         counts[outcome]++;
@@ -115,7 +123,7 @@ function createUpload(deps: UploadDeps, caller: Grantee, origin: Origin) {
       const at = deps.clock();
       const written = await deps.store.write(
         tx,
-        { account, actor: origin.actor, at },
+        { account, actor: origin.actor, at, may },
         rows.map(({ row }) => toWrite(row)),
       );
       const [added, changed] = (['added', 'changed'] as const).map(

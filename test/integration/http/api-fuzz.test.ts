@@ -17,6 +17,10 @@ const without2xx = new Map([
   ['POST /v1/alerts/{id}/acknowledge', 'the same'],
   ['POST /v1/webhooks/{id}/deliveries/{delivery}/retry', 'needs an event that was refused'],
   ['GET /v1/authorize/stream', 'is a WebSocket'],
+  ['GET /v1/stale', 'needs a person'],
+  ['GET /v1/things/expected/{name}', 'needs a row of an upload'],
+  ['DELETE /v1/things/expected/{name}', 'the same'],
+  ['PUT /v1/issuers/{id}/certificate', 'needs a certificate that another root signed'],
   ['POST /v1/self/revoke', 'needs a proof by a device key, which would end the device of the pools'],
   ...[
     ...['password', 'totp', 'recovery', 'passkey', 'passkey/options', 'link', 'link/passkey', 'link/password'].map(
