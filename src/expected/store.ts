@@ -32,7 +32,7 @@ export type RowToWrite = Omit<ExpectedRow, 'code'> & { codeHash?: Buffer | undef
 /** What became of a row; `used` when it differs from one that a device has used. */
 export type RowOutcome = 'added' | 'changed' | 'unchanged' | 'used' | 'forbidden';
 
-/** What of a row that is there already may become something else. */
+/** What of an earlier row may become something else. */
 export type MayChange = { attributes: boolean; policies: boolean; segment: boolean };
 
 /** Which expected things a list shows. */

@@ -66,7 +66,7 @@ export async function* takeRows(
 const reasons = {
   used: 'a device has this identity already, and the row differs from its own: delete that first',
   forbidden:
-    'the row that is there has attributes, policies or a segment that would change, and the credential may not change them: use one with things:write, policies:attach and segments:write',
+    'attributes, policies or the segment of an earlier row would change, and the credential may not change them: use one with things:write, policies:attach and segments:write',
 };
 
 function createUpload(deps: UploadDeps, caller: Grantee, origin: Origin) {

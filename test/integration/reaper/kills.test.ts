@@ -21,6 +21,7 @@ const longestLifeMs = 8000;
 describeWith([...rabbitmqPrograms, 'openssl'], 'a reaper that is killed', () => {
   let stage: ReaperStage;
   let node: RabbitmqNode;
+  let attempts = 0;
   let child: ChildProcess | undefined;
   let file: string;
 
@@ -78,6 +79,8 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'a reaper that is killed', () => 
     `ends all of ${revoked} among ${sessions} however often it is killed, and confirms nothing before`,
     { retry: 2 },
     async () => {
+      child?.kill('SIGKILL');
+      const prefix = `w${attempts++}`;
       const random = seeded('reaper-kills');
       const clients = new Map<string, MqttClient>();
       const join = async (device: Device): Promise<void> => {
@@ -96,7 +99,7 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'a reaper that is killed', () => 
         );
       };
       for (let from = 0; from < sessions; from += atOnce) {
-        const names = Array.from({ length: Math.min(atOnce, sessions - from) }, (_, at) => `w-${from + at}`);
+        const names = Array.from({ length: Math.min(atOnce, sessions - from) }, (_, at) => `${prefix}-${from + at}`);
         await Promise.all(names.map(async (name) => join(await stage.device(name))));
       }
       child = await start();
@@ -104,7 +107,7 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'a reaper that is killed', () => 
         async () => (await stage.server.owner.get('/v1/proxies')).body.items as { name: string; stale: boolean }[],
         (items) => items.some(({ stale }) => !stale),
       );
-      const victims = Array.from({ length: revoked }, (_, at) => `w-${at * Math.floor(sessions / revoked)}`);
+      const victims = Array.from({ length: revoked }, (_, at) => `${prefix}-${at * Math.floor(sessions / revoked)}`);
       const ports = victims.map((name) => (clients.get(name)!.stream as unknown as { localPort: number }).localPort);
       const began = performance.now();
       const revoking = (async () => {
