@@ -5,9 +5,9 @@ import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Status, Time } from '../parts/shown.js';
-import { useAcknowledge } from './acknowledge.js';
+import { Acknowledge, RuleCell, useAcknowledge } from './acknowledge.js';
 import { StateLinks } from './state-links.js';
-import { figureTitle, valueOf, whenOf } from './words.js';
+import { valueOf } from './words.js';
 
 const tabs = [
   ['/alerts', 'Alerts'],
@@ -58,13 +58,7 @@ export function AlertListPage() {
         empty={<NoAlert status={search.status} />}
         row={(alert) => (
           <tr key={alert.id}>
-            <td className="wide">
-              {alert.ruleName}
-              <br />
-              <small>
-                {figureTitle(alert.metric)}: {whenOf(alert)}
-              </small>
-            </td>
+            <RuleCell alert={alert} />
             <td>
               <Status of={alert.status} />
             </td>
@@ -98,14 +92,7 @@ export function AlertListPage() {
             </td>
             <td className="act">
               {alert.status === 'firing' && may('alerts:write') ? (
-                <button
-                  type="button"
-                  disabled={acknowledging.isPending}
-                  aria-label={`Acknowledge ${alert.ruleName}`}
-                  onClick={() => acknowledging.mutate(alert)}
-                >
-                  Acknowledge
-                </button>
+                <Acknowledge alert={alert} acknowledging={acknowledging} />
               ) : null}
             </td>
           </tr>

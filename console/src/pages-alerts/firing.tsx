@@ -4,8 +4,8 @@ import { background } from '../api.js';
 import { useMay } from '../parts/may.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Table, Time } from '../parts/shown.js';
-import { useAcknowledge } from './acknowledge.js';
-import { figureTitle, valueOf, whenOf } from './words.js';
+import { Acknowledge, RuleCell, useAcknowledge } from './acknowledge.js';
+import { valueOf } from './words.js';
 
 const most = 10;
 
@@ -26,13 +26,7 @@ export function Firing() {
         <Table label="Alerts that fire" head={['Rule', 'Severity', 'Found', 'Since', 'Act']}>
           {data.items.map((alert) => (
             <tr key={alert.id}>
-              <td className="wide">
-                {alert.ruleName}
-                <br />
-                <small>
-                  {figureTitle(alert.metric)}: {whenOf(alert)}
-                </small>
-              </td>
+              <RuleCell alert={alert} />
               <td>
                 <Status of={alert.severity} />
               </td>
@@ -41,16 +35,7 @@ export function Firing() {
                 <Time at={alert.startedAt} />
               </td>
               <td className="act">
-                {may('alerts:write') ? (
-                  <button
-                    type="button"
-                    disabled={acknowledging.isPending}
-                    aria-label={`Acknowledge ${alert.ruleName}`}
-                    onClick={() => acknowledging.mutate(alert)}
-                  >
-                    Acknowledge
-                  </button>
-                ) : null}
+                {may('alerts:write') ? <Acknowledge alert={alert} acknowledging={acknowledging} /> : null}
               </td>
             </tr>
           ))}

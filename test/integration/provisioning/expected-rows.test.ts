@@ -4,38 +4,25 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../../support/client.js';
+import { linesOf, openExpecting, type ExpectingStage } from '../../support/provisioning/expected.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { openEstStage, type EstStage } from '../../support/est/stage.js';
+import type { EstStage } from '../../support/est/stage.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { runShell } from '../../support/shell.js';
 
 const ndjson = { 'content-type': 'application/x-ndjson' };
 const csv = { 'content-type': 'text/csv' };
-const linesOf = (rows: object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 describe.each(databaseKinds)('uploads and lists of expected things on %s', (kind) => {
   let stage: EstStage;
   let owner: Client;
   let token: string;
+  let upload: ExpectingStage['upload'];
+  let get: ExpectingStage['get'];
   beforeAll(async () => {
-    stage = await openEstStage(kind, { THINGWARD_OUTBOUND_ALLOW: '127.0.0.1' });
+    ({ stage, token, upload, get } = await openExpecting(kind));
     owner = stage.server.owner;
-    for (const name of ['alpha', 'beta'])
-      await owner.post('/v1/policies', {
-        name,
-        statements: [{ id: 'a', effect: 'allow', actions: ['publish'], resources: ['topic:a'] }],
-      });
-    await owner.post('/v1/segments', { name: 'floor-1', cidr: '10.0.0.0/8' });
-    ({ token } = await enroll(stage.server, {
-      expectedOnly: true,
-      policies: ['alpha'],
-      attributes: { site: 'oslo' },
-      deviceAttributes: ['model'],
-    }));
   });
   afterAll(() => stage.stop());
-
-  const upload = (rows: object[], client = owner) => client.send('POST', '/v1/things/expected', linesOf(rows), ndjson);
-  const get = async (name: string) => (await owner.get(`/v1/things/expected/${name}`)).body;
 
   it('come as CSV too, packed or not, and report each bad row with its line', async () => {
     const text = [

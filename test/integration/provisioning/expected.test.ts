@@ -1,14 +1,13 @@
 import { createPublicKey, hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf, type Client } from '../../support/client.js';
+import { openExpecting, type ExpectingStage } from '../../support/provisioning/expected.js';
 import { databaseKinds } from '../../support/databases/databases.js';
-import { openEstStage, type EstStage } from '../../support/est/stage.js';
+import type { EstStage } from '../../support/est/stage.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { startReceiver } from '../../support/monitoring/receiver.js';
 import { newKey } from '../../support/pki/csr.js';
 
-const ndjson = { 'content-type': 'application/x-ndjson' };
-const linesOf = (rows: object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 const spkiOf = (key: ReturnType<typeof newKey>): string =>
   hash('sha256', createPublicKey(key).export({ type: 'spki', format: 'der' }));
 
@@ -16,26 +15,13 @@ describe.each(databaseKinds)('expected things on %s', (kind) => {
   let stage: EstStage;
   let owner: Client;
   let token: string;
+  let upload: ExpectingStage['upload'];
+  let get: ExpectingStage['get'];
   beforeAll(async () => {
-    stage = await openEstStage(kind, { THINGWARD_OUTBOUND_ALLOW: '127.0.0.1' });
+    ({ stage, token, upload, get } = await openExpecting(kind));
     owner = stage.server.owner;
-    for (const name of ['alpha', 'beta'])
-      await owner.post('/v1/policies', {
-        name,
-        statements: [{ id: 'a', effect: 'allow', actions: ['publish'], resources: ['topic:a'] }],
-      });
-    await owner.post('/v1/segments', { name: 'floor-1', cidr: '10.0.0.0/8' });
-    ({ token } = await enroll(stage.server, {
-      expectedOnly: true,
-      policies: ['alpha'],
-      attributes: { site: 'oslo' },
-      deviceAttributes: ['model'],
-    }));
   });
   afterAll(() => stage.stop());
-
-  const upload = (rows: object[], client = owner) => client.send('POST', '/v1/things/expected', linesOf(rows), ndjson);
-  const get = async (name: string) => (await owner.get(`/v1/things/expected/${name}`)).body;
 
   it('give an identity to those alone, once, with what their rows say', async () => {
     const answer = await upload([
