@@ -23,6 +23,27 @@ describe.each(databaseKinds)('expected things on %s', (kind) => {
   });
   afterAll(() => stage.stop());
 
+  it('keep what a credential may not take away, whoever uploads the same name again', async () => {
+    const row = { name: 'kept', type: 'pump', attributes: { line: '4' }, segment: 'floor-1', policies: ['beta'] };
+    await upload([row]);
+    const clientWith = async (permissions: string[]) =>
+      stage.server.as((await owner.post('/v1/api-keys', { permissions })).body.key);
+    const lesser = await clientWith(['enrollments:write']);
+    const before = await get('kept');
+    const { name, type, attributes, segment } = row;
+    for (const less of [{ name }, { name, type: 'fan' }, { name, type }]) {
+      const { body } = await upload([less], lesser);
+      expect(body, JSON.stringify(less)).toMatchObject({ changed: 0, refused: 1, errors: [{ line: 1, name }] });
+      expect(body.errors[0].reason).toContain('policies:attach');
+    }
+    const attaching = await clientWith(['enrollments:write', 'things:write', 'segments:write']);
+    expect((await upload([{ name, type, attributes, segment }], attaching)).body.refused).toBe(1);
+    expect(await get('kept')).toEqual(before);
+    expect((await upload([row], owner)).body).toMatchObject({ unchanged: 1, refused: 0 });
+    expect((await upload([{ name, type, attributes, segment }])).body.changed).toBe(1);
+    expect((await get('kept')).policies ?? []).toEqual([]);
+  });
+
   it('give an identity to those alone, once, with what their rows say', async () => {
     const answer = await upload([
       { name: 'e-1', type: 'pump', attributes: { site: 'rome', line: '4' }, segment: 'floor-1', policies: ['beta'] },
