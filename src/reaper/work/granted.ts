@@ -11,6 +11,8 @@ export type Grant = Pick<Standing, 'rights' | 'until' | 'revoked' | 'position'> 
 type Stored = [thingName: string, revoked: number, position: number, rights: Digest | null, isBarred: boolean];
 
 const gone = -1;
+// In the mark of what is kept, until the first comparison is done.
+const beginning = 'first comparison';
 
 type Deps = {
   folder: Pick<ReturnType<typeof createStateFolder>, 'read' | 'replace' | 'append' | 'isFull' | 'prepare'>;
@@ -29,6 +31,8 @@ export function createGranted({ folder, now, most }: Deps) {
   let changed = new Set<string>();
   let isAnew = true;
   let isFirst = true;
+  // What is kept says whether the first comparison is done.
+  let isMarked = true;
   let writing: Promise<void> = Promise.resolve();
 
   const storedOf = (name: string): Stored => {
@@ -42,11 +46,12 @@ export function createGranted({ folder, now, most }: Deps) {
   };
 
   const write = async (): Promise<void> => {
-    if (!isAnew && changed.size === 0) return;
-    const mark = { cursor: '', serverTime: now(), wall: now(), usedMs: 0, refused: false };
+    if (!isAnew && isMarked && changed.size === 0) return;
+    const mark = { cursor: isFirst ? beginning : '', serverTime: now(), wall: now(), usedMs: 0, refused: false };
     const names = [...changed];
     const all = isAnew || folder.isFull();
     changed = new Set();
+    isMarked = true;
     try {
       if (all) await folder.replace([...grants.keys()].map(storedOf), mark);
       else await folder.append(names.map(storedOf), mark);
@@ -66,11 +71,12 @@ export function createGranted({ folder, now, most }: Deps) {
       for (const [name, revoked, position, rights, isBarred] of found.records as Stored[])
         if (revoked === gone) grants.delete(name);
         else grants.set(name, { revoked, position, rights: rights ?? undefined, until: Infinity, isBarred });
-      isAnew = isFirst = false;
+      isAnew = false;
+      isFirst = found.mark.cursor === beginning;
       return undefined;
     },
 
-    /** Nothing was kept: nobody knows what sessions were given that began before. */
+    /** No comparison was ever done, by earlier runs neither: nobody knows what sessions were given that began before. */
     isFirst: (): boolean => isFirst,
 
     of: (thingName: string): Grant | undefined => grants.get(thingName),
@@ -104,6 +110,9 @@ export function createGranted({ folder, now, most }: Deps) {
     },
 
     /** The first comparison is done. */
-    began: (): void => void (isFirst = false),
+    began(): void {
+      if (isFirst) isMarked = false;
+      isFirst = false;
+    },
   };
 }
