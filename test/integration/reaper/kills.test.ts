@@ -7,7 +7,7 @@ import { tokenOf } from '../../support/brokers/stage.js';
 import type { Device } from '../../support/fleet.js';
 import { describeWith } from '../../support/programs.js';
 import { rabbitmqPrograms, startRabbitmq, type RabbitmqNode } from '../../support/reaper/rabbitmq.js';
-import { createReaperStage, eventually, type ReaperStage } from '../../support/reaper/stage.js';
+import { brokerSocketOf, createReaperStage, eventually, type ReaperStage } from '../../support/reaper/stage.js';
 import { seeded } from '../../support/seeded.js';
 
 const count = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
@@ -101,7 +101,7 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'a reaper that is killed', () => 
       (items) => items.some(({ stale }) => !stale),
     );
     const victims = Array.from({ length: revoked }, (_, at) => `w-${at * Math.floor(sessions / revoked)}`);
-    const ports = victims.map((name) => (clients.get(name)!.stream as unknown as { localPort: number }).localPort);
+    const sockets = victims.map((name) => brokerSocketOf(clients.get(name)!));
     const began = performance.now();
     const revoking = (async () => {
       let last = 0;
@@ -124,7 +124,7 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'a reaper that is killed', () => 
       600_000,
     );
     expect(victims.filter((name) => clients.get(name)!.connected)).toEqual([]);
-    expect(stage.falseClaims(position, ports)).toEqual([]);
+    expect(stage.falseClaims(position, sockets)).toEqual([]);
     const others = [...clients].filter(([name]) => !victims.includes(name));
     const lost = others.filter(([, client]) => !client.connected).length;
     expect(lost).toBe(0);

@@ -6,7 +6,7 @@ import type { Reaper } from '../../../src/reaper/reaper.js';
 import { pemOf, type Device } from '../../support/fleet.js';
 import { freePort } from '../../support/ports.js';
 import { describeWith } from '../../support/programs.js';
-import { createReaperStage, eventually, type ReaperStage } from '../../support/reaper/stage.js';
+import { brokerSocketOf, createReaperStage, eventually, type ReaperStage } from '../../support/reaper/stage.js';
 
 const plugin = '/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so';
 const admin = { username: 'admin', password: 'secret' };
@@ -131,7 +131,6 @@ describeWith(
         () => stage.enforcedBy(position),
         (edges) => edges.has('berlin.mosquitto'),
       );
-    const portOf = (client: MqttClient): number => (client.stream as unknown as { localPort: number }).localPort;
     const change = async (path: string, body?: object): Promise<number> =>
       ((await stage.must(stage.server.owner.post(path, body))) as { position: number }).position;
 
@@ -145,7 +144,7 @@ describeWith(
 
     it('ends the session of a revoked device, and confirms then', async () => {
       const [victim, other] = [await joined('pump-3'), await joined('pump-4')];
-      const port = portOf(victim.client);
+      const socket = brokerSocketOf(victim.client);
       const isGone = closed(victim.client);
       const at = performance.now();
       const position = await change('/v1/things/pump-3/revoke', { reason: 'keyCompromise' });
@@ -155,7 +154,7 @@ describeWith(
       console.info(
         `revoked at Mosquitto: gone after ${gone} ms, confirmed after ${Math.round(performance.now() - at)} ms`,
       );
-      expect(stage.falseClaims(position, [port])).toEqual([]);
+      expect(stage.falseClaims(position, [socket])).toEqual([]);
       expect(other.client.connected).toBe(true);
       expect(await clientOf('pump-3')).toBeUndefined();
     });

@@ -2,7 +2,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Reaper } from '../../../src/reaper/reaper.js';
 import { describeWith } from '../../support/programs.js';
 import { rabbitmqPrograms, startRabbitmq, type RabbitmqNode } from '../../support/reaper/rabbitmq.js';
-import { createReaperStage, eventually, type LiveClient, type ReaperStage } from '../../support/reaper/stage.js';
+import {
+  brokerSocketOf,
+  createReaperStage,
+  eventually,
+  type LiveClient,
+  type ReaperStage,
+} from '../../support/reaper/stage.js';
 
 const validity = 8;
 
@@ -72,7 +78,7 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'the reaper at RabbitMQ', () => {
   it('ends the session of a revoked device, then confirms, and leaves the others', async () => {
     const [victim, other] = [await joined('pump-1'), await joined('pump-2')];
     await start();
-    const port = victim.port()!;
+    const socket = brokerSocketOf(victim.client);
     const at = performance.now();
     const { position } = (await stage.must(
       stage.server.owner.post('/v1/things/pump-1/revoke', { reason: 'keyCompromise' }),
@@ -84,7 +90,7 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'the reaper at RabbitMQ', () => {
     const goneAfter = Math.round(performance.now() - at);
     await enforced(position);
     const confirmedAfter = Math.round(performance.now() - at);
-    expect(stage.falseClaims(position, [port])).toEqual([]);
+    expect(stage.falseClaims(position, [socket])).toEqual([]);
     expect(stage.relay.claims().some((claim) => claim.position >= position)).toBe(true);
     expect([other.isIn(), other.times()]).toEqual([true, 1]);
     expect(confirmedAfter).toBeGreaterThanOrEqual(validity * 1000);
@@ -128,13 +134,13 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'the reaper at RabbitMQ', () => {
       await joined('pump-5', true, true),
       await joined('pump-6', true),
     ])) as [LiveClient, LiveClient];
-    const [port, ended] = [victim.port()!, victim.times()];
+    const [socket, ended] = [brokerSocketOf(victim.client), victim.times()];
     const less = [{ id: 'alarms', effect: 'allow', actions: ['publish'], resources: ['topic:alarms/none'] }];
     await stage.must(stage.server.owner.post('/v1/policies/extra/versions', { statements: less }));
     const made = await stage.must(stage.server.owner.post('/v1/policies/extra/activate', { version: 2 }));
     const position = Number(made['position'] ?? String(made['cursor']).split(':')[1]);
     await enforced(position);
-    expect(stage.falseClaims(position, [port])).toEqual([]);
+    expect(stage.falseClaims(position, [socket])).toEqual([]);
     expect(victim.times()).toBeGreaterThan(ended);
     expect([other.isIn(), other.times()]).toEqual([true, 1]);
     for (const each of [victim, other]) each.client.end(true);
@@ -174,10 +180,10 @@ describeWith([...rabbitmqPrograms, 'openssl'], 'the reaper at RabbitMQ', () => {
       stage.server.owner.post('/v1/things/pump-8/revoke', { reason: 'keyCompromise' }),
     )) as { position: number };
     expect(victim.isIn()).toBe(true);
-    const port = victim.port()!;
+    const socket = brokerSocketOf(victim.client);
     await start();
     await enforced(position);
     expect([victim.isIn(), other.isIn()]).toEqual([false, true]);
-    expect(stage.falseClaims(position, [port])).toEqual([]);
+    expect(stage.falseClaims(position, [socket])).toEqual([]);
   });
 });

@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { loadReaperConfig } from '../../../src/reaper/settings/config.js';
 import { openReaper, type Reaper } from '../../../src/reaper/reaper.js';
 import { createProxyStage } from '../brokers/proxies.js';
 import { tokenOf } from '../brokers/stage.js';
-import { startTruthRelay } from '../edge/truth.js';
+import { heldSockets, type HeldSocket } from '../edge/socket-table.js';
+import { startTruthRelay, type Claim } from '../edge/truth.js';
 import { enroll, provision, type Device } from '../fleet.js';
 import { startServer } from '../server.js';
 
@@ -19,7 +21,6 @@ export type LiveClient = {
   client: MqttClient;
   isIn(): boolean;
   times(): number;
-  port(): number | undefined;
 };
 
 /** Policies of the stage: a thing's own topics, and one more that a test takes away. */
@@ -122,8 +123,7 @@ export async function createReaperStage() {
       times++;
       client.on('error', () => {}).on('connect', () => void times++);
       clients.push(client);
-      const portOf = (): number | undefined => (client.stream as unknown as { localPort?: number }).localPort;
-      return { device, client, isIn: () => client.connected, times: () => times, port: portOf };
+      return { device, client, isIn: () => client.connected, times: () => times };
     },
 
     /** Who enforces the entry at a position, by name, with the sessions that were closed for it. */
@@ -133,12 +133,13 @@ export async function createReaperStage() {
       return new Map(edges.map(({ name, sessionsClosed }) => [name, sessionsClosed]));
     },
 
-    /** Claims of `enforced` for a position or a later one, while a socket of a client was held. */
-    falseClaims: (position: number, ports: readonly number[], since = 0) =>
+    /** Claims of `enforced` for a position or a later one, made while the broker held one of these sockets; each with those alone. */
+    falseClaims: (position: number, sockets: readonly HeldSocket[]): Claim[] =>
       relay
         .claims()
-        .filter((claim) => claim.position >= position && claim.at >= since)
-        .filter(({ held }) => held.some(({ local, remote }) => ports.includes(local) || ports.includes(remote))),
+        .filter((claim) => claim.position >= position)
+        .map((claim) => ({ ...claim, held: claim.held.filter((socket) => sockets.some(isSame(socket))) }))
+        .filter(({ held }) => held.length > 0),
 
     async stop(): Promise<void> {
       clearInterval(beat);
@@ -150,6 +151,16 @@ export async function createReaperStage() {
     },
   };
 }
+
+/** The broker's end of a client's connection. The number of a client's port alone may be that of a stranger's, too. */
+export function brokerSocketOf(client: MqttClient): HeldSocket {
+  const { localPort, remotePort } = client.stream as unknown as Socket;
+  const socket = { local: remotePort!, remote: localPort! };
+  if (!heldSockets().some(isSame(socket))) throw new Error('the kernel does not show what the broker holds');
+  return socket;
+}
+
+const isSame = (one: HeldSocket) => (other: HeldSocket) => one.local === other.local && one.remote === other.remote;
 
 /** Asks until something holds. What never happens ends with the time of the test, and says what it was. */
 export async function eventually<Value>(
