@@ -7,6 +7,7 @@ import { createFailureLimiter } from '../http/failure-limiter.js';
 import { createFleetFigures } from '../monitoring/fleet.js';
 import { createGuardedFetch } from '../outbound/fetch.js';
 import { createMailer } from '../outbound/mail.js';
+import { createSites } from '../sites/feature.js';
 
 type Deps = Foundations & Ledger & Pick<Shared, 'reader'>;
 
@@ -23,7 +24,7 @@ export function openWatching(deps: Deps) {
   const told = { ...deps, deliveries: deliveries.verbs };
   const alerts = createAlerts({ ...told, sendsMail: mail !== undefined });
   return {
-    doors: [figures, deliveries, alerts, createEvents(told), createFleetFigures(deps)],
+    doors: [figures, deliveries, alerts, createEvents(told), createSites(told), createFleetFigures(deps)],
     count,
     mail,
     // A credential that is refused names no account: it counts for the operator's own.

@@ -11,7 +11,7 @@ import { Empty, PageHead, Pairs } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Time } from '../parts/shown.js';
 import { edgesQuery } from '../queries.js';
-import { lagOf, lagQuery } from './edges.js';
+import { InUse, lagOf, lagQuery } from './edges.js';
 
 const route = getRouteApi('/signed-in/edges/$id');
 
@@ -41,8 +41,35 @@ export function EdgePage() {
           />
         </Section>
       )}
+      {may('things:read') ? <Machine id={id} /> : null}
       <SessionList of={{ proxy: id }} label="Sessions at this edge" />
     </>
+  );
+}
+
+const gigabytes = (octets: number): string => `${(octets / 1e9).toFixed(1)} GB`;
+
+/** The machine that an edge runs on; nothing where the edge has said nothing of it. */
+function Machine({ id }: { id: string }) {
+  const site = useQuery({
+    queryKey: ['edges', 'site', id],
+    queryFn: () => background.get('/v1/sites/{id}', { path: { id } }),
+  }).data;
+  if (site === undefined) return null;
+  const { capacity, load } = site;
+  return (
+    <Section title="Its machine">
+      <Pairs
+        rows={[
+          ['In use', <InUse key="use" site={site} />],
+          ['Processors', capacity.cores.toLocaleString()],
+          ['Memory', `${gigabytes(load.memory)} of ${gigabytes(capacity.memory)}`],
+          ['Disk', `${gigabytes(load.disk)} of ${gigabytes(capacity.disk)}`],
+          ['Messages a second', load.messages.toFixed(1)],
+          ['Said', <Time key="said" at={site.reportedAt} />],
+        ]}
+      />
+    </Section>
   );
 }
 

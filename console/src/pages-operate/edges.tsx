@@ -13,6 +13,7 @@ import { FormEnd } from '../parts/form-end.js';
 import { Field, Status, Time } from '../parts/shown.js';
 
 type Edge = Schemas['Proxy'];
+type Site = Schemas['Site'];
 
 /** How far edges are behind, as the figures of the last minutes have it. */
 export const lagQuery = {
@@ -20,10 +21,18 @@ export const lagQuery = {
   queryFn: () => background.get('/v1/metrics', { query: { name: 'edges.lag', step: 60 } }),
 } as const;
 
+/** The machines of the first edges by their ids. */
+export const sitesQuery = {
+  queryKey: ['edges', 'sites'],
+  queryFn: () => background.get('/v1/sites', { query: { limit: 1000 } }),
+} as const;
+
 /** The edges: how far behind each is, and whether every session at it goes by what it knows. */
 export function EdgesPage() {
   const may = useMay();
   const lag = useQuery({ ...lagQuery, enabled: may('metrics:read') });
+  const sites = useQuery({ ...sitesQuery, enabled: may('things:read') });
+  const siteOf = (id: string) => sites.data?.items.find((site) => site.id === id);
   const [isAdding, setAdding] = useState(false);
   const [leaving, setLeaving] = useState<Edge>();
   const list = usePages(['edges', 'all'], (cursor) =>
@@ -41,7 +50,7 @@ export function EdgesPage() {
       </PageHead>
       <Listed
         label="Edges"
-        head={['Name', 'State', 'Mode', 'Behind by', 'Enforces', 'Confirmed', 'Act']}
+        head={['Name', 'State', 'Mode', 'Behind by', 'Enforces', 'In use', 'Confirmed', 'Act']}
         list={list}
         empty={
           <Empty title="No edge follows yet">
@@ -62,6 +71,9 @@ export function EdgesPage() {
             <td>{edge.mode ?? '–'}</td>
             <td>{lagOf(edge, lag.data)}</td>
             <td>{enforcedOf(edge)}</td>
+            <td>
+              <InUse site={siteOf(edge.id)} />
+            </td>
             <td>
               <Time at={edge.confirmedAt} />
             </td>
@@ -88,6 +100,26 @@ export function lagOf({ name, position, stale }: Edge, lag: Schemas['Metric'] | 
   if (stale || lag === undefined) return `at entry ${position.toLocaleString()}`;
   if (behind === undefined || behind === 0) return 'nothing';
   return `${behind.toLocaleString()} ${behind === 1 ? 'entry' : 'entries'}`;
+}
+
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
+/** What of the machine of an edge is in use, and whether there should be more of them or fewer. */
+export function InUse({ site }: { site: Site | undefined }) {
+  if (site === undefined || site.stale) return '–';
+  const { capacity, load, utilization, signal } = site;
+  const { cpu, memory } = utilization ?? { cpu: load.cpu, memory: load.memory / Math.max(1, capacity.memory) };
+  return (
+    <>
+      {`${percent(cpu)} CPU, ${percent(memory)} memory`}
+      {signal === 'steady' ? null : (
+        <>
+          {' '}
+          <Status of={signal} />
+        </>
+      )}
+    </>
+  );
 }
 
 function enforcedOf({ sessions, enforced, cursor }: Edge): string {

@@ -93,7 +93,9 @@ export async function createDecider(options: DeciderOptions) {
     }),
 
     /** Posts what changed of the sessions to `/v1/proxies/{id}/sessions`. Returns the status of the answer, 0 for none. Never throws. */
-    report: (report: object) => sendReport(parts, report, { failed, works }),
+    report: (report: object) => sendReport(parts, 'sessions', report, { failed, works }),
+    /** Posts what the machine of this edge has to `/v1/proxies/{id}/site`. Returns the same. Never throws. */
+    reportSite: (report: object) => sendReport(parts, 'site', report, { failed, works }),
 
     /** The place in the log that is applied here. */
     cursor: known.cursor,
@@ -136,16 +138,17 @@ async function start(
   await ticking;
 }
 
-/** Sends a report of sessions. Never throws. */
+/** Sends a report of this edge. Never throws. */
 async function sendReport(
   { controlPlane, receipts }: Parts,
+  of: 'sessions' | 'site',
   report: object,
   { failed, works }: { failed: Failed; works(of: Trouble): void },
 ): Promise<{ status: number }> {
   const id = receipts.proxyId();
   if (id === undefined) return { status: 0 };
   try {
-    const status = await controlPlane.tell(`/v1/proxies/${id}/sessions`, report);
+    const status = await controlPlane.tell(`/v1/proxies/${id}/${of}`, report);
     works('reports');
     return { status };
   } catch (error) {

@@ -1,11 +1,13 @@
 import type { Gate } from '../gate.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createAdmission } from '../arrivals/admission.js';
+import { createMachine, sourcesOf } from '../site/machine.js';
+import { createSiteReports } from '../site/site-reports.js';
 import { monitorOf, type EdgeConfig } from '../settings/config.js';
 import type { Protocol } from '../settings/config-shapes.js';
 import { openListener, type OpenListener } from './listeners.js';
 import { createRefusalLog, type Tell } from './log.js';
-import { createMeters, openMonitor } from './monitor.js';
+import { createMeters, decided, openMonitor } from './monitor.js';
 import { createMqttFront } from './mqtt-front.js';
 import { fileShortage } from './open-files.js';
 import { createReceiver, type Receiver } from './receivers.js';
@@ -22,6 +24,8 @@ export type EdgeDecider = {
   incarnation: string;
   /** Posts what changed of the sessions. Never throws. */
   report(report: object): Promise<ReportAnswer>;
+  /** Posts what the machine has. Never throws. */
+  reportSite(report: object): Promise<ReportAnswer>;
   close(): Promise<void>;
 };
 
@@ -88,6 +92,7 @@ export async function openEdge(parts: EdgeParts) {
     throw error;
   });
   turn();
+  const site = tellSite(parts, core, opened, timers);
   const shortage = fileShortage(config.limits.connections);
   if (shortage) {
     const { needed, allowed } = shortage;
@@ -131,6 +136,7 @@ export async function openEdge(parts: EdgeParts) {
       opened.forEach(({ destroyAll }) => destroyAll());
       sessions.close();
       timers.clear(turnTimer);
+      site.close();
       await reports.close();
       service?.close();
       monitor?.close();
@@ -203,4 +209,20 @@ async function watch({ config, machineNow, tell }: EdgeParts, { meters, gate, is
     tell.warn({ why: (error as Error).message }, 'the edge runs without its monitor');
     return undefined;
   }
+}
+
+/** Tells the control plane again and again what this machine has, and what of it is in use. */
+function tellSite({ config, decider }: EdgeParts, { meters, sessions }: Core, opened: OpenListener[], timers: Timers) {
+  return createSiteReports({
+    send: decider.reportSite,
+    machine: createMachine(sourcesOf(config.stateDir)),
+    traffic: async () => ({
+      octets: opened.reduce((sum, { octets }) => sum + octets(), 0),
+      messages: await decided(meters),
+    }),
+    sessions: sessions.size,
+    bandwidth: config.site.bandwidth,
+    timers,
+    monotonic: () => performance.now(),
+  });
 }

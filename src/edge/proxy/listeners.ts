@@ -44,6 +44,8 @@ export type OpenListener = {
   close(): void;
   /** Destroys what is still connected. */
   destroyAll(): void;
+  /** Octets that came and went so far. */
+  octets(): number;
 };
 
 /** Opens a port. @throws EdgeStartError when it cannot be had, EdgeConfigError for a certificate that cannot be used */
@@ -53,6 +55,7 @@ export async function openListener(listener: Listener, deps: Deps): Promise<Open
   const secure = isSecure(listener) ? openTls(listener, deps) : undefined;
 
   const sockets = new Set<Socket>();
+  let passed = 0;
 
   const proceed = (socket: Socket, place: Place, sourceIp: string): void => {
     if (secure) return secure.accept(socket, { place, sourceIp });
@@ -78,6 +81,7 @@ export async function openListener(listener: Listener, deps: Deps): Promise<Open
     sockets.add(socket);
     socket.once('close', () => {
       sockets.delete(socket);
+      passed += octetsOf(socket);
       place.leave();
     });
     if (!isFront) return proceed(socket, place, peer);
@@ -94,7 +98,12 @@ export async function openListener(listener: Listener, deps: Deps): Promise<Open
     reload: () => secure?.reload(),
     close: () => void server.close(),
     destroyAll: () => sockets.forEach((socket) => socket.destroy()),
+    octets: () => [...sockets].reduce((sum, socket) => sum + octetsOf(socket), passed),
   };
+}
+
+function octetsOf({ bytesRead, bytesWritten }: Socket): number {
+  return bytesRead + bytesWritten;
 }
 
 type Secure = Extract<Listener, { certFile: string }>;

@@ -72,6 +72,12 @@ export function createMeters({ connections, sessions, trust }: Sizes) {
   };
 }
 
+/** How many decisions there were so far. */
+export async function decided({ decisions }: Pick<Meters, 'decisions'>): Promise<number> {
+  const { values } = await decisions.get();
+  return values.reduce((sum, { value }) => sum + value, 0);
+}
+
 type Deps = {
   registry: Registry;
   gate: Pick<Gate, 'trust' | 'now'>;

@@ -83,6 +83,7 @@ export const edgeFile = z.strictObject({
     })
     .prefault({}),
   monitor: z.strictObject({ host: host.default('127.0.0.1'), port: port.default(9464) }).optional(),
+  site: z.strictObject({ bandwidth: z.number().positive().max(1e15).optional() }).prefault({}),
 });
 
 /** A valid file, with its defaults. */

@@ -97,6 +97,7 @@ const steps: Step[] = [
   { id: 'createProxy' },
   { id: 'reportApplied', at: proxy, instead: place },
   { id: 'reportSessions', at: proxy },
+  { id: 'reportSite', at: proxy },
   { id: 'findPrincipals' },
   { id: 'findEdgeThings' },
   { id: 'createAlertChannel' },

@@ -229,7 +229,8 @@ export async function readState(db: Database, account: string, unseen: string): 
         'flags', to_jsonb(array_remove(ARRAY[CASE WHEN bearer THEN 'bearer' END, CASE WHEN enforces_crl THEN 'enforcesCrl' END,
         CASE WHEN follows_feed THEN 'followsFeed' END, CASE WHEN in_url THEN 'inUrl' END], NULL)))) FROM api_keys
         WHERE account_name = ${account} AND (created_by <> ${unseen} OR deleted_at IS NOT NULL)),
-      'proxies', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('keyId', key_id, 'progress', concat(incarnation, applied, sessions, session_count))), '{}')
+      'proxies', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('keyId', key_id, 'progress', concat(incarnation, applied, sessions, session_count,
+        (SELECT signal FROM sites s WHERE s.proxy_id = proxies.id)))), '{}')
         FROM proxies WHERE account_name = ${account}),
       'endings', (SELECT COALESCE(jsonb_object_agg(position, payload->>'id'), '{}') FROM log_entries WHERE account_name = ${account} AND type = 'session'),
       'policies', (SELECT jsonb_object_agg(p.name, concat(p.active_version, ' of ', (SELECT count(*) FROM policy_versions v

@@ -71,6 +71,7 @@ export const elsewhere: Record<string, string> = {
   streamRevocations: 'proxies follow it; the console follows what became stale',
   reportApplied: 'an edge reports by it',
   reportSessions: 'an edge reports by it',
+  reportSite: 'an edge reports by it',
   getEdgeSnapshot: 'edges begin with it',
   streamEdgeEntries: 'edges follow it',
   findPrincipals: 'edges ask it',

@@ -137,6 +137,10 @@ export const recipes: Record<string, Recipe> = {
     seen: [{ thingName: random.pick(pools.victims), at: '2026-11-28T00:00:00Z' }],
     denied: { 'no-matching-statement': random.below(5) },
   }),
+  'POST /v1/proxies/{id}/site': (_world, random) => ({
+    capacity: { cores: 2, memory: 1000, disk: 1000 },
+    load: { cpu: random.below(10) / 10, memory: 500, disk: 500, bandwidth: 0, messages: 0, sessions: 0 },
+  }),
   'POST /v1/edge/principals': ({ pools }) => ({ fingerprints: pools.fingerprints }),
   'POST /v1/edge/things': ({ pools }) => ({ names: pools.victims.slice(0, 5) }),
   'POST /v1/webhooks': () => ({ url: 'https://hooks.invalid/', types: ['policy.activated'] }),
@@ -218,6 +222,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     waiting: pools.waiting,
     issuers: issuersOf(pools, path),
     proxies: path.endsWith('/sessions') ? pools.edges : pools.proxies,
+    sites: pools.sites,
     sessions: pools.sessions,
     people: pools.people,
     'sign-in': pools.providers,

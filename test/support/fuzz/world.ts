@@ -1,4 +1,5 @@
 import { assertion, assertionType, enroll, holdSessions, pemOf, provision, type Device } from '../fleet.js';
+import { siteReport } from '../edge/site.js';
 import { csrPem } from '../pki/csr.js';
 import type { TestServer } from '../server.js';
 import type { Hints } from './values.js';
@@ -81,6 +82,7 @@ export async function createWorld(server: TestServer) {
     serials: [] as string[],
     held: [] as string[],
     proxies: [] as string[],
+    sites: [] as string[],
     edges: [] as string[],
     sessions: ['session-of-w-1', 'session-of-w-2', 'session-of-w-3'],
     fingerprints: [] as string[],
@@ -138,6 +140,8 @@ export async function createWorld(server: TestServer) {
     pools.proxies = [];
     for (const name of ['own-1', 'own-2', 'own-3'])
       pools.proxies.push((await made('/v1/proxies', { name })).id as string);
+    pools.sites = [(await made('/v1/proxies', { name: `site-${round}` })).id as string];
+    await owner.post(`/v1/proxies/${pools.sites[0]}/site`, siteReport(0.5));
     pools.fingerprints = fresh.map(({ answer }) => answer.body.certificate.fingerprint as string);
     // One has said what it holds; another has not yet, and may at once.
     await holdSessions(owner, `loud-${round}`, ['w-1', 'w-2', 'w-3']);

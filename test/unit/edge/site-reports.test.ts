@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { createSiteReports } from '../../../src/edge/site/site-reports.js';
+import { report as shape, type SiteReport } from '../../../src/sites/schema.js';
+
+const state = { capacity: { cores: 2, memory: 100, disk: 100 }, load: { cpu: 0.5, memory: 10, disk: 10 } };
+
+/** Reports to a list. Every report must have the shape that the route takes. */
+function open(bandwidth?: number) {
+  const waits: number[] = [];
+  const sent: SiteReport[] = [];
+  const now = { octets: 0, messages: 0, at: 0 };
+  let due: (() => void) | undefined;
+  let isBroken = false;
+  const reports = createSiteReports({
+    send: async (report) => void sent.push(shape.parse(report)),
+    machine: async () => {
+      if (isBroken) throw new Error('statfs');
+      return state;
+    },
+    traffic: async () => ({ octets: now.octets, messages: now.messages }),
+    sessions: () => 3,
+    bandwidth,
+    timers: { set: (run, ms) => void ((due = run), waits.push(ms)), clear: () => (due = undefined) },
+    monotonic: () => now.at,
+  });
+  const settle = async () => {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  return {
+    reports,
+    sent,
+    waits,
+    now,
+    break: (whether: boolean) => void (isBroken = whether),
+    isDue: () => due !== undefined,
+    settle,
+    async run() {
+      due?.();
+      await settle();
+      return sent.at(-1)!;
+    },
+  };
+}
+
+it('a report has what passed a second since the one before', async () => {
+  const { now, run, settle, waits } = open();
+  await settle();
+  Object.assign(now, { octets: 1000, messages: 5, at: 1000 });
+  expect(await run()).toEqual({
+    capacity: state.capacity,
+    load: { ...state.load, bandwidth: 8000, messages: 5, sessions: 3, pipelines: [] },
+  });
+  Object.assign(now, { octets: 3000, messages: 105, at: 11_000 });
+  expect((await run()).load).toMatchObject({ bandwidth: 1600, messages: 10 });
+  expect(waits).toEqual([1000, 10_000, 10_000]);
+});
+
+it('a machine that cannot be read is tried again, and a closed edge says nothing more', async () => {
+  const { break: breakIt, reports, run, sent, isDue } = open(64_000);
+  breakIt(true);
+  await run();
+  expect([sent.length, isDue()]).toEqual([0, true]);
+  breakIt(false);
+  expect((await run()).capacity).toEqual({ ...state.capacity, bandwidth: 64_000 });
+  reports.close();
+  expect(isDue()).toBe(false);
+});
