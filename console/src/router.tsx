@@ -108,6 +108,33 @@ const enrollment = createRoute({
   component: lazyRouteComponent(() => import('./pages-enroll/enrollment.js'), 'EnrollmentPage'),
 });
 
+const groups = createRoute({
+  getParentRoute: inShell,
+  path: '/groups',
+  component: lazyRouteComponent(() => import('./pages-fleet/groups.js'), 'GroupsPage'),
+});
+const group = createRoute({
+  getParentRoute: inShell,
+  path: '/groups/$name',
+  component: lazyRouteComponent(() => import('./pages-fleet/group.js'), 'GroupPage'),
+});
+const campaigns = createRoute({
+  getParentRoute: inShell,
+  path: '/campaigns',
+  component: lazyRouteComponent(() => import('./pages-fleet/campaigns.js'), 'CampaignsPage'),
+});
+const newCampaign = createRoute({
+  getParentRoute: inShell,
+  path: '/campaigns/new',
+  validateSearch: (given: Record<string, unknown>) => textsIn(given, ['group']),
+  component: lazyRouteComponent(() => import('./pages-fleet/campaign-form.js'), 'NewCampaignPage'),
+});
+const campaign = createRoute({
+  getParentRoute: inShell,
+  path: '/campaigns/$id',
+  component: lazyRouteComponent(() => import('./pages-fleet/campaign.js'), 'CampaignPage'),
+});
+
 const certificates = createRoute({
   getParentRoute: inShell,
   path: '/certificates',
@@ -235,6 +262,11 @@ export const router = createRouter({
       enroll,
       newEnrollment,
       enrollment,
+      groups,
+      group,
+      campaigns,
+      newCampaign,
+      campaign,
       certificates,
       bulk,
       decisions,

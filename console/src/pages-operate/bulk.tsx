@@ -20,7 +20,7 @@ const reasons: Partial<Record<Reason, string>> = {
   unspecified: 'Unspecified',
 };
 
-const none = { things: '', enrollment: '', policy: '', group: '', issuedBefore: '', lineageOf: '' };
+const none = { things: '', enrollment: '', policy: '', group: '', query: '', issuedBefore: '', lineageOf: '' };
 
 /** Many certificates at once: a filter, what it selects, the number typed, then how it proceeds. */
 export function BulkRevokePage() {
@@ -70,10 +70,13 @@ export function BulkRevokePage() {
           <Field label="Policy that they carry">
             <input {...field('policy')} />
           </Field>
-          <Field label="Group of AWS IoT">
+          <Field label="Group" hint="Of things; where there is none of this name, of AWS IoT.">
             <input {...field('group')} />
           </Field>
         </div>
+        <Field label="Query" hint="Such as type = pump and attributes.site = oslo">
+          <input {...field('query')} />
+        </Field>
         <div className="stack">
           <Field label="Enrollment that let them in">
             <input {...field('enrollment')} />
@@ -126,12 +129,11 @@ export function BulkRevokePage() {
   );
 }
 
-function filterOf({ things, enrollment, policy, group, issuedBefore, lineageOf }: typeof none): Filter {
+function filterOf({ things, issuedBefore, ...words }: typeof none): Filter {
   const thingNames = things
     .split('\n')
     .map((name) => name.trim())
     .filter((name) => name !== '');
-  const words = { enrollment, policy, group, lineageOf };
   return {
     ...Object.fromEntries(
       Object.entries(words)

@@ -10,13 +10,10 @@ export function ThingFilters({ search }: { search: ThingSearch }) {
   const navigate = route.useNavigate();
   const [edited, setEdited] = useState<Record<string, string | undefined>>(search);
   const apply = (change: Record<string, string | undefined>) =>
-    void navigate({ search: readThingSearch({ ...edited, ...change }) });
+    void navigate({ search: readThingSearch(trimmed({ ...edited, ...change })) });
   const word = (name: string, label: string) => (
     <Field label={label}>
-      <input
-        value={edited[name] ?? ''}
-        onChange={({ target }) => setEdited({ ...edited, [name]: target.value.trim() })}
-      />
+      <input value={edited[name] ?? ''} onChange={({ target }) => setEdited({ ...edited, [name]: target.value })} />
     </Field>
   );
   return (
@@ -41,6 +38,8 @@ export function ThingFilters({ search }: { search: ThingSearch }) {
       {word('policy', 'Policy')}
       {word('segment', 'Segment')}
       {word('attribute', 'Attribute (site=berlin)')}
+      {word('group', 'Group')}
+      {word('query', 'Query')}
       <Field label="Order">
         <select value={edited['sort'] ?? 'name'} onChange={({ target }) => apply({ sort: target.value })}>
           {Object.entries(thingOrders).map(([order, title]) => (
@@ -58,4 +57,8 @@ export function ThingFilters({ search }: { search: ThingSearch }) {
       </Link>
     </form>
   );
+}
+
+function trimmed(words: Record<string, string | undefined>): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(words).map(([name, word]) => [name, word?.trim()]));
 }

@@ -16,6 +16,8 @@ export const places: { title?: string; places: Place[] }[] = [
       { to: '/enroll', title: 'Enroll', needs: 'enrollments:read' },
       { to: '/waiting', title: 'Waiting', needs: 'enrollments:read' },
       { to: '/certificates', title: 'Certificates', needs: 'certificates:read' },
+      { to: '/groups', title: 'Groups', needs: 'things:read' },
+      { to: '/campaigns', title: 'Campaigns', needs: 'things:read' },
       { to: '/segments', title: 'Segments', needs: 'segments:read' },
       { to: '/revoke', title: 'Revoke many', needs: 'certificates:revoke' },
     ],

@@ -22,6 +22,8 @@ export type ThingSearch = {
   segment?: string;
   enrollment?: string;
   attribute?: string;
+  group?: string;
+  query?: string;
   sort?: keyof typeof thingOrders;
   cursor?: string;
 };
@@ -35,6 +37,8 @@ export function readThingSearch(given: Record<string, unknown>): ThingSearch {
     'segment',
     'enrollment',
     'attribute',
+    'group',
+    'query',
     'cursor',
     'status',
     'sort',

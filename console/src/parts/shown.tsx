@@ -35,6 +35,7 @@ const tones: Record<string, string> = {
   held: 'warn',
   waiting: 'warn',
   stale: 'warn',
+  paused: 'warn',
   'scale-up': 'warn',
   revoked: 'bad',
   denied: 'bad',

@@ -181,13 +181,10 @@ describeWith(['chromium'], 'alerts and webhooks in the console', () => {
     await server.owner.post('/v1/segments', { name: 'hall', cidr: '10.0.0.0/8' });
     await page.getByRole('link', { name: receiver.url }).click();
     await until(
-      async () =>
-        (await page
-          .getByRole('row', { name: /segment:hall/ })
-          .getByText('503 closed')
-          .count()) > 0,
+      () => receiver.received.some(({ json }) => json.subject === 'segment:hall'),
       () => run('deliver'),
     );
+    await comes(page.getByRole('row', { name: /segment:hall/ }).getByText('503 closed'));
     await page
       .getByRole('row', { name: /webhook.create/ })
       .getByText('delivered')

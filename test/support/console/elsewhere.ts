@@ -6,7 +6,6 @@ const readers = 'whoever checks certificates reads it; the console links to the 
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
-const campaigns = 'the console has no page of groups and campaigns yet: the command line and programs make them';
 const authorities =
   'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 
@@ -93,18 +92,6 @@ export const elsewhere: Record<string, string> = {
   retireIssuer: authorities,
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
-  createGroup: campaigns,
-  listGroups: campaigns,
-  getGroup: campaigns,
-  updateGroup: campaigns,
-  deleteGroup: campaigns,
-  createCampaign: campaigns,
-  listCampaigns: campaigns,
-  getCampaign: campaigns,
-  listCampaignThings: campaigns,
-  pauseCampaign: campaigns,
-  resumeCampaign: campaigns,
-  cancelCampaign: campaigns,
   getAlert: 'the list of alerts has the same members',
   getAlertRule: 'the list of rules has the same members',
   getAlertChannel: 'the list of channels has the same members',
