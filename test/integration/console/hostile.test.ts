@@ -15,6 +15,9 @@ const pages: [path: string, shows: string][] = [
   ['/enroll', 'Enrollments'],
   ['/waiting', '<img src=x'],
   ['/certificates', 'Certificates'],
+  ['/groups', '<img src=x'],
+  ['/groups/evil', '<img src=x'],
+  ['/campaigns', 'Renew certificates'],
   ['/segments/hall', '<img src=x'],
   ['/revoke', 'Revoke many'],
   ['/policies/evil', '<img src=x'],
@@ -51,6 +54,9 @@ describeWith(['chromium'], 'a hostile fleet in the console', () => {
     await make(server.owner.post('/v1/policies', { name: 'evil', statements }));
     const segment = { name: 'hall', cidr: '10.0.0.0/8', egressRules: [evil] };
     await make(server.owner.post('/v1/segments', segment));
+    const query = { or: [{ type: evil }, { name: '*' }] };
+    await make(server.owner.post('/v1/groups', { name: 'evil', query }));
+    await make(server.owner.post('/v1/campaigns', { group: 'evil', do: 'renew' }));
     await make(server.owner.post('/v1/api-keys', { name: 'x', description: evil, role: 'proxy' }));
     await make(server.owner.post('/v1/people', { name: evil.slice(0, 60), role: 'auditor' }));
     const edge = await make(server.owner.post('/v1/proxies', { name: 'edge-1', sessions: true }));
