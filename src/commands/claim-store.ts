@@ -80,7 +80,8 @@ export function createClaimStore(db: Database, commit: Commit) {
     release: async (tx: Transaction, account: string, proxy: string, id: string): Promise<boolean> =>
       (await tx.$executeRaw(sql`
         UPDATE commands SET status = 'queued', claim = NULL, proxy_id = NULL, session_id = NULL, claimed_at = NULL
-        WHERE id = ${id}::uuid AND account_name = ${account} AND proxy_id = ${proxy}::uuid AND status = 'claimed'`)) > 0,
+        WHERE id = ${id}::uuid AND account_name = ${account} AND proxy_id = ${proxy}::uuid AND status = 'claimed'`)) >
+      0,
 
     async deliver(tx: Transaction, account: string, proxy: string, id: string, now: Date): Promise<void> {
       await tx.$executeRaw(sql`

@@ -52,7 +52,10 @@ export function createDelivery({ store, clock, log }: Deps) {
      * Gives an edge the commands that it has to send from now on: no other gets them.
      * @throws DomainError `not-found`, `forbidden`, `invalid-request`, `conflict`
      */
-    async claim(grantee: Grantee, claim: Claim): Promise<{ commands: ClaimedCommand[]; held: string[]; more: boolean }> {
+    async claim(
+      grantee: Grantee,
+      claim: Claim,
+    ): Promise<{ commands: ClaimedCommand[]; held: string[]; more: boolean }> {
       await requireSender(grantee, claim.proxy, claim.incarnation);
       const { account } = grantee;
       // The answer before may have been lost.

@@ -11,7 +11,16 @@ const ofSizes = ['minLength', 'maxLength', 'minItems', 'maxItems', 'minPropertie
 const ofWords = ['type', 'enum', 'const', 'required', 'dependentRequired', ...ofNumbers, ...ofSizes];
 const notes = ['$schema', '$comment', 'title', 'description', 'default', 'examples', 'deprecated'];
 const plain: ReadonlySet<string> = new Set([...ofWords, ...notes]);
-const single: ReadonlySet<string> = new Set(['items', 'contains', 'additionalProperties', 'propertyNames', 'not', 'if', 'then', 'else']);
+const single: ReadonlySet<string> = new Set([
+  'items',
+  'contains',
+  'additionalProperties',
+  'propertyNames',
+  'not',
+  'if',
+  'then',
+  'else',
+]);
 const listed: ReadonlySet<string> = new Set(['prefixItems', 'allOf', 'anyOf', 'oneOf']);
 const draft = 'https://json-schema.org/draft/2020-12/schema';
 
@@ -29,7 +38,8 @@ export function isShallow(value: unknown, most: number): boolean {
  * @throws DomainError `invalid-request` for one that is none, is too large, or has keywords whose time is not bounded
  */
 export function compileSchema(schema: unknown): Judge {
-  if (!isShallow(schema, mostOfCommand.schemaDepth)) throw bad(`may be nested ${mostOfCommand.schemaDepth} deep at most`);
+  if (!isShallow(schema, mostOfCommand.schemaDepth))
+    throw bad(`may be nested ${mostOfCommand.schemaDepth} deep at most`);
   if (Buffer.byteLength(JSON.stringify(schema ?? null)) > mostOfCommand.schema)
     throw bad(`may have ${mostOfCommand.schema} octets at most, written as JSON`);
   requireBounded(schema, 'schema', { left: mostOfCommand.schemaNodes });

@@ -93,7 +93,9 @@ export const newSchema = named(
     thingType: thingType.optional().describe('For things of this type; absent: of every type without one of its own'),
     schema: z
       .unknown()
-      .describe('JSON Schema (2020-12) of keywords that take bounded time: no `pattern`, `format`, `$ref`, `uniqueItems`'),
+      .describe(
+        'JSON Schema (2020-12) of keywords that take bounded time: no `pattern`, `format`, `$ref`, `uniqueItems`',
+      ),
   }),
 ).meta({
   examples: [

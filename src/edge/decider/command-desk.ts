@@ -1,0 +1,47 @@
+import type { ClaimAnswer, CommandDesk } from '../commands/courier.js';
+import type { Trouble } from '../trouble.js';
+import { ControlPlaneError } from './control-plane.js';
+import type { Parts } from './parts.js';
+
+type Told = {
+  failed(error: Error, of: Trouble): void;
+  works(of: Trouble): void;
+  /** Who hears that a command waits for a thing, or for whatever thing. */
+  follow(heard: (thingName: string | undefined) => void): void;
+};
+
+const nothing: ClaimAnswer = { commands: [], held: [], more: false };
+
+/** Asks the control plane for commands, and tells it what became of them. */
+export function createCommandDesk(
+  { controlPlane, receipts, incarnation }: Pick<Parts, 'controlPlane' | 'receipts' | 'incarnation'>,
+  { failed, works, follow }: Told,
+): CommandDesk & Pick<Told, 'follow'> {
+  /** What is refused whatever is sent again would be sent for ever: it is answered with `instead`. */
+  const ask = async <Answer>(
+    path: string,
+    body: object,
+    instead: Answer,
+    post: typeof controlPlane.post,
+  ): Promise<Answer> => {
+    const proxy = receipts.proxyId();
+    if (proxy === undefined) throw new Error('this edge is not registered yet');
+    try {
+      const answer = await post<Answer>(path, { proxy, incarnation, ...body });
+      works('commands');
+      return answer;
+    } catch (error) {
+      failed(error as Error, 'commands');
+      if (error instanceof ControlPlaneError && (error.status === 400 || error.status === 413)) return instead;
+      throw error;
+    }
+  };
+  const tell = async <Body>(path: string, body: object): Promise<Body> =>
+    void (await controlPlane.tell(path, body)) as Body;
+
+  return {
+    claim: (claim) => ask('/v1/edge/commands/claim', claim, nothing, controlPlane.post),
+    report: (commands) => ask('/v1/edge/commands/report', { commands }, undefined, tell),
+    follow,
+  };
+}
