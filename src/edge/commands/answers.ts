@@ -4,7 +4,7 @@ import type { Guest } from '../gate.js';
 export type Answered = { id: string; status: 'acknowledged' | 'failed'; result?: unknown };
 
 const mostOctets = 65_536;
-/** Larger or deeper ones are not kept: the status alone counts then. */
+/** Larger or deeper ones, and those that the control plane refuses, are not kept: the status alone counts then. */
 const kept = { octets: 8192, depth: 32 };
 const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const nameForm = /^[A-Za-z0-9_-]{1,64}$/;
@@ -22,7 +22,7 @@ export function readAnswer(id: string, payload: Buffer): Answered | undefined {
   const said = parsed(payload);
   const status = typeof said === 'object' && said !== null ? (said as { status?: unknown }).status : undefined;
   if (status !== 'acknowledged' && status !== 'failed') return undefined;
-  const fits = isShallow(said, kept.depth) && Buffer.byteLength(JSON.stringify(said)) <= kept.octets;
+  const fits = isPlain(said, kept.depth) && Buffer.byteLength(JSON.stringify(said)) <= kept.octets;
   return { id, status, ...(fits ? { result: said } : {}) };
 }
 
@@ -34,7 +34,18 @@ function parsed(payload: Buffer): unknown {
   }
 }
 
-function isShallow(value: unknown, most: number): boolean {
+const refusedNames: ReadonlySet<string> = new Set(['__proto__', 'constructor']);
+
+/** Whether the control plane takes a value: one that is not nested deep, of texts that every database can hold. */
+function isPlain(value: unknown, most: number): boolean {
+  if (typeof value === 'string') return isText(value);
   if (typeof value !== 'object' || value === null) return true;
-  return most > 0 && Object.values(value).every((each) => isShallow(each, most - 1));
+  if (most === 0) return false;
+  return Object.entries(value).every(
+    ([name, each]) => isText(name) && !refusedNames.has(name) && isPlain(each, most - 1),
+  );
+}
+
+function isText(text: string): boolean {
+  return !/[\0\p{Cs}]|^\uFEFF/u.test(text);
 }

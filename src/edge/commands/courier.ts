@@ -26,7 +26,8 @@ export type ClaimAnswer = { commands: Claimed[]; held: string[]; more: boolean }
 /** How the control plane is asked. Each throws where it gives no answer that can be used. */
 export type CommandDesk = {
   claim(claim: Claim): Promise<ClaimAnswer>;
-  report(outcomes: Outcome[]): Promise<void>;
+  /** False where they are taken never. */
+  report(outcomes: Outcome[]): Promise<boolean>;
 };
 
 type Options = {

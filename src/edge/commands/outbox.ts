@@ -10,8 +10,8 @@ export type Outcome = {
 };
 
 type Options = {
-  /** Tells the control plane. @throws Error where it may take them later */
-  send(outcomes: Outcome[]): Promise<void>;
+  /** Tells the control plane. Resolves with false where it takes them never. @throws Error where it may later */
+  send(outcomes: Outcome[]): Promise<boolean>;
   timers: Timers;
 };
 
@@ -51,7 +51,8 @@ export function createOutbox({ send, timers }: Options) {
     while (own.length > 0 || said.size > 0) {
       const taken = take();
       try {
-        await send(taken);
+        // One that it never takes must not take the others with it.
+        if (!(await send(taken)) && taken.length > 1) for (const each of taken) await send([each]);
         failures = 0;
       } catch {
         own = [...taken, ...own];

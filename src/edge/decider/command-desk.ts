@@ -19,15 +19,14 @@ export function createCommandDesk(
 ): CommandDesk & Pick<Told, 'follow'> {
   /** What is refused whatever is sent again would be sent for ever: it is answered with `instead`. */
   const ask = async <Answer>(
-    path: string,
     body: object,
     instead: Answer,
-    post: typeof controlPlane.post,
+    send: (body: object) => Promise<Answer>,
   ): Promise<Answer> => {
     const proxy = receipts.proxyId();
     if (proxy === undefined) throw new Error('this edge is not registered yet');
     try {
-      const answer = await post<Answer>(path, { proxy, incarnation, ...body });
+      const answer = await send({ proxy, incarnation, ...body });
       works('commands');
       return answer;
     } catch (error) {
@@ -36,12 +35,11 @@ export function createCommandDesk(
       throw error;
     }
   };
-  const tell = async <Body>(path: string, body: object): Promise<Body> =>
-    void (await controlPlane.tell(path, body)) as Body;
 
   return {
-    claim: (claim) => ask('/v1/edge/commands/claim', claim, nothing, controlPlane.post),
-    report: (commands) => ask('/v1/edge/commands/report', { commands }, undefined, tell),
+    claim: (claim) => ask(claim, nothing, (body) => controlPlane.post<ClaimAnswer>('/v1/edge/commands/claim', body)),
+    report: (commands) =>
+      ask({ commands }, false, async (body) => (await controlPlane.tell('/v1/edge/commands/report', body)) < 300),
     follow,
   };
 }
