@@ -39,6 +39,8 @@ type Options = {
 };
 
 const mostSessions = 200;
+// A broker that acknowledges slowly, or not, stops no other command before so many.
+const mostUnderWay = 200;
 const retryMs = { first: 500, most: 15_000 };
 
 export type Courier = ReturnType<typeof createCourier>;
@@ -49,6 +51,7 @@ export function createCourier({ desk, gate, publisher, timers, witness }: Option
   const receivers = createReceivers({ timers, wake: () => wake() });
   let asking: Promise<void> | undefined;
   let isAsking = false;
+  const underWay = new Set<Promise<void>>();
   // Asked again as it is when the answer was lost: what it claimed must not be lost with it.
   let unanswered: Claim | undefined;
   let failures = 0;
@@ -63,7 +66,7 @@ export function createCourier({ desk, gate, publisher, timers, witness }: Option
 
   const ask = async (): Promise<void> => {
     try {
-      while (!ended && publisher.isOpen()) {
+      while (!ended && publisher.isOpen() && underWay.size < mostUnderWay) {
         const claim = nextClaim();
         if (!claim) return;
         unanswered = claim;
@@ -71,7 +74,7 @@ export function createCourier({ desk, gate, publisher, timers, witness }: Option
         if (!answer) return retry();
         unanswered = undefined;
         failures = 0;
-        await take(claim, answer);
+        take(claim, answer);
       }
     } finally {
       // At once with the last look: what comes up from now on begins another round.
@@ -83,10 +86,16 @@ export function createCourier({ desk, gate, publisher, timers, witness }: Option
     if (!ended) timer = timers.set(start, Math.min(retryMs.first * 2 ** failures++, retryMs.most));
   };
 
-  const take = async (claim: Claim, { commands, held, more }: ClaimAnswer): Promise<void> => {
+  const take = (claim: Claim, { commands, held, more }: ClaimAnswer): void => {
     const known = new Set(held);
     for (const { id } of claim.sessions) if (!known.has(id)) receivers.later(id);
-    await Promise.all(commands.map(send));
+    for (const command of commands) {
+      const sent: Promise<void> = send(command).finally(() => {
+        underWay.delete(sent);
+        wake();
+      });
+      underWay.add(sent);
+    }
     if (more) for (const { id } of claim.sessions) receivers.mark(id);
   };
 
@@ -181,8 +190,9 @@ export function createCourier({ desk, gate, publisher, timers, witness }: Option
       timers.clear(timer);
       receivers.close();
       await asking;
-      await outbox.close();
       await publisher.close();
+      await Promise.all(underWay);
+      await outbox.close();
     },
   };
 }

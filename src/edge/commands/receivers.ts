@@ -87,6 +87,7 @@ export function createReceivers({ timers, wake }: { timers: Timers; wake(): void
     later(id: string): void {
       const entry = entries.get(id);
       if (!entry || entry.timer !== undefined) return;
+      due.delete(id);
       const ms = Math.min(retryMs.first * 2 ** entry.failures++, retryMs.most);
       entry.timer = timers.set(() => {
         entry.timer = undefined;

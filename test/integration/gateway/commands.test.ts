@@ -1,6 +1,7 @@
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/edge/stage.js';
+import { startCommandRelay } from '../../support/gateway/command-relay.js';
 import { createCommandStage, type CommandStage } from '../../support/gateway/command-stage.js';
 import { describeWith } from '../../support/programs.js';
 
@@ -115,13 +116,48 @@ describeWith(['mosquitto'], 'commands through edges and Mosquitto', () => {
   });
 
   it('while the broker is away commands wait, and are sent when it is back', async () => {
+    const relay = await startCommandRelay(stage.url);
+    const other = await stage.startEdge({ gateway: { commands: { url: relay.url } } });
     const name = await stage.addThing();
-    const lost = stage.children[0]!;
-    lost.kill('SIGSTOP');
-    const { id } = await stage.send(name, { name: 'reboot' });
-    await pause(200);
-    lost.kill('SIGCONT');
-    await stage.obey(name, await open(name), acknowledged);
+    const got = await stage.obey(name, await stage.open(name, other.portOf(0)), acknowledged);
+    const before = await stage.send(name, { name: 'one' });
+    await stage.until(name, before.id, 'acknowledged');
+    relay.cut();
+    const { id } = await stage.send(name, { name: 'two' });
+    await pause(1500);
+    expect(await stage.read(name, id)).not.toHaveProperty('claimedAt');
+    relay.mend();
     await stage.until(name, id, 'acknowledged');
+    expect(got.map(({ message }) => message.id)).toEqual([before.id, id]);
+    await relay.stop();
+  });
+
+  it('what the broker has not acknowledged when the connection breaks is never sent again', async () => {
+    const relay = await startCommandRelay(stage.url);
+    const other = await stage.startEdge({ gateway: { commands: { url: relay.url } } });
+    const [silent, talking] = [await stage.addThing(), await stage.addThing()];
+    const port = other.portOf(0);
+    const heard = await stage.obey(silent, await stage.open(silent, port), () => undefined);
+    const got = await stage.obey(talking, await stage.open(talking, port), acknowledged);
+    const before = await stage.send(talking, { name: 'one' });
+    await stage.until(talking, before.id, 'acknowledged');
+    relay.swallow();
+    const [lost, answered] = [
+      await stage.send(silent, { name: 'one', expiresIn: 4 }),
+      await stage.send(talking, { name: 'two' }),
+    ];
+    await stage.until(talking, answered.id, 'acknowledged');
+    await eventually(
+      () => heard.length,
+      (count) => count === 1,
+    );
+    relay.cut();
+    relay.mend();
+    const after = await stage.send(talking, { name: 'ping' });
+    await stage.until(talking, after.id, 'acknowledged');
+    await stage.until(silent, lost.id, 'unknown');
+    expect(heard).toHaveLength(1);
+    expect(got.map(({ message }) => message.id)).toEqual([before.id, answered.id, after.id]);
+    await relay.stop();
   });
 });
