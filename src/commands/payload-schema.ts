@@ -3,7 +3,7 @@ import { DomainError } from '../errors.js';
 import { mostOfCommand } from '../limits.js';
 
 /**
- * Keywords whose cost is bounded by the size of schema and payload together. `pattern` and `format` may take exponential time,
+ * Keywords that take time in proportion to the size of the schema times that of the payload. `pattern` and `format` may take exponential time,
  * `$ref` makes a small schema a large one, and `uniqueItems` compares each item with each.
  */
 const ofNumbers = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'];

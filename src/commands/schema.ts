@@ -90,7 +90,9 @@ export const newSchema = named(
   'What the payloads of a command look like',
   z.strictObject({
     name: commandName,
-    thingType: thingType.optional().describe('For things of this type; absent: of every type without one of its own'),
+    thingType: thingType
+      .optional()
+      .describe('For things of this type; absent: of each type that no other schema names'),
     schema: z
       .unknown()
       .describe(

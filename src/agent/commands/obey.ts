@@ -1,6 +1,6 @@
 import { runProgram, type Ended } from './program.js';
 
-/** A message that is to be answered. */
+/** An answer to publish. */
 export type Answer = { topic: string; payload: string };
 
 type Options = {

@@ -21,7 +21,7 @@ const retryMs = { first: 500, most: 15_000 };
 export type Outbox = ReturnType<typeof createOutbox>;
 
 /**
- * What the control plane has still to be told of commands. What the edge itself says is bounded by what it claimed; what devices say, by
+ * What the control plane does not know of commands yet. What the edge itself says is bounded by what it claimed; what devices say, by
  * thing, and things take turns: one that answers without end delays nobody else.
  */
 export function createOutbox({ send, timers }: Options) {

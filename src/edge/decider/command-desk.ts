@@ -17,7 +17,7 @@ export function createCommandDesk(
   { controlPlane, receipts, incarnation }: Pick<Parts, 'controlPlane' | 'receipts' | 'incarnation'>,
   { failed, works, follow }: Told,
 ): CommandDesk & Pick<Told, 'follow'> {
-  /** What is refused whatever is sent again would be sent for ever: it is answered with `instead`. */
+  /** What the control plane always refuses is not sent again: the answer is `instead`. */
   const ask = async <Answer>(
     body: object,
     instead: Answer,

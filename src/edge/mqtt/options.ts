@@ -121,7 +121,7 @@ export type MqttEvents = {
   onDecided?(ask: Ask, verdict: Verdict): void;
   /** The broker granted subscriptions. */
   onSubscribed?(): void;
-  /** Of each PUBLISH on its way to the broker whose topic ends with `/result`. The payload is good until this returns. */
+  /** Of each PUBLISH on its way to the broker whose topic ends with `/result`. The payload is valid until this returns. */
   onResult?(guest: Guest, topic: string, payload: Buffer): void;
   /** A defect: the session ended by it. */
   onError?(error: unknown): void;

@@ -21,7 +21,7 @@ type Deps = {
   config: Pick<EdgeConfig, 'limits' | 'deniedPublish'>;
   timers: Timers;
   hooks: Hooks | undefined;
-  /** Absent where commands are carried by nobody. */
+  /** Absent where nobody carries commands. */
   courier?: Pick<Courier, 'opened' | 'closed' | 'subscribed' | 'published'> | undefined;
   failed(error: unknown): void;
 };
