@@ -19,8 +19,10 @@ type Claimed = {
   expiresAt: string;
 };
 
-/** What a claim asks for, and is answered. */
+/** What a claim asks for. */
 export type Claim = { claim: string; sessions: { id: string; names?: readonly string[] }[] };
+
+/** What a claim is answered: commands, and the sessions that the control plane knows. */
 export type ClaimAnswer = { commands: Claimed[]; held: string[]; more: boolean };
 
 /** How the control plane is asked. Each throws where it gives no answer that can be used. */

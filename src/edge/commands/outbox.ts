@@ -47,12 +47,17 @@ export function createOutbox({ send, timers }: Options) {
     return taken;
   };
 
+  /** One that it never takes must not take the others with it. */
+  const sendAll = async (taken: Outcome[]): Promise<void> => {
+    if ((await send(taken)) || taken.length === 1) return;
+    for (const each of taken) await send([each]);
+  };
+
   const flush = async (): Promise<void> => {
     while (own.length > 0 || said.size > 0) {
       const taken = take();
       try {
-        // One that it never takes must not take the others with it.
-        if (!(await send(taken)) && taken.length > 1) for (const each of taken) await send([each]);
+        await sendAll(taken);
         failures = 0;
       } catch {
         own = [...taken, ...own];

@@ -8,6 +8,7 @@ import { databaseKinds } from '../../support/databases/databases.js';
 import { createWorld, hidden, restore, things, type World } from '../../support/access/rights-world.js';
 import { effectsBetween, readState, type State } from '../../support/access/rights.js';
 import {
+  callsOfCommands,
   callsOfExpecting,
   callsOfMany,
   callsOfMonitoring,
@@ -47,13 +48,6 @@ const gifts = (): object => ({
   ...(chance(0.3) ? { attributes: { site: pick(['a', 'b']) } } : {}),
   ...(chance(0.3) ? { deviceAttributes: ['site'] } : {}),
   ...(chance(0.2) ? { approval: 'required' } : {}),
-});
-
-const claimOf = (proxy: string, thing: string): object => ({
-  proxy,
-  incarnation: 'i',
-  claim: '1f3c9a52-7d0e-4d7e-8f61-2b9f0c5de2a9',
-  sessions: [{ id: `session-of-${thing}` }],
 });
 
 const filters = (): object => pick([{ policy: 'sensor' }, { thingNames: [pick(things)] }, { group: 'x' }]);
@@ -152,13 +146,7 @@ const calls: [Permission, (world: World) => Call][] = [
   ['edge:follow', ({ prints }) => post('/v1/edge/principals', { fingerprints: prints })],
   ...callsOfExpecting({ pick, chance, next }),
   ['edge:follow', () => post('/v1/edge/things', { names: ['pump-1'] })],
-  ['commands:write', () => post(`/v1/things/${pick(things)}/commands`, { name: 'reboot' })],
-  ['commands:write', () => post('/v1/command-schemas', { name: `c${Math.floor(next() * 1e9)}`, schema: chance(0.5) })],
-  [
-    'things:read',
-    () => ({ method: 'GET', path: pick([`/v1/things/${pick(things)}/commands`, '/v1/command-schemas']) }),
-  ],
-  ['edge:follow', ({ proxies }) => post('/v1/edge/commands/claim', claimOf(pick(proxies), pick(things)))],
+  ...callsOfCommands({ pick, chance, next }),
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/things' })],
   ['revocations:read', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
   [

@@ -107,7 +107,7 @@ describe.each(databaseKinds)('the queue of commands on %s', (kind) => {
     const made = await Promise.all(things.flatMap((thing) => Array.from({ length: 10 }, () => queue(thing))));
     const got = await Promise.all(Array.from({ length: 12 }, (_, nth) => claim(edges[nth % edges.length]!, things)));
     for (let more = true; more;) {
-      const rest = await claim(edges[0]!, things);
+      const rest = await claim(edges[0], things);
       got.push(rest);
       more = rest.more;
     }
@@ -128,7 +128,8 @@ describe.each(databaseKinds)('the queue of commands on %s', (kind) => {
 
   it('only who holds the session gets it: not after it closed, not by another run, key or account', async () => {
     const thing = await addThing();
-    const [edge, other] = [await addEdge([thing]), await addEdge([])];
+    const edge = await addEdge([thing]);
+    const other = await addEdge([]);
     const id = await queue(thing);
     expect(await claim(other, [thing])).toEqual({ commands: [], held: [], more: false });
     expect(problemOf(await claimAs({ ...edge, run: 'another' }, [{ id: `s-${thing}` }]))).toBe('conflict');
@@ -159,7 +160,7 @@ describe.each(databaseKinds)('the queue of commands on %s', (kind) => {
     const stream = await openEdgeStream(server, edgeKey, server.services.log.cursor());
     await tell(edge, { id: two, thingName: thing, status: 'released' });
     await expect.poll(() => stream.entries).toMatchObject([{ type: 'command', id: two, thingName: thing }]);
-    await stream.close();
+    stream.close();
     expect(idsOf(await claim(edge, [thing]))).toEqual([one, two]);
   });
 
