@@ -1,4 +1,4 @@
-import { sharedFilter } from '../mqtt-packets/topics.js';
+import { isShare, sharedFilter } from '../mqtt-packets/topics.js';
 
 /** Which commands filters reach: every one, those of some names, or none. */
 export type Reach = 'every' | readonly string[] | undefined;
@@ -23,7 +23,7 @@ export function reachOf(filters: Iterable<string>, account: string, thing: strin
 
 /** The name of a command that a filter reaches below a path, `+` for every name. */
 function nameIn(filter: string, path: readonly string[]): string | undefined {
-  const levels = (sharedFilter(filter) ?? filter).split('/');
+  const levels = ((isShare(filter) ? sharedFilter(filter) : filter) ?? '').split('/');
   for (const [at, level] of path.entries()) {
     if (levels[at] === '#') return '+';
     if (levels[at] !== '+' && levels[at] !== level) return undefined;
