@@ -101,6 +101,7 @@ export function createClaimStore(db: Database, commit: Commit) {
           delivered_at = CASE WHEN ${reason}::text IS NULL THEN COALESCE(c.delivered_at, ${now}) ELSE c.delivered_at END
         WHERE c.id = ${id}::uuid AND c.account_name = ${account} AND c.thing_name = ${thingName}
           AND c.status IN ('claimed', 'delivered', 'unknown')
+          AND EXISTS (SELECT 1 FROM things t WHERE t.id = c.thing_id AND t.account_name = ${account} AND t.name = ${thingName})
           AND (c.proxy_id = ${proxy}::uuid OR (${reason}::text IS NULL AND EXISTS (
             SELECT 1 FROM sessions s WHERE s.proxy_id = ${proxy}::uuid AND s.account_name = ${account} AND s.thing_name = ${thingName})))`);
     },

@@ -27,6 +27,12 @@ export type CommandService = ReturnType<typeof createCommandService>;
 
 /** Commands for things: they wait until an edge that holds a session of their thing takes them. */
 export function createCommandService({ store, commit, clock, audit, log, requireFit }: Deps) {
+  const requireThing = async (account: string, name: string): Promise<Receiver> => {
+    const thing = await store.receiver(account, name);
+    if (!thing) throw noThing(name);
+    return thing;
+  };
+
   return {
     /** @throws DomainError `not-found`, `thing-not-active`, `invalid-request`, `too-many-requests` */
     async create(account: string, thingName: string, asked: NewCommand, origin: Origin) {
@@ -50,7 +56,8 @@ export function createCommandService({ store, commit, clock, audit, log, require
 
     /** @throws DomainError `not-found` */
     async get(account: string, thingName: string, id: string): Promise<StoredCommand> {
-      const found = await store.find(account, thingName, id, clock());
+      const { id: thingId } = await requireThing(account, thingName);
+      const found = await store.find(account, thingId, id, clock());
       if (!found)
         throw new DomainError(
           'not-found',
@@ -66,8 +73,8 @@ export function createCommandService({ store, commit, clock, audit, log, require
       filter: Parameters<CommandStore['list']>[2],
       span: { before: bigint | undefined; limit: number },
     ) {
-      if (!(await store.receiver(account, thingName))) throw noThing(thingName);
-      return store.list(account, thingName, filter, { ...span, now: clock() });
+      const { id } = await requireThing(account, thingName);
+      return store.list(account, { id, name: thingName }, filter, { ...span, now: clock() });
     },
 
     expire: (): Promise<void> => store.expire(clock()),

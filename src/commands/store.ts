@@ -84,23 +84,23 @@ export function createCommandStore(db: Database) {
           ${made.createdAt}, ${made.createdBy}, ${made.expiresAt})`);
     },
 
-    async find(account: string, thing: string, id: string, now: Date): Promise<StoredCommand | undefined> {
+    async find(account: string, thingId: string, id: string, now: Date): Promise<StoredCommand | undefined> {
       const [found] = await db.$queryRaw<StoredCommand[]>(sql`
         SELECT ${columnsAt(now)}, c.payload, c.result FROM commands c
-        WHERE c.account_name = ${account} AND c.thing_name = ${thing} AND c.id = ${id}::uuid`);
+        WHERE c.account_name = ${account} AND c.thing_id = ${thingId}::uuid AND c.id = ${id}::uuid`);
       return found;
     },
 
     /** Those of a thing, the newest first, from those before a place. */
     list(
       account: string,
-      thing: string,
+      thing: { id: string; name: string },
       { status = null, name = null }: { status?: string | null | undefined; name?: string | null | undefined },
       { before = null, limit, now }: { before?: bigint | null | undefined; limit: number; now: Date },
     ): Promise<ListedCommand[]> {
       return db.$queryRaw<ListedCommand[]>(sql`
         SELECT ${columnsAt(now)} FROM commands c
-        WHERE c.account_name = ${account} AND c.thing_name = ${thing} AND (${before}::bigint IS NULL OR c.ordinal < ${before})
+        WHERE c.account_name = ${account} AND c.thing_name = ${thing.name} AND c.thing_id = ${thing.id}::uuid AND (${before}::bigint IS NULL OR c.ordinal < ${before})
           AND (${name}::text IS NULL OR c.name = ${name}) AND (${status}::text IS NULL OR ${statusAt(now)} = ${status})
         ORDER BY c.ordinal DESC LIMIT ${limit}`);
     },
