@@ -19,6 +19,8 @@ export const mostOfAccount = {
   webhooks: 20,
   alertChannels: 50,
   alertRules: 200,
+  openCommands: 100_000,
+  commandSchemas: 1_000,
 } as const;
 
 /** How many of each a person may have. */
@@ -55,6 +57,19 @@ export const mostOfUpload = {
 
 /** How many devices may be under way to the checks of enrollments at the same time, on an instance; docs/limits.md lists them. */
 export const mostChecks = { ofAccount: 64, inAll: 512 };
+
+/** What a command, its answer and its schema may be; docs/limits.md lists it. Sizes in octets. */
+export const mostOfCommand = {
+  /** Of a thing, not over. */
+  open: 100,
+  payload: 65_536,
+  depth: 32,
+  result: 8192,
+  seconds: 7 * 86_400,
+  schema: 16_384,
+  schemaDepth: 32,
+  schemaNodes: 200,
+};
 
 /** A proxy that has been silent for so long is not counted on. */
 export const proxyStaleSeconds = 15;

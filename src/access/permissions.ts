@@ -29,6 +29,7 @@ export const permissions = [
   'alerts:write',
   'webhooks:read',
   'webhooks:write',
+  'commands:write',
 ] as const;
 
 /** What a caller may do, such as `things:read`. */
@@ -69,6 +70,7 @@ export function permissionsOfRole(role: Role, account: string): Permission[] {
         'revocations:read',
         'metrics:read',
         'alerts:read',
+        'commands:write',
       ];
     case 'auditor':
       return reading;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Wait } from './agent.js';
 import { UsageError } from './errors.js';
 
@@ -32,6 +32,24 @@ export function agentCommand(): Command {
     .addCommand(
       withHook(onFolder('run', 'keep running, and keep certificate and token fresh'))
         .option('--once', 'look once and end, for timers: nothing stays in memory between')
+        .addOption(
+          new Option(
+            '--mqtt <host:port>',
+            'take commands from an edge, by TLS with the certificate of the device',
+          ).argParser(edgeAddress),
+        )
+        .option(
+          '--mqtt-ca <file>',
+          'trust only these certificates (PEM) for the edge; by default whom the server is believed by',
+        )
+        .option('--client-id <id>', 'the MQTT client id; by default the name of the device')
+        .option(
+          '--on-command <command>',
+          'run a command for each command that comes: the payload on stdin, its name as $1, its id as $2',
+        )
+        .addOption(
+          new Option('--command-seconds <seconds>', 'how long it may run').default(60).argParser(commandSeconds),
+        )
         .action(acting(stay)),
     );
 }
@@ -148,12 +166,56 @@ async function renewNow({ force = false, ...flags }: Flags & { force?: boolean }
   )(flags.exec, flags.out);
 }
 
-async function stay({ once, ...flags }: Flags & { once?: true }): Promise<void> {
+type StayFlags = Flags & {
+  once?: true;
+  mqtt?: { host: string; port: number };
+  mqttCa?: string;
+  clientId?: string;
+  onCommand?: string;
+  commandSeconds: number;
+};
+
+async function stay({ once, ...flags }: StayFlags): Promise<void> {
   const { keepFresh } = await import('./run.js');
   const { exec, out } = flags;
+  const { mqtt, onCommand } = flags;
+  if ((mqtt === undefined) !== (onCommand === undefined))
+    throw new UsageError('give --mqtt HOST:PORT and --on-command COMMAND together');
+  if (mqtt !== undefined && once) throw new UsageError('leave --once out: commands come while the agent runs');
   const announce = async (): Promise<void> => (await hook())(exec, out);
   const tell = (event: object, text: string): void => print(flags, event, text);
-  await keepFresh(folderOf(flags), { once: once ?? false, announce, tell });
+  const freshness = keepFresh(folderOf(flags), { once: once ?? false, announce, tell });
+  await Promise.all([freshness, obey(flags, tell)]);
+}
+
+async function obey(flags: StayFlags, tell: (event: object, text: string) => void): Promise<void> {
+  const { mqtt, mqttCa, clientId, onCommand, commandSeconds: seconds } = flags;
+  if (mqtt === undefined || onCommand === undefined) return;
+  const { serveCommands } = await import('./commands/serve.js');
+  await serveCommands(folderOf(flags), {
+    edge: mqtt,
+    edgeCa: mqttCa === undefined ? undefined : readText(mqttCa),
+    clientId,
+    program: onCommand,
+    programMs: seconds * 1000,
+    tell,
+    complain: (text) => void process.stderr.write(`thingward agent: ${text}\n`),
+  });
+}
+
+function edgeAddress(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port) < 1 || Number(port) > 65_535)
+    throw new InvalidArgumentError('write HOST:PORT.');
+  return { host, port: Number(port) };
+}
+
+function commandSeconds(text: string): number {
+  const seconds = Number(text);
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 3600)
+    throw new InvalidArgumentError('write a number from 1 to 3600.');
+  return seconds;
 }
 
 function print({ json }: Pick<Flags, 'json'>, value: object, text: string): void {

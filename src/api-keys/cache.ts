@@ -58,6 +58,7 @@ export function createKeyCache({ load, mayRemember }: Deps) {
         case 'token-keys':
         case 'account':
         case 'session':
+        case 'command':
         case 'person':
         case 'authority':
         case 'unknown':

@@ -68,6 +68,7 @@ const tags = {
   agents: 'What devices call themselves',
   tokens: 'Access tokens of devices, for OAuth clients too',
   things: 'The registry of devices',
+  commands: 'What devices are told to do',
   campaigns: 'What is done to many devices, in waves',
   certificates: 'The certificates of devices',
   segments: 'Parts of the network',

@@ -150,6 +150,7 @@ export function createSnapshot() {
       case 'token-keys':
       case 'account':
       case 'session':
+      case 'command':
       case 'person':
       case 'authority':
       case 'unknown':

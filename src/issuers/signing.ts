@@ -148,6 +148,7 @@ export function createSigning({ store, sealer, clock, pkiUrl, openShards }: Deps
         case 'token-keys':
         case 'account':
         case 'session':
+        case 'command':
         case 'person':
         case 'authority':
         case 'unknown':

@@ -1,4 +1,5 @@
 import type { Shared } from '../door.js';
+import { createCommands } from '../commands/feature.js';
 import { createEdgeFeed } from '../edge-feed/feature.js';
 import { createFeed } from '../feed/feature.js';
 import { createLists } from '../lists/feature.js';
@@ -21,9 +22,10 @@ export function openRefusals(deps: Deps) {
   const feed = createFeed(deps);
   const edgeFeed = createEdgeFeed({ ...deps, feed: feed.verbs });
   const sessions = createSessions({ ...deps, feed: feed.verbs });
+  const commands = createCommands(deps);
   const revocation = createRevocation(deps);
   return {
-    doors: [ocsp, revocation, feed, edgeFeed, sessions, lists],
+    doors: [ocsp, revocation, feed, edgeFeed, sessions, commands, lists],
     lists: lists.verbs,
     feed: { ...feed.verbs, edges: edgeFeed.verbs.stream },
     sessions: sessions.verbs,

@@ -197,6 +197,7 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
         case 'token-keys':
         case 'account':
         case 'session':
+        case 'command':
         case 'person':
         case 'authority':
         case 'unknown':

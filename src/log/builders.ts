@@ -147,6 +147,11 @@ export function sessionEntry(account: string, { id, thingName }: Payload<'sessio
   return { account, type: 'session', payload: { id, thingName } };
 }
 
+/** A command waits for a thing. */
+export function commandEntry(account: string, { id, thingName }: Payload<'command'>): NewLogEntry {
+  return { account, type: 'command', payload: { id, thingName } };
+}
+
 /** All people of an account: what is remembered of their sessions is judged again. */
 export function everybodyEntry(account: string): NewLogEntry {
   return { account, type: 'person', payload: { id: everybody } };

@@ -27,6 +27,7 @@ export function edgeView(entry: LogEntry) {
     case 'account':
       return { ...shown, ...pick(payload, ['status', 'settings']) };
     case 'session':
+    case 'command':
       return { ...shown, ...pick(payload, ['id', 'thingName']) };
     case 'authority':
       return { ...shown, ...pick(payload, ['chain', 'issuer']) };

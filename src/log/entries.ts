@@ -108,6 +108,8 @@ const payloads = {
    * authorities again, because of an entry `issuer` beside it or of the first certificate that it does not know.
    */
   authority: z.object({ chain: z.string(), issuer: z.string() }),
+  /** A command waits for a thing, for edges that hold a session of it. The version before loses nothing that takes a right away. */
+  command: z.object({ id: z.string(), thingName: z.string() }),
 };
 
 /** The types that this version knows, and that the database accepts. */
@@ -137,6 +139,7 @@ const known = z.discriminatedUnion('type', [
   entryOf('session'),
   entryOf('person'),
   entryOf('authority'),
+  entryOf('command'),
 ]);
 
 const unknown = z
@@ -207,6 +210,7 @@ export function followerView(entry: LogEntry) {
     case 'session':
     case 'person':
     case 'authority':
+    case 'command':
       return { ...place, type };
     case 'unknown':
       return { ...place, type: payload.named };
@@ -217,7 +221,7 @@ export function followerView(entry: LogEntry) {
 export const innerTypes = ['person'] as const satisfies LogEntryType[];
 
 /** What only edges are shown: the feed leaves these out, as if they were of another account. */
-export const edgeTypes = ['token-keys', 'account', 'session', 'authority'] as const satisfies LogEntryType[];
+export const edgeTypes = ['token-keys', 'account', 'session', 'authority', 'command'] as const satisfies LogEntryType[];
 
 /** Whether an entry is for the instances alone. */
 export function isInner({ type }: LogEntry): boolean {

@@ -129,6 +129,7 @@ export function createAuthorities<Stored extends StoredAuthority>({ clock, all, 
         case 'token-keys':
         case 'account':
         case 'session':
+        case 'command':
         case 'person':
         case 'authority':
         case 'unknown':

@@ -128,6 +128,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
         case 'token-keys':
         case 'account':
         case 'session':
+        case 'command':
         case 'person':
         case 'authority':
         case 'unknown':

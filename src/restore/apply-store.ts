@@ -138,6 +138,9 @@ export async function closeAll(tx: Transaction, at: Date): Promise<Closed> {
   // Which sessions edges hold is in no backup: a report of what changed is refused, so they report all of them.
   await tx.$executeRaw(sql`DELETE FROM sessions`);
   await tx.$executeRaw(sql`UPDATE proxies SET session_count = 0, sessions_incarnation = 'restored'`);
+  // A command that waits in the backup may have been sent after it: it is not sent again.
+  await tx.$executeRaw(sql`
+    UPDATE commands SET status = 'unknown', finished_at = ${at}, claim = COALESCE(claim, gen_random_uuid()) WHERE finished_at IS NULL`);
   // What ended after the backup is back: people sign in again, and whoever was invited gets another link.
   await tx.$executeRaw(sql`DELETE FROM person_sessions`);
   await tx.$executeRaw(sql`DELETE FROM person_links`);

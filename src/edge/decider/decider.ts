@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Gate } from '../gate.js';
 import type { Trouble } from '../trouble.js';
 import { createAnswers } from './answer.js';
+import { createCommandDesk } from './command-desk.js';
 import { refusedStart } from './beginning.js';
 import { ControlPlaneError } from './control-plane.js';
 import { follow } from './follow.js';
@@ -36,7 +37,12 @@ export async function createDecider(options: DeciderOptions) {
     parts.beginning.failed(error);
   };
   const parts = createParts(options, ended.signal, { failed, works, refused: () => hearing.refuse() });
-  const hearing = createHearing(parts, () => works('following'));
+  let waits = (_thingName: string | undefined): void => {};
+  const hearing = createHearing(
+    parts,
+    () => works('following'),
+    (thingName) => waits(thingName),
+  );
   const { guests, issuers, keeper, clock, trust, receipts, known } = parts;
 
   await keeper.restore();
@@ -96,6 +102,9 @@ export async function createDecider(options: DeciderOptions) {
     report: (report: object) => sendReport(parts, 'sessions', report, { failed, works }),
     /** Posts what the machine of this edge has to `/v1/proxies/{id}/site`. Returns the same. Never throws. */
     reportSite: (report: object) => sendReport(parts, 'site', report, { failed, works }),
+
+    /** Commands for things: which there are, and what became of them. */
+    commands: createCommandDesk(parts, { failed, works, follow: (heard) => (waits = heard) }),
 
     /** The place in the log that is applied here. */
     cursor: known.cursor,

@@ -5,8 +5,11 @@ import type { Parts } from './parts.js';
 
 const pruneEveryMs = 60_000;
 
-/** What becomes of what the control plane says, and of time that passes without a word from it. `works` hears of each head. */
-export function createHearing(parts: Parts, works: () => void) {
+/**
+ * What becomes of what the control plane says, and of time that passes without a word from it. `works` hears of each head, and `waits`
+ * that a command waits for a thing, or for any.
+ */
+export function createHearing(parts: Parts, works: () => void, waits: (thingName: string | undefined) => void) {
   const { clock, trust, known, reach, principals, guests, receipts, keeper, issuers, beginning, monotonic } = parts;
   let state = trust.state();
   let prunedAt = monotonic();
@@ -49,6 +52,7 @@ export function createHearing(parts: Parts, works: () => void) {
       guests.forget();
       keeper.replaced();
       receipts.changed(everything());
+      waits(undefined);
     },
 
     /** The public address of the control plane may be another one: tokens with the earlier one count no longer, as there. */
@@ -78,6 +82,7 @@ export function createHearing(parts: Parts, works: () => void) {
       keeper.applied(view);
       receipts.changed(change);
       reach.moved();
+      if (entry.type === 'command') waits(entry.payload.thingName);
     },
 
     /** Work by the clock: trust that ends, what waits to be written, what can be forgotten. @throws Error when nothing can be written */

@@ -61,6 +61,7 @@ export function createDownward(line: Line): Required<FrameTaker> {
     const codes = subscriptions.answer(id, isSubscribe, given);
     if (codes === false) throw new MqttFault(reason.unspecified, 'the broker answered for another number of filters');
     if (!subscriptions.isBusy()) line.clientFlow.release(cause.pending);
+    if (codes && isSubscribe) line.options.events.onSubscribed?.();
     if (!codes || !isSubscribe || codes.length === given!.length) return toClient.pass(bytes, start, end);
     const answer = packetOf(bytes[start]!, [bytes.subarray(body, payload), Buffer.from(codes)]);
     requireFit(answer, greeting);

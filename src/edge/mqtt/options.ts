@@ -119,6 +119,10 @@ export type MqttEvents = {
   onDenied(denial: Denial): void;
   /** Of each decision about what a device does, and of the one that ends a session that is judged again. */
   onDecided?(ask: Ask, verdict: Verdict): void;
+  /** The broker granted subscriptions. */
+  onSubscribed?(): void;
+  /** Of each PUBLISH on its way to the broker whose topic ends with `/result`. The payload is valid until this returns. */
+  onResult?(guest: Guest, topic: string, payload: Buffer): void;
   /** A defect: the session ended by it. */
   onError?(error: unknown): void;
 };

@@ -15,7 +15,7 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
   const { greeting, rights, toBroker, clientFlow, options } = line;
   const { version } = greeting;
   const { hooks } = options;
-  const { onError } = options.events;
+  const { onError, onResult } = options.events;
   const { deniedPublish } = options.settings;
   const aliases = createAliases(line.answer.topicAliases);
   const publish = createPublish();
@@ -56,9 +56,15 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
     if (publish.qos === 2) expectRelease(publish.id);
     if (hooks?.publish)
       tellHook(() => hooks.publish!(hookSessionOf(line), messageOf(bytes, start, end, topic)), onError);
+    if (onResult && isResult(topic, publish.topicEnd)) tellResult(bytes, end, topic);
     if (topic === bytes) return toBroker.pass(bytes, start, end);
     toBroker.send(publishHead(bytes, bytes[start]!, publish, topic, end - publish.payload));
     if (publish.payload < end) toBroker.pass(bytes, publish.payload, end);
+  };
+
+  const tellResult = (bytes: Buffer, end: number, topic: Buffer): void => {
+    const text = topic.toString('utf8', publish.topicStart, publish.topicEnd);
+    onResult!(rights.guest(), text, bytes.subarray(publish.payload, end));
   };
 
   /** From now on the PUBREL of this identifier is for the broker. */
@@ -117,4 +123,13 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
   };
 
   return takePublish;
+}
+
+const result = Buffer.from('/result');
+
+/** Whether the octets of a topic that end at a place end with `/result`. */
+function isResult(topic: Buffer, end: number): boolean {
+  const start = end - result.length;
+  if (start < 0 || topic[end - 1] !== result[result.length - 1]) return false;
+  return topic.compare(result, 0, result.length, start, end) === 0;
 }

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { tryCommands } from '../commands/open.js';
 import { isOwnMachine, isSecure, isWeb, readTextFile, type EdgeConfig } from '../settings/config.js';
 import { loadEdgeConfig } from '../settings/config-file.js';
 import type { Listener } from '../settings/config-shapes.js';
@@ -43,6 +44,7 @@ export async function checkEdge(file: string, { say, fetch: send, machineNow }: 
   await attempt(config.server, () => askServer(config, send, machineNow()));
   const { mqtt, http } = config.upstream;
   if (mqtt) await attempt(mqtt.url, () => tryBroker(mqtt));
+  if (config.gateway?.commands) await attempt('gateway.commands', () => tryCommands(config));
   if (http) await attempt(http.url, () => tryService(http));
   describe(config).forEach(say.line);
   return wrong();

@@ -1,3 +1,5 @@
+import { openCourier } from '../commands/open.js';
+import type { Decider } from '../decider/decider.js';
 import type { Gate } from '../gate.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createAdmission } from '../arrivals/admission.js';
@@ -26,6 +28,7 @@ export type EdgeDecider = {
   report(report: object): Promise<ReportAnswer>;
   /** Posts what the machine has. Never throws. */
   reportSite(report: object): Promise<ReportAnswer>;
+  commands: Decider['commands'];
   close(): Promise<void>;
 };
 
@@ -55,7 +58,7 @@ const turnMs = 10_000;
 export async function openEdge(parts: EdgeParts) {
   const { config, decider, tell, timers = systemTimers } = parts;
   const core = createCore(parts, timers);
-  const { sessions, reports, refusals, service, broker, isDraining } = core;
+  const { sessions, reports, refusals, service, broker, courier, isDraining } = core;
   const opened: OpenListener[] = [];
   const receivers: Receiver[] = [];
   let turnTimer: unknown;
@@ -89,6 +92,7 @@ export async function openEdge(parts: EdgeParts) {
   const monitor = await openAll().catch(async (error: unknown) => {
     stopListening();
     sessions.close();
+    await courier?.close();
     throw error;
   });
   turn();
@@ -116,7 +120,7 @@ export async function openEdge(parts: EdgeParts) {
 
     /** Reads certificates, keys and passwords again. One that cannot be used leaves the old one in place, and is logged. */
     reload(): void {
-      for (const { reload } of [...opened, ...(broker ? [broker] : [])])
+      for (const { reload } of [...opened, ...(broker ? [broker] : []), ...(courier ? [courier] : [])])
         try {
           reload();
         } catch (error) {
@@ -130,6 +134,7 @@ export async function openEdge(parts: EdgeParts) {
       if (isDraining()) return;
       core.drain();
       stopListening();
+      courier?.stop();
       await sessions.endAll(shuttingDown, mqttProtocols);
       await drainRequests();
       await sessions.endAll(shuttingDown, webProtocols);
@@ -137,6 +142,7 @@ export async function openEdge(parts: EdgeParts) {
       sessions.close();
       timers.clear(turnTimer);
       site.close();
+      await courier?.close();
       await reports.close();
       service?.close();
       monitor?.close();
@@ -153,7 +159,13 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const { limits, upstream } = config;
   let draining = false;
   const refusals = createRefusalLog(tell, () => gate.now());
-  const reports = createReports({ send: report, incarnation, timers, now: gate.now });
+  const reports = createReports({
+    send: report,
+    incarnation,
+    timers,
+    now: gate.now,
+    told: (ids) => courier?.reported(ids),
+  });
   const sessions = createSessions({
     gate,
     timers,
@@ -180,7 +192,8 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const failed = (error: unknown): void => tell.error({ err: error }, 'a session failed');
   const segments = createSegments(() => performance.now());
   const shared = { gate, sessions, segments, witness, timers };
-  const front = broker && createMqttFront({ ...shared, upstream: broker, config, hooks, failed });
+  const courier = openCourier({ ...shared, config, desk: decider.commands, troubles });
+  const front = broker && createMqttFront({ ...shared, courier, upstream: broker, config, hooks, failed });
   return {
     ...shared,
     refusals,
@@ -190,6 +203,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     limits,
     service,
     broker,
+    courier,
     front,
     isDraining: () => draining,
     drain: () => void (draining = true),

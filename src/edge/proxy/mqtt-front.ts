@@ -1,3 +1,4 @@
+import type { Courier } from '../commands/courier.js';
 import type { Gate } from '../gate.js';
 import { openMqtt } from '../mqtt/connection.js';
 import type { Hooks } from '../mqtt/hooks.js';
@@ -20,6 +21,8 @@ type Deps = {
   config: Pick<EdgeConfig, 'limits' | 'deniedPublish'>;
   timers: Timers;
   hooks: Hooks | undefined;
+  /** Absent where nobody carries commands. */
+  courier?: Pick<Courier, 'opened' | 'closed' | 'subscribed' | 'published'> | undefined;
   failed(error: unknown): void;
 };
 
@@ -31,7 +34,7 @@ const purgeMs = 300;
 
 /** Serves MQTT connections, and keeps their sessions in the table. */
 export function createMqttFront(deps: Deps) {
-  const { gate, sessions, segments, upstream, witness, config, timers, hooks, failed } = deps;
+  const { gate, sessions, segments, upstream, witness, config, timers, hooks, courier, failed } = deps;
   const { limits, deniedPublish } = config;
   const settings = {
     ...mqttDefaults,
@@ -83,6 +86,7 @@ export function createMqttFront(deps: Deps) {
       const { fingerprint, withoutCertificates, place } = arrival;
       const protocol = arrival.protocol as 'mqtt' | 'mqtts' | 'ws' | 'wss';
       let present: MqttSession | undefined;
+      let id: string | undefined;
       let leave = (): void => {};
 
       const onOpened = (session: MqttSession): void => {
@@ -94,12 +98,15 @@ export function createMqttFront(deps: Deps) {
         const refused = 'refused' in added ? added.refused : left.refused;
         if (!('refused' in added)) {
           newest.set(session.clientId, session);
+          courier?.opened(added.id, session);
+          id = added.id;
           leave = added.leave;
         }
         const leaveTable = leave;
         leave = () => {
           if (newest.get(session.clientId) === session) newest.delete(session.clientId);
           left.leave();
+          if (id !== undefined) courier?.closed(id);
           leaveTable();
         };
         if (refused) void session.end(refused);
@@ -110,6 +117,10 @@ export function createMqttFront(deps: Deps) {
         onDenied: (denial) => witness.refused(denial.reason, lineOf(denial, sourceIp)),
         onDecided: (ask, verdict) => witness.decided(present?.guest(), ask, verdict),
         onError: failed,
+        ...(courier && {
+          onSubscribed: () => id !== undefined && courier.subscribed(id),
+          onResult: courier.published,
+        }),
       };
       openMqtt({
         client,

@@ -12,6 +12,8 @@ type Options = {
   timers: Timers;
   /** The followed clock, milliseconds since 1970. */
   now(): number;
+  /** The control plane knows of these sessions. */
+  told?: ((ids: string[]) => void) | undefined;
 };
 
 type Opened = Record<string, string>;
@@ -27,7 +29,7 @@ const longestText = 1024;
 export type Reports = ReturnType<typeof createReports>;
 
 /** Tells the control plane which sessions there are, who was seen, and what was decided. It holds no more than there are sessions. */
-export function createReports({ send, incarnation, timers, now }: Options) {
+export function createReports({ send, incarnation, timers, now, told }: Options) {
   const live = new Map<string, Opened>();
   // Live ones that the control plane does not know yet, and those that it knows and that are gone.
   let unknown = new Map<string, Opened>();
@@ -59,6 +61,7 @@ export function createReports({ send, incarnation, timers, now }: Options) {
       if (!unknown.delete(id)) gone.add(id);
     }
     for (const id of closed) gone.delete(id);
+    if (opened.length > 0) told?.(opened.map(([id]) => id));
   };
 
   const report = async (): Promise<void> => {

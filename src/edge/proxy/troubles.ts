@@ -3,7 +3,7 @@ import { ControlPlaneError, type Failure } from '../decider/control-plane.js';
 import type { Tell } from './log.js';
 
 /** What may stop working, and works again later. */
-export type What = Trouble | 'broker' | 'service';
+export type What = Trouble | 'broker' | 'service' | 'publishing';
 
 type State = { since: number; attempts: number; failure: Failure | ''; saidAt: number | undefined };
 
@@ -59,7 +59,7 @@ export function createTroubles(tell: Tell, now: () => number, following = follow
   };
 }
 
-const asking: ReadonlySet<What> = new Set<What>(['receipts', 'reports', 'questions', 'authorities']);
+const asking: ReadonlySet<What> = new Set<What>(['receipts', 'reports', 'questions', 'authorities', 'commands']);
 
 const secondsOf = (ms: number): number => Math.round(ms / 1000);
 
@@ -84,6 +84,8 @@ export const beginnings: Readonly<Record<Exclude<What, 'following'>, string>> = 
   authorities: 'the authorities of the account cannot be read again',
   state: 'the state cannot be written to stateDir',
   sessions: 'sessions could not be ended',
+  commands: 'the control plane gives and takes no commands',
+  publishing: 'the broker does not let the edge itself in, which publishes commands',
   broker: 'the broker cannot be reached',
   service: 'the service cannot be reached',
 };
@@ -97,6 +99,8 @@ export const endings: Readonly<Record<What, string>> = {
   authorities: 'the authorities of the account were read again',
   state: 'the state is written to stateDir again',
   sessions: 'sessions are ended again',
+  commands: 'the control plane gives commands again',
+  publishing: 'the broker lets the edge in again, and commands are published',
   broker: 'the broker is back',
   service: 'the service is back',
 };

@@ -1,3 +1,4 @@
+import { requireCommandFiles } from '../commands/open.js';
 import { isSecure, monitorOf, type EdgeConfig } from '../settings/config.js';
 import { listeningFault, type Spot } from '../settings/listening.js';
 import { readKeyPair } from './tls-identity.js';
@@ -30,4 +31,5 @@ export async function requireUsable(config: EdgeConfig): Promise<void> {
   for (const listener of listeners) if (isSecure(listener)) readKeyPair(listener);
   if (upstream.mqtt) createMqttUpstream(upstream.mqtt);
   if (upstream.http) createHttpUpstream(upstream.http).close();
+  requireCommandFiles(config);
 }

@@ -57,6 +57,18 @@ const httpUpstream = z.strictObject({
   caFile: text.optional(),
 });
 
+/** The edge's own connection to the broker, for commands. Without a url, that of `upstream.mqtt`. */
+const commands = z.strictObject({
+  url: url(['mqtt', 'mqtts', 'ws', 'wss']).optional(),
+  username: z
+    .string()
+    .max(1024)
+    .refine((given) => !given.includes('${'), 'knows no variables: it is the name of the edge itself')
+    .optional(),
+  passwordFile: text.optional(),
+  caFile: text.optional(),
+});
+
 /** The shape of `edge.yaml`. Every member that is not named here is refused. */
 export const edgeFile = z.strictObject({
   server: url(['https', 'http']).refine(isBare, 'must have no path'),
@@ -65,6 +77,7 @@ export const edgeFile = z.strictObject({
   stateDir: text,
   listeners: z.array(listener).min(1, 'must have at least one listener').max(64),
   upstream: z.strictObject({ mqtt: mqttUpstream.optional(), http: httpUpstream.optional() }),
+  gateway: z.strictObject({ commands: commands.optional() }).optional(),
   deniedPublish: z.enum(['refuse', 'drop', 'disconnect']).default('refuse'),
   offline: z
     .strictObject({

@@ -95,7 +95,17 @@ function contradictions(file: EdgeFile): Finding[] {
   sharedPorts(file).forEach(({ path, message }) => say(path, message));
   if (upstream.mqtt?.passwordFile !== undefined && upstream.mqtt.username === undefined)
     say(['upstream', 'mqtt', 'passwordFile'], 'needs a username: MQTT 3.1.1 sends no password without one');
-  return found;
+  return [...found, ...commandFindings(file)];
+}
+
+function commandFindings({ gateway, upstream }: EdgeFile): Finding[] {
+  const path = ['gateway', 'commands'];
+  const { commands } = gateway ?? {};
+  if (!commands) return [];
+  if (!upstream.mqtt) return [{ path, message: 'needs upstream.mqtt: devices get commands by MQTT' }];
+  if (commands.passwordFile !== undefined && commands.username === undefined)
+    return [{ path: [...path, 'passwordFile'], message: 'needs a username' }];
+  return [];
 }
 
 /** What is wrong with the way to the control plane. */
@@ -148,8 +158,10 @@ export function isOwnMachine(host: string): boolean {
 function withAbsolutePaths(file: EdgeFile, folder: string): EdgeFile {
   const at = (path: string): string => resolve(folder, path);
   const { mqtt, http } = file.upstream;
+  const commands = file.gateway?.commands;
   return {
     ...file,
+    ...(commands && { gateway: { ...file.gateway, commands: { ...commands, ...filesOf(commands, at) } } }),
     keyFile: at(file.keyFile),
     stateDir: at(file.stateDir),
     listeners: file.listeners.map((listener) =>
@@ -158,10 +170,20 @@ function withAbsolutePaths(file: EdgeFile, folder: string): EdgeFile {
     upstream: {
       mqtt: mqtt && {
         ...mqtt,
-        ...(mqtt.passwordFile === undefined ? {} : { passwordFile: at(mqtt.passwordFile) }),
-        ...(mqtt.caFile === undefined ? {} : { caFile: at(mqtt.caFile) }),
+        ...filesOf(mqtt, at),
       },
       http: http && { ...http, ...(http.caFile === undefined ? {} : { caFile: at(http.caFile) }) },
     },
+  };
+}
+
+/** The files of a connection to a broker, by absolute paths. */
+function filesOf(
+  { passwordFile, caFile }: { passwordFile?: string | undefined; caFile?: string | undefined },
+  at: (path: string) => string,
+): { passwordFile?: string; caFile?: string } {
+  return {
+    ...(passwordFile === undefined ? {} : { passwordFile: at(passwordFile) }),
+    ...(caFile === undefined ? {} : { caFile: at(caFile) }),
   };
 }

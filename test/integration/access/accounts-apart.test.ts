@@ -33,6 +33,8 @@ describe.each(databaseKinds)('two accounts on %s', (kind) => {
         ['PATCH', '/v1/things/pump-1', { attributes: { a: 'b' } }],
         ['PUT', '/v1/things/pump-1/policies', { policies: ['camera'] }],
         ['POST', '/v1/things/pump-1/reenroll'],
+        ['GET', '/v1/things/pump-1/commands'],
+        ['POST', '/v1/things/pump-1/commands', { name: 'reboot' }],
         ['GET', `/v1/certificates/${serialNumber}`],
         ['GET', `/v1/enrollments/${enrollment.id}`],
         ['POST', `/v1/enrollments/${enrollment.id}/revoke`],

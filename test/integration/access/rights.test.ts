@@ -8,6 +8,7 @@ import { databaseKinds } from '../../support/databases/databases.js';
 import { createWorld, hidden, restore, things, type World } from '../../support/access/rights-world.js';
 import { effectsBetween, readState, type State } from '../../support/access/rights.js';
 import {
+  callsOfCommands,
   callsOfExpecting,
   callsOfMany,
   callsOfMonitoring,
@@ -145,6 +146,7 @@ const calls: [Permission, (world: World) => Call][] = [
   ['edge:follow', ({ prints }) => post('/v1/edge/principals', { fingerprints: prints })],
   ...callsOfExpecting({ pick, chance, next }),
   ['edge:follow', () => post('/v1/edge/things', { names: ['pump-1'] })],
+  ...callsOfCommands({ pick, chance, next }),
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/things' })],
   ['revocations:read', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
   [

@@ -15,6 +15,9 @@ const nobody: Instead = () => ({ id: '00000000-0000-4000-8000-000000000000' });
 const proxy: Instead = ({ createProxy }) => ({ id: createProxy.id });
 
 /** Every example in an order in which it works, on a server that is new. */
+/** The edge that reported its sessions, in the run of the example. */
+const ofEdge = ({ createProxy }: Record<string, any>) => ({ proxy: createProxy.id, incarnation: 'run-1' });
+
 const steps: Step[] = [
   { id: 'createAccount' },
   { id: 'updateAccount', at: () => ({ name: 'acme' }) },
@@ -100,6 +103,10 @@ const steps: Step[] = [
   { id: 'reportSite', at: proxy },
   { id: 'findPrincipals' },
   { id: 'findEdgeThings' },
+  { id: 'createCommandSchema' },
+  { id: 'createCommand', at: () => ({ name: 'pump-17' }) },
+  { id: 'claimCommands', instead: ofEdge },
+  { id: 'reportCommands', instead: ofEdge },
   { id: 'createAlertChannel' },
   { id: 'updateAlertChannel', at: ({ createAlertChannel }) => ({ id: createAlertChannel.id }) },
   { id: 'createAlertRule' },

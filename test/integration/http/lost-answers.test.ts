@@ -31,6 +31,8 @@ const makers: [path: string, body: object | undefined, list: string][] = [
   ['/v1/segments', { name: 'lost', cidr: '10.0.0.0/8' }, '/v1/segments'],
   ['/v1/groups', { name: 'lost', query: 'type = pump' }, '/v1/groups'],
   ['/v1/campaigns', { query: 'type = pump', do: 'renew' }, '/v1/campaigns'],
+  ['/v1/things/{name}/commands', { name: 'lost' }, '/v1/things/lost/commands'],
+  ['/v1/command-schemas', { name: 'lost', schema: true }, '/v1/command-schemas'],
   ['/v1/issuers', { kind: 'issuing' }, '/v1/issuers'],
   ['/v1/webhooks', { url: 'https://hooks.example/', types: ['audit.*'] }, '/v1/webhooks'],
   ['/v1/alerts/channels', { name: 'lost', type: 'webhook', url: 'https://hooks.example/' }, '/v1/alerts/channels'],

@@ -1,5 +1,5 @@
 import type { Permission } from '../../../src/access/permissions.js';
-import type { World } from './rights-world.js';
+import { things, type World } from './rights-world.js';
 
 /** A request of a test. */
 export type Call = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: string; body?: object; lines?: string };
@@ -109,3 +109,23 @@ export const callsOfExpecting = ({ pick, chance, next }: Chance): [Permission, (
     ['enrollments:read', () => ({ method: 'GET', path: '/v1/things/expected' })],
   ];
 };
+
+/** Ways of telling devices what to do, and of taking that as an edge. */
+export const callsOfCommands = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => [
+  ['commands:write', () => post(`/v1/things/${pick(things)}/commands`, { name: 'reboot' })],
+  ['commands:write', () => post('/v1/command-schemas', { name: `c${Math.floor(next() * 1e9)}`, schema: chance(0.5) })],
+  [
+    'things:read',
+    () => ({ method: 'GET', path: pick([`/v1/things/${pick(things)}/commands`, '/v1/command-schemas']) }),
+  ],
+  [
+    'edge:follow',
+    ({ proxies }) =>
+      post('/v1/edge/commands/claim', {
+        proxy: pick(proxies),
+        incarnation: 'i',
+        claim: '1f3c9a52-7d0e-4d7e-8f61-2b9f0c5de2a9',
+        sessions: [{ id: `session-of-${pick(things)}` }],
+      }),
+  ],
+];

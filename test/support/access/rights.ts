@@ -24,6 +24,8 @@ export type State = {
   rules: Record<string, string>;
   groups: Record<string, string>;
   campaigns: Record<string, Campaign>;
+  commands: Record<string, string>;
+  commandSchemas: Record<string, string>;
 };
 
 type Thing = {
@@ -203,6 +205,8 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...changes(before.expected, after.expected).flatMap(ofExpected),
     ...changes(before.campaigns, after.campaigns).flatMap(ofCampaign),
     ...plain('groups', 'things:write'),
+    ...plain('commands', 'commands:write'),
+    ...plain('commandSchemas', 'commands:write'),
     ...plain('rules', 'alerts:write'),
     ...plain('endings', 'certificates:revoke'),
     ...plain('policies', 'policies:write'),
@@ -250,6 +254,8 @@ export async function readState(db: Database, account: string, unseen: string): 
       'groups', (SELECT COALESCE(jsonb_object_agg(name, query::text), '{}') FROM groups WHERE account_name = ${account}),
       'campaigns', (SELECT COALESCE(jsonb_object_agg(id, jsonb_build_object('act', act, 'status', status, 'holder', holder, 'began', changes)), '{}')
         FROM campaigns WHERE account_name = ${account}),
+      'commands', (SELECT COALESCE(jsonb_object_agg(id, name), '{}') FROM commands WHERE account_name = ${account}),
+      'commandSchemas', (SELECT COALESCE(jsonb_object_agg(id, name), '{}') FROM command_schemas WHERE account_name = ${account}),
       'accounts', (SELECT jsonb_object_agg(name, status) FROM accounts WHERE name <> 'default')) AS state`;
   return row!.state;
 }

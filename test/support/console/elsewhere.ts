@@ -6,6 +6,7 @@ const readers = 'whoever checks certificates reads it; the console links to the 
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
+const commands = 'the console has no page of commands yet: programs make them; docs/gateway.md shows how';
 const authorities =
   'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 
@@ -92,6 +93,15 @@ export const elsewhere: Record<string, string> = {
   retireIssuer: authorities,
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
+  claimCommands: 'an edge takes them by it',
+  reportCommands: 'an edge reports by it',
+  createCommand: commands,
+  listCommands: commands,
+  getCommand: commands,
+  createCommandSchema: commands,
+  listCommandSchemas: commands,
+  getCommandSchema: commands,
+  deleteCommandSchema: commands,
   getAlert: 'the list of alerts has the same members',
   getAlertRule: 'the list of rules has the same members',
   getAlertChannel: 'the list of channels has the same members',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Random } from '../policy-cases.js';
 import type { World } from './world.js';
 
@@ -123,6 +124,34 @@ export const recipes: Record<string, Recipe> = {
     ...random.pick([{ do: 'renew' }, { do: 'attach', policies: ['field'] }]),
     dryRun: true,
   }),
+  'POST /v1/things/{name}/commands': ({ pools }, random) => ({
+    name: random.pick(['reboot', 'set']),
+    payload: random.pick([{ rpm: random.below(9) }, null, [1, 'x'], pools.cursor]),
+    expiresIn: 1 + random.below(100),
+  }),
+  'POST /v1/command-schemas': (_world, random) => ({
+    name: name(random),
+    ...(random.chance(0.5) ? { thingType: 'pump' } : {}),
+    schema: random.pick([true, { type: 'object', properties: { rpm: { maximum: 9 } } }, { items: false }]),
+  }),
+  'POST /v1/edge/commands/claim': ({ pools }, random) => ({
+    proxy: pools.edges[0],
+    incarnation: 'i',
+    claim: randomUUID(),
+    sessions: [{ id: random.pick(pools.sessions), ...(random.chance(0.5) ? { names: ['reboot'] } : {}) }],
+  }),
+  'POST /v1/edge/commands/report': ({ pools }, random) => ({
+    proxy: pools.edges[0],
+    incarnation: 'i',
+    commands: [
+      {
+        id: random.pick(pools.commands),
+        thingName: 'w-1',
+        status: random.pick(['released', 'delivered', 'acknowledged', 'failed']),
+        ...(random.chance(0.5) ? { result: { status: 'failed' } } : {}),
+      },
+    ],
+  }),
   'POST /v1/proxies': (_world, random) => ({ name: random.pick(['edge-1', 'edge-2', 'edge-3']) }),
   'POST /v1/proxies/{id}/applied': ({ pools }) => ({ cursor: pools.cursor, incarnation: 'i', mode: 'stream' }),
   'POST /v1/proxies/{id}/sessions': ({ pools }, random) => ({
@@ -228,6 +257,8 @@ export function pathValues({ pools }: World, path: string, name: string): readon
     'sign-in': pools.providers,
     webhooks: pools.webhooks,
     campaigns: pools.campaigns,
+    things: pools.commands,
+    'command-schemas': pools.commandSchemas,
     alerts: path.includes('/rules/') ? pools.rules : path.includes('/channels/') ? pools.channels : [],
     revocations: pools.bulk ? [pools.bulk] : [],
     rabbitmq: pools.fingerprints,

@@ -100,6 +100,9 @@ export async function createWorld(server: TestServer) {
     webhooks: [] as string[],
     groups: [] as string[],
     campaigns: [] as string[],
+    /** Of the thing w-1. */
+    commands: [] as string[],
+    commandSchemas: [] as string[],
     channels: [] as string[],
     rules: [] as string[],
     renewals: [] as object[],
@@ -118,6 +121,17 @@ export async function createWorld(server: TestServer) {
     pools.campaigns = [];
     for (const _ of [0, 1, 2])
       pools.campaigns.push((await made('/v1/campaigns', { query: 'name = "w-*"', do: 'renew' })).id as string);
+  };
+
+  const renewCommands = async (): Promise<void> => {
+    [pools.commands, pools.commandSchemas] = [[], []];
+    for (const _ of [0, 1, 2])
+      pools.commands.push((await made('/v1/things/w-1/commands', { name: 'reboot', expiresIn: 60 })).id as string);
+    // Those that requests have made make room.
+    const { items } = (await owner.get('/v1/command-schemas?limit=1000')).body as { items: { id: string }[] };
+    for (const { id } of items) await owner.send('DELETE', `/v1/command-schemas/${id}`);
+    for (const name of ['one', 'two', 'three'])
+      pools.commandSchemas.push((await made('/v1/command-schemas', { name, schema: true })).id as string);
   };
 
   const renewIssuers = async (): Promise<void> => {
@@ -169,6 +183,7 @@ export async function createWorld(server: TestServer) {
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
     await renewGroups(round);
+    await renewCommands();
     for (const id of pools.webhooks) await owner.send('DELETE', `/v1/webhooks/${id}`);
     for (const id of pools.channels) await owner.send('DELETE', `/v1/alerts/channels/${id}`);
     for (const id of pools.rules) await owner.send('DELETE', `/v1/alerts/rules/${id}`);

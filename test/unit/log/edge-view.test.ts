@@ -61,6 +61,7 @@ const cases: [NewLogEntry, string[]][] = [
     builders.accountEntry(account, { status: 'active', timeZone: 'UTC', clientIdForm: 'thing' }),
     ['status', 'settings'],
   ],
+  [builders.commandEntry(account, { id: 'c1', thingName: 'pump-1' }), ['id', 'thingName']],
   [builders.sessionEntry(account, { id: 's1', thingName: 'pump-1' }), ['id', 'thingName']],
   [builders.authorityEntry(account, '3f2a9c41b07d5e68', 'PEM'), ['chain', 'issuer']],
 ];
