@@ -74,7 +74,7 @@ describeWith(['mosquitto'], 'edges that are killed while they carry commands', (
           .open(name, port, { connectTimeout: 2000 })
           .catch((): MqttClient | undefined => undefined);
         if (client) {
-          const closed = new Promise((resolve) => client.once('close', resolve));
+          const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
           client.on('error', () => {});
           const answer = () => (random.chance(0.9) ? { status: 'acknowledged' } : undefined);
           await stage.obey(name, client, answer, got.get(name)).catch(() => {});
