@@ -20,6 +20,7 @@ import { benchServers } from './servers.js';
 import { benchSizing } from './sizing.js';
 import { benchStart } from './start.js';
 import { benchTenants } from './tenants.js';
+import { benchWire } from './wire.js';
 
 const sections: Record<string, () => Promise<string>> = {
   engine: async () => engineTable(await benchEngines()),
@@ -36,6 +37,7 @@ const sections: Record<string, () => Promise<string>> = {
   sizing: benchSizing,
   mqtt: async () => table(await benchMqtt()),
   pairs: benchPairs,
+  wire: benchWire,
   'cut-off': benchCutOff,
   edge: benchEdge,
   idle: benchIdle,

@@ -15,8 +15,10 @@ export type Levels = {
   own: number;
 };
 
-/** Nobody asked yet whether the first two levels are account and name of the thing; or they are not. */
+/** Nobody asked yet whether the first two levels are account and name of the thing. */
 export const unasked = -1;
+
+/** The first two levels are not account and name of the thing. */
 export const notOwn = -2;
 
 /** More levels than this make a topic malformed. */
