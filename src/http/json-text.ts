@@ -9,7 +9,7 @@ export function jsonParserOf(app: FastifyInstance): (text: string) => unknown {
   return (text) => {
     if (!mayHideMembers(text)) {
       try {
-        return JSON.parse(text);
+        return JSON.parse(text) as unknown;
       } catch {
         // Told below.
       }

@@ -17,7 +17,7 @@ export function compileSchema({ schema }: { schema: unknown }): ValidateFunction
   // What the quick one takes, one of the forms took; of the rest, the exact one says whether and why.
   const validate = (value: unknown): boolean => {
     if (quick(value)) return true;
-    const isValid = exact(value) as boolean;
+    const isValid = exact(value);
     compiled.errors = exact.errors;
     return isValid;
   };

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { textFrames } from '../../http/streams/frames.js';
+import { textFrames } from './frames.js';
 import { closeCodes } from './streams.js';
 
 /** How many questions of one stream may be without an answer. */
