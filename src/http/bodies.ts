@@ -1,8 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 import { createUnzip } from 'node:zlib';
 import { DomainError } from '../errors.js';
-import { findRepeat } from './json-members.js';
-import { jsonParserOf } from './json-text.js';
+import { findRepeat, jsonParserOf } from './json-members.js';
 import { nullsDropper } from './nulls.js';
 
 declare module 'fastify' {

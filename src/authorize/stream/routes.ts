@@ -4,7 +4,7 @@ import { DomainError } from '../../errors.js';
 import { problemOf, readFailure } from '../../http/problems.js';
 import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
-import { jsonParserOf } from '../../http/json-text.js';
+import { jsonParserOf } from '../../http/json-members.js';
 import { nullsDropper } from '../../http/nulls.js';
 import { compileSchema } from '../../http/schema-compiler.js';
 import { createWebSockets, isWebSocket } from '../../http/streams/web-sockets.js';

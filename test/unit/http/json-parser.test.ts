@@ -1,6 +1,6 @@
 import { fastify } from 'fastify';
 import { describe, expect, it } from 'vitest';
-import { jsonParserOf } from '../../../src/http/json-text.js';
+import { jsonParserOf } from '../../../src/http/json-members.js';
 import { createRandom } from '../../support/policy-cases.js';
 
 const cases = Number(process.env['JSON_CASES'] ?? 50_000);
