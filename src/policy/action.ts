@@ -4,12 +4,12 @@ export const resourceKinds = ['topic', 'client', 'endpoint', 'http'] as const;
 /** What a resource is: it decides how its text is matched. */
 export type ResourceKind = (typeof resourceKinds)[number];
 
-/** The kinds of resources by the place of an action: those with a name of their own, and last every action on endpoints. */
+/** The kinds of resources by the place of an action: those that have names here, and last every action on endpoints. */
 export const kindsByPlace: readonly ResourceKind[] = ['client', 'topic', 'topic', 'topic', 'http', 'endpoint'];
 
 const named = ['connect', 'publish', 'subscribe', 'receive', 'request'] as const;
 
-/** The actions that have a place of their own. */
+/** The places of actions; all actions on endpoints share one. */
 export const placeOf = { connect: 0, publish: 1, subscribe: 2, receive: 3, request: 4, others: 5 } as const;
 
 const form = /^[a-z][a-z0-9_]{0,63}$/;
