@@ -1,10 +1,10 @@
 import type { Writable } from 'node:stream';
-import WebSocket from 'ws';
+import * as ws from 'ws';
 import { describe, expect, it } from 'vitest';
 import { textFrames } from '../../../src/authorize/stream/frames.js';
 
 // Its types leave out what reads frames.
-const { Receiver } = WebSocket as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
+const { Receiver } = ws as unknown as { Receiver: new (options: { isServer: boolean }) => Writable };
 
 /** What ws reads of frames as a client does. */
 async function readFrames(frames: Buffer): Promise<string[]> {
