@@ -29,7 +29,7 @@ const reply = replyTo({
   cursor: resources.services.log.cursor(),
 });
 const options = {
-  config: { access: 'authorize:query' },
+  config: { access: 'authorize:query', cost: 'free' },
   validatorCompiler: compileSchema,
   schema: { body: question },
 };

@@ -13,7 +13,7 @@ const warmTokens = 20_000;
 const coldTokens = 12_000;
 const sizes = [1000, 100_000, 1_000_000];
 
-type Server = { url: string; child: ChildProcess };
+export type Server = { url: string; child: ChildProcess };
 
 /** `POST /v1/authorize` at growing numbers of registered things, against the same route with a constant reply. */
 export async function benchAuthorize(): Promise<string> {
@@ -117,9 +117,10 @@ async function measureCold(ask: Ask, settings: Record<string, string>): Promise<
   ];
 }
 
-const topicOf = (name: string) => `topic:default/${name}/telemetry/temp`;
+export const topicOf = (name: string) => `topic:default/${name}/telemetry/temp`;
 
-function withToken({ name, token, fingerprint }: Known) {
+/** A question by token and certificate, in a context. */
+export function withToken({ name, token, fingerprint }: Known) {
   return {
     principal: { token, fingerprint },
     action: 'publish',
@@ -149,8 +150,8 @@ function against(real: Load, floor: Load, name: string): string {
   return `${(real.perSecond / floor.perSecond).toFixed(2)} of ${name}, p99 ${(real.p99Ms / floor.p99Ms).toFixed(2)} x`;
 }
 
-/** The server of bench/authorize-server.mjs, on the first core. */
-export async function startBenchServer(settings: Record<string, string>): Promise<Server> {
+/** The server of bench/authorize-server.mjs, on the first core: of this checkout, or of another folder. */
+export async function startBenchServer(settings: Record<string, string>, folder = '.'): Promise<Server> {
   const port = await freePort();
   const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...settings, THINGWARD_PORT: String(port) };
   const child = spawn(
@@ -158,6 +159,7 @@ export async function startBenchServer(settings: Record<string, string>): Promis
     ['-c', '0', process.execPath, '--max-semi-space-size=16', 'bench/authorize-server.mjs'],
     {
       env,
+      cwd: folder,
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );

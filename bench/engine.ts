@@ -9,8 +9,10 @@ import { requirePeer } from './peers.js';
 /** One line: nanoseconds of one decision, ours and a peer's, on the same questions with the same answers. */
 type EngineRow = { what: string; ours: number; casbin: number; cedar: number };
 
-type Question = { topic: string; allowed: boolean };
-type Engine = (topic: string) => boolean;
+type Question = { topic: string; resource: string; allowed: boolean };
+type Engine = (question: Question) => boolean;
+
+const sizes = (process.env['ENGINE_SIZES'] ?? '10,100,10000').split(',').map(Number);
 
 const account = 'acme';
 const thing = 'pump-17';
@@ -21,21 +23,21 @@ const documentOf = (n: number, resource: string): PolicyDocument => ({
   statements: [{ id: 'publish', effect: 'allow', actions: ['publish'], resources: [resource] }],
 });
 
-/** Half are allowed by one of the policies, half by none. */
+/** Half are allowed by one of the policies, half by none. Text in one piece, as a server gets it. */
 function questionsFor(policies: number[]): Question[] {
   const random = createRandom(1);
-  return Array.from({ length: 64 }, (_, n) => {
+  const questions = Array.from({ length: 64 }, (_, n): Question => {
     const of = random.pick(policies);
-    return n % 2 === 0
-      ? { topic: `${prefix(of)}/temp`, allowed: true }
-      : { topic: `${account}/other/s${of}/temp`, allowed: false };
+    const topic = n % 2 === 0 ? `${prefix(of)}/temp` : `${account}/other/s${of}/temp`;
+    return { topic, resource: `topic:${topic}`, allowed: n % 2 === 0 };
   });
+  return JSON.parse(JSON.stringify(questions)) as Question[];
 }
 
 function ours(compiled: CompiledPolicies): Engine {
   const principal = createPrincipal({ account, thing: { name: thing, attributes: {} } });
   const [context, at] = [{}, 1_700_000_000_000];
-  return (topic) => decide(compiled, principal, { action: 'publish', resource: `topic:${topic}`, context, at }).allowed;
+  return ({ resource }) => decide(compiled, principal, { action: 'publish', resource, context, at }).allowed;
 }
 
 const resourceOf = (n: number) => `topic:\${account}/\${thing.name}/s${n}/#`;
@@ -89,7 +91,7 @@ m = g(r.sub, p.sub) && keyMatch(r.obj, p.obj) && r.act == p.act`),
     Array.from({ length: count }, (_, n) => [n < attached ? `role${n}` : `other${n}`, `${prefix(n)}/*`, 'publish']),
   );
   await enforcer.addGroupingPolicies(Array.from({ length: attached }, (_, n) => [thing, `role${n}`]));
-  return (topic) => enforcer.enforceSync(thing, topic, 'publish');
+  return ({ topic }) => enforcer.enforceSync(thing, topic, 'publish');
 }
 
 type Cedar = {
@@ -109,7 +111,7 @@ function cedar(count: number, attached: number): Engine {
   if (preparsePolicySet(id, { staticPolicies }).type !== 'success') throw new Error('Cedar refused the policies');
   const parents = Array.from({ length: attached }, (_, n) => ({ type: 'Role', id: `role${n}` }));
   const principal = { type: 'Thing', id: thing };
-  return (topic) => {
+  return ({ topic }) => {
     const answer = statefulIsAuthorized({
       principal,
       action: { type: 'Action', id: 'publish' },
@@ -125,11 +127,11 @@ function cedar(count: number, attached: number): Engine {
 
 /** The median over samples of the nanoseconds of one decision; engines that answer wrongly are not timed. */
 function nanoseconds(name: string, engine: Engine, questions: Question[]): number {
-  const wrong = questions.filter(({ topic, allowed }) => engine(topic) !== allowed);
+  const wrong = questions.filter((question) => engine(question) !== question.allowed);
   if (wrong.length > 0) throw new Error(`${name} answers ${wrong.length} of ${questions.length} questions wrongly`);
   const once = () => {
     const start = process.hrtime.bigint();
-    for (const { topic } of questions) engine(topic);
+    for (const question of questions) engine(question);
     return Number(process.hrtime.bigint() - start) / questions.length;
   };
   const deadline = performance.now() + 1500;
@@ -144,7 +146,7 @@ const indices = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 export async function benchEngines(): Promise<EngineRow[]> {
   const rows: EngineRow[] = [];
-  for (const count of [10, 100, 10_000]) {
+  for (const count of sizes) {
     const questions = questionsFor(indices(count));
     rows.push({
       what: `${count.toLocaleString('en')} policies, all of the thing`,
@@ -153,7 +155,7 @@ export async function benchEngines(): Promise<EngineRow[]> {
       cedar: nanoseconds('Cedar', cedar(count, count), questions),
     });
   }
-  for (const stored of [10, 10_000]) {
+  for (const stored of [sizes[0]!, ...sizes.slice(1).slice(-1)]) {
     const questions = questionsFor(indices(3));
     rows.push({
       what: `${stored.toLocaleString('en')} policies stored, 3 of the thing`,
@@ -171,12 +173,12 @@ export function engineTable(rows: EngineRow[]): string {
     ({ what, ours: own, casbin: one, cedar: other }) =>
       `| ${what} | ${round(own)} ns | ${round(one)} ns | ${round(one / own)} x | ${round(other)} ns | ${round(other / own)} x |`,
   );
-  const [few, many] = rows.slice(-2).map(({ ours: own }) => own) as [number, number];
+  const [few, many] = [rows.at(sizes.length)!.ours, rows.at(-1)!.ours];
   return [
     '| one decision, median | decide() | casbin | ours is | Cedar (WASM) | ours is |',
     '|---|---:|---:|---:|---:|---:|',
     ...lines,
     '',
-    `Growth of decide() from 10 to 10,000 stored with 3 of the thing: ${(many / few).toFixed(2)}.`,
+    `Growth of decide() from ${sizes[0]} to ${sizes.at(-1)!.toLocaleString('en')} stored with 3 of the thing: ${(many / few).toFixed(2)}.`,
   ].join('\n');
 }

@@ -5,6 +5,7 @@ import { benchDecider, isFullDecider } from './edge/decider.js';
 import { benchEdge, isFullEdge } from './edge/edge.js';
 import { benchIdle, isFullIdle } from './edge/idle.js';
 import { benchAuthorize } from './authorize.js';
+import { benchDecide } from './decide.js';
 import { benchEngines, engineTable } from './engine.js';
 import { table } from './measure.js';
 import { benchMqtt } from './mqtt.js';
@@ -20,6 +21,7 @@ import { benchServers } from './servers.js';
 import { benchSizing } from './sizing.js';
 import { benchStart } from './start.js';
 import { benchTenants } from './tenants.js';
+import { benchWire } from './wire.js';
 
 const sections: Record<string, () => Promise<string>> = {
   engine: async () => engineTable(await benchEngines()),
@@ -36,6 +38,8 @@ const sections: Record<string, () => Promise<string>> = {
   sizing: benchSizing,
   mqtt: async () => table(await benchMqtt()),
   pairs: benchPairs,
+  decide: async () => benchDecide(),
+  wire: benchWire,
   'cut-off': benchCutOff,
   edge: benchEdge,
   idle: benchIdle,
@@ -48,7 +52,8 @@ const ofEdges: Record<string, boolean> = {
   idle: isFullIdle,
   decider: isFullDecider,
 };
-const withoutPeers = ['cut-off', 'idle'];
+const withoutPeers = ['cut-off', 'idle', 'decide'];
+const ofPairs = ['pairs', 'decide', 'wire'];
 
 // All of them, or those that are named: npm run bench -- engine servers
 const named = process.argv.slice(2);
@@ -63,8 +68,8 @@ const sizes = Object.entries(process.env).flatMap(([name, value]) =>
 );
 const origin = `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${cpus()[0]!.model}, Node ${process.version}, \`${sizes.join('')}${command}\``;
 console.log(origin);
-// The pairs need another checkout.
-const all = Object.keys(sections).filter((name) => name !== 'pairs' && !(name in ofEdges));
+// Those are best run against another checkout.
+const all = Object.keys(sections).filter((name) => !ofPairs.includes(name) && !(name in ofEdges));
 for (const name of named.length > 0 ? named : all) {
   const text = await sections[name]!();
   console.log(`\n${text}`);

@@ -154,7 +154,11 @@ storage: { driver: disk, disk: { directory: "${join(folder, 'cerbos')}", watchFo
 
 export const rego = `package thingward
 default allow := false
-allow if { input.action == "publish"; startswith(input.topic, concat("/", [input.account, input.thing, "telemetry", ""])) }
+allow if is_allowed(input)
+is_allowed(asked) if { asked.action == "publish"; startswith(asked.topic, concat("/", [asked.account, asked.thing, "telemetry", ""])) }
+answer(asked) := true if is_allowed(asked)
+answer(asked) := false if not is_allowed(asked)
+answers := [answer(asked) | some asked in input.questions]
 `;
 
 /** OPA, with the same. */

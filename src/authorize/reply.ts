@@ -6,12 +6,12 @@ import type { PrincipalForm, Question } from './question.js';
 // Answers are put together from text that was made before: names, ids and cursors have forms that need no escaping.
 const decided = new WeakMap<CompiledStatement, string>();
 
-/** The answer to one question, JSON. */
-export function replyTo(verdict: Verdict): string {
+/** The answer to one question, JSON; after the members that `head` begins with. */
+export function replyTo(verdict: Verdict, head = '{'): string {
   const { refusal, statement, cursor, refresh, limits, detail } = verdict;
-  const beginning = statement ? decidedBy(statement) : `{"decision":"deny","reasons":["${refusal!}"]`;
+  const decision = statement ? decidedBy(statement) : `"decision":"deny","reasons":["${refusal!}"]`;
   const validUntil = secondsOf(verdict.validUntil);
-  return `${beginning},"validUntil":"${validUntil}","cursor":"${cursor}"${refresh ? ',"refresh":true' : ''}${limits === undefined ? '' : `,"limits":${limits}`}${detail === undefined ? '}' : `,"detail":${JSON.stringify(detail)}}`}`;
+  return `${head}${decision},"validUntil":"${validUntil}","cursor":"${cursor}"${refresh ? ',"refresh":true' : ''}${limits === undefined ? '' : `,"limits":${limits}`}${detail === undefined ? '}' : `,"detail":${JSON.stringify(detail)}}`}`;
 }
 
 /** The header that says what was decided, for whoever does not read the body. */
@@ -23,7 +23,7 @@ function decidedBy(statement: CompiledStatement): string {
   const known = decided.get(statement);
   if (known !== undefined) return known;
   const { denies, id, policy } = statement;
-  const text = `{"decision":"${denies ? 'deny' : 'allow'}","reasons":["${id}"],"policy":"${policy}","statement":"${id}"`;
+  const text = `"decision":"${denies ? 'deny' : 'allow'}","reasons":["${id}"],"policy":"${policy}","statement":"${id}"`;
   decided.set(statement, text);
   return text;
 }

@@ -39,9 +39,9 @@ export function authorizeRoutes({ service }: Deps) {
       : (verdicts as Verdict[]);
 
   /** One of many. A certificate that cannot be read affects its own answer alone; without a lease there is none at all. */
-  const ask = (caller: Grantee, question: Question): Verdict | Promise<Verdict> => {
+  const ask = (caller: Grantee, question: Question, now: number | undefined): Verdict | Promise<Verdict> => {
     try {
-      return service.authorize(caller, question);
+      return service.authorize(caller, question, now);
     } catch (error) {
       if (error instanceof DomainError && error.code === 'invalid-request') return service.undecided(caller, error);
       throw error;
@@ -97,12 +97,12 @@ export function authorizeRoutes({ service }: Deps) {
         const { requests } = request.body;
         const verdicts: Verdict[] = [];
         await inSlicesOf(requests, fewAtOnce, async (some) => {
-          verdicts.push(
-            ...(await verdictsOf(
-              caller,
-              some.map((question) => ask(caller, question)),
-            )),
-          );
+          let now: number | undefined;
+          const asked = some.map((question) => {
+            if (question.atLeast === undefined) now ??= service.moment();
+            return ask(caller, question, now);
+          });
+          verdicts.push(...(await verdictsOf(caller, asked)));
         });
         sendBatch(reply, verdicts);
       },

@@ -64,9 +64,12 @@ export function createAuthorizeService(deps: Deps) {
     return verdict;
   };
 
-  const decideNow = (caller: Grantee, question: Question): Verdict | Promise<Verdict> => {
+  const moment = (): number => {
     requireLease();
-    const now = clock().getTime();
+    return clock().getTime();
+  };
+
+  const decideAt = (caller: Grantee, question: Question, now: number): Verdict | Promise<Verdict> => {
     const { principal: form } = question;
     const found = identify(caller, form);
     if (!(found instanceof Promise)) return conclude(caller, judge.subjectOf(caller, form, found, now), question, now);
@@ -103,13 +106,16 @@ export function createAuthorizeService(deps: Deps) {
     judge.subjectOf(caller, { token }, principals.byToken(token), now);
 
   return {
+    /** Now, for the questions of one turn, as far as this instance may decide. @throws DomainError `not-ready` */
+    moment,
+
     /**
      * The verdict; a promise only when something has to be read.
      * @throws DomainError `not-ready`, `epoch-changed`, `invalid-request` for a certificate that cannot be read
      */
-    authorize(caller: Grantee, question: Question): Verdict | Promise<Verdict> {
-      if (question.atLeast === undefined) return decideNow(caller, question);
-      return reach(question.atLeast).then(() => decideNow(caller, question));
+    authorize(caller: Grantee, question: Question, now?: number): Verdict | Promise<Verdict> {
+      if (question.atLeast === undefined) return decideAt(caller, question, now ?? moment());
+      return reach(question.atLeast).then(() => decideAt(caller, question, moment()));
     },
 
     /**

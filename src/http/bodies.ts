@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RequestPayload } from 'fastify';
 import { createUnzip } from 'node:zlib';
 import { DomainError } from '../errors.js';
-import { findRepeat } from './json-members.js';
+import { findRepeat, jsonParserOf } from './json-members.js';
 import { nullsDropper } from './nulls.js';
 
 declare module 'fastify' {
@@ -20,7 +20,7 @@ const mostLevels = 64;
  * schema sees them; `null` for a member that may be left out is the same as leaving it out, but not in a PATCH.
  */
 export function readBodies(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error');
+  const parse = jsonParserOf(app);
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser(
     ['application/json', 'application/merge-patch+json'],
@@ -29,14 +29,11 @@ export function readBodies(app: FastifyInstance): void {
       const text = body as string;
       // Many clients name a type and send nothing.
       if (text.length === 0) return done(null, undefined);
-      void parse(request, text, (error, value) => {
-        if (error) return done(error);
-        try {
-          done(null, checked(request, text, value));
-        } catch (refusal) {
-          done(refusal as Error);
-        }
-      });
+      try {
+        done(null, checked(request, text, parse(text)));
+      } catch (refusal) {
+        done(refusal as Error);
+      }
     },
   );
   app.addHook('preParsing', (request, reply, payload, done) => {
@@ -58,7 +55,8 @@ function checked(request: FastifyRequest, text: string, value: unknown): unknown
   // Brackets are few in most bodies, and only escapes can write what no raw text holds but a byte order mark.
   const deep = hasManyBrackets(text);
   const odd = (text.includes('\\u') || text.includes(byteOrderMark)) && !takesAnyText(config);
-  if (deep || odd) requirePlain(value, odd, 1);
+  if (odd) requirePlain(value, 1);
+  else if (deep) requireShallow(value, 1);
   if (request.method === 'PATCH' || !schema?.body || !text.includes('null')) return value;
   return nullsDropper(schema.body)(value);
 }
@@ -78,23 +76,30 @@ function hasManyBrackets(text: string): boolean {
   return false;
 }
 
-// Recursion ends with the levels that are allowed.
-function requirePlain(value: unknown, textToo: boolean, level: number): void {
-  if (typeof value === 'string') {
-    if (textToo) requireStorable(value);
-    return;
-  }
+// Recursion ends with the levels that are allowed. No lists of members are made: a batch has thousands of objects.
+function requireShallow(value: unknown, level: number): void {
   if (typeof value !== 'object' || value === null) return;
-  if (level > mostLevels) {
-    throw new DomainError('invalid-request', `body: is nested deeper than ${mostLevels} levels; /docs shows the shape`);
-  }
+  if (level > mostLevels) throw tooDeep();
+  if (Array.isArray(value)) for (const each of value) requireShallow(each, level + 1);
+  else for (const name in value) requireShallow((value as Record<string, unknown>)[name], level + 1);
+}
+
+function tooDeep(): DomainError {
+  return new DomainError('invalid-request', `body: is nested deeper than ${mostLevels} levels; /docs shows the shape`);
+}
+
+/** The same, and every text can be stored. */
+function requirePlain(value: unknown, level: number): void {
+  if (typeof value === 'string') return requireStorable(value);
+  if (typeof value !== 'object' || value === null) return;
+  if (level > mostLevels) throw tooDeep();
   if (Array.isArray(value)) {
-    for (const each of value) requirePlain(each, textToo, level + 1);
+    for (const each of value) requirePlain(each, level + 1);
     return;
   }
   for (const [name, each] of Object.entries(value)) {
-    if (textToo) requireStorable(name);
-    requirePlain(each, textToo, level + 1);
+    requireStorable(name);
+    requirePlain(each, level + 1);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Decision } from '../policy/decide.js';
+import type { Decision } from '../policy/compile.js';
 import type { Variables } from '../policy/variables.js';
 import type { Simulation } from './schema.js';
 import type { CarryingThing } from './store.js';

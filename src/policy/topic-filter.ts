@@ -1,4 +1,4 @@
-import { createLevels, maxLevels, readLevels, type Levels } from './levels.js';
+import { hasAtMost, maxLevels } from './matching/levels.js';
 
 const maxBytes = 65_535;
 
@@ -7,23 +7,36 @@ const plus = 0x2b;
 const hash = 0x23;
 
 /**
- * True when a topic that can be published to begins at `start`: MQTT 5.0 §4.7, and at most 128 levels, which are
- * found in the same pass.
+ * True when a topic that can be published to begins at `start`: MQTT 5.0 §4.7, and at most 128 levels. Built-in searches,
+ * because they read ten times faster than a loop, and still faster than an expression.
  */
-export function isTopic(text: string, start = 0, levels = scratch): boolean {
-  if (suspicious.test(text) || text.length - start > maxBytes / 3) return scan(text, start, false, levels);
-  return text.length > start && readLevels(levels, text, start) && levels.count <= maxLevels;
+export function isTopic(text: string, start = 0): boolean {
+  return (
+    text.length > start &&
+    text.indexOf('+', start) < 0 &&
+    text.indexOf('#', start) < 0 &&
+    text.indexOf('\0', start) < 0 &&
+    text.isWellFormed() &&
+    isShort(text, start)
+  );
 }
 
-// What has to be looked at closely; nearly every topic has none of it.
-const suspicious = /[\0+#\ud800-\udfff]/;
+function isShort(text: string, start: number): boolean {
+  const length = text.length - start;
+  if (length < maxLevels) return true;
+  return (length * 3 <= maxBytes || utf8Length(text) - start <= maxBytes) && hasAtMost(maxLevels, text, start);
+}
 
 /** True when a filter that can be subscribed to begins at `start`: each wildcard fills its level, and `#` is the last. */
 export function isTopicFilter(text: string, start = 0): boolean {
-  return scan(text, start, true, scratch);
+  if (text.length <= start || !isShort(text, start)) return false;
+  for (let index = start; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code >= slash && code < 0xd800) continue;
+    if (!isAllowed(text, start, index, code)) return false;
+  }
+  return true;
 }
-
-const scratch = createLevels();
 
 /**
  * What a subscription asks for, without its shared group (MQTT 5.0 §4.8.2): `$share/<group>/<filter>` is stripped once.
@@ -39,30 +52,9 @@ export function stripShare(filter: string): string | undefined {
 
 const isShare = (filter: string) => filter === '$share' || filter.startsWith('$share/');
 
-// One pass over the text: this runs for every decision.
-function scan(text: string, start: number, wildcards: boolean, levels: Levels): boolean {
-  const { length } = text;
-  if (length <= start || ((length - start) * 3 > maxBytes && utf8Length(text) - start > maxBytes)) return false;
-  const { ends } = levels;
-  let count = 0;
-  for (let index = start; index < length; index++) {
-    const code = text.charCodeAt(index);
-    if (code > slash && code < 0xd800) continue;
-    if (code === slash) {
-      if (count === maxLevels - 1) return false;
-      ends[count++] = index;
-    } else if (!isAllowed(text, start, index, code, wildcards)) return false;
-  }
-  ends[count] = length;
-  levels.text = text;
-  levels.start = start;
-  levels.count = count + 1;
-  return true;
-}
-
-function isAllowed(text: string, start: number, index: number, code: number, wildcards: boolean): boolean {
+function isAllowed(text: string, start: number, index: number, code: number): boolean {
   if (code === plus || code === hash)
-    return wildcards && fillsLevel(text, start, index) && (code === plus || index === text.length - 1);
+    return fillsLevel(text, start, index) && (code === plus || index === text.length - 1);
   if (code >= 0xdc00 && code <= 0xdfff) return isPair(text, index - 1);
   if (code >= 0xd800 && code <= 0xdbff) return isPair(text, index);
   return code !== 0;

@@ -16,7 +16,7 @@ import { exportToAws } from '../../src/policy/aws/export.js';
 import { importFromAws } from '../../src/policy/aws/import.js';
 import { matchesGlob } from '../../src/policy/glob.js';
 import { readRequest, readRequestPattern } from '../../src/policy/http-path.js';
-import { createLevels } from '../../src/policy/levels.js';
+import { createLevels } from '../../src/policy/matching/levels.js';
 import { lintPolicy } from '../../src/policy/lint.js';
 import { probesOf } from '../../src/policy/probe.js';
 import { parseResource, readQuery } from '../../src/policy/resource.js';

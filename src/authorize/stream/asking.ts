@@ -34,7 +34,8 @@ export function createAsking({ authorize, parse, requireShape, problemOf }: Deps
       try {
         const message = parseObject(text, parse);
         id = idOf(message);
-        const { id: known, ...question } = requireShape(message, text);
+        const question = requireShape(message, text);
+        const known = question.id;
         const verdict = authorize(caller, question);
         if (!(verdict instanceof Promise)) return answerTo(known, verdict);
         return verdict.then((late) => answerTo(known, late)).catch((error: unknown) => failed(known, error));
@@ -47,7 +48,7 @@ export function createAsking({ authorize, parse, requireShape, problemOf }: Deps
 
 /** The answer begins like every answer, with the id before it. */
 function answerTo(id: Id, verdict: Verdict): string {
-  return `{"id":${JSON.stringify(id)},${replyTo(verdict).slice(1)}`;
+  return replyTo(verdict, `{"id":${typeof id === 'number' ? id : JSON.stringify(id)},`);
 }
 
 function parseObject(text: string, parse: Deps['parse']): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { textFrames } from './frames.js';
 import { closeCodes } from './streams.js';
 
 /** How many questions of one stream may be without an answer. */
@@ -23,35 +24,41 @@ type Deps = {
 
 /** Asks and answers on one WebSocket. Returns what ends it, once every question that was taken has its answer. */
 export function converse(webSocket: WebSocket, socket: Duplex, { inTurn, answer, failed, closed }: Deps) {
-  let [inFlight, isCorked, isAlive] = [0, false, true];
+  let [inFlight, unsent, isAlive] = [0, 0, true];
+  let answers: string[] = [];
   // What came in one piece with the last that was admitted: reading stops there.
   const waiting: string[] = [];
   let ending: { code: number; reason: string } | undefined;
 
   const breathe = (): void => {
-    const isFull = waiting.length > 0 || inFlight >= mostInFlight || webSocket.bufferedAmount > mostWaitingBytes;
+    const isFull =
+      waiting.length > 0 || inFlight >= mostInFlight || webSocket.bufferedAmount + unsent > mostWaitingBytes;
     if (isFull || ending) webSocket.pause();
     else if (webSocket.isPaused) webSocket.resume();
   };
 
-  // The answers of one turn leave together: a system call for each costs more than the answer.
+  const flush = (): void => {
+    const texts = answers;
+    answers = [];
+    unsent = 0;
+    // What is answered before the goodbye goes before it; after it, nobody reads answers.
+    if (webSocket.readyState !== webSocket.OPEN) return;
+    if (texts.length > 0) socket.write(textFrames(texts));
+    breathe();
+  };
+
+  // The answers of one turn leave together: a system call for each, or a few chunks, cost more than the answer.
   const write = (text: string): void => {
-    if (!isCorked) {
-      isCorked = true;
-      socket.cork();
-      setImmediate(() => {
-        isCorked = false;
-        socket.uncork();
-        breathe();
-      });
-    }
-    webSocket.send(text);
+    if (answers.length === 0) setImmediate(flush);
+    answers.push(text);
+    unsent += text.length;
   };
 
   const end = (code: number, reason: string): void => {
     ending ??= { code, reason };
     breathe();
     if (inFlight > 0) return;
+    flush();
     // The answer to the closing frame has to be read.
     webSocket.resume();
     webSocket.close(ending.code, ending.reason);

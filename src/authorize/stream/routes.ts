@@ -4,6 +4,7 @@ import { DomainError } from '../../errors.js';
 import { problemOf, readFailure } from '../../http/problems.js';
 import { grantee } from '../../http/request.js';
 import type { App } from '../../http/route.js';
+import { jsonParserOf } from '../../http/json-members.js';
 import { nullsDropper } from '../../http/nulls.js';
 import { compileSchema } from '../../http/schema-compiler.js';
 import { createWebSockets, isWebSocket } from '../../http/streams/web-sockets.js';
@@ -21,7 +22,7 @@ type Deps = { service: Pick<AuthorizeService, 'authorize'>; streams: ReturnType<
 /** Where proxies keep asking, in any language. */
 export function authorizeStreamRoutes({ service, streams }: Deps) {
   return async (app: App) => {
-    const parse = parserOf(app);
+    const parse = jsonParserOf(app);
     const webSockets = createWebSockets(questionBytes);
     app.addHook('preClose', (done) => {
       streams.endAll(closeCodes.stopping, 'the server stops: connect to another one');
@@ -77,20 +78,6 @@ export function authorizeStreamRoutes({ service, streams }: Deps) {
         open(caller, request);
       },
     );
-  };
-}
-
-/** The parser of all bodies: it refuses members that mean something to JavaScript. */
-function parserOf(app: App): (text: string) => unknown {
-  const parser = app.getDefaultJsonParser('error', 'error');
-  return (text) => {
-    const read: { failure: Error | null; value?: unknown } = { failure: null };
-    // It answers at once, and never looks at the request.
-    void parser(undefined as never, text, (failure: Error | null, value?: unknown) =>
-      Object.assign(read, { failure, value }),
-    );
-    if (read.failure) throw read.failure;
-    return read.value;
   };
 }
 

@@ -2,7 +2,7 @@ import { intersectRanges } from '../../address.js';
 import { actionsOfKind, kindOfAction, resourceKinds, type ResourceKind } from '../action.js';
 import { compileCondition, type CompiledCondition, type Context } from '../condition.js';
 import type { Condition, PolicyDocument, Statement } from '../document.js';
-import { createLevels } from '../levels.js';
+import { createLevels } from '../matching/levels.js';
 import { readQuery } from '../resource.js';
 import { fill, parseTemplate, type Principal } from '../variables.js';
 

@@ -1,6 +1,6 @@
-import { isText, startOfLevel, type Levels } from './levels.js';
-import type { Level } from './resource.js';
-import { fill, type Principal, type Template } from './variables.js';
+import { endOfLevel, isLevel, isRest, type Levels } from './levels.js';
+import type { Level } from '../resource.js';
+import { fill, type Principal, type Template } from '../variables.js';
 
 /** A set of patterns over levels, each leading to entries. */
 export type Trie<Entry> = {
@@ -78,7 +78,7 @@ function descendTemplate<Entry>(node: Trie<Entry>, template: Template): Trie<Ent
 }
 
 function descendLiteral<Entry>(node: Trie<Entry>, text: string): Trie<Entry> {
-  const present = literalAt(node, text, 0, text.length);
+  const present = node.literals?.get(text) ?? node.few?.find((known) => known.text === text)?.next;
   if (present) return present;
   const next = createTrie<Entry>();
   if (node.literals) {
@@ -93,17 +93,21 @@ function descendLiteral<Entry>(node: Trie<Entry>, text: string): Trie<Entry> {
   return next;
 }
 
-/** The node behind a literal level. */
+/** The node behind a literal level that begins at `start`. */
 export function literalAt<Entry>(
   { literals, few }: Trie<Entry>,
-  text: string,
+  levels: Levels,
+  level: number,
   start: number,
-  end: number,
 ): Trie<Entry> | undefined {
-  if (literals) return literals.get(text.slice(start, end));
-  if (!few) return undefined;
-  for (const { text: known, next } of few) if (isText(text, start, end, known)) return next;
-  return undefined;
+  if (few) {
+    for (let index = 0; index < few.length; index++) {
+      const { text, next } = few[index]!;
+      if (isLevel(levels, level, start, text)) return next;
+    }
+    return undefined;
+  }
+  return literals?.get(levels.text.slice(start, endOfLevel(levels, level, start)));
 }
 
 /** Adds an entry under a whole text, for names that have no levels and no wildcards. */
@@ -114,76 +118,68 @@ export function insertWhole<Entry>(trie: Trie<Entry>, level: Level, entry: Entry
 
 /** Visits the entries of a whole text. */
 export function matchWhole<Entry>(
-  trie: Trie<Entry>,
+  { few, literals, templates }: Trie<Entry>,
   { text, start }: Levels,
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
-  const literal = literalAt(trie, text, start, text.length)?.ends;
-  if (literal) visit(literal);
-  if (!trie.templates) return;
-  for (const { template, next } of trie.templates) {
-    if (next.ends && isText(text, start, text.length, fill(template, principal))) visit(next.ends);
+  const literal = literals
+    ? literals.get(text.slice(start))
+    : few?.find((known) => isRest(text, start, known.text))?.next;
+  if (literal?.ends) visit(literal.ends);
+  if (!templates) return;
+  for (const { template, next } of templates) {
+    if (next.ends && isRest(text, start, fill(template, principal))) visit(next.ends);
   }
 }
 
-/** Goes from the node of one level on to the next. */
+/**
+ * Goes from the node of one level on to the next. `start` is where the level begins, beyond the end of the text
+ * when there is none.
+ */
 type Walk = <Entry>(
   node: Trie<Entry>,
   levels: Levels,
   level: number,
+  start: number,
   principal: Principal,
   visit: Visit<Entry>,
 ) => void;
 
 /** Visits what is reached at a node, and tells whether the path ends there. */
-function isDone<Entry>(node: Trie<Entry>, levels: Levels, level: number, visit: Visit<Entry>): boolean {
+function isDone<Entry>(node: Trie<Entry>, levels: Levels, start: number, visit: Visit<Entry>): boolean {
   if (node.rest) visit(node.rest);
-  if (level < levels.count) return false;
+  if (start <= levels.text.length) return false;
   if (node.ends) visit(node.ends);
   return true;
 }
 
 /** Visits the entries whose patterns match levels without wildcards, from `level` on. */
-export function match<Entry>(
-  node: Trie<Entry>,
-  levels: Levels,
-  level: number,
-  principal: Principal,
-  visit: Visit<Entry>,
-): void {
-  if (isDone(node, levels, level, visit)) return;
-  if (node.any) match(node.any, levels, level + 1, principal, visit);
-  const { templates } = node;
-  const start = startOfLevel(levels, level);
-  const end = levels.ends[level]!;
-  const literal = literalAt(node, levels.text, start, end);
-  if (literal) match(literal, levels, level + 1, principal, visit);
-  if (!templates) return;
-  // An index, because an iterator costs as much as a comparison here.
-  for (let index = 0; index < templates.length; index++) {
-    const { template, next } = templates[index]!;
-    if (isText(levels.text, start, end, fill(template, principal))) match(next, levels, level + 1, principal, visit);
-  }
-}
+export const match: Walk = (node, levels, level, start, principal, visit) => {
+  if (isDone(node, levels, start, visit)) return;
+  if (node.any) match(node.any, levels, level + 1, endOfLevel(levels, level, start) + 1, principal, visit);
+  descendByText(match, node, levels, level, start, principal, visit);
+};
 
 /** Visits the entries whose patterns contain the whole of a filter, from `level` on. */
-export const contain: Walk = (node, levels, level, principal, visit) => {
-  if (isDone(node, levels, level, visit)) return;
-  const wildcard = wildcardAt(levels, level);
+export const contain: Walk = (node, levels, level, start, principal, visit) => {
+  if (isDone(node, levels, start, visit)) return;
+  const end = endOfLevel(levels, level, start);
+  const wildcard = wildcardAt(levels, start, end);
   if (wildcard === hash) return;
-  if (node.any) contain(node.any, levels, level + 1, principal, visit);
-  if (wildcard !== plus) descendByText(contain, node, levels, level, principal, visit);
+  if (node.any) contain(node.any, levels, level + 1, end + 1, principal, visit);
+  if (wildcard !== plus) descendByText(contain, node, levels, level, start, principal, visit);
 };
 
 /** Visits the entries whose patterns share a path with a filter, from `level` on. */
-export const overlap: Walk = (node, levels, level, principal, visit) => {
-  if (isDone(node, levels, level, visit)) return;
-  const wildcard = wildcardAt(levels, level);
+export const overlap: Walk = (node, levels, level, start, principal, visit) => {
+  if (isDone(node, levels, start, visit)) return;
+  const end = endOfLevel(levels, level, start);
+  const wildcard = wildcardAt(levels, start, end);
   if (wildcard === hash) return everything(node, visit);
-  if (node.any) overlap(node.any, levels, level + 1, principal, visit);
-  if (wildcard === plus) overlapAny(node, levels, level, principal, visit);
-  else descendByText(overlap, node, levels, level, principal, visit);
+  if (node.any) overlap(node.any, levels, level + 1, end + 1, principal, visit);
+  if (wildcard === plus) overlapAny(node, levels, level, end + 1, principal, visit);
+  else descendByText(overlap, node, levels, level, start, principal, visit);
 };
 
 /** Walks on where the text of a level is the one that a literal or a template asks for. */
@@ -192,16 +188,19 @@ function descendByText<Entry>(
   node: Trie<Entry>,
   levels: Levels,
   level: number,
+  start: number,
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
-  const start = startOfLevel(levels, level);
-  const end = levels.ends[level]!;
-  const literal = literalAt(node, levels.text, start, end);
-  if (literal) walk(literal, levels, level + 1, principal, visit);
-  if (!node.templates) return;
-  for (const { template, next } of node.templates) {
-    if (isText(levels.text, start, end, fill(template, principal))) walk(next, levels, level + 1, principal, visit);
+  const literal = literalAt(node, levels, level, start);
+  if (literal) walk(literal, levels, level + 1, levels.ends[level]! + 1, principal, visit);
+  const { templates } = node;
+  if (!templates) return;
+  // An index, because an iterator costs as much as a comparison here.
+  for (let index = 0; index < templates.length; index++) {
+    const { template, next } = templates[index]!;
+    if (isLevel(levels, level, start, fill(template, principal)))
+      walk(next, levels, level + 1, levels.ends[level]! + 1, principal, visit);
   }
 }
 
@@ -210,13 +209,14 @@ function overlapAny<Entry>(
   node: Trie<Entry>,
   levels: Levels,
   level: number,
+  after: number,
   principal: Principal,
   visit: Visit<Entry>,
 ): void {
   for (const [text, next] of literalsOf(node)) {
-    if (level > 0 || !text.startsWith('$')) overlap(next, levels, level + 1, principal, visit);
+    if (level > 0 || !text.startsWith('$')) overlap(next, levels, level + 1, after, principal, visit);
   }
-  for (const { next } of node.templates ?? []) overlap(next, levels, level + 1, principal, visit);
+  for (const { next } of node.templates ?? []) overlap(next, levels, level + 1, after, principal, visit);
 }
 
 function literalsOf<Entry>({ few, literals }: Trie<Entry>): Iterable<[string, Trie<Entry>]> {
@@ -239,9 +239,8 @@ const plus = 0x2b;
 const hash = 0x23;
 
 /** The code of the wildcard that fills a level, or 0. */
-function wildcardAt(levels: Levels, level: number): number {
-  const start = startOfLevel(levels, level);
-  if (levels.ends[level] !== start + 1) return 0;
-  const code = levels.text.charCodeAt(start);
+function wildcardAt({ text }: Levels, start: number, end: number): number {
+  if (end !== start + 1) return 0;
+  const code = text.charCodeAt(start);
   return code === plus || code === hash ? code : 0;
 }
