@@ -56,6 +56,9 @@ export const mostOfUpload = {
 /** How many devices may be under way to the checks of enrollments at the same time, on an instance; docs/limits.md lists them. */
 export const mostChecks = { ofAccount: 64, inAll: 512 };
 
+/** The list of a manufacturer in an upload, in PEM, in octets; docs/limits.md lists it. */
+export const mostOctetsOfList = 2 * 1024 * 1024;
+
 /** A proxy that has been silent for so long is not counted on. */
 export const proxyStaleSeconds = 15;
 

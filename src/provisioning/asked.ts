@@ -3,6 +3,19 @@ import type { KeyType } from '../pki/public-key.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
 import type { FamilyToken } from './store.js';
 
+/** What a device proved by the certificate of its manufacturer. */
+export type Manufactured = {
+  /** The name of the thing that it becomes. */
+  name: string;
+  /** SHA-256 of the SubjectPublicKeyInfo of the certificate, lower-case hex. */
+  keySha256: string;
+  /** SHA-256 of the certificate. */
+  fingerprint: string;
+  serialNumber: string;
+  /** In one line, as people read it. */
+  subject: string;
+};
+
 /** What a device asks for at its first boot, whatever protocol it speaks. */
 export type FirstBoot = {
   name: string;
@@ -15,6 +28,8 @@ export type FirstBoot = {
   code?: string | undefined;
   /** The ACME account that asks, which the thing will belong to. */
   acmeAccountId?: string | undefined;
+  /** Under an enrollment of kind `ca`, which admits nobody without. */
+  manufactured?: Manufactured | undefined;
 };
 
 /** A certificate for another key, for the holder of one that it has proved to hold. */
