@@ -7,12 +7,14 @@ import { call, isPassing } from './client.js';
 import type { Trust } from './connection.js';
 import { AgentError, LaterError, UsageError } from './errors.js';
 import { signJwt } from './jwt.js';
+import { provisionProof, type ManufacturerCertificate } from './manufacturer.js';
 import type { RenewalWish } from './renewal-order.js';
 import { isExpired, isRenewalDue } from './renewal-time.js';
 import { learn, trustOf, type Told } from './trust.js';
 import { openFolder, type AgentState, type AgentTokens, type Folder } from './folder.js';
 
 export type { Patience, Wait } from './approval.js';
+export type { ManufacturerCertificate } from './manufacturer.js';
 export { AgentError, LaterError } from './errors.js';
 export { isExpired, isRenewalDue } from './renewal-time.js';
 
@@ -23,12 +25,23 @@ export type AgentOptions = Trust & { out: string; clock?: Clock };
 export type ProvisionOptions = AgentOptions &
   Patience & {
     server: string;
-    /** The enrollment token, `twe_...`. */
-    enrollment: string;
-    name: string;
+    /** The one-time code of an expected thing. */
+    code?: string | undefined;
     thingType?: string | undefined;
     attributes?: Record<string, string> | undefined;
-  };
+  } & (
+    | {
+        /** The enrollment token, `twe_...`. */
+        enrollment: string;
+        name: string;
+      }
+    | {
+        /** In place of a token: the id of an enrollment of kind `ca`, which names the device by its certificate. */
+        enrollmentId: string;
+        manufacturer: ManufacturerCertificate;
+        name?: string | undefined;
+      }
+  );
 
 /** What a device is after an operation: certificate and key lie in the folder. */
 export type Identity = { thingName: string; account: string; serialNumber: string; notAfter: Date };
@@ -74,16 +87,13 @@ export async function provision(options: ProvisionOptions): Promise<Identity> {
 
 async function firstBoot(options: ProvisionOptions, folder: Folder): Promise<Identity> {
   const csr = encodeCsr(folder.deviceKey());
-  const { name: thingName, thingType, attributes, ca } = options;
-  const request = {
-    method: 'POST',
-    headers: { ...json, authorization: `Bearer ${options.enrollment}` },
-    body: JSON.stringify({ thingName, thingType, csr, attributes }),
-  } as const;
+  const { name: thingName, thingType, attributes, code, ca } = options;
+  const wanted = { thingName, thingType, csr, attributes, code };
   // A server behind a path keeps it.
-  const url = `${addressOf(options.server)}/v1/provision`;
+  const server = addressOf(options.server);
   const trust = trustOf(options, folder);
-  const answer = await untilDecided(() => call<CertificateAnswer | Wait>(url, request, trust), options);
+  const ask = () => askToBoot(options, { server, wanted, trust });
+  const answer = await untilDecided(ask, options);
   const now = (options.clock ?? systemClock)();
   const { name, account } = answer.thing;
   const clockOffset = offsetTo(answer.serverTime, now);
@@ -102,6 +112,34 @@ async function firstBoot(options: ProvisionOptions, folder: Folder): Promise<Ide
   if (ca !== undefined && folder.trust() === undefined) folder.writeTrust(ca);
   folder.writeIdentity(state, tokens, answer.certificate.pem, answer.certificate.chainPem);
   return identityOf(state, folder.certificate()!);
+}
+
+type Booting = { server: string; wanted: { csr: string }; trust: Trust };
+
+/** One first boot, by a token, or by a proof for each request: that counts once, and by the clock of the server. */
+async function askToBoot(
+  options: ProvisionOptions,
+  { server, wanted, trust }: Booting,
+): Promise<CertificateAnswer | Wait> {
+  const url = `${server}/v1/provision`;
+  if ('enrollment' in options) return call(url, post(wanted, { authorization: `Bearer ${options.enrollment}` }), trust);
+  const { manufacturer, enrollmentId: enrollment, clock = systemClock } = options;
+  const sendBy = (ahead: number) =>
+    call<CertificateAnswer | Wait>(
+      url,
+      () => {
+        const at = numericDate(clock()) + ahead;
+        return post({ ...wanted, proof: provisionProof(manufacturer, { server, enrollment, csr: wanted.csr, at }) });
+      },
+      trust,
+    );
+  return sendBy(0).catch((error: unknown) => {
+    if (!(error instanceof AgentError) || error.code !== 'invalid-client' || error.serverTime === undefined)
+      throw error;
+    const ahead = offsetTo(error.serverTime, clock());
+    if (Math.abs(ahead) < 5) throw error;
+    return sendBy(ahead);
+  });
 }
 
 /**
@@ -166,6 +204,9 @@ export async function lookUp(options: AgentOptions): Promise<RenewalWish> {
   const { renewAt, serverTime } = told;
   return { ...(renewAt === undefined ? {} : { renewAt }), ...(serverTime === undefined ? {} : { serverTime }) };
 }
+
+const post = (body: object, headers: Record<string, string> = {}) =>
+  ({ method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) }) as const;
 
 function addressOf(server: string): string {
   if (!URL.canParse(server))

@@ -1,5 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
-import type { TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import { isWithinAny } from '../../address.js';
 import { DomainError } from '../../errors.js';
@@ -28,20 +27,27 @@ export function readChannel({ raw }: FastifyRequest, proxies: readonly string[])
       binding: undefined,
     };
   if (!isTls(socket)) return { certificate: undefined, behind: [], binding: undefined };
-  const shown = socket.getPeerX509Certificate();
-  return { certificate: shown?.raw, behind: issuersOf(shown), binding: bindingOf(socket) };
+  const [certificate, ...behind] = chainShown(socket);
+  return { certificate, behind, binding: bindingOf(socket) };
 }
 
-const isTls = (socket: Partial<TLSSocket>): socket is TLSSocket => socket.getPeerX509Certificate !== undefined;
+const isTls = (socket: Partial<TLSSocket>): socket is TLSSocket => socket.getPeerCertificate !== undefined;
 
 const mostBehind = 8;
 
-/** What the client sent behind its certificate, as far as each signed the one before. */
-function issuersOf(shown: X509Certificate | undefined): Buffer[] {
-  const behind: Buffer[] = [];
-  for (let next = shown?.issuerCertificate; next && behind.length < mostBehind; next = next.issuerCertificate)
-    behind.push(next.raw);
-  return behind;
+/**
+ * The certificate of a client, and what it sent behind, as far as each signed the one before. HAZARD: getPeerX509Certificate takes the chain away from
+ * whoever asks the same connection next (Node 20).
+ */
+function chainShown(socket: TLSSocket): Buffer[] {
+  const chain: Buffer[] = [];
+  let next = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate> | undefined;
+  while (next?.raw && chain.length <= mostBehind) {
+    chain.push(next.raw);
+    // One that signed itself is its own issuer here.
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate;
+  }
+  return chain;
 }
 
 /** A list of byte sequences (RFC 9440 §2.3), which a proxy may leave out. */

@@ -1,4 +1,4 @@
-import type { TLSSocket } from 'node:tls';
+import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import { parseUnique } from '../../pki/strict-json.js';
 import { showsInHead } from '../credentials.js';
@@ -18,7 +18,8 @@ export const showsToken = (request: FastifyRequest): boolean =>
 export function hasProof(request: FastifyRequest): boolean {
   const { raw, headers } = request;
   if (proofOf(request) !== undefined || headers['client-cert'] !== undefined) return true;
-  return (raw.socket as Partial<TLSSocket>).getPeerX509Certificate?.() !== undefined;
+  const shown = (raw.socket as Partial<TLSSocket>).getPeerCertificate?.() as Partial<PeerCertificate> | undefined;
+  return shown?.raw !== undefined;
 }
 
 /** A bearer whose header says provision+jwt; access tokens are JWTs too. */
