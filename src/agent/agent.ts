@@ -7,7 +7,7 @@ import { call, isPassing } from './client.js';
 import type { Trust } from './connection.js';
 import { AgentError, LaterError, UsageError } from './errors.js';
 import { signJwt } from './jwt.js';
-import { provisionProof, type ManufacturerCertificate } from './manufacturer.js';
+import { askToBoot, offsetTo, type Credential } from './asking.js';
 import type { RenewalWish } from './renewal-order.js';
 import { isExpired, isRenewalDue } from './renewal-time.js';
 import { learn, trustOf, type Told } from './trust.js';
@@ -29,19 +29,7 @@ export type ProvisionOptions = AgentOptions &
     code?: string | undefined;
     thingType?: string | undefined;
     attributes?: Record<string, string> | undefined;
-  } & (
-    | {
-        /** The enrollment token, `twe_...`. */
-        enrollment: string;
-        name: string;
-      }
-    | {
-        /** In place of a token: the id of an enrollment of kind `ca`, which names the device by its certificate. */
-        enrollmentId: string;
-        manufacturer: ManufacturerCertificate;
-        name?: string | undefined;
-      }
-  );
+  } & Credential;
 
 /** What a device is after an operation: certificate and key lie in the folder. */
 export type Identity = { thingName: string; account: string; serialNumber: string; notAfter: Date };
@@ -92,9 +80,10 @@ async function firstBoot(options: ProvisionOptions, folder: Folder): Promise<Ide
   // A server behind a path keeps it.
   const server = addressOf(options.server);
   const trust = trustOf(options, folder);
-  const ask = () => askToBoot(options, { server, wanted, trust });
+  const clock = options.clock ?? systemClock;
+  const ask = () => askToBoot<CertificateAnswer | Wait>(options, { server, wanted, trust, clock });
   const answer = await untilDecided(ask, options);
-  const now = (options.clock ?? systemClock)();
+  const now = clock();
   const { name, account } = answer.thing;
   const clockOffset = offsetTo(answer.serverTime, now);
   const { token: tokenUrl, renew: renewUrl } = answer.links;
@@ -112,34 +101,6 @@ async function firstBoot(options: ProvisionOptions, folder: Folder): Promise<Ide
   if (ca !== undefined && folder.trust() === undefined) folder.writeTrust(ca);
   folder.writeIdentity(state, tokens, answer.certificate.pem, answer.certificate.chainPem);
   return identityOf(state, folder.certificate()!);
-}
-
-type Booting = { server: string; wanted: { csr: string }; trust: Trust };
-
-/** One first boot, by a token, or by a proof for each request: that counts once, and by the clock of the server. */
-async function askToBoot(
-  options: ProvisionOptions,
-  { server, wanted, trust }: Booting,
-): Promise<CertificateAnswer | Wait> {
-  const url = `${server}/v1/provision`;
-  if ('enrollment' in options) return call(url, post(wanted, { authorization: `Bearer ${options.enrollment}` }), trust);
-  const { manufacturer, enrollmentId: enrollment, clock = systemClock } = options;
-  const sendBy = (ahead: number) =>
-    call<CertificateAnswer | Wait>(
-      url,
-      () => {
-        const at = numericDate(clock()) + ahead;
-        return post({ ...wanted, proof: provisionProof(manufacturer, { server, enrollment, csr: wanted.csr, at }) });
-      },
-      trust,
-    );
-  return sendBy(0).catch((error: unknown) => {
-    if (!(error instanceof AgentError) || error.code !== 'invalid-client' || error.serverTime === undefined)
-      throw error;
-    const ahead = offsetTo(error.serverTime, clock());
-    if (Math.abs(ahead) < 5) throw error;
-    return sendBy(ahead);
-  });
 }
 
 /**
@@ -204,9 +165,6 @@ export async function lookUp(options: AgentOptions): Promise<RenewalWish> {
   const { renewAt, serverTime } = told;
   return { ...(renewAt === undefined ? {} : { renewAt }), ...(serverTime === undefined ? {} : { serverTime }) };
 }
-
-const post = (body: object, headers: Record<string, string> = {}) =>
-  ({ method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) }) as const;
 
 function addressOf(server: string): string {
   if (!URL.canParse(server))
@@ -301,10 +259,6 @@ function signAssertion(options: AgentOptions, folder: Folder, typ: string, claim
 
 function serverSeconds({ clock = systemClock }: AgentOptions, { clockOffset }: AgentState): number {
   return numericDate(clock()) + clockOffset;
-}
-
-function offsetTo(serverTime: string, now: Date): number {
-  return Math.round((Date.parse(serverTime) - now.getTime()) / 1000);
 }
 
 function tokensOf(token: string, expiresIn: number, now: Date, clockOffset: number): AgentTokens {

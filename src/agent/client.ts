@@ -5,7 +5,7 @@ import { AgentError, LaterError } from './errors.js';
 const delaysMs = [500, 1000, 2000, 4000, 8000];
 
 /** Sends a request and reads the JSON answer, trying again while the server or the network fails. A function makes
- * each request anew. @throws AgentError */
+ * each request. @throws AgentError */
 export async function call<Answer>(url: string, request: Request | (() => Request), trust: Trust): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     try {

@@ -11,7 +11,7 @@ import { readManufacturerList, type ManufacturerList } from '../pki/manufacturer
 import { nameFrom } from '../pki/manufacturer/names.js';
 import { requireDevice, type DeviceCertificate } from '../pki/manufacturer/path.js';
 import { judging } from '../pki/manufacturer/refusal.js';
-import type { Manufactured } from '../provisioning/asked.js';
+import type { Manufactured } from '../provisioning/manufactured.js';
 import type { Sealer } from '../sealing.js';
 import { leewaySeconds, type ReadProof } from './assertion.js';
 import type { ManufacturerStore, StoredList, StoredManufacturer } from './store.js';
@@ -19,7 +19,7 @@ import type { ManufacturerStore, StoredList, StoredManufacturer } from './store.
 /** A device that proved what it is, for the enrollment that admits it. */
 export type Proven = { enrollmentId: string; account: string; tokenHash: Buffer; manufactured: Manufactured };
 
-/** The authority that an enrollment is to be for, as a request names it. */
+/** The authority of a new enrollment, as a request names it. */
 export type NewAuthority = { certificates: string; thingName: string; verificationCertificate?: string | undefined };
 
 /** The same, judged. */
@@ -99,7 +99,7 @@ export function createManufacturerService(deps: Deps) {
 
   return {
     /**
-     * The authority that an enrollment is to be for. Everybody's devices have certificates of a public one, so either a list says which are
+     * The authority of a new enrollment. Everybody's devices have certificates of a public one, so either a list says which are
      * meant, or somebody proved its key. @throws DomainError `bad-chain`, `ca-unproved` with the code to sign
      */
     register(account: string, asked: NewAuthority, isListed: boolean): RegisteredAuthority {
@@ -179,7 +179,7 @@ export function createManufacturerService(deps: Deps) {
 
 /** A list never goes back: an old one would admit what was revoked since. @throws DomainError `conflict` */
 function requireNewer(next: ManufacturerList, before: StoredList): void {
-  const [number, last] = [next.number, before.number].map((hex) => (hex == null ? undefined : BigInt(`0x${hex}`)));
+  const [number, last] = [next.number, before.number].map((hex) => (hex ? BigInt(`0x${hex}`) : undefined));
   const isOlder = last !== undefined && (number === undefined || number <= last);
   if (!isOlder && next.thisUpdate >= before.thisUpdate) return;
   throw new DomainError(

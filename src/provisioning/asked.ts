@@ -1,20 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import type { KeyType } from '../pki/public-key.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
+import type { Manufactured } from './manufactured.js';
 import type { FamilyToken } from './store.js';
-
-/** What a device proved by the certificate of its manufacturer. */
-export type Manufactured = {
-  /** The name of the thing that it becomes. */
-  name: string;
-  /** SHA-256 of the SubjectPublicKeyInfo of the certificate, lower-case hex. */
-  keySha256: string;
-  /** SHA-256 of the certificate. */
-  fingerprint: string;
-  serialNumber: string;
-  /** In one line, as people read it. */
-  subject: string;
-};
 
 /** What a device asks for at its first boot, whatever protocol it speaks. */
 export type FirstBoot = {

@@ -1,6 +1,6 @@
 import { DomainError } from '../errors.js';
 import { decodeCsr } from '../pki/csr/csr.js';
-import type { Manufactured } from './asked.js';
+import type { Manufactured } from './manufactured.js';
 
 /** A device that a certificate of its manufacturer proves, and the enrollment that admits it. */
 export type ProvenDevice = { enrollmentId: string; tokenHash: Buffer; manufactured: Manufactured };

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { named } from '../api/named.js';
 import { decodeCsr } from '../pki/csr/csr.js';
 import { DomainError } from '../errors.js';
-import type { FirstBoot, Manufactured } from './asked.js';
+import type { FirstBoot } from './asked.js';
+import type { Manufactured } from './manufactured.js';
 import {
   attributes,
   inAws,

@@ -110,7 +110,7 @@ describe.each(databaseKinds)('what a manufacturer revoked, on %s', (kind) => {
     works.device('22', { days: 100 });
     await upload(works.list(50, [], { days: 2 }), fresh);
     server.advance(3 * 86_400);
-    const late = await server.as(undefined, 'impatient');
+    const late = server.as(undefined, 'impatient');
     const answer = await bootBy({ ...server, as: () => late }, works.deviceOf('22'), fresh);
     expect([answer.status, problemOf(answer)], answer.text).toEqual([503, 'manufacturer-list-stale']);
     expect(answer.headers.get('retry-after')).toBe('300');
