@@ -6,7 +6,7 @@ import { encodeCertsOnly } from '../pki/cms.js';
 import { decodeCsr, parseCsrDer } from '../pki/csr/csr.js';
 import type { KeyType } from '../pki/public-key.js';
 import type { FirstBoot, Provisioned, RenewFor, StillWaiting } from '../provisioning/asked.js';
-import type { ProvenDevice } from '../provisioning/proving.js';
+import type { ProvenDevice } from '../provisioning/admission/proving.js';
 import type { HeldCertificate } from '../registry.js';
 import { thingName } from '../shapes.js';
 

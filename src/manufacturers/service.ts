@@ -11,7 +11,7 @@ import { readManufacturerList, type ManufacturerList } from '../pki/manufacturer
 import { nameFrom } from '../pki/manufacturer/names.js';
 import { requireDevice, type DeviceCertificate } from '../pki/manufacturer/path.js';
 import { judging } from '../pki/manufacturer/refusal.js';
-import type { Manufactured } from '../provisioning/manufactured.js';
+import type { Manufactured } from '../provisioning/admission/manufactured.js';
 import type { Sealer } from '../sealing.js';
 import { leewaySeconds, type ReadProof } from './assertion.js';
 import type { ManufacturerStore, StoredList, StoredManufacturer } from './store.js';

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { KeyType } from '../pki/public-key.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
-import type { Manufactured } from './manufactured.js';
+import type { Manufactured } from './admission/manufactured.js';
 import type { FamilyToken } from './store.js';
 
 /** What a device asks for at its first boot, whatever protocol it speaks. */

@@ -11,7 +11,7 @@ import { createReenrollStore } from './reenroll-store.js';
 import { createRenewalByProof } from './renewal-proof.js';
 import { createRenewFor } from './renewal.js';
 import { createRenewalStore } from './renewal-store.js';
-import { createProving, type Manufacturers } from './proving.js';
+import { createProving, type Manufacturers } from './admission/proving.js';
 import { firstBootRoute, provisioningRoutes } from './routes.js';
 import { createProvisioningService } from './service.js';
 import { createProvisioningStore, type LockRoom } from './store.js';

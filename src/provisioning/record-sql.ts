@@ -3,7 +3,7 @@ import { isKeyFree } from './key-sql.js';
 import type { IssuedCertificate } from '../issuers/signing.js';
 import type { Origin } from '../origin.js';
 import type { RegisteredThing } from '../registry.js';
-import type { Manufactured } from './manufactured.js';
+import type { Manufactured } from './admission/manufactured.js';
 
 /** A chain of refresh tokens, of which only the latest is valid. */
 export type RefreshFamily = { id: string; expiresAt: Date };

@@ -7,7 +7,7 @@ import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';
 import type { FirstBoot, Provisioned, StillWaiting } from './asked.js';
-import type { ProvenDevice, SentProof } from './proving.js';
+import type { ProvenDevice, SentProof } from './admission/proving.js';
 import type { Origin } from '../origin.js';
 
 /** The answer to a first boot. */

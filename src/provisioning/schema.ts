@@ -3,7 +3,7 @@ import { named } from '../api/named.js';
 import { decodeCsr } from '../pki/csr/csr.js';
 import { DomainError } from '../errors.js';
 import type { FirstBoot } from './asked.js';
-import type { Manufactured } from './manufactured.js';
+import type { Manufactured } from './admission/manufactured.js';
 import {
   attributes,
   inAws,

@@ -7,7 +7,7 @@ import { OutboundRefusal, type GuardedFetch } from '../../outbound/fetch.js';
 import { signatureHeaders } from '../../outbound/standard-webhooks.js';
 import { encodePem } from '../../pki/pem.js';
 import type { FirstBoot } from '../asked.js';
-import type { Manufactured } from '../manufactured.js';
+import type { Manufactured } from './manufactured.js';
 import { readVerdict, wideningOf } from './answer.js';
 
 type Deps = {

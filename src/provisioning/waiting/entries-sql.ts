@@ -1,6 +1,6 @@
 import { sql, type Database, type Transaction } from '../../db/client.js';
 import type { Origin } from '../../origin.js';
-import type { Manufactured } from '../manufactured.js';
+import type { Manufactured } from '../admission/manufactured.js';
 
 /** What became of a device that waits. */
 export type WaitingStatus = 'waiting' | 'approved' | 'denied';

@@ -3,7 +3,7 @@ import type { AppendAudit } from '../../audit/store.js';
 import { addSeconds } from '../../clock.js';
 import { sql, type Database, type Transaction } from '../../db/client.js';
 import type { Origin } from '../../origin.js';
-import type { Manufactured } from '../manufactured.js';
+import type { Manufactured } from '../admission/manufactured.js';
 import { readState, settle, type Asking, type ProvisionOutcome } from '../store.js';
 import { auditOf, findOf, lockEnrollments, mostWaiting, waitSeconds } from './entries-sql.js';
 

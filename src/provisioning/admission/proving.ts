@@ -1,5 +1,5 @@
-import { DomainError } from '../errors.js';
-import { decodeCsr } from '../pki/csr/csr.js';
+import { DomainError } from '../../errors.js';
+import { decodeCsr } from '../../pki/csr/csr.js';
 import type { Manufactured } from './manufactured.js';
 
 /** A device that a certificate of its manufacturer proves, and the enrollment that admits it. */
