@@ -16,7 +16,7 @@ export function listRoutes({ upload }: Pick<ManufacturerService, 'upload'>) {
         bodyLimit,
         config: { access: 'enrollments:write', cost: 'heavy' },
         schema: {
-          operationId: 'replaceManufacturerList',
+          operationId: 'setManufacturerList',
           summary:
             'Say which certificates the manufacturer of an enrollment revoked; the same list again changes nothing',
           tags: ['enrollments'],

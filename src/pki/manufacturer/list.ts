@@ -83,8 +83,9 @@ function requireSignature(
   const [id] = der.members(algorithm, der.tags.sequence);
   const scheme = signatures.get(id!.bytes.toString('hex'));
   if (!scheme) throw refuse('it is signed with an algorithm that is not accepted: use SHA-256 or better');
-  const octets = der.contentOf(signature, der.tags.bitString).subarray(1);
-  if (scheme.type !== key.asymmetricKeyType || !verify(scheme.hash, tbs.bytes, key, octets))
+  const content = der.contentOf(signature, der.tags.bitString);
+  const octets = content.subarray(1);
+  if (content[0] !== 0 || scheme.type !== key.asymmetricKeyType || !verify(scheme.hash, tbs.bytes, key, octets))
     throw refuse('the authority of the enrollment did not sign it');
 }
 

@@ -54,8 +54,7 @@ const readers: Record<string, (certificate: Named) => string[]> = {
 };
 
 /** How the name of a thing is said by what its certificate says: text, and members of the certificate in braces. */
-export const namePattern =
-  /^[A-Za-z0-9:_-]*(?:\{(?:CN|serialNumber|hwType|hwSerialNum|hwSerialNumHex)\}[A-Za-z0-9:_-]*)+$/;
+export const namePattern = /^[A-Za-z0-9:_-]*(\{(CN|serialNumber|hwType|hwSerialNum|hwSerialNumHex)\}[A-Za-z0-9:_-]*)+$/;
 
 const longest = 128;
 

@@ -51,6 +51,11 @@ function requireBounds(sent: Buffer[]): void {
   if (sent.length > certificates)
     throw refuseDevice(`more than ${certificates} certificates came: send the chain alone`);
   if (sent.some(({ length }) => length > octets)) throw refuseDevice(`a certificate is larger than ${octets} octets`);
+  // OpenSSL masks bits that are said to be unused: one certificate would have several forms.
+  for (const each of sent) {
+    const [, , signature] = der.members(der.readOne(each), der.tags.sequence);
+    if (der.contentOf(signature, der.tags.bitString)[0] !== 0) throw refuseDevice('its signature is not whole octets');
+  }
 }
 
 /** Those above the authority were judged when it was registered. */
