@@ -19,11 +19,11 @@ export type Config = {
         host: string;
         port: number;
         tls: { certFile: string; keyFile: string };
-        /** Ranges of addresses. */
-        clientCertProxies: string[];
         makesKeys: boolean;
       }
     | undefined;
+  /** Whose `Client-Cert` is believed, as ranges of addresses. */
+  clientCertProxies: string[];
   dataDir: string;
   databaseUrl: string | undefined;
   databasePoolSize: number;
@@ -108,7 +108,6 @@ function estOf(raw: Raw): Config['est'] {
     host: raw.THINGWARD_EST_HOST ?? raw.THINGWARD_HOST,
     port: raw.THINGWARD_EST_PORT,
     tls: { certFile, keyFile },
-    clientCertProxies: (raw.THINGWARD_CLIENT_CERT_PROXIES ?? []).map(rangeOf),
     makesKeys: raw.THINGWARD_EST_SERVER_KEYS === 'on',
   };
 }
@@ -129,6 +128,7 @@ function complete(raw: Raw): Config {
         ? undefined
         : { host: raw.THINGWARD_PKI_HOST ?? raw.THINGWARD_HOST, port: raw.THINGWARD_PKI_PORT },
     est: estOf(raw),
+    clientCertProxies: (raw.THINGWARD_CLIENT_CERT_PROXIES ?? []).map(rangeOf),
     dataDir: raw.THINGWARD_DATA_DIR,
     databaseUrl: raw.DATABASE_URL,
     databasePoolSize: raw.DATABASE_POOL_SIZE,

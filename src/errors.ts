@@ -4,8 +4,10 @@ export type ErrorCode =
   | 'account-suspended'
   | 'approval-denied'
   | 'bad-chain'
+  | 'bad-crl'
   | 'bad-csr'
   | 'bad-key'
+  | 'ca-unproved'
   | 'certificate-revoked'
   | 'check-away'
   | 'check-refused'
@@ -24,6 +26,8 @@ export type ErrorCode =
   | 'key-in-use'
   | 'list-expired'
   | 'list-refused'
+  | 'manufacturer-list-stale'
+  | 'manufacturer-refused'
   | 'method-not-allowed'
   | 'missing-credential'
   | 'not-found'
@@ -66,6 +70,8 @@ export type ErrorExtras = {
   errors?: object[];
   count?: number;
   reason?: string;
+  /** What the key of an authority has to sign. */
+  verificationCode?: string;
   /** What uses an object. */
   users?: string[];
   links?: Record<string, string>;

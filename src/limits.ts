@@ -70,6 +70,8 @@ export const mostOfCommand = {
   schemaDepth: 32,
   schemaNodes: 200,
 };
+/** The list of a manufacturer in an upload, in PEM, in octets; docs/limits.md lists it. */
+export const mostOctetsOfList = 2 * 1024 * 1024;
 
 /** A proxy that has been silent for so long is not counted on. */
 export const proxyStaleSeconds = 15;

@@ -7,12 +7,14 @@ import { call, isPassing } from './client.js';
 import type { Trust } from './connection.js';
 import { AgentError, LaterError, UsageError } from './errors.js';
 import { signJwt } from './jwt.js';
+import { askToBoot, offsetTo, type Credential } from './asking.js';
 import type { RenewalWish } from './renewal-order.js';
 import { isExpired, isRenewalDue } from './renewal-time.js';
 import { learn, trustOf, type Told } from './trust.js';
 import { openFolder, type AgentState, type AgentTokens, type Folder } from './folder.js';
 
 export type { Patience, Wait } from './approval.js';
+export type { ManufacturerCertificate } from './manufacturer.js';
 export { AgentError, LaterError } from './errors.js';
 export { isExpired, isRenewalDue } from './renewal-time.js';
 
@@ -23,12 +25,11 @@ export type AgentOptions = Trust & { out: string; clock?: Clock };
 export type ProvisionOptions = AgentOptions &
   Patience & {
     server: string;
-    /** The enrollment token, `twe_...`. */
-    enrollment: string;
-    name: string;
+    /** The one-time code of an expected thing. */
+    code?: string | undefined;
     thingType?: string | undefined;
     attributes?: Record<string, string> | undefined;
-  };
+  } & Credential;
 
 /** What a device is after an operation: certificate and key lie in the folder. */
 export type Identity = { thingName: string; account: string; serialNumber: string; notAfter: Date };
@@ -74,17 +75,15 @@ export async function provision(options: ProvisionOptions): Promise<Identity> {
 
 async function firstBoot(options: ProvisionOptions, folder: Folder): Promise<Identity> {
   const csr = encodeCsr(folder.deviceKey());
-  const { name: thingName, thingType, attributes, ca } = options;
-  const request = {
-    method: 'POST',
-    headers: { ...json, authorization: `Bearer ${options.enrollment}` },
-    body: JSON.stringify({ thingName, thingType, csr, attributes }),
-  } as const;
+  const { name: thingName, thingType, attributes, code, ca } = options;
+  const wanted = { thingName, thingType, csr, attributes, code };
   // A server behind a path keeps it.
-  const url = `${addressOf(options.server)}/v1/provision`;
+  const server = addressOf(options.server);
   const trust = trustOf(options, folder);
-  const answer = await untilDecided(() => call<CertificateAnswer | Wait>(url, request, trust), options);
-  const now = (options.clock ?? systemClock)();
+  const clock = options.clock ?? systemClock;
+  const ask = () => askToBoot<CertificateAnswer | Wait>(options, { server, wanted, trust, clock });
+  const answer = await untilDecided(ask, options);
+  const now = clock();
   const { name, account } = answer.thing;
   const clockOffset = offsetTo(answer.serverTime, now);
   const { token: tokenUrl, renew: renewUrl } = answer.links;
@@ -260,10 +259,6 @@ function signAssertion(options: AgentOptions, folder: Folder, typ: string, claim
 
 function serverSeconds({ clock = systemClock }: AgentOptions, { clockOffset }: AgentState): number {
   return numericDate(clock()) + clockOffset;
-}
-
-function offsetTo(serverTime: string, now: Date): number {
-  return Math.round((Date.parse(serverTime) - now.getTime()) / 1000);
 }
 
 function tokensOf(token: string, expiresIn: number, now: Date, clockOffset: number): AgentTokens {

@@ -9,7 +9,11 @@ type ProvisionFlags = Flags & {
   server: string;
   enrollment?: string;
   enrollmentFile?: string;
-  name: string;
+  enrollmentId?: string;
+  manufacturerCert?: string;
+  manufacturerKey?: string;
+  code?: string;
+  name?: string;
   type?: string;
   attribute?: Record<string, string>;
 };
@@ -83,9 +87,13 @@ function provisionCommand(): Command {
   const description = 'first boot: generates the key and gets the certificate; safe to kill and run again';
   return withHook(onFolder('provision', description))
     .requiredOption('--server <url>', 'the server')
-    .requiredOption('--name <name>', 'the name of this device')
+    .option('--name <name>', 'the name of this device; needed, except with a certificate of its manufacturer')
     .option('--enrollment <token>', 'the enrollment token, twe_...')
     .option('--enrollment-file <file>', 'a file that contains it, so that the list of processes does not show it')
+    .option('--enrollment-id <id>', 'in place of a token: the enrollment that admits devices of its manufacturer')
+    .option('--manufacturer-cert <file>', 'the certificate of the manufacturer (PEM), and the CAs between behind it')
+    .option('--manufacturer-key <file>', 'its key (PEM)')
+    .option('--code <code>', 'the one-time code of a thing that is expected with one')
     .option('--type <type>', 'the type of this device')
     .option('--attribute <name=value>', 'an attribute; may be repeated', addAttribute)
     .action(acting(provisionNow));
@@ -109,10 +117,9 @@ function acting<Given extends Flags>(work: (flags: Given) => Promise<void>): (fl
   };
 }
 
-async function provisionNow({ server, name, type, attribute, ...flags }: ProvisionFlags): Promise<void> {
+async function provisionNow({ server, type, attribute, code, ...flags }: ProvisionFlags): Promise<void> {
   const { provision } = await agent();
-  const enrollment = enrollmentOf(flags);
-  const wanted = { server, enrollment, name, thingType: type, attributes: attribute };
+  const wanted = { server, ...credentialOf(flags), code, thingType: type, attributes: attribute };
   const identity = await provision({ ...folderOf(flags), ...wanted, onWaiting: sayWaiting });
   const { thingName, account, serialNumber, notAfter } = identity;
   const { out } = flags;
@@ -130,6 +137,22 @@ function sayWaiting({ id }: Wait): void {
   process.stderr.write(
     `thingward agent: waiting for an operator to approve this device, as ${id} (POST /v1/waiting/${id}/approve); stop and run again at any time\n`,
   );
+}
+
+/** A token and a name, or the certificate of the manufacturer, which has both. */
+function credentialOf(flags: Omit<ProvisionFlags, 'server'>) {
+  const { name, enrollmentId, manufacturerCert: certificate, manufacturerKey: key } = flags;
+  const given = [enrollmentId, certificate, key].filter((each) => each !== undefined);
+  if (given.length === 0) {
+    if (name === undefined) throw new UsageError('give --name NAME, the name of this device');
+    return { enrollment: enrollmentOf(flags), name };
+  }
+  if (given.length < 3 || flags.enrollment !== undefined || flags.enrollmentFile !== undefined)
+    throw new UsageError(
+      'give --enrollment-id, --manufacturer-cert and --manufacturer-key together, and no enrollment token',
+    );
+  const manufacturer = { certificate: readText(certificate!), key: readText(key!) };
+  return { enrollmentId: enrollmentId!, manufacturer, name };
 }
 
 function enrollmentOf({ enrollment, enrollmentFile }: Pick<ProvisionFlags, 'enrollment' | 'enrollmentFile'>): string {

@@ -4,11 +4,12 @@ import { AgentError, LaterError } from './errors.js';
 
 const delaysMs = [500, 1000, 2000, 4000, 8000];
 
-/** Sends a request and reads the JSON answer, trying again while the server or the network fails. @throws AgentError */
-export async function call<Answer>(url: string, request: Request, trust: Trust): Promise<Answer> {
+/** Sends a request and reads the JSON answer, trying again while the server or the network fails. A function makes
+ * each request. @throws AgentError */
+export async function call<Answer>(url: string, request: Request | (() => Request), trust: Trust): Promise<Answer> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return await callOnce<Answer>(url, request, trust);
+      return await callOnce<Answer>(url, typeof request === 'function' ? request() : request, trust);
     } catch (error) {
       const delay = delaysMs[attempt];
       if (!isPassing(error)) throw asAgentError(error, url);

@@ -31,6 +31,8 @@ export function blankEnrollment(account: string, origin: Origin, createdAt: Date
     checkTimeoutMs: null,
     checkSecretSealed: null,
     expectedOnly: false,
+    kind: null,
+    caProved: false,
     createdAt,
     createdBy: origin.actor,
     revokedAt: null,
@@ -42,7 +44,7 @@ type Opening = { account: string; origin: Origin; at: Date };
 /** What a request opens. `seal` seals the secret of its check for the enrollment of an id. */
 export function openedBy(
   { account, origin, at }: Opening,
-  { policy: _, check, ...request }: NewEnrollment & { policies: string[] },
+  { policy: _, check, ca: __, ...request }: NewEnrollment & { policies: string[] },
   seal: (id: string) => Buffer | null,
 ): StoredEnrollment {
   const blank = blankEnrollment(account, origin, at);

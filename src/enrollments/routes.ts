@@ -4,6 +4,7 @@ import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import { pageOf, pageQuery, placeIn, spanOf, uuidForm } from '../api/paging.js';
 import * as schema from './schema.js';
+import { presentAuthority } from './presenting.js';
 import type { EnrollmentService, ShownEnrollment } from './service.js';
 
 const tags = ['enrollments'];
@@ -131,6 +132,9 @@ function present({
   checkTimeoutMs,
   checkSecretSealed: _,
   expectedOnly,
+  kind,
+  caProved,
+  authority,
   expiresAt,
   revokedAt,
   createdAt,
@@ -152,6 +156,8 @@ function present({
     ...(certificateSeconds === null ? {} : { certificateSeconds }),
     ...(checkUrl === null ? {} : { check: { url: checkUrl, timeoutMs: checkTimeoutMs! } }),
     ...(expectedOnly ? { expectedOnly } : {}),
+    ...(kind === null ? {} : { kind: 'ca' as const }),
+    ...(authority ? { ca: presentAuthority(authority, caProved) } : {}),
     ...(approval === null ? {} : { approval: 'required' as const }),
     ...(expiresAt === null ? {} : { expiresAt: rfc3339(expiresAt) }),
     ...(revokedAt === null ? {} : { revokedAt: rfc3339(revokedAt) }),

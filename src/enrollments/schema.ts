@@ -3,6 +3,8 @@ import { parseRange } from '../address.js';
 import { named } from '../api/named.js';
 import { page } from '../api/paging.js';
 import { secret, url } from '../outbound/shapes.js';
+import { namePattern } from '../pki/manufacturer/names.js';
+import { list as manufacturerList } from './list-schema.js';
 import {
   attributeName,
   attributes,
@@ -35,6 +37,41 @@ const check = named(
   'EnrollmentCheck',
   'A URL that is asked before a device is admitted',
   z.object({ url: z.string().describe('Where it is asked'), timeoutMs }),
+);
+
+const deviceName = z
+  .string()
+  .max(512)
+  .regex(namePattern, 'must be text with {CN}, {serialNumber}, {hwType}, {hwSerialNum} or {hwSerialNumHex} in it')
+  .meta({
+    description:
+      'The name of a thing, made of its certificate: {CN} and {serialNumber} of the subject, {hwType}, {hwSerialNum} and {hwSerialNumHex} of a hardwareModuleName (IEEE 802.1AR)',
+    examples: ['meter-{serialNumber}'],
+  });
+const authorityPem = z.string().min(1).max(65_536).describe('PEM: the authority, and those above it, in any order');
+const newAuthority = named(
+  'NewEnrollmentAuthority',
+  'The authority of a manufacturer whose devices are admitted',
+  z.strictObject({
+    certificates: authorityPem,
+    thingName: deviceName,
+    verificationCertificate: z
+      .string()
+      .min(1)
+      .max(65_536)
+      .optional()
+      .describe('PEM: a certificate that the key of the authority signed, whose CN is the code that a refusal names'),
+  }),
+).meta({ examples: [{ certificates: '-----BEGIN CERTIFICATE-----\n…', thingName: 'meter-{serialNumber}' }] });
+const authority = named(
+  'EnrollmentAuthority',
+  'The authority of a manufacturer whose devices are admitted',
+  z.object({
+    certificates: authorityPem,
+    thingName: deviceName,
+    isProved: z.boolean().describe('Whoever created the enrollment proved the key of the authority'),
+    crl: manufacturerList.optional(),
+  }),
 );
 
 export const newEnrollment = named(
@@ -70,11 +107,17 @@ export const newEnrollment = named(
         .boolean()
         .optional()
         .describe('Only things that are expected get an identity: POST /v1/things/expected'),
+      kind: z
+        .literal('ca')
+        .optional()
+        .describe('Devices that a certificate of their manufacturer proves; needs ca, and expectedOnly or a proof'),
+      ca: newAuthority.optional(),
     })
     .refine(
       ({ policy, policies }) => policy === undefined || policies === undefined,
       'name policy or policies, not both',
-    ),
+    )
+    .refine(({ kind, ca }) => (kind === 'ca') === (ca !== undefined), 'kind ca goes with ca'),
 ).meta({ examples: [{ policy: 'pump-telemetry', thingNamePattern: 'pump-*', maxUses: 100 }] });
 
 const enrollmentId = uuid.describe('The id of the enrollment');
@@ -83,7 +126,9 @@ export const createdEnrollment = named(
   'A new enrollment',
   z.object({
     id: enrollmentId,
-    token: z.string().describe('The enrollment token, twe_...; it is shown once'),
+    token: z
+      .string()
+      .describe('The enrollment token, twe_...; it is shown once. That of an enrollment of kind ca admits nobody'),
     checkSecret: z.string().optional().describe('What signs its check, where the request named none; it is shown once'),
     acmeDirectory: z.string().describe('Where clients of ACME begin (RFC 8555)'),
     eab: named(
@@ -117,6 +162,8 @@ export const enrollment = named(
     certificateSeconds: certificateSeconds.optional(),
     check: check.optional(),
     expectedOnly: z.literal(true).optional().describe('Only things that are expected get an identity'),
+    kind: z.literal('ca').optional().describe('Devices that a certificate of their manufacturer proves'),
+    ca: authority.optional(),
     createdAt: timestamp.describe('When the enrollment was created'),
     createdBy: z.string().describe('Who created the enrollment'),
     revokedAt: timestamp.optional().describe('When the enrollment was stopped'),

@@ -5,6 +5,8 @@ import { createCredential } from '../access/credentials.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
+import type { ManufacturerService } from '../manufacturers/service.js';
+import type { StoredManufacturer } from '../manufacturers/store.js';
 import type { Origin } from '../origin.js';
 import { requireCovered } from './coverage.js';
 import { blankEnrollment, openedBy } from './opening.js';
@@ -15,7 +17,11 @@ import { statusOf, type EnrollmentStatus } from './status.js';
 import type { EnrollmentStore, StoredEnrollment } from './store.js';
 
 /** An enrollment as operators see it. */
-export type ShownEnrollment = StoredEnrollment & { status: EnrollmentStatus };
+export type ShownEnrollment = StoredEnrollment & {
+  status: EnrollmentStatus;
+  /** Of an enrollment of kind `ca`. */
+  authority?: StoredManufacturer;
+};
 
 type Deps = {
   store: EnrollmentStore;
@@ -27,6 +33,7 @@ type Deps = {
   /** Revokes everything of a thing. */
   revokeThing(account: string, name: string, origin: Origin): Promise<void>;
   policyForType(account: string, thingType: string | undefined): Promise<string>;
+  manufacturers: Pick<ManufacturerService, 'register' | 'insert' | 'of'>;
   /** How clients of ACME come by an enrollment. */
   acmeOf(enrollmentId: string): AcmeEntry;
 };
@@ -54,16 +61,23 @@ export function createEnrollmentService({
   requireSegment,
   revokeThing,
   policyForType,
+  manufacturers,
   acmeOf,
 }: Deps) {
   // What an enrollment covers never changes, so it may be remembered; whether it still holds is
   // checked again in the transaction that uses it.
   const covers = new LRUCache<string, Covering>({ max: 10_000, ttl: 60_000 });
 
-  const show = (enrollment: StoredEnrollment): ShownEnrollment => ({
-    ...enrollment,
-    status: statusOf(enrollment, clock()),
-  });
+  const showAll = async (enrollments: StoredEnrollment[]): Promise<ShownEnrollment[]> => {
+    const ids = enrollments.filter(({ kind }) => kind === 'ca').map(({ id }) => id);
+    const authorities = await manufacturers.of(ids);
+    return enrollments.map((enrollment) => {
+      const authority = authorities.get(enrollment.id);
+      return { ...enrollment, status: statusOf(enrollment, clock()), ...(authority ? { authority } : {}) };
+    });
+  };
+
+  const show = async (enrollment: StoredEnrollment): Promise<ShownEnrollment> => (await showAll([enrollment]))[0]!;
 
   /** @throws DomainError `not-found` */
   const get = async (account: string, id: string): Promise<StoredEnrollment> => {
@@ -82,7 +96,7 @@ export function createEnrollmentService({
   };
 
   return {
-    /** @throws DomainError `unknown-policy`, `unknown-segment` */
+    /** @throws DomainError `unknown-policy`, `unknown-segment`, `bad-chain`, `ca-unproved` */
     async create(account: string, request: NewEnrollment, origin: Origin): Promise<Created> {
       const policies = request.policies ?? [request.policy ?? (await policyForType(account, request.thingType))];
       await requirePolicies(account, policies);
@@ -91,13 +105,19 @@ export function createEnrollmentService({
       const secret = request.check && (request.check.secret ?? createSecret());
       const sealed = (id: string) =>
         secret === undefined ? null : sealer.seal(Buffer.from(secret), sealedAs.enrollmentCheck(id));
-      const enrollment = openedBy({ account, origin, at: clock() }, { ...request, policies }, sealed);
+      const { ca, expectedOnly = false } = request;
+      const authority = ca && manufacturers.register(account, ca, expectedOnly);
+      const enrollment = {
+        ...openedBy({ account, origin, at: clock() }, { ...request, policies }, sealed),
+        caProved: authority?.isProved ?? false,
+      };
       const { token, hash } = createCredential('twe');
       await store.transaction(async (tx) => {
         const most = mostOfAccount.enrollments;
         if ((await store.count(tx, account, most)) >= most)
           throw tooMany('enrollments', most, 'use one for many devices, with maxUses');
         await store.insert(tx, enrollment, hash);
+        if (authority) await manufacturers.insert(tx, enrollment.id, authority);
         await audit(tx, auditOf('enrollment.create', enrollment, origin, clock()));
       });
       const shown = secret === undefined || secret === request.check?.secret ? {} : { checkSecret: secret };
@@ -156,7 +176,7 @@ export function createEnrollmentService({
 
     /** The enrollments of an account, from the one after `after`. */
     async list(account: string, after: string | undefined, limit: number): Promise<ShownEnrollment[]> {
-      return (await store.list(account, after, limit)).map(show);
+      return showAll(await store.list(account, after, limit));
     },
 
     /** Changes how long its things can renew after their certificates expired. @throws DomainError `not-found` */

@@ -35,6 +35,10 @@ export type StoredEnrollment = {
   checkSecretSealed: Buffer | null;
   /** Only things that are expected get an identity. */
   expectedOnly: boolean;
+  /** `ca`: only devices that a certificate of their manufacturer proves. */
+  kind: string | null;
+  /** Whoever made it proved the key of the manufacturer's authority. */
+  caProved: boolean;
   createdAt: Date;
   createdBy: string;
   revokedAt: Date | null;
@@ -152,6 +156,7 @@ function toStoredEnrollment(stored: Row): StoredEnrollment {
     approved: __,
     vouched: ___,
     acmeAccounts: ____,
+    proven: _____,
     attributes,
     checkSecretSealed,
     ...row

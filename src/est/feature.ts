@@ -5,7 +5,7 @@ import { createEstService } from './service.js';
 
 type Deps = Pick<Shared, 'clock' | 'failures'> &
   Omit<Parameters<typeof createEstService>[0], 'clock'> & {
-    config: Pick<Config, 'est'>;
+    config: Pick<Config, 'est' | 'clientCertProxies'>;
     isRemembered: Parameters<typeof estRoutes>[0]['isRemembered'];
   };
 
@@ -13,7 +13,8 @@ type Deps = Pick<Shared, 'clock' | 'failures'> &
 export function createEst(deps: Deps): Door<object> {
   const { failures, isRemembered, config } = deps;
   if (!config.est) return { verbs: {}, routes: [] };
-  const { clientCertProxies: proxies, makesKeys } = config.est;
+  const { makesKeys } = config.est;
+  const proxies = config.clientCertProxies;
   const service = createEstService(deps);
   return { verbs: {}, routes: [], estRoutes: [estRoutes({ service, failures, isRemembered, proxies, makesKeys })] };
 }

@@ -43,13 +43,23 @@ export function estRoutes({ service, failures, isRemembered, proxies, makesKeys 
     return sendBase64(reply, 'application/csrattrs', csrAttributes);
   };
 
-  const enroll = async (request: Request, reply: FastifyReply, make?: KeyType) => {
+  const enrolled = (request: Request, make: KeyType | undefined) => {
+    if (request.caller === null)
+      return failures.counting(
+        request.ip,
+        () => false,
+        () => service.enrollProven(sentBy(request), originOf(request), make),
+      );
     const caller = { ...enrollmentCaller(request), userName: userNameOf(request) };
-    const result = await failures.counting(
+    return failures.counting(
       request.ip,
       () => isRemembered(caller.tokenHash),
       () => service.enroll(caller, sentBy(request), originOf(request), make),
     );
+  };
+
+  const enroll = async (request: Request, reply: FastifyReply, make?: KeyType) => {
+    const result = await enrolled(request, make);
     if (!('waiting' in result)) {
       const { certificate, privateKey } = result;
       return privateKey ? sendParts(reply, privateKey, certificate) : sendBase64(reply, certsOnly, certificate);
@@ -89,7 +99,11 @@ export function estRoutes({ service, failures, isRemembered, proxies, makesKeys 
       app.post<{ Params: { label?: string } }>(
         `${base}/simpleenroll`,
         {
-          config: { access: 'enrollment', repeatsBy: 'a request with the same csr gets the same certificate' },
+          config: {
+            access: 'enrollment',
+            provesItself: true,
+            repeatsBy: 'a request with the same csr gets the same certificate',
+          },
           schema,
         },
         (request, reply) => enroll(request, reply),
@@ -101,7 +115,14 @@ export function estRoutes({ service, failures, isRemembered, proxies, makesKeys 
       );
       app.post<{ Params: { label?: string } }>(
         `${base}/serverkeygen`,
-        { config: { access: 'enrollment', repeatsBy: 'the server makes another key each time' }, schema },
+        {
+          config: {
+            access: 'enrollment',
+            provesItself: true,
+            repeatsBy: 'the server makes another key each time',
+          },
+          schema,
+        },
         makeKey,
       );
       app.post(`${base}/fullcmc`, { config: { access: 'public', makesNothing: true }, schema: { hide: true } }, isOff);

@@ -6,6 +6,7 @@ import { encodeCertsOnly } from '../pki/cms.js';
 import { decodeCsr, parseCsrDer } from '../pki/csr/csr.js';
 import type { KeyType } from '../pki/public-key.js';
 import type { FirstBoot, Provisioned, RenewFor, StillWaiting } from '../provisioning/asked.js';
+import type { ProvenDevice } from '../provisioning/admission/proving.js';
 import type { HeldCertificate } from '../registry.js';
 import { thingName } from '../shapes.js';
 
@@ -19,6 +20,8 @@ type Deps = {
   provision(tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Provisioned | StillWaiting>;
   renewFor(asked: RenewFor, origin: Origin): Promise<{ certificate: { der: Buffer } }>;
   findCertificate(fingerprint: string): Promise<HeldCertificate | undefined>;
+  /** The device that a certificate of its manufacturer proves to an enrollment; undefined where that asks for none. */
+  byConnection(enrollmentId: string, certificates: Buffer[]): Promise<ProvenDevice | undefined>;
 };
 
 /** Who enrolls: an enrollment token, and the name beside it. */
@@ -28,6 +31,8 @@ export type Enrolling = { id: string; account: string; tokenHash: Buffer; userNa
 type Channel = {
   /** DER of the certificate whose key the client used in the handshake. */
   certificate: Buffer | undefined;
+  /** Those that came behind it. */
+  behind: Buffer[];
   /** What a challengePassword has to be on this connection; undefined where nothing can bind a request to it. */
   binding: string | undefined;
 };
@@ -44,7 +49,8 @@ export type EstService = ReturnType<typeof createEstService>;
 
 /** Enrollment over Secure Transport (RFC 7030, 8951): first boot and renewal in other words. */
 export function createEstService(deps: Deps) {
-  const { clock, accountOfEnrollment, accountExists, signing, provision, renewFor, findCertificate } = deps;
+  const { clock, accountOfEnrollment, accountExists, signing, provision, renewFor, findCertificate, byConnection } =
+    deps;
 
   /** The account that a label belongs to: an enrollment's id or an account; `default` without one. @throws DomainError `not-found` */
   const accountOf = async (label = 'default'): Promise<string> => {
@@ -68,6 +74,16 @@ export function createEstService(deps: Deps) {
     const refusal = refusalOf(held, clock());
     if (refusal) throw refusal;
     return held;
+  };
+
+  const boot = async (tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Enrolled | StillWaiting> => {
+    const result = await provision(tokenHash, ask, origin);
+    if ('waiting' in result) return result;
+    const { certificate, privateKey } = result;
+    return {
+      certificate: encodeCertsOnly([certificate.der]),
+      ...(privateKey ? { privateKey: privateKey.export({ type: 'pkcs8', format: 'der' }) } : {}),
+    };
   };
 
   return {
@@ -97,13 +113,39 @@ export function createEstService(deps: Deps) {
         const name = nameOf(request.requestedName ?? (userName === id ? undefined : userName));
         return { name, thingType: undefined, attributes: {}, key: make ? { make } : { csr } };
       };
-      const result = await provision(tokenHash, ask, origin);
-      if ('waiting' in result) return result;
-      const { certificate, privateKey } = result;
-      return {
-        certificate: encodeCertsOnly([certificate.der]),
-        ...(privateKey ? { privateKey: privateKey.export({ type: 'pkcs8', format: 'der' }) } : {}),
+      return boot(tokenHash, ask, origin);
+    },
+
+    /**
+     * First boot by the certificate of a manufacturer, which TLS proved, under the enrollment that the label names. What the request says
+     * of a name counts for nothing. @throws DomainError `missing-credential`, `manufacturer-refused`, and those of provisioning
+     */
+    async enrollProven(
+      { label, request: text, channel }: Sent,
+      origin: Origin,
+      make?: KeyType,
+    ): Promise<Enrolled | StillWaiting> {
+      const { certificate, behind } = channel;
+      const isShown = certificate !== undefined && label !== undefined && uuid.test(label);
+      const proven = isShown ? await byConnection(label, [certificate, ...behind]) : undefined;
+      if (!proven)
+        throw new DomainError(
+          'missing-credential',
+          "send an enrollment token as the password of Basic, or show a manufacturer's certificate to the label of its enrollment",
+        );
+      const { enrollmentId, tokenHash, manufactured } = proven;
+      const ask = (): FirstBoot => {
+        const csr = decodeCsr(text);
+        requireBound(parseCsrDer(csr).challengePassword, channel);
+        return {
+          name: manufactured.name,
+          thingType: undefined,
+          attributes: {},
+          key: make ? { make } : { csr },
+          manufactured,
+        };
       };
+      return boot(tokenHash, ask, { ...origin, actor: `enrollment:${enrollmentId}` });
     },
 
     /**

@@ -3,8 +3,9 @@ import { admit, admitFromUrl, type Access } from '../access/admission.js';
 import type { Caller, Way } from '../access/caller.js';
 import type { Permission } from '../access/permissions.js';
 import { DomainError } from '../errors.js';
-import { requireCredential, requireSecret, showsInHead, type Shown } from './credentials.js';
+import { missing, requireCredential, requireSecret, showsInHead, type Shown } from './credentials.js';
 import type { FailureLimiter } from './failure-limiter.js';
+import { hasProof, showsToken } from './est/proofs.js';
 import type { Cost, RateLimiter } from './rate-limiter.js';
 import type { Answering, Load, Turn, Turns } from './turns.js';
 
@@ -24,6 +25,8 @@ declare module 'fastify' {
     refusesAs?: 'oauth';
     /** Further permissions that the route needs. */
     needs?: Permission[];
+    /** Whoever has no enrollment token may prove a certificate of a manufacturer: the route judges it. */
+    provesItself?: boolean;
     /** The credential may come as `client_secret` in the body too, as OAuth clients send it (RFC 6749 §2.3.1). */
     secretInBody?: boolean;
     /** What a request costs; by default `read` for GET and `write` for the others. Of public routes, only `free` ones are not limited by address. */
@@ -95,16 +98,21 @@ export function installCallers(
 
   // Not async: the caller of nearly every request is known at once, and a promise costs more than the check.
   app.addHook('onRequest', (request, { raw }, done) => {
-    const { access, secretInBody, cost } = request.routeOptions.config;
+    const { access, secretInBody, cost, provesItself } = request.routeOptions.config;
+    if (provesItself && !showsToken(request)) {
+      rates.takeAnonymous(request.ip);
+      return done();
+    }
     if (access === 'public' && cost !== 'free') rates.takeAnonymous(request.ip);
     if (access === undefined || access === 'public') return done();
     if (secretInBody && !showsInHead(request)) return done();
     identify(request, raw, access, requireCredential(request), done);
   });
   app.addHook('preValidation', (request, { raw }, done) => {
-    const { access, secretInBody } = request.routeOptions.config;
+    const { access, secretInBody, provesItself } = request.routeOptions.config;
     if (access === undefined || access === 'public') return done();
     const { caller, way, mark } = request;
+    if (provesItself && caller === null) return done(hasProof(request) ? undefined : missing());
     // A body may take its time: what became of the key meanwhile counts, or a deleted one could still make another.
     if (caller !== null && (!way?.isUnchanged || way.isUnchanged(caller, mark))) return done();
     if (caller !== null) return identify(request, raw, access, requireCredential(request), done);

@@ -40,7 +40,8 @@ function notOfCookie(credential: string | undefined): string | undefined {
   throw new DomainError('invalid-credential', 'a session is shown by its cookie alone: programs use an API key');
 }
 
-function missing(): DomainError {
+/** Says what to send. */
+export function missing(): DomainError {
   return new DomainError(
     'missing-credential',
     'send Authorization: Bearer with an API key, enrollment or access token',

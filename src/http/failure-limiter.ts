@@ -21,7 +21,12 @@ export type FailureLimiter = {
 const windowMs = 60_000;
 const rows = 4;
 const columns = 65_536;
-const failures: ReadonlySet<ErrorCode> = new Set(['invalid-client', 'invalid-credential', 'invalid-grant']);
+const failures: ReadonlySet<ErrorCode> = new Set([
+  'invalid-client',
+  'invalid-credential',
+  'invalid-grant',
+  'manufacturer-refused',
+]);
 
 /**
  * A window of a minute for each address. The counts stand in a sketch of a fixed size (count-min, under a secret), so

@@ -7,6 +7,7 @@ import { createEst } from '../est/feature.js';
 import { createGuardedFetch } from '../outbound/fetch.js';
 import { createExpected } from '../expected/feature.js';
 import type { Origin } from '../origin.js';
+import { createManufacturers } from '../manufacturers/feature.js';
 import { createProvisioning } from '../provisioning/feature.js';
 import { createTrust } from '../settings/trust.js';
 
@@ -35,8 +36,17 @@ export function openFirstBoot(deps: Deps) {
   const { revokeThing, revokeCertificate } = deps.revocation;
   const bindingOf = createBinding(deps.sealer);
   const acmeDirectory = createLinks(deps.config.publicUrl).directory;
-  const enrollments = createEnrollments({
+  const manufacturers = createManufacturers({
     ...deps,
+    useOnce: deps.tokens.useOnce,
+    enrollments: {
+      accountOf: (id) => enrollments.verbs.accountOf(id),
+      tokenHashOf: (id) => enrollments.verbs.tokenHashOf(id),
+    },
+  });
+  const enrollments: ReturnType<typeof createEnrollments> = createEnrollments({
+    ...deps,
+    manufacturers: manufacturers.verbs,
     revokeThing: async (account, name, origin) => void (await revokeThing(account, name, 'privilegeWithdrawn', origin)),
     acmeOf: (id) => ({ acmeDirectory, eab: bindingOf(id) }),
   });
@@ -45,6 +55,7 @@ export function openFirstBoot(deps: Deps) {
     ...deps,
     expected: expected.verbs,
     enrollments: enrollments.verbs,
+    manufacturers: manufacturers.verbs,
     fetch: createGuardedFetch({ listed: deps.config.outboundAllow, mostOctets: mostOfAnswer }),
     trust: createTrust(deps.config.tlsCaFile, deps.tell),
   });
@@ -52,6 +63,7 @@ export function openFirstBoot(deps: Deps) {
     ...deps,
     ...provisioning.verbs,
     accountOfEnrollment: enrollments.verbs.accountOf,
+    byConnection: manufacturers.verbs.byConnection,
     isRemembered: enrollments.verbs.isRemembered,
   });
   const { useOnce } = deps.tokens;
@@ -63,7 +75,7 @@ export function openFirstBoot(deps: Deps) {
     revokeCertificate,
   });
   return {
-    doors: [enrollments, expected, provisioning, est, acme],
+    doors: [manufacturers, enrollments, expected, provisioning, est, acme],
     enrollments: enrollments.verbs,
     present: provisioning.verbs.present,
   };

@@ -20,6 +20,9 @@ export const oids = {
   // Names: RFC 5280 §A.1
   organizationName: der.oid('2.5.4.10'),
   commonName: der.oid('2.5.4.3'),
+  serialNumberOfName: der.oid('2.5.4.5'),
+  // IDevID: RFC 4108 §5, IEEE 802.1AR §8.6
+  hardwareModuleName: der.oid('1.3.6.1.5.5.7.8.4'),
   // Extensions: RFC 5280 §4.2, §5.2
   subjectKeyIdentifier: der.oid('2.5.29.14'),
   keyUsage: der.oid('2.5.29.15'),

@@ -157,11 +157,13 @@ function readPoint(extension: Buffer | undefined): string | undefined {
   return url?.content.toString('latin1') ?? '';
 }
 
-function readSerial(value: der.Value): string {
+/** A serial number as lists name it. @throws DerError */
+export function readSerial(value: der.Value): string {
   return serialDigits(der.contentOf(value, der.tags.integer).toString('hex'));
 }
 
-function readTime({ tag, content }: der.Value): Date {
+/** A UTCTime or GeneralizedTime; an invalid date for anything else. */
+export function readTime({ tag, content }: der.Value): Date {
   const digits = content.toString('latin1');
   const full = tag === der.tags.utcTime ? `${Number(digits.slice(0, 2)) < 50 ? '20' : '19'}${digits}` : digits;
   const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(full) ?? [];

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { KeyType } from '../pki/public-key.js';
 import type { HeldCertificate, RegisteredThing } from '../registry.js';
+import type { Manufactured } from './admission/manufactured.js';
 import type { FamilyToken } from './store.js';
 
 /** What a device asks for at its first boot, whatever protocol it speaks. */
@@ -15,6 +16,8 @@ export type FirstBoot = {
   code?: string | undefined;
   /** The ACME account that asks, which the thing will belong to. */
   acmeAccountId?: string | undefined;
+  /** Under an enrollment of kind `ca`, which admits nobody without. */
+  manufactured?: Manufactured | undefined;
 };
 
 /** A certificate for another key, for the holder of one that it has proved to hold. */

@@ -11,7 +11,8 @@ import { createReenrollStore } from './reenroll-store.js';
 import { createRenewalByProof } from './renewal-proof.js';
 import { createRenewFor } from './renewal.js';
 import { createRenewalStore } from './renewal-store.js';
-import { provisioningRoutes } from './routes.js';
+import { createProving, type Manufacturers } from './admission/proving.js';
+import { firstBootRoute, provisioningRoutes } from './routes.js';
 import { createProvisioningService } from './service.js';
 import { createProvisioningStore, type LockRoom } from './store.js';
 import { waitingRoutes } from './waiting/routes.js';
@@ -33,7 +34,8 @@ type Deps = Ledger &
   Pick<ExpectationDeps, 'expected' | 'requirePolicies'> & {
     /** To the checks of enrollments. */
     fetch: GuardedFetch;
-    config: Pick<Config, 'publicUrl'>;
+    config: Pick<Config, 'publicUrl' | 'clientCertProxies'>;
+    manufacturers: Manufacturers;
     enrollments: ProvisioningDeps['enrollments'] &
       WaitingDeps['enrollments'] &
       Pick<RouteDeps, 'isRemembered'> &
@@ -110,6 +112,15 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
   });
   for (const result of ['created', 'repeated']) renewals.inc({ result }, 0);
   for (const result of ['created', 'repeated', 'waiting']) provisions.inc({ result }, 0);
+  const booting = {
+    provision: provisioning.provision,
+    present: presenter.provisioned,
+    prove: createProving(deps.manufacturers),
+    proxies: config.clientCertProxies,
+    failures,
+    isRemembered: enrollments.isRemembered,
+    count: (result: 'created' | 'repeated' | 'waiting') => provisions.inc({ result }),
+  };
   return {
     verbs: {
       present: presenter.present,
@@ -126,20 +137,17 @@ export function createProvisioning(deps: Deps): Door<Verbs> {
     },
     routes: [
       provisioningRoutes({
-        provision: provisioning.provision,
-        present: presenter.provisioned,
+        ...booting,
         async renew(request, origin) {
           const { created, thing, certificate } = await renewByProof(request, origin);
           renewals.inc({ result: created ? 'created' : 'repeated' });
           return { created, answer: await presenter.present(thing, certificate) };
         },
-        failures,
-        isRemembered: enrollments.isRemembered,
         recognises,
-        count: (result) => provisions.inc({ result }),
       }),
       waitingRoutes(waiting),
     ],
+    estRoutes: [firstBootRoute(booting)],
     chores: [{ name: 'sweep-waiting', everyMs: 3_600_000, instances: 'any', run: waiting.sweep }],
     metrics: [provisions, renewals],
   };

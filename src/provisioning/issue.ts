@@ -48,6 +48,7 @@ export async function prepare(
     family: newFamily(certificate.notAfter),
     expected,
     acmeAccountId: asked.acmeAccountId ?? null,
+    manufactured: asked.manufactured ?? null,
   };
 }
 

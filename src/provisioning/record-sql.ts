@@ -3,6 +3,7 @@ import { isKeyFree } from './key-sql.js';
 import type { IssuedCertificate } from '../issuers/signing.js';
 import type { Origin } from '../origin.js';
 import type { RegisteredThing } from '../registry.js';
+import type { Manufactured } from './admission/manufactured.js';
 
 /** A chain of refresh tokens, of which only the latest is valid. */
 export type RefreshFamily = { id: string; expiresAt: Date };
@@ -22,6 +23,8 @@ export type ProvisionRecord = {
   expected?: { id: string; revision: number } | undefined;
   /** The ACME account that the thing belongs to from now on; null for none. */
   acmeAccountId: string | null;
+  /** What the device proved by the certificate of its manufacturer; null for none. */
+  manufactured: Pick<Manufactured, 'fingerprint'> | null;
 };
 
 /**
@@ -41,7 +44,7 @@ export async function insertRecords(
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(records.map(flatten))}::jsonb) AS r(
         id uuid, account text, name text, type text, attributes jsonb, policies text[], segment text, gen int, min_gen int, enrollment uuid, at timestamptz,
         serial text, issuer text, index bigint, fingerprint text, spki text, der text, not_before timestamptz,
-        not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text, acme uuid, expected uuid)),
+        not_after timestamptz, scope text, family uuid, family_expires timestamptz, actor text, request text, ip text, action text, acme uuid, expected uuid, made text)),
     t AS (${things}),
     k AS (
       INSERT INTO thing_keys AS k (account_name, spki_sha256, thing_id)
@@ -62,11 +65,11 @@ export async function insertRecords(
       ON CONFLICT (thing_id) DO UPDATE SET acme_account_id = EXCLUDED.acme_account_id),
     a AS (
       INSERT INTO audit_entries (at, account_name, actor, action, target, request_id, source_ip, detail)
-      SELECT at, account, actor, action, 'thing:' || name, request, ip, jsonb_build_object('serialNumber', serial) FROM r),
+      SELECT at, account, actor, action, 'thing:' || name, request, ip, jsonb_strip_nulls(jsonb_build_object('serialNumber', serial, 'manufacturerCertificate', made)) FROM r),
     x AS (
       UPDATE expected_things x SET used_at = r.at, thing_id = r.id FROM r WHERE x.id = r.expected)
-    UPDATE enrollments e SET uses = e.uses + g.uses, vouched = e.vouched + g.uses
-    FROM (SELECT enrollment, count(*)::int AS uses FROM r GROUP BY enrollment) g WHERE e.id = g.enrollment`);
+    UPDATE enrollments e SET uses = e.uses + g.uses, vouched = e.vouched + g.uses, proven = e.proven + g.made
+    FROM (SELECT enrollment, count(*)::int AS uses, count(made)::int AS made FROM r GROUP BY enrollment) g WHERE e.id = g.enrollment`);
 
   function flatten(record: ProvisionRecord) {
     const { at, origin, thing, certificate, family } = record;
@@ -99,6 +102,7 @@ export async function insertRecords(
       expected: record.expected?.id,
       action: existingThing ? 'thing.reenrolled' : 'thing.provision',
       acme: record.acmeAccountId,
+      made: record.manufactured?.fingerprint,
     };
   }
 }

@@ -1,9 +1,13 @@
+import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
+import { readChannel } from '../http/est/channel.js';
+import { proofOf } from '../http/est/proofs.js';
 import { enrollmentCaller, originOf } from '../http/request.js';
 import type { FailureLimiter } from '../http/failure-limiter.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';
 import type { FirstBoot, Provisioned, StillWaiting } from './asked.js';
+import type { ProvenDevice, SentProof } from './admission/proving.js';
 import type { Origin } from '../origin.js';
 
 /** The answer to a first boot. */
@@ -18,6 +22,10 @@ export type PrivateKeyForm = Pick<schema.ProvisionRequest, 'format' | 'password'
 type Deps = {
   provision(tokenHash: Buffer, ask: () => FirstBoot, origin: Origin): Promise<Provisioned | StillWaiting>;
   present(provisioned: Provisioned, form: PrivateKeyForm): Promise<ProvisionAnswer>;
+  /** Who sends a first boot without a token. @throws DomainError */
+  prove(sent: SentProof): Promise<ProvenDevice>;
+  /** Proxies whose `Client-Cert` is believed, as ranges. */
+  proxies: readonly string[];
   renew(request: schema.RenewRequest, origin: Origin): Promise<{ created: boolean; answer: RenewAnswer }>;
   failures: FailureLimiter;
   /** Whether the enrollment of a token was valid recently. */
@@ -30,14 +38,48 @@ type Deps = {
 
 const tags = ['agents'];
 
-/** The routes `/v1/provision` and `/v1/renew`. */
-export function provisioningRoutes({ provision, present, renew, failures, isRemembered, recognises, count }: Deps) {
+type Booting = Pick<Deps, 'provision' | 'prove' | 'proxies' | 'present' | 'failures' | 'isRemembered' | 'count'>;
+
+/** The route `/v1/provision`, also for the listener that asks for client certificates. */
+export function firstBootRoute(deps: Booting) {
+  const { provision, prove, proxies, present, failures, isRemembered, count } = deps;
+
+  /** By the certificate of a manufacturer. */
+  const byManufacturer = (request: FastifyRequest, body: schema.ProvisionRequest) =>
+    failures.counting(
+      request.ip,
+      () => false,
+      async () => {
+        const { certificate, behind } = readChannel(request, proxies);
+        const certificates = certificate ? [certificate, ...behind] : [];
+        const { csr, enrollment } = body;
+        const { enrollmentId, tokenHash, manufactured } = await prove({
+          jwt: proofOf(request),
+          certificates,
+          enrollment,
+          csr,
+        });
+        const origin = { ...originOf(request), actor: `enrollment:${enrollmentId}` };
+        return provision(tokenHash, () => schema.toFirstBoot(body, manufactured), origin);
+      },
+    );
+
+  const byToken = (request: FastifyRequest, body: schema.ProvisionRequest) => {
+    const { tokenHash } = enrollmentCaller(request);
+    return failures.counting(
+      request.ip,
+      () => isRemembered(tokenHash),
+      () => provision(tokenHash, () => schema.toFirstBoot(body), originOf(request)),
+    );
+  };
+
   return async (app: App) => {
     app.post(
       '/v1/provision',
       {
         config: {
           access: 'enrollment',
+          provesItself: true,
           repeatsBy: 'a request with the same csr is answered with the same certificate',
         },
         schema: {
@@ -52,12 +94,7 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
         // The answer is built from nothing but what the schema names: running it through the schema again
         // would cost as much as a signature. A test holds every answer against the schema.
         void reply.type('application/json; charset=utf-8').serializer(JSON.stringify);
-        const { tokenHash } = enrollmentCaller(request);
-        const result = await failures.counting(
-          request.ip,
-          () => isRemembered(tokenHash),
-          () => provision(tokenHash, () => schema.toFirstBoot(request.body), originOf(request)),
-        );
+        const result = await (request.caller ? byToken : byManufacturer)(request, request.body);
         void reply.header('cache-control', 'no-store');
         if ('waiting' in result) {
           count('waiting');
@@ -69,6 +106,15 @@ export function provisioningRoutes({ provision, present, renew, failures, isReme
         return reply.code(result.created ? 201 : 200).send(answer);
       },
     );
+  };
+}
+
+/** The routes `/v1/provision` and `/v1/renew`. */
+export function provisioningRoutes(deps: Deps) {
+  const { renew, failures, recognises } = deps;
+  const firstBoot = firstBootRoute(deps);
+  return async (app: App) => {
+    await firstBoot(app);
 
     app.post(
       '/v1/renew',

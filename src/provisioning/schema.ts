@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
 import { decodeCsr } from '../pki/csr/csr.js';
+import { DomainError } from '../errors.js';
 import type { FirstBoot } from './asked.js';
+import type { Manufactured } from './admission/manufactured.js';
 import {
   attributes,
   inAws,
@@ -21,7 +23,9 @@ export const provisionRequest = named(
   'A first boot: send a csr, or a keyType',
   z
     .strictObject({
-      thingName,
+      thingName: thingName
+        .optional()
+        .describe('The name of the thing; a certificate of its manufacturer names it otherwise'),
       thingType: thingType.optional(),
       csr: z
         .string()
@@ -36,6 +40,19 @@ export const provisionRequest = named(
       format: z.enum(['pem', 'pkcs12']).optional().describe('How a key that the server makes is sent; pem by default'),
       password: z.string().min(1).max(256).optional().describe('Of the PKCS #12 file'),
       attributes: attributes.optional().describe('Those that the enrollment lets devices set'),
+      proof: z
+        .string()
+        .min(1)
+        .max(32_768)
+        .optional()
+        .describe(
+          "In place of an enrollment token: a JWT of typ provision+jwt by the key of a manufacturer's certificate",
+        ),
+      enrollment: uuid
+        .optional()
+        .describe(
+          "In place of an enrollment token, where TLS shows a manufacturer's certificate: whose devices it admits",
+        ),
       code: z.string().min(1).max(128).optional().describe('The one-time code of a thing that is expected with one'),
     })
     .refine(
@@ -116,14 +133,17 @@ export const renewAnswer = named(
 export type ProvisionRequest = z.output<typeof provisionRequest>;
 export type RenewRequest = z.output<typeof renewRequest>;
 
-/** What a body asks for. @throws DomainError `bad-csr` */
-export function toFirstBoot({
-  thingName: name,
-  thingType,
-  attributes = {},
-  csr,
-  keyType,
-  code,
-}: ProvisionRequest): FirstBoot {
-  return { name, thingType, attributes, key: csr === undefined ? { make: keyType! } : { csr: decodeCsr(csr) }, code };
+/** What a body asks for, and what its sender proved. @throws DomainError `bad-csr`, `invalid-request`, `outside-enrollment` */
+export function toFirstBoot(body: ProvisionRequest, manufactured?: Manufactured): FirstBoot {
+  const { thingType, attributes = {}, csr, keyType, code } = body;
+  const key = csr === undefined ? { make: keyType! } : { csr: decodeCsr(csr) };
+  return { name: nameIn(body, manufactured), thingType, attributes, key, code, manufactured };
+}
+
+function nameIn({ thingName: asked }: ProvisionRequest, manufactured: Manufactured | undefined): string {
+  const name = manufactured?.name ?? asked;
+  if (name === undefined)
+    throw new DomainError('invalid-request', 'body/thingName: name the thing; /docs shows the shape');
+  if (asked === undefined || asked === name) return name;
+  throw new DomainError('outside-enrollment', `the manufacturer's certificate is that of ${name}: leave thingName out`);
 }

@@ -77,13 +77,16 @@ async function provision(
     // Who was approved in time may fetch the certificate later.
     if (enrollment.approval) {
       const asked = ask();
+      requireProven(enrollment, asked);
       requireCovered(core, enrollment, asked, origin);
       return await core.askApproval(enrollment, asked, origin);
     }
     // Until then an equal request may be repeated.
     if (enrollment.expiresAt && addSeconds(enrollment.expiresAt, repeatSeconds) <= core.clock())
       throw unusableEnrollment('expired');
-    return await boot(core, enrollment, ask(), origin);
+    const asked = ask();
+    requireProven(enrollment, asked);
+    return await boot(core, enrollment, asked, origin);
   } catch (error) {
     if (error instanceof DomainError && error.code === 'invalid-credential') core.enrollments.forget(tokenHash);
     throw error;
@@ -102,6 +105,15 @@ async function boot(core: Core, enrollment: StoredEnrollment, asked: FirstBoot, 
   const repeated = await earlier(core, enrollment, asked);
   if (repeated) return repeated;
   return issue(core, await core.admission.admit({ enrollment, asked }, origin.sourceIp), origin);
+}
+
+/** Where the certificate of a manufacturer decides, the token of the enrollment admits nobody. @throws DomainError `missing-credential` */
+function requireProven({ kind }: StoredEnrollment, { manufactured }: FirstBoot): void {
+  if (kind === null || manufactured) return;
+  throw new DomainError(
+    'missing-credential',
+    'this enrollment admits devices by the certificate of their manufacturer: send a proof, or show it in the handshake',
+  );
 }
 
 /** Refuses what an enrollment does not cover. Of an expected thing the type is judged when it is found. @throws DomainError `outside-enrollment` */

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { addSeconds, numericDate, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { HeldCertificate } from '../registry.js';
-import { readStrictJwt, type ReadJwt } from './strict-jwt.js';
+import { readStrictJwt, type ReadJwt } from '../pki/strict-jwt.js';
 
 type Deps = {
   clock: Clock;

@@ -2,7 +2,7 @@ import { hash, X509Certificate } from 'node:crypto';
 import { jwtVerify } from 'jose';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { readStrictJwt } from './strict-jwt.js';
+import { readStrictJwt } from '../pki/strict-jwt.js';
 
 const maxAge = '1h';
 

@@ -5,7 +5,7 @@ import { openJwtKey, type JwtKey } from './jwt.js';
 import { sealedAs, type Sealer } from '../sealing.js';
 import { createAccessKey, createRefreshKey } from './key-material.js';
 import { toJwk, type StoredTokenKey, type TokenKeyRows, type TokenKeyStore } from './key-store.js';
-import { isCanonicalJwt } from './strict-jwt.js';
+import { isCanonicalJwt } from '../pki/strict-jwt.js';
 
 type Deps = { store: TokenKeyStore; sealer: Sealer; clock: Clock; algorithm: KeyAlgorithm };
 

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import * as der from '../der.js';
 import { oids } from '../oid.js';
+import { serialDigits } from '../serial-number.js';
 import { refuseChain } from './refusal.js';
 
 /** The certificate of an authority that was signed elsewhere, as its extensions are judged. Nothing of it is believed yet. */
@@ -23,6 +24,13 @@ export type AuthorityCertificate = {
   nameConstraints: Buffer | undefined;
   subjectKeyId: Buffer | undefined;
   authorityKeyId: Buffer | undefined;
+  /** As lists name it. */
+  serialNumber: string;
+  /** The OID of the algorithm that it is signed with. */
+  signatureAlgorithm: Buffer;
+  /** Undefined where it has no keyUsage. */
+  signsDigitally: boolean | undefined;
+  subjectAltName: Buffer | undefined;
 };
 
 // RFC 5280 §4.2: what is critical and unknown refuses the certificate. Policies are not judged, because devices name none.
@@ -71,10 +79,11 @@ export function readAuthorityCertificate(bytes: Buffer): AuthorityCertificate {
 
 function read(bytes: Buffer, x509: X509Certificate): AuthorityCertificate {
   const [tbs, algorithm] = der.members(der.readOne(bytes), der.tags.sequence);
-  const [version, , , issuer, , subject, spki, ...rest] = der.members(tbs, der.tags.sequence);
+  const [version, serial, , issuer, , subject, spki, ...rest] = der.members(tbs, der.tags.sequence);
   const named = `"${shown(x509.subject)}"`;
   if (version?.bytes.toString('hex') !== 'a003020102') throw refuseChain(`${named} is not of version 3: make it again`);
-  requireStrong(x509, der.members(algorithm, der.tags.sequence)[0]!, named);
+  const signatureAlgorithm = der.members(algorithm, der.tags.sequence)[0]!;
+  requireStrong(x509, signatureAlgorithm, named);
   const list = rest.find(({ tag }) => tag === der.constructed(3));
   const extensions = list ? readExtensions(list, named) : new Map<string, Buffer>();
   const value = (id: Buffer): der.Value | undefined => {
@@ -100,6 +109,10 @@ function read(bytes: Buffer, x509: X509Certificate): AuthorityCertificate {
     nameConstraints: extensions.get(oids.nameConstraints.toString('hex')),
     subjectKeyId: keyId && der.contentOf(keyId, der.tags.octetString),
     authorityKeyId: readAuthorityKeyId(value(oids.authorityKeyIdentifier)),
+    serialNumber: serialDigits(der.contentOf(serial, der.tags.integer).toString('hex')),
+    signatureAlgorithm: signatureAlgorithm.bytes,
+    signsDigitally: usage && (bits & 0x80) !== 0,
+    subjectAltName: extensions.get(oids.subjectAltName.toString('hex')),
   };
 }
 

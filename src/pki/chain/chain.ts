@@ -37,7 +37,8 @@ export function readAuthorityChain(pem: string, { spki, account, at }: Expected)
   return { own, above: chain.slice(1) };
 }
 
-function certificatesIn(pem: string): AuthorityCertificate[] {
+/** The certificates of authorities in PEM, at most 10. Nothing of them is believed yet. @throws DomainError `bad-chain` */
+export function certificatesIn(pem: string): AuthorityCertificate[] {
   if (pem.length > mostOctets) throw refuseChain('it is larger than 64 KiB: send the chain alone');
   if (!hasPem(pem)) throw refuseChain('it is not PEM: send blocks of CERTIFICATE');
   const blocks = blocksOf(pem);
@@ -78,14 +79,15 @@ function isSelfSigned(certificate: AuthorityCertificate): boolean {
   return isSignedBy(certificate, certificate);
 }
 
-function isSignedBy(child: AuthorityCertificate, by: AuthorityCertificate): boolean {
+/** Whether the key of one signed the other, by name, key id and signature. */
+export function isSignedBy(child: AuthorityCertificate, by: AuthorityCertificate): boolean {
   if (!child.issuer.equals(by.subject)) return false;
   if (child.authorityKeyId && by.subjectKeyId && !child.authorityKeyId.equals(by.subjectKeyId)) return false;
   return child.x509.verify(by.x509.publicKey);
 }
 
-/** `height` is how many CAs are below it. */
-function requireFit(certificate: AuthorityCertificate, height: number, at: Date): void {
+/** Refuses what may not sign here now; `height` is how many CAs are below it. @throws DomainError `bad-chain` */
+export function requireFit(certificate: AuthorityCertificate, height: number, at: Date): void {
   const { isCa, pathLength, signsCertificates, usages, notBefore, notAfter, x509 } = certificate;
   const named = `"${shown(x509.subject)}"`;
   if (!isCa) throw refuseChain(`${named} is no CA: sign it with basicConstraints CA:TRUE`);

@@ -7,6 +7,7 @@ import { OutboundRefusal, type GuardedFetch } from '../../outbound/fetch.js';
 import { signatureHeaders } from '../../outbound/standard-webhooks.js';
 import { encodePem } from '../../pki/pem.js';
 import type { FirstBoot } from '../asked.js';
+import type { Manufactured } from './manufactured.js';
 import { readVerdict, wideningOf } from './answer.js';
 
 type Deps = {
@@ -81,7 +82,7 @@ export function createCheck({ fetch, checkSecretOf, clock }: Deps) {
 /** What the check hears about a device: docs/admission.md lists it. */
 function questionOf(
   { id, account, thingType, attributes, policies, segment }: StoredEnrollment,
-  { name, key, attributes: own }: FirstBoot,
+  { name, key, attributes: own, manufactured }: FirstBoot,
   sourceIp: string | undefined,
 ) {
   return {
@@ -94,9 +95,13 @@ function questionOf(
     ...(segment === null ? {} : { segment }),
     ...('csr' in key ? { csr: encodePem('CERTIFICATE REQUEST', key.csr) } : { keyType: key.make }),
     ...(sourceIp === undefined ? {} : { source: sourceIp }),
-    claims: {},
+    claims: manufactured ? claimsOf(manufactured) : {},
   };
 }
+
+const claimsOf = ({ subject, serialNumber, fingerprint, keySha256 }: Manufactured) => ({
+  manufacturer: { subject, serialNumber, fingerprint, keySha256 },
+});
 
 /** Places for questions that are under way: an account that has none left is told at once. */
 function createPlaces() {

@@ -47,12 +47,12 @@ export function createExpectation({ expected, enrollments, requirePolicies }: Ex
   return async ({ enrollment, asked, codeWasRight = false }: Asking): Promise<Admitted> => {
     if (!enrollment.expectedOnly) return { enrollment, asked };
     const { account } = enrollment;
-    const { name, key, code } = asked;
+    const { name, code } = asked;
     const thing = await expected.find(account, name);
     if (!thing) throw refuse(`no thing ${name} is expected: have it uploaded to /v1/things/expected`);
     if (thing.usedAt !== null)
       throw refuse(`the thing ${name} has got the identity that was expected: have it re-enrolled by an operator`);
-    requireKey(thing, key);
+    requireKey(thing, asked);
     if (!codeWasRight) await requireCode(thing, code);
     if (thing.policies.length > 0) await requirePolicies(account, thing.policies);
     const given = merge(enrollment, thing);
@@ -72,8 +72,9 @@ function merge(enrollment: StoredEnrollment, thing: ExpectedThing): StoredEnroll
   };
 }
 
-function requireKey({ keySha256, account, name }: ExpectedThing, key: FirstBoot['key']): void {
-  if (keySha256 === null) return;
+/** The key of the request, or that of the manufacturer's certificate, which the device proved too. */
+function requireKey({ keySha256, account, name }: ExpectedThing, { key, manufactured }: FirstBoot): void {
+  if (keySha256 === null || manufactured?.keySha256 === keySha256) return;
   if (!('csr' in key)) throw refuse(`${name} is expected with its own key: send a csr for it`);
   if (hash('sha256', keyOfCsr(key.csr, { account, name }).spki) === keySha256) return;
   throw refuse(`${name} is expected with another key: use that, or have it uploaded again`);

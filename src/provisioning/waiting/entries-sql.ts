@@ -1,5 +1,6 @@
 import { sql, type Database, type Transaction } from '../../db/client.js';
 import type { Origin } from '../../origin.js';
+import type { Manufactured } from '../admission/manufactured.js';
 
 /** What became of a device that waits. */
 export type WaitingStatus = 'waiting' | 'approved' | 'denied';
@@ -14,6 +15,8 @@ export type WaitingDevice = {
   csr: Buffer;
   /** The ACME account that it asked by. */
   acmeAccountId: string | null;
+  /** What it proved of its manufacturer. */
+  manufactured: Manufactured | null;
   name: string;
   thingType: string | null;
   attributes: Record<string, string>;
@@ -82,6 +85,7 @@ export function toWaitingDevice({ accountName, sourceBlock: _, thingName, ...row
     csr: Buffer.from(row.csr),
     spkiSha256: Buffer.from(row.spkiSha256).toString('hex'),
     attributes: row.attributes as Record<string, string>,
+    manufactured: row.manufactured as Manufactured | null,
     status: row.status as WaitingStatus,
   };
 }

@@ -3,6 +3,7 @@ import type { AppendAudit } from '../../audit/store.js';
 import { addSeconds } from '../../clock.js';
 import { sql, type Database, type Transaction } from '../../db/client.js';
 import type { Origin } from '../../origin.js';
+import type { Manufactured } from '../admission/manufactured.js';
 import { readState, settle, type Asking, type ProvisionOutcome } from '../store.js';
 import { auditOf, findOf, lockEnrollments, mostWaiting, waitSeconds } from './entries-sql.js';
 
@@ -12,6 +13,7 @@ export type Newcomer = Asking & {
   id: string;
   csr: Buffer;
   acmeAccountId: string | null;
+  manufactured: Manufactured | null;
   thingType: string | null;
   attributes: Record<string, string>;
 };
@@ -62,7 +64,7 @@ async function fullAt(tx: Transaction, { at, enrollmentId, thing, origin }: Newc
 const blockOf = ({ sourceIp }: Origin): string => networkOf(sourceIp ?? '');
 
 async function insert(tx: Transaction, newcomer: Newcomer): Promise<void> {
-  const { id, at, enrollmentId, thing, thingType, attributes, csr, acmeAccountId, origin } = newcomer;
+  const { id, at, enrollmentId, thing, thingType, attributes, csr, acmeAccountId, manufactured, origin } = newcomer;
   const spkiSha256 = Buffer.from(newcomer.spkiSha256, 'hex');
   // One that expired and is not swept yet makes room.
   await tx.waitingDevice.deleteMany({ where: { enrollmentId, spkiSha256 } });
@@ -74,6 +76,7 @@ async function insert(tx: Transaction, newcomer: Newcomer): Promise<void> {
       spkiSha256,
       csr: new Uint8Array(csr),
       acmeAccountId,
+      ...(manufactured && { manufactured }),
       thingName: thing.name,
       thingType,
       attributes,

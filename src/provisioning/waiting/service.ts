@@ -94,8 +94,8 @@ export function createWaitingService(deps: Deps) {
       if (entry.status !== 'waiting') throw alreadyDecided(entry);
       const enrollment = await enrollments.get(account, entry.enrollmentId);
       const { name = entry.name, attributes = entry.attributes } = changes;
-      const acmeAccountId = entry.acmeAccountId ?? undefined;
-      const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr }, acmeAccountId };
+      const by = { acmeAccountId: entry.acmeAccountId ?? undefined, manufactured: entry.manufactured ?? undefined };
+      const asked: FirstBoot = { name, attributes, thingType: undefined, key: { csr: entry.csr }, ...by };
       // A device that waits has named its code.
       const expecting = await admission.expect({ enrollment, asked, codeWasRight: name === entry.name });
       const granted = grant(expecting, entry, changes, enrollments.requireCovered);
@@ -170,9 +170,10 @@ async function first(
   const expecting = await admission.expect({ enrollment, asked });
   const { id: enrollmentId, account, thingType } = expecting.enrollment;
   const id = randomUUID();
-  const { name, attributes, acmeAccountId = null } = asked;
+  const { name, attributes, acmeAccountId = null, manufactured = null } = asked;
   const thing = { account, name, segment: null };
-  const newcomer = { id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, acmeAccountId, origin };
+  const by = { acmeAccountId, manufactured, origin };
+  const newcomer = { id, at, enrollmentId, spkiSha256, thing, thingType, attributes, csr, ...by };
   const outcome = await open(newcomer);
   if (outcome === 'known') return undefined;
   if (typeof outcome === 'string') throw noRoom(outcome);

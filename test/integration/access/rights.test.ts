@@ -102,6 +102,10 @@ const calls: [Permission, (world: World) => Call][] = [
   ],
   [
     'enrollments:write',
+    ({ enrollment }) => ({ method: 'PUT', path: `/v1/enrollments/${enrollment}/crl`, body: { crl: 'AAAA' } }),
+  ],
+  [
+    'enrollments:write',
     ({ waiting }) => post(`/v1/waiting/${pick(waiting)}/approve`, pick([{}, { policies: [] }, { attributes: {} }])),
   ],
   ['enrollments:write', ({ waiting }) => post(`/v1/waiting/${pick(waiting)}/deny`, { reason: 'not ours' })],

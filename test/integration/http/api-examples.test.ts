@@ -91,6 +91,12 @@ const steps: Step[] = [
   { id: 'denyWaitingDevice', at: nobody, status: 404, problem: 'not-found' },
   { id: 'createIssuer' },
   {
+    id: 'setManufacturerList',
+    at: ({ createEnrollment }) => ({ id: createEnrollment.id }),
+    status: 404,
+    problem: 'not-found',
+  },
+  {
     id: 'setIssuerCertificate',
     at: ({ createIssuer }) => ({ id: createIssuer.id }),
     status: 422,

@@ -20,6 +20,7 @@ const without2xx = new Map([
   ['GET /v1/stale', 'needs a person'],
   ['GET /v1/things/expected/{name}', 'needs a row of an upload'],
   ['DELETE /v1/things/expected/{name}', 'the same'],
+  ['PUT /v1/enrollments/{id}/crl', 'needs a list that the authority of an enrollment signed'],
   ['PUT /v1/issuers/{id}/certificate', 'needs a certificate that another root signed'],
   ['POST /v1/self/revoke', 'needs a proof by a device key, which would end the device of the pools'],
   ...[

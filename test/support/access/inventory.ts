@@ -64,6 +64,7 @@ export const inventory: Record<string, Asked> = {
   'GET /v1/enrollments': 'enrollments:read',
   'GET /v1/enrollments/{id}': 'enrollments:read',
   'PATCH /v1/enrollments/{id}': 'enrollments:write',
+  'PUT /v1/enrollments/{id}/crl': 'enrollments:write',
   'POST /v1/enrollments/{id}/revoke': 'enrollments:write',
   'POST /v1/things/expected': 'enrollments:write',
   'GET /v1/things/expected': 'enrollments:read',

@@ -40,6 +40,7 @@ type Enrollment = Pick<Thing, 'policies' | 'segment' | 'attributes'> & {
   chosen: string[];
   again: string | null;
   revoked: boolean;
+  list: string | null;
 };
 type Person = { name: string; role: string | null; permissions: string[]; status: string; deleted: boolean };
 type Provider = { settings: { roleMapping: Record<string, string>; defaultRole?: string } };
@@ -227,7 +228,8 @@ export async function readState(db: Database, account: string, unseen: string): 
       'certificates', (SELECT COALESCE(jsonb_object_agg(c.serial_number, jsonb_build_object('thing', COALESCE(t.former_name, t.name), 'reason', c.reason,
         'suspended', c.held_by_suspension)), '{}') FROM certificates c JOIN things t ON t.id = c.thing_id WHERE c.account_name = ${account}),
       'enrollments', (SELECT COALESCE(jsonb_object_agg(e.id, jsonb_build_object('policies', e.policies, 'segment', e.segment,
-        'attributes', e.attributes, 'chosen', e.device_attributes, 'again', e.reenrolls_thing_id, 'revoked', e.revoked_at IS NOT NULL)), '{}')
+        'attributes', e.attributes, 'chosen', e.device_attributes, 'again', e.reenrolls_thing_id, 'revoked', e.revoked_at IS NOT NULL,
+        'list', (SELECT encode(m.crl_sha256, 'hex') FROM manufacturers m WHERE m.enrollment_id = e.id))), '{}')
         FROM enrollments e WHERE e.account_name = ${account}),
       'keys', (SELECT jsonb_object_agg(id, jsonb_build_object('role', role, 'permissions', permissions, 'deleted', deleted_at IS NOT NULL, 'said', concat(name, description, expires_at),
         'flags', to_jsonb(array_remove(ARRAY[CASE WHEN bearer THEN 'bearer' END, CASE WHEN enforces_crl THEN 'enforcesCrl' END,

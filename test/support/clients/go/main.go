@@ -36,8 +36,8 @@ func main() {
 		return answer.JSON201
 	}
 	enrollment, again := enroll(), enroll()
-	kind := client.EcP256
-	boot, err := connect(enrollment.Token).ProvisionThingWithResponse(ctx, client.ProvisionRequest{ThingName: "go-1", KeyType: &kind})
+	kind, name := client.EcP256, "go-1"
+	boot, err := connect(enrollment.Token).ProvisionThingWithResponse(ctx, client.ProvisionRequest{ThingName: &name, KeyType: &kind})
 	if err != nil || boot.JSON201 == nil {
 		log.Fatal("first boot: ", err, string(boot.Body))
 	}
