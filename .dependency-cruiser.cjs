@@ -1,7 +1,6 @@
 /** The nevers of docs/architecture.md, as far as imports show them; test/unit/nevers.test.ts has the rest. */
 const features =
-  'accounts|acme|api-keys|people|sign-in|audit|authorize|aws|campaigns|certificates|commands|decisions|edge-feed|enrollments|est|expected|feed|figures|alerts|deliveries|events|groups|idempotency|issuers|lists|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens|web';
-('accounts|acme|api-keys|people|sign-in|audit|authorize|aws|campaigns|certificates|decisions|edge-feed|enrollments|est|expected|feed|figures|alerts|deliveries|events|groups|idempotency|issuers|lists|manufacturers|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens|web');
+  'accounts|acme|api-keys|people|sign-in|audit|authorize|aws|campaigns|certificates|commands|decisions|edge-feed|enrollments|est|expected|feed|figures|alerts|deliveries|events|groups|idempotency|issuers|lists|manufacturers|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens|web';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
