@@ -31,7 +31,7 @@ const siteName = z
   .describe('A name in the settings of the edge, never a URL')
   .meta({ examples: ['upstream'] });
 
-/** What a window tells of a value, beside percentiles. */
+/** What a window reports about a value, beside percentiles. */
 export const statistics = ['mean', 'min', 'max', 'stddev', 'sum', 'count', 'rate', 'first', 'last'] as const;
 const statistic = z
   .union([
@@ -101,7 +101,7 @@ const span = z.union([
 ]);
 const windowStep = z.strictObject({
   window: span.describe('Which records belong together; by the time that each says'),
-  emit: z.array(statistic).min(1).max(32).describe('What is told of each value'),
+  emit: z.array(statistic).min(1).max(32).describe('What is reported about each value'),
   of,
 });
 const anomaly = z.strictObject({
@@ -137,8 +137,8 @@ const threshold = z.strictObject({
 const deadband = z.strictObject({
   deadband: z
     .record(fieldName, z.number().min(0))
-    .describe('How much a value has to change since the last record that went on'),
-  seconds: seconds.optional().describe('After so long one goes on anyway'),
+    .describe('How much a value has to change since the last record that continued'),
+  seconds: seconds.optional().describe('After so long one continues anyway'),
 });
 const sample = z.strictObject({
   sample: z
@@ -150,7 +150,7 @@ const sample = z.strictObject({
       ),
       named('SampleOfTime', 'One in so long', z.strictObject({ seconds: seconds.describe('One in so many seconds') })),
     ])
-    .describe('Which records go on'),
+    .describe('Which records continue'),
 });
 const validate = z.strictObject({
   validate: z
@@ -171,7 +171,7 @@ const batch = z.strictObject({
         .min(1)
         .max(most.batchSeconds)
         .default(60)
-        .describe('Or what is there so long after the first'),
+        .describe('Or what has come so long after the first'),
     }),
   ).describe('The last step'),
 });
@@ -248,7 +248,7 @@ export const envelope = z.strictObject({
     .default([])
     .describe('What does not wait for its batch: one of these holds'),
   to: z.array(siteName).min(1).max(most.sinks).default(['upstream']).describe('Where it goes'),
-  forward: z.boolean().default(false).describe('Whether the messages themselves go on too'),
+  forward: z.boolean().default(false).describe('Whether the messages themselves are forwarded too'),
   maxThings: z
     .int()
     .min(1)

@@ -158,7 +158,7 @@ function* ofWindow({ window, emit }: Extract<StepDocument, { kind: 'window' }>, 
     const percentile = percentileOf(name);
     if (percentile !== undefined && !(percentile > 0 && percentile < 100))
       yield fault('bad-statistic', [...at, 'emit', index], 'a percentile is more than 0 and less than 100');
-    if (emit.indexOf(name) < index) yield fault('value-taken', [...at, 'emit', index], `${name} is there twice`);
+    if (emit.indexOf(name) < index) yield fault('value-taken', [...at, 'emit', index], `${name} is named twice`);
   }
   if ('last' in window) return;
   const lie =

@@ -117,7 +117,7 @@ export function createPipeline(
     for (const each of decoded) {
       const record = recordOf(each, at);
       if (typeof record === 'object') records.push(record);
-      // One part of another form spoils the message; one without values of this pipeline does not.
+      // One part of another form makes the whole message a dead letter; one without values of this pipeline does not.
       else if (record === 'no-values') why = record;
       else return record;
     }
@@ -140,7 +140,7 @@ export function createPipeline(
       return plan.topics.some((filter) => inTopic(filter, levels, principal));
     },
 
-    /** Takes a message that it matches. Says why, when it is a dead letter: then nothing of it went on. */
+    /** Takes a message that it matches. Says why, when it is a dead letter: then nothing of it is used. */
     take(message: Message): DeadLetter | undefined {
       counts.messages++;
       thing = message.thing.name;

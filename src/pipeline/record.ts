@@ -43,7 +43,7 @@ export type Counts = {
   nonFinite: number;
   /** Things that were forgotten to make room. */
   evicted: number;
-  /** Windows with more values than percentiles are told of. */
+  /** Windows with more values than percentiles are made of. */
   overfull: number;
 };
 

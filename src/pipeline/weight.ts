@@ -57,3 +57,21 @@ function numbersOfWindow({ window, emit }: Extract<StepDocument, { kind: 'window
       : openWindows(window);
   return open * (accumulators + (keeps ? pipelineLimits.keptValues : 0));
 }
+
+const perMessage = 100;
+
+/** How much work a message is, in numbers that are looked at. */
+export function workOfMessage(document: PipelineDocument): number {
+  const { names, steps } = wire(document);
+  return document.steps.reduce((sum, step, index) => sum + workOf(step, steps[index]!), perMessage + names.length);
+}
+
+/** A window of N is touched once by each message; what looks at all of its latest values does so for each. */
+function workOf(step: StepDocument, wiring: Wiring): number {
+  if (step.kind === 'window')
+    return wiring.slots.length * ('last' in step.window ? 1 : numbersOfWindow({ ...step, emit: ['mean'] }));
+  if (step.kind === 'batch') return 1;
+  if (step.kind === 'validate') return perMessage;
+  // Finding a median sorts.
+  return numbersOf(step, wiring, 0) * (step.kind === 'outliers' ? 16 : 1);
+}

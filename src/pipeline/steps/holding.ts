@@ -1,7 +1,7 @@
 import { numberAt, type Counts } from '../record.js';
 import type { StartStep } from './step.js';
 
-/** Holds records back whose values hardly changed since the last that went on. */
+/** Holds records back whose values hardly changed since the last that continued. */
 export function startDeadband(
   bands: readonly { slot: number; by: number }[],
   longestMs: number,
@@ -34,7 +34,7 @@ export function startDeadband(
   };
 }
 
-/** One of so many records goes on, the first of them. */
+/** One of so many records continues, the first of them. */
 export function startEvery(every: number, counts: Counts): StartStep {
   return () => {
     let seen = 0;
@@ -50,7 +50,7 @@ export function startEvery(every: number, counts: Counts): StartStep {
   };
 }
 
-/** A record goes on when it says that it is so much later than the last that did, or earlier than it. */
+/** A record continues when it says that it is so much later than the last that did, or earlier than it. */
 export function startSpaced(ms: number, counts: Counts): StartStep {
   return () => {
     let passedAt: number | undefined;

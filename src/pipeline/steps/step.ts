@@ -5,7 +5,7 @@ export type Emit = (record: PipelineRecord) => void;
 
 /** What a step keeps of one thing. */
 export type Step = {
-  /** Looks at a record and changes it. False when it goes no further. Results of its own are emitted before. */
+  /** Looks at a record and changes it. False when it goes no further. Its own results are emitted before. */
   apply(record: PipelineRecord, emit: Emit): boolean;
   /** Emits what ends because nothing came. `at` is now, `seenAt` when the thing was last heard. */
   idle?(at: number, seenAt: number, emit: Emit): void;

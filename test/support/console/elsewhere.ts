@@ -7,6 +7,7 @@ const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
 const campaigns = 'the console has no page of groups and campaigns yet: the command line and programs make them';
+const pipelines = 'the console has no page of pipelines yet: the command line and programs make them';
 const authorities =
   'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 
@@ -97,6 +98,17 @@ export const elsewhere: Record<string, string> = {
   getGroup: campaigns,
   updateGroup: campaigns,
   deleteGroup: campaigns,
+  createPipeline: pipelines,
+  listPipelines: pipelines,
+  lintPipeline: pipelines,
+  simulatePipelineDocument: pipelines,
+  simulatePipeline: pipelines,
+  getPipeline: pipelines,
+  deletePipeline: pipelines,
+  listPipelineVersions: pipelines,
+  createPipelineVersion: pipelines,
+  getPipelineVersion: pipelines,
+  activatePipeline: pipelines,
   createCampaign: campaigns,
   listCampaigns: campaigns,
   getCampaign: campaigns,

@@ -97,6 +97,7 @@ export async function createWorld(server: TestServer) {
     providers: [] as string[],
     webhooks: [] as string[],
     groups: [] as string[],
+    pipelines: [] as string[],
     campaigns: [] as string[],
     channels: [] as string[],
     rules: [] as string[],
@@ -116,6 +117,17 @@ export async function createWorld(server: TestServer) {
     pools.campaigns = [];
     for (const _ of [0, 1, 2])
       pools.campaigns.push((await made('/v1/campaigns', { query: 'name = "w-*"', do: 'renew' })).id as string);
+  };
+
+  /** What requests have made makes room. */
+  const renewPipelines = async (round: number): Promise<void> => {
+    const { items } = (await owner.get('/v1/pipelines?limit=1000')).body as {
+      items: { name: string; builtIn?: true }[];
+    };
+    for (const { name, builtIn } of items) if (!builtIn) await owner.send('DELETE', `/v1/pipelines/${name}`);
+    pools.pipelines = [`q-${round}-0`, `q-${round}-1`];
+    for (const name of pools.pipelines)
+      await made('/v1/pipelines', { name, match: { topics: ['#'] }, values: { a: '$.a' }, steps: [] });
   };
 
   const renewIssuers = async (): Promise<void> => {
@@ -165,6 +177,7 @@ export async function createWorld(server: TestServer) {
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
     await renewGroups(round);
+    await renewPipelines(round);
     for (const id of pools.webhooks) await owner.send('DELETE', `/v1/webhooks/${id}`);
     for (const id of pools.channels) await owner.send('DELETE', `/v1/alerts/channels/${id}`);
     for (const id of pools.rules) await owner.send('DELETE', `/v1/alerts/rules/${id}`);
