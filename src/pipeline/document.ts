@@ -3,7 +3,10 @@ import { named } from '../api/named.js';
 import { pipelineLimits as most } from './limits.js';
 import { severities } from './record.js';
 
-const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -');
+const word = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, and _ -')
+  .meta({ examples: ['sensor'] });
 /** How a value is called; what steps add has a dot and more. */
 export const valueName = z
   .string()
@@ -41,7 +44,8 @@ const statistic = z
       .regex(
         /^p\d{1,2}(\.\d{1,2})?$/,
         'must be mean, min, max, stddev, sum, count, rate, first, last, or a percentile such as p95',
-      ),
+      )
+      .meta({ examples: ['p95'] }),
   ])
   .meta({ examples: ['p95'] });
 
@@ -52,53 +56,61 @@ const outliers = z.strictObject({
   replace: z.enum(['median', 'nothing']).default('median').describe('By what'),
   of,
 });
-const smooth = z.union([
-  named(
-    'AveragingStep',
-    'The mean of the latest values',
-    z.strictObject({
-      smooth: z.literal('average').describe('Moving average'),
-      window: z.int().min(2).max(most.window).default(5).describe('Of how many values'),
-      of,
-    }),
-  ),
-  named(
-    'WeightingStep',
-    'The exponentially weighted mean',
-    z.strictObject({
-      smooth: z.literal('ewma').describe('Exponentially weighted moving average'),
-      alpha: z.number().gt(0).max(1).describe('The weight of the newest value'),
-      of,
-    }),
-  ),
-]);
+const smooth = named(
+  'SmoothStep',
+  'Takes noise out of values',
+  z.union([
+    named(
+      'AveragingStep',
+      'The mean of the latest values',
+      z.strictObject({
+        smooth: z.literal('average').describe('Moving average'),
+        window: z.int().min(2).max(most.window).default(5).describe('Of how many values'),
+        of,
+      }),
+    ),
+    named(
+      'WeightingStep',
+      'The exponentially weighted mean',
+      z.strictObject({
+        smooth: z.literal('ewma').describe('Exponentially weighted moving average'),
+        alpha: z.number().gt(0).max(1).describe('The weight of the newest value'),
+        of,
+      }),
+    ),
+  ]),
+);
 const lateness = z
   .number()
   .min(0)
   .max(most.windowSeconds)
   .default(0)
   .describe('How late a record may come, in seconds');
-const span = z.union([
-  named(
-    'CountingWindow',
-    'Every N records',
-    z.strictObject({ last: z.int().min(1).max(most.last).describe('How many records; one result for each so many') }),
-  ),
-  named(
-    'TumblingWindow',
-    'Times that follow each other',
-    z.strictObject({ tumbling: seconds.describe('How long, in seconds'), lateness }),
-  ),
-  named(
-    'SlidingWindow',
-    'Times that overlap',
-    z.strictObject({
-      sliding: seconds.describe('How long, in seconds'),
-      every: seconds.describe('One begins every so many seconds'),
-      lateness,
-    }),
-  ),
-]);
+const span = named(
+  'WindowSpan',
+  'Which records belong together',
+  z.union([
+    named(
+      'CountingWindow',
+      'Every N records',
+      z.strictObject({ last: z.int().min(1).max(most.last).describe('How many records; one result for each so many') }),
+    ),
+    named(
+      'TumblingWindow',
+      'Times that follow each other',
+      z.strictObject({ tumbling: seconds.describe('How long, in seconds'), lateness }),
+    ),
+    named(
+      'SlidingWindow',
+      'Times that overlap',
+      z.strictObject({
+        sliding: seconds.describe('How long, in seconds'),
+        every: seconds.describe('One begins every so many seconds'),
+        lateness,
+      }),
+    ),
+  ]),
+);
 const windowStep = z.strictObject({
   window: span.describe('Which records belong together; by the time that each says'),
   emit: z.array(statistic).min(1).max(32).describe('What is reported about each value'),
@@ -141,16 +153,18 @@ const deadband = z.strictObject({
   seconds: seconds.optional().describe('After so long one continues anyway'),
 });
 const sample = z.strictObject({
-  sample: z
-    .union([
+  sample: named(
+    'SampleOf',
+    'How many records continue',
+    z.union([
       named(
         'SampleOfRecords',
         'One of so many',
         z.strictObject({ every: z.int().min(1).max(1_000_000).describe('One of so many records') }),
       ),
       named('SampleOfTime', 'One in so long', z.strictObject({ seconds: seconds.describe('One in so many seconds') })),
-    ])
-    .describe('Which records continue'),
+    ]),
+  ).describe('Which records continue'),
 });
 const validate = z.strictObject({
   validate: z
@@ -195,7 +209,11 @@ export const stepShapes = {
 /** The name of a kind of step. */
 export type StepKind = keyof typeof stepShapes;
 
-const step = z.union(Object.values(stepShapes) as z.ZodType[] as [z.ZodType, ...z.ZodType[]]);
+const step = named(
+  'PipelineStep',
+  'One step of a pipeline',
+  z.union(Object.values(stepShapes) as z.ZodType[] as [z.ZodType, ...z.ZodType[]]),
+);
 
 const over = named(
   'Bounds',
@@ -205,12 +223,9 @@ const over = named(
     under: z.number().optional().describe('Less than this'),
   }),
 );
+const bounds = named('NowBounds', 'A severity, or when a value counts', z.union([severity, over]));
 /** What does not wait for its batch. */
-export const nowCondition = named(
-  'NowCondition',
-  'All of it has to hold',
-  z.record(z.string().max(128), z.union([severity, over])),
-)
+export const nowCondition = named('NowCondition', 'All of it has to hold', z.record(z.string().max(128), bounds))
   .describe('`severity` is at least this, or a value is over or under a limit')
   .meta({ examples: [{ severity: 'critical' }] });
 

@@ -179,6 +179,17 @@ export const draftSimulation = named(
 ).meta({ examples: [{ document: exampleDocument, messages: [exampleMessage] }] });
 
 const scalar = z.union([z.number(), z.string(), z.boolean()]);
+const alert = named(
+  'PipelineAlert',
+  'A limit that a value went over',
+  z.object({
+    value: z.string().describe('The name of the value'),
+    is: z.number().describe('What it is'),
+    severity: z.string().describe('How bad that is'),
+    max: z.number().optional().describe('The limit above'),
+    min: z.number().optional().describe('The limit below'),
+  }),
+);
 const publishedRecord = named(
   'PipelineRecord',
   'A record as it is published',
@@ -187,7 +198,7 @@ const publishedRecord = named(
     from: z.int().optional().describe('When its window began'),
     values: z.record(z.string(), scalar).describe('Its values by name'),
     severity: z.string().optional().describe('The worst of its alerts'),
-    alerts: z.array(z.looseObject({})).optional().describe('Which limits which values went over'),
+    alerts: z.array(alert).optional().describe('Which limits which values went over'),
   }),
 );
 export const simulated = named(

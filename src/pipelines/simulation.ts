@@ -1,6 +1,6 @@
 import { rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
-import { createTurns } from '../preview-turns.js';
+import { createTurns } from '../api/preview-turns.js';
 import { inSlices } from '../slices.js';
 import type { PipelineDocument } from '../pipeline/document.js';
 import { createPipeline } from '../pipeline/pipeline.js';

@@ -1,4 +1,4 @@
-import { DomainError } from './errors.js';
+import { DomainError } from '../errors.js';
 
 /** How much one preview may look at; counted, so that it does not depend on the machine. */
 export type Budget = {
