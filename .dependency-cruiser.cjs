@@ -1,6 +1,6 @@
 /** The nevers of docs/architecture.md, as far as imports show them; test/unit/nevers.test.ts has the rest. */
 const features =
-  'accounts|acme|api-keys|people|sign-in|audit|authorize|aws|campaigns|certificates|commands|decisions|edge-feed|enrollments|est|expected|feed|figures|alerts|deliveries|events|groups|idempotency|issuers|lists|manufacturers|monitoring|ocsp|policies|provisioning|revocation|segments|sessions|things|tokens|web';
+  'accounts|acme|api-keys|people|sign-in|audit|authorize|aws|campaigns|certificates|commands|decisions|edge-feed|enrollments|est|expected|feed|figures|alerts|deliveries|events|groups|idempotency|issuers|lists|manufacturers|monitoring|ocsp|pipelines|policies|provisioning|revocation|segments|sessions|things|tokens|web';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -20,6 +20,17 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/policy/' },
       to: { pathNot: '^src/policy/|^src/(errors|address|api/named)\\.ts$|^node_modules/zod/' },
+    },
+    {
+      name: 'pipeline-is-pure',
+      comment:
+        'pipeline/ knows messages and results: itself, what policy/ says of topics and variables, and the readers of CBOR and protobuf.',
+      severity: 'error',
+      from: { path: '^src/pipeline/' },
+      to: {
+        pathNot:
+          '^src/pipeline/|^src/policy/(limits|topic-filter|variables)\\.ts$|^src/api/named\\.ts$|^node_modules/(zod|cborg|@bufbuild/protobuf)/|^(node:)?util$',
+      },
     },
     {
       name: 'log-entries-are-pure',

@@ -9,6 +9,8 @@ export const mostOfAccount = {
   issuers: 32,
   policies: 10_000,
   versionsOfPolicy: 10_000,
+  pipelines: 500,
+  versionsOfPipeline: 1_000,
   segments: 10_000,
   groups: 1_000,
   openCampaigns: 20,

@@ -14,6 +14,7 @@ import { openWatching } from './layers/watching.js';
 import { appendLog } from './log/append.js';
 import { createLog } from './log/follow.js';
 import { createMonitoring } from './monitoring/feature.js';
+import { createPipelines } from './pipelines/feature.js';
 import { createPolicies } from './policies/feature.js';
 import { joinRooms } from './rooms.js';
 import { createSegments } from './segments/feature.js';
@@ -119,7 +120,7 @@ export function createServices(foundations: Foundations) {
   });
   const registry = [...callers, ...entering, tokens, ...fleet, certificates, audit, issuers];
   const rest = [aws, decisions, idempotency, createWeb(), ...watching];
-  const doors = [...registry, policies, segments, authorize, ...refusals, ...rest];
+  const doors = [...registry, policies, createPipelines(ledger), segments, authorize, ...refusals, ...rest];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     ...foundations,

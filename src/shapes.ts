@@ -30,6 +30,10 @@ export const policyName = z
   .string()
   .regex(wordForm, asWord)
   .meta({ description: 'The name of a policy', examples: ['pump-telemetry'] });
+export const pipelineName = z
+  .string()
+  .regex(wordForm, asWord)
+  .meta({ description: 'The name of a pipeline', examples: ['sensor'] });
 export const segmentName = z
   .string()
   .regex(wordForm, asWord)

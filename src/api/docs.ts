@@ -74,6 +74,7 @@ const tags = {
   segments: 'Parts of the network',
   issuers: 'Certificate authorities',
   policies: 'What things may do',
+  pipelines: 'What edges make of messages',
   proxies: 'Decisions for proxies and brokers',
   integrations: 'Decisions in the words of other programs',
   edges: 'What edges decide from, and what they report',

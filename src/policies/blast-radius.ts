@@ -6,7 +6,7 @@ import { weightOf } from '../policy/weight.js';
 import { probesOf, type Probe } from '../policy/probe.js';
 import { createPrincipal, type Principal } from '../policy/variables.js';
 import { inSlices } from '../slices.js';
-import { createBudget, type Budget } from './preview-turns.js';
+import { createBudget, type Budget } from '../api/preview-turns.js';
 import { outcomeOf, variablesOf } from './preview-shapes.js';
 import type { BlastRadius } from './schema.js';
 import type { CarryingThing, PolicyStore } from './store.js';

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import { createBlastRadius, type RecentDecision } from './blast-radius.js';
-import { createTurns } from './preview-turns.js';
+import { createTurns } from '../api/preview-turns.js';
 import type { BlastRadius, Simulated, Simulation } from './schema.js';
 import { createSimulation } from './simulation.js';
 import type { PolicyStore } from './store.js';

@@ -12,6 +12,7 @@ import {
   callsOfExpecting,
   callsOfMany,
   callsOfMonitoring,
+  callsOfPipelines,
   post,
   type Call,
 } from '../../support/access/rights-calls.js';
@@ -161,6 +162,7 @@ const calls: [Permission, (world: World) => Call][] = [
   ['issuers:write', ({ issuers }) => post(`/v1/issuers/${pick(issuers)}/${pick(['activate', 'retire'])}`)],
   ...callsOfMonitoring({ pick, chance, next }),
   ...callsOfMany({ pick, chance, next }),
+  ...callsOfPipelines({ pick, chance, next }),
   ['accounts:write', ({ account }) => post(`/v1/accounts/${account}/${pick(['suspend', 'resume'])}`)],
   ['aws:write', () => post('/v1/aws/import', { dryRun: chance(0.5) })],
   ['aws:write', () => ({ method: 'PUT', path: '/v1/aws', body: { mode: 'off' } })],

@@ -12,6 +12,7 @@ type Operation = { responses: Record<string, unknown> };
 type Paths = Record<string, { post?: Operation }>;
 
 const statements = [{ id: 'all', effect: 'allow', actions: ['publish'], resources: ['topic:a'] }];
+const pipeline = { name: 'lost', match: { topics: ['#'] }, values: { a: '$.a' }, steps: [] };
 const policy = { name: 'lost', statements };
 
 /** What makes another object each time, with the list that counts them. */
@@ -23,6 +24,8 @@ const makers: [path: string, body: object | undefined, list: string][] = [
   ['/v1/things/{name}/reenroll', undefined, '/v1/enrollments'],
   ['/v1/policies', policy, '/v1/policies'],
   ['/v1/policies/{name}/versions', policy, '/v1/policies/lost/versions'],
+  ['/v1/pipelines', pipeline, '/v1/pipelines'],
+  ['/v1/pipelines/{name}/versions', pipeline, '/v1/pipelines/lost/versions'],
   [
     '/v1/sign-in/providers',
     { name: 'idp', issuer: 'https://idp.example', clientId: 'c', clientSecret: 's', defaultRole: 'auditor' },

@@ -46,6 +46,19 @@ export const callsOfMany = ({ pick, next }: Chance): [Permission, (world: World)
   ],
 ];
 
+/** Ways of saying what edges make of messages. */
+export const callsOfPipelines = ({ pick, next }: Chance): [Permission, (world: World) => Call][] => [
+  ['pipelines:write', () => post('/v1/pipelines', { ...pipeline, name: `p${Math.floor(next() * 1e9)}` })],
+  ['pipelines:write', () => post(`/v1/pipelines/${pick(['sensor', 'own'])}/versions`, pipeline)],
+  ['pipelines:write', () => post(`/v1/pipelines/${pick(['sensor', 'own'])}/activate`, { version: pick([1, null]) })],
+  ['pipelines:write', () => ({ method: 'DELETE', path: `/v1/pipelines/${pick(['camera', 'own'])}` })],
+  ['pipelines:read', () => post('/v1/pipelines/lint', pipeline)],
+  ['pipelines:read', () => post('/v1/pipelines/own/simulate', { messages: [] })],
+  ['pipelines:read', () => ({ method: 'GET', path: pick(['/v1/pipelines', '/v1/pipelines/sensor']) })],
+];
+
+const pipeline = { match: { topics: ['#'] }, values: { a: '$.a' }, steps: [] };
+
 /** Ways of saying who is told what happens, and of reading what they were told. */
 export const callsOfMonitoring = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => [
   [

@@ -57,6 +57,7 @@ export async function createWorld(server: TestServer, name: string): Promise<Wor
     providers.push((await owner.post('/v1/sign-in/providers', { ...made, name: defaultRole, defaultRole })).body.id);
   const issuers = (await owner.get('/v1/issuers')).body.items.map((issuer: { id: string }) => issuer.id);
   const waiting = await waitFor(server, owner);
+  await owner.post('/v1/pipelines', { name: 'own', match: { topics: ['#'] }, values: { a: '$.a' }, steps: [] });
   await owner.post('/v1/groups', { name: 'all', query: 'name = "*"' });
   const campaigns: string[] = [];
   for (const deed of [{ do: 'renew' }, { do: 'attach', policies: ['camera'] }, { do: 'detach', policies: ['sensor'] }])

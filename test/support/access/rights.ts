@@ -11,6 +11,7 @@ export type State = {
   /** Sessions that edges were told to end, by the place in the log. */
   endings: Record<string, string>;
   policies: Record<string, string>;
+  pipelines: Record<string, string>;
   segments: Record<string, string>;
   issuers: Record<string, string>;
   waiting: Record<string, string>;
@@ -211,6 +212,7 @@ export function effectsBetween(before: State, after: State, mine: Set<string>): 
     ...plain('rules', 'alerts:write'),
     ...plain('endings', 'certificates:revoke'),
     ...plain('policies', 'policies:write'),
+    ...plain('pipelines', 'pipelines:write'),
     ...plain('segments', 'segments:write'),
     ...plain('issuers', 'issuers:write'),
     ...plain('waiting', 'enrollments:write'),
@@ -241,6 +243,8 @@ export async function readState(db: Database, account: string, unseen: string): 
       'endings', (SELECT COALESCE(jsonb_object_agg(position, payload->>'id'), '{}') FROM log_entries WHERE account_name = ${account} AND type = 'session'),
       'policies', (SELECT jsonb_object_agg(p.name, concat(p.active_version, ' of ', (SELECT count(*) FROM policy_versions v
         WHERE v.account_name = p.account_name AND v.name = p.name))) FROM policies p WHERE p.account_name = ${account}),
+      'pipelines', (SELECT COALESCE(jsonb_object_agg(p.name, concat(p.active_version, ' of ', (SELECT count(*) FROM pipeline_versions v
+        WHERE v.account_name = p.account_name AND v.name = p.name))), '{}') FROM pipelines p WHERE p.account_name = ${account}),
       'segments', (SELECT COALESCE(jsonb_object_agg(name, to_jsonb(s)::text), '{}') FROM segments s WHERE account_name = ${account}),
       'issuers', (SELECT jsonb_object_agg(id, concat(status, list_superseded, shards, delta_list, list_max_age)) FROM issuers WHERE account_name = ${account}),
       'waiting', (SELECT COALESCE(jsonb_object_agg(id, status), '{}') FROM waiting_devices WHERE account_name = ${account}),

@@ -7,6 +7,20 @@ type Recipe = (world: World, random: Random) => unknown;
 const statement = (world: World, random: Random) => random.pick(world.pools.statements);
 const name = (random: Random) => `f-${random.below(1_000_000_000)}`;
 const document = (world: World, random: Random) => ({ name: name(random), statements: [statement(world, random)] });
+const pipeline = (random: Random) => ({
+  name: name(random),
+  match: { topics: ['${account}/+/telemetry'] },
+  values: { a: '$.a' },
+  steps: [
+    random.pick([
+      { smooth: 'ewma', alpha: 0.3 },
+      { window: { last: 2 }, emit: ['mean', 'p95'] },
+    ]),
+  ],
+});
+const recorded = (random: Random) => ({
+  messages: [{ thing: 'w-1', topic: 'default/w-1/telemetry', payload: { a: random.below(100) } }],
+});
 const asked = (random: Random) => ({
   principal: { thingName: random.pick(['w-1', 'w-2', 'w-3']) },
   action: 'publish',
@@ -59,6 +73,12 @@ export const recipes: Record<string, Recipe> = {
   'POST /v1/introspect': ({ pools }, random) => ({ token: random.pick(pools.accessTokens) }),
   'PATCH /v1/things/{name}': (_world, random) => ({ attributes: { site: random.pick(['x', 'y', null]) } }),
   'PUT /v1/things/{name}/policies': () => ({ policies: ['field', 'sensor'] }),
+  'POST /v1/pipelines': (_world, random) => pipeline(random),
+  'POST /v1/pipelines/lint': (_world, random) => pipeline(random),
+  'POST /v1/pipelines/simulate': (_world, random) => ({ document: pipeline(random), ...recorded(random) }),
+  'POST /v1/pipelines/{name}/simulate': (_world, random) => recorded(random),
+  'POST /v1/pipelines/{name}/versions': (_world, random) => ({ ...pipeline(random), name: undefined }),
+  'POST /v1/pipelines/{name}/activate': (_world, random) => ({ version: random.pick([1, 1, null]) }),
   'POST /v1/policies': document,
   'POST /v1/policies/lint': document,
   'POST /v1/policies/{name}/versions': (world, random) => ({ statements: [statement(world, random)] }),
@@ -241,6 +261,7 @@ export function pathValues({ pools }: World, path: string, name: string): readon
   const byName: Record<string, readonly string[]> = {
     things: [...pools.victims, 'w-1'],
     policies: path === '/v1/policies/{name}' ? ['field', ...pools.spares] : ['field', 'sensor'],
+    pipelines: path === '/v1/pipelines/{name}' ? [...pools.pipelines, 'sensor'] : ['sensor', 'camera', 'actuator'],
     segments: ['field', ...pools.segments],
     accounts: ['other'],
     groups: pools.groups,

@@ -99,6 +99,7 @@ export async function createWorld(server: TestServer) {
     providers: [] as string[],
     webhooks: [] as string[],
     groups: [] as string[],
+    pipelines: [] as string[],
     campaigns: [] as string[],
     /** Of the thing w-1. */
     commands: [] as string[],
@@ -132,6 +133,17 @@ export async function createWorld(server: TestServer) {
     for (const { id } of items) await owner.send('DELETE', `/v1/command-schemas/${id}`);
     for (const name of ['one', 'two', 'three'])
       pools.commandSchemas.push((await made('/v1/command-schemas', { name, schema: true })).id as string);
+  };
+
+  /** What requests have made makes room. */
+  const renewPipelines = async (round: number): Promise<void> => {
+    const { items } = (await owner.get('/v1/pipelines?limit=1000')).body as {
+      items: { name: string; builtIn?: true }[];
+    };
+    for (const { name, builtIn } of items) if (!builtIn) await owner.send('DELETE', `/v1/pipelines/${name}`);
+    pools.pipelines = [`q-${round}-0`, `q-${round}-1`];
+    for (const name of pools.pipelines)
+      await made('/v1/pipelines', { name, match: { topics: ['#'] }, values: { a: '$.a' }, steps: [] });
   };
 
   const renewIssuers = async (): Promise<void> => {
@@ -184,6 +196,7 @@ export async function createWorld(server: TestServer) {
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
     await renewGroups(round);
     await renewCommands();
+    await renewPipelines(round);
     for (const id of pools.webhooks) await owner.send('DELETE', `/v1/webhooks/${id}`);
     for (const id of pools.channels) await owner.send('DELETE', `/v1/alerts/channels/${id}`);
     for (const id of pools.rules) await owner.send('DELETE', `/v1/alerts/rules/${id}`);

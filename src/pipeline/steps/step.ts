@@ -1,0 +1,18 @@
+import type { Counts, PipelineRecord } from '../record.js';
+
+/** Hands a record to the next step. */
+export type Emit = (record: PipelineRecord) => void;
+
+/** What a step keeps of one thing. */
+export type Step = {
+  /** Looks at a record and changes it. False when it goes no further. Its own results are emitted before. */
+  apply(record: PipelineRecord, emit: Emit): boolean;
+  /** Emits what ends because nothing came. `at` is now, `seenAt` when the thing was last heard. */
+  idle?(at: number, seenAt: number, emit: Emit): void;
+};
+
+/** What a step is made of: where its values are, and what it may count. */
+export type Making = { slots: readonly number[]; results: readonly number[]; fields: number; counts: Counts };
+
+/** Makes what a step keeps, for each thing. */
+export type StartStep = () => Step;

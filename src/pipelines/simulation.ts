@@ -1,0 +1,98 @@
+import { rfc3339, type Clock } from '../clock.js';
+import { DomainError } from '../errors.js';
+import { createTurns } from '../api/preview-turns.js';
+import { inSlices } from '../slices.js';
+import type { PipelineDocument } from '../pipeline/document.js';
+import { createPipeline } from '../pipeline/pipeline.js';
+import { presentRecord } from '../pipeline/present.js';
+import { workOfMessage } from '../pipeline/weight.js';
+import type { Recorded, Simulated } from './schema.js';
+
+// Numbers that are looked at: some tenths of a second, in turns with everybody else's.
+const mostWork = 20_000_000;
+const mostCharacters = 1_048_576;
+const tickMs = 1000;
+// A publication says its topic and its time beside its records.
+const aroundRecords = 200;
+
+/** Where an edge publishes what a pipeline makes of the messages of a thing. */
+export const topicOf = (account: string, thing: string, pipeline: string): string =>
+  `${account}/${thing}/pipelines/${pipeline}`;
+
+export type PipelineSimulator = ReturnType<typeof createPipelineSimulator>;
+
+/** Runs pipelines over recorded messages, without any effect. One at a time for each account, in slices. */
+export function createPipelineSimulator({ clock }: { clock: Clock }) {
+  const turns = createTurns();
+  return {
+    /** What a pipeline would do. @throws DomainError `invalid-request` for too much, `too-many-requests` */
+    simulate: (account: string, document: PipelineDocument, recorded: Recorded): Promise<Simulated> =>
+      turns.take(account, () => {
+        requireFeasible(document, recorded);
+        return inSlices(run(account, document, recorded, clock().getTime()));
+      }),
+  };
+}
+
+function* run(
+  account: string,
+  document: PipelineDocument,
+  { messages, until }: Recorded,
+  now: number,
+): Generator<void, Simulated> {
+  const published: Simulated['published'] = [];
+  const deadLetters: Simulated['deadLetters'] = [];
+  let [at, characters, unmatched, ticked] = [now, 0, 0, -Infinity];
+  const pipeline = createPipeline(account, document, ({ thing, occasion, records }) => {
+    if (characters > mostCharacters) return;
+    const shown = records.map((record) => presentRecord(pipeline.fields, record));
+    characters += JSON.stringify(shown).length + aroundRecords;
+    if (characters > mostCharacters) return;
+    published.push({
+      thing,
+      topic: topicOf(account, thing, document.name),
+      at: rfc3339(new Date(at)),
+      occasion,
+      records: shown,
+    });
+  });
+  for (const [index, message] of messages.entries()) {
+    yield;
+    // What came is in order; a clock that goes back stands still.
+    const came = message.at === undefined ? at : Date.parse(message.at);
+    at = index === 0 ? came : Math.max(at, came);
+    if (at - ticked >= tickMs) {
+      yield* pipeline.tick(at);
+      ticked = at;
+    }
+    const { thing, type, topic } = message;
+    const from = { thing: { name: thing, type }, topic };
+    if (!pipeline.matches(from)) {
+      unmatched++;
+      continue;
+    }
+    const why = pipeline.take({ ...from, payload: payloadOf(message), at });
+    if (why) deadLetters.push({ message: index, why });
+  }
+  if (until !== undefined) {
+    at = Math.max(at, Date.parse(until));
+    yield* pipeline.tick(at);
+  }
+  const result: Simulated = { published, deadLetters, unmatched, counts: { ...pipeline.counts } };
+  if (characters > mostCharacters) result.truncated = true;
+  return result;
+}
+
+function payloadOf({ payload, payloadBase64 }: Recorded['messages'][number]): Uint8Array {
+  return payloadBase64 === undefined ? Buffer.from(JSON.stringify(payload)) : Buffer.from(payloadBase64, 'base64');
+}
+
+/** @throws DomainError `invalid-request` for more than anybody waits for */
+function requireFeasible(document: PipelineDocument, { messages }: Recorded): void {
+  const work = messages.length * workOfMessage(document);
+  if (work <= mostWork) return;
+  throw new DomainError(
+    'invalid-request',
+    `${messages.length} messages through a pipeline of this size are ${work} steps, more than ${mostWork}: send fewer messages at once`,
+  );
+}
