@@ -102,8 +102,11 @@ export const report = named(
               .string()
               .max(256)
               .regex(/^[ -~]*$/, 'must be printable ASCII')
-              .optional()
-              .describe('Why it failed, where the device did not say so'),
+              .meta({
+                description: 'Why it failed, where the device did not say so',
+                examples: ['denied: no-matching-statement'],
+              })
+              .optional(),
             result: z
               .unknown()
               .refine(

@@ -39,8 +39,7 @@ export function createObeyer({ prefix, program, ms, now, answer, tell }: Options
   const run = async (command: Command): Promise<void> => {
     const { id, name, payload, expiresAt } = command;
     if (expiresAt <= now()) return refuse(command, 'it expired before it could be run');
-    const env = { THINGWARD_COMMAND: name, THINGWARD_COMMAND_ID: id };
-    say(command, await runProgram({ program, args: [name, id], input: JSON.stringify(payload), env, ms }));
+    say(command, await runProgram({ program, args: [name, id], input: JSON.stringify(payload), ms }));
   };
 
   const work = async (): Promise<void> => {

@@ -4,17 +4,16 @@ import { spawn } from 'node:child_process';
 export type Ended = { ok: boolean; exitCode?: number; error?: string; output: string };
 
 /** What a program is run with. */
-export type Run = { program: string; args: string[]; input: string; env: Record<string, string>; ms: number };
+export type Run = { program: string; args: string[]; input: string; ms: number };
 
 const mostOutput = 4096;
 
 /** Runs a program by the shell, with the input on stdin, for so long at most: then it is killed with everything that it started. */
-export function runProgram({ program, args, input, env, ms }: Run): Promise<Ended> {
+export function runProgram({ program, args, input, ms }: Run): Promise<Ended> {
   return new Promise((resolve) => {
     const child = spawn('/bin/sh', ['-c', program, 'thingward-agent', ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
-      env: { ...process.env, ...env },
     });
     let output = Buffer.alloc(0);
     let isLate = false;

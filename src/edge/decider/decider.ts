@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Gate } from '../gate.js';
 import type { Trouble } from '../trouble.js';
 import { createAnswers } from './answer.js';
-import { createCommandDesk } from './command-desk.js';
+import { createCommandDesk } from '../commands/desk.js';
 import { refusedStart } from './beginning.js';
 import { ControlPlaneError } from './control-plane.js';
 import { follow } from './follow.js';

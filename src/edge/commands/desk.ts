@@ -1,7 +1,7 @@
-import type { ClaimAnswer, CommandDesk } from '../commands/courier.js';
+import type { ClaimAnswer, CommandDesk } from './courier.js';
 import type { Trouble } from '../trouble.js';
-import { ControlPlaneError } from './control-plane.js';
-import type { Parts } from './parts.js';
+import { ControlPlaneError } from '../decider/control-plane.js';
+import type { Parts } from '../decider/parts.js';
 
 type Told = {
   failed(error: Error, of: Trouble): void;
