@@ -156,8 +156,21 @@ const ofOne = ['id', 'status', 'uses', 'createdAt', 'createdBy', 'revokedAt', 'p
 function openingOf(enrollment: object): Document {
   const all = enrollment as Document;
   const own = Object.fromEntries(Object.entries(all).filter(([name]) => !ofOne.includes(name)));
-  const { policy, policies: given = policy === undefined ? [] : [policy], sourceCidrs } = all;
-  return { ...defaults, ...own, ...unlessEmpty('policies', given), ...unlessEmpty('sourceCidrs', sourceCidrs) };
+  const { policy, policies: given = policy === undefined ? [] : [policy], sourceCidrs, ca } = all;
+  return {
+    ...defaults,
+    ...own,
+    ...authorityOf(ca),
+    ...unlessEmpty('policies', given),
+    ...unlessEmpty('sourceCidrs', sourceCidrs),
+  };
+}
+
+/** Of a manufacturer's authority, what a request names. A proof of its key is no configuration. */
+function authorityOf(ca: unknown): Document {
+  if (typeof ca !== 'object' || ca === null) return {};
+  const { certificates, thingName } = ca as Document;
+  return { ca: { certificates, thingName } };
 }
 
 // A request has no empty lists of these.
