@@ -43,7 +43,9 @@ export const settings = {
     .describe('Whether EST clients may let the server make their keys (serverkeygen).'),
   THINGWARD_CLIENT_CERT_PROXIES: addresses
     .optional()
-    .describe('Addresses or CIDRs whose Client-Cert (RFC 9440) is believed, comma-separated: for EST, and for the certificates of manufacturers.'),
+    .describe(
+      'Addresses or CIDRs whose Client-Cert (RFC 9440) is believed, comma-separated: for EST, and for the certificates of manufacturers.',
+    ),
   THINGWARD_DATA_DIR: z.string().default('./data').describe('Folder of the embedded PostgreSQL.'),
   // No URL parser takes every form that PostgreSQL does: a socket's has a user and no host.
   DATABASE_URL: z
