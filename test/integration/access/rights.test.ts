@@ -7,15 +7,7 @@ import { csrPem, newKey } from '../../support/pki/csr.js';
 import { databaseKinds } from '../../support/databases/databases.js';
 import { createWorld, hidden, restore, things, type World } from '../../support/access/rights-world.js';
 import { effectsBetween, readState, type State } from '../../support/access/rights.js';
-import {
-  callsOfCommands,
-  callsOfExpecting,
-  callsOfMany,
-  callsOfMonitoring,
-  callsOfPipelines,
-  post,
-  type Call,
-} from '../../support/access/rights-calls.js';
+import { callsOfRooms, post, type Call } from '../../support/access/rights-calls.js';
 import { randomNumbers } from '../../support/access/random-numbers.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
@@ -149,9 +141,8 @@ const calls: [Permission, (world: World) => Call][] = [
   ['authorize:query', () => ({ method: 'GET', path: '/integrations/rabbitmq/trust' })],
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/snapshot' })],
   ['edge:follow', ({ prints }) => post('/v1/edge/principals', { fingerprints: prints })],
-  ...callsOfExpecting({ pick, chance, next }),
   ['edge:follow', () => post('/v1/edge/things', { names: ['pump-1'] })],
-  ...callsOfCommands({ pick, chance, next }),
+  ...callsOfRooms({ pick, chance, next }),
   ['edge:follow', () => ({ method: 'GET', path: '/v1/edge/things' })],
   ['revocations:read', () => post('/v1/proxies', { name: `edge-${Math.floor(next() * 20)}` })],
   [
@@ -160,9 +151,6 @@ const calls: [Permission, (world: World) => Call][] = [
   ],
   ['issuers:write', () => post('/v1/issuers', { kind: pick(['issuing', 'intermediate']) })],
   ['issuers:write', ({ issuers }) => post(`/v1/issuers/${pick(issuers)}/${pick(['activate', 'retire'])}`)],
-  ...callsOfMonitoring({ pick, chance, next }),
-  ...callsOfMany({ pick, chance, next }),
-  ...callsOfPipelines({ pick, chance, next }),
   ['accounts:write', ({ account }) => post(`/v1/accounts/${account}/${pick(['suspend', 'resume'])}`)],
   ['aws:write', () => post('/v1/aws/import', { dryRun: chance(0.5) })],
   ['aws:write', () => ({ method: 'PUT', path: '/v1/aws', body: { mode: 'off' } })],

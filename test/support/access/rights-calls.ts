@@ -9,7 +9,7 @@ export const post = (path: string, body: object = {}): Call => ({ method: 'POST'
 type Chance = { pick<Item>(items: readonly Item[]): Item; chance(of: number): boolean; next(): number };
 
 /** Ways of asking which things there are, and of doing something to many. */
-export const callsOfMany = ({ pick, next }: Chance): [Permission, (world: World) => Call][] => [
+const callsOfMany = ({ pick, next }: Chance): [Permission, (world: World) => Call][] => [
   ['things:write', () => post('/v1/groups', { name: `g${Math.floor(next() * 1e9)}`, query: { type: 'pump' } })],
   [
     'things:write',
@@ -47,7 +47,7 @@ export const callsOfMany = ({ pick, next }: Chance): [Permission, (world: World)
 ];
 
 /** Ways of saying what edges make of messages. */
-export const callsOfPipelines = ({ pick, next }: Chance): [Permission, (world: World) => Call][] => [
+const callsOfPipelines = ({ pick, next }: Chance): [Permission, (world: World) => Call][] => [
   ['pipelines:write', () => post('/v1/pipelines', { ...pipeline, name: `p${Math.floor(next() * 1e9)}` })],
   ['pipelines:write', () => post(`/v1/pipelines/${pick(['sensor', 'own'])}/versions`, pipeline)],
   ['pipelines:write', () => post(`/v1/pipelines/${pick(['sensor', 'own'])}/activate`, { version: pick([1, null]) })],
@@ -60,7 +60,7 @@ export const callsOfPipelines = ({ pick, next }: Chance): [Permission, (world: W
 const pipeline = { match: { topics: ['#'] }, values: { a: '$.a' }, steps: [] };
 
 /** Ways of saying who is told what happens, and of reading what they were told. */
-export const callsOfMonitoring = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => [
+const callsOfMonitoring = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => [
   [
     'webhooks:write',
     () => post('/v1/webhooks', { url: 'https://hooks.example/', types: [pick(['thing.suspended', 'audit.*'])] }),
@@ -100,7 +100,7 @@ export const callsOfMonitoring = ({ pick, chance, next }: Chance): [Permission, 
 ];
 
 /** Ways of saying which things are expected. */
-export const callsOfExpecting = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => {
+const callsOfExpecting = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => {
   const name = () => `expected-${Math.floor(next() * 20)}`;
   const row = (): object => ({
     name: name(),
@@ -124,7 +124,7 @@ export const callsOfExpecting = ({ pick, chance, next }: Chance): [Permission, (
 };
 
 /** Ways of telling devices what to do, and of taking that as an edge. */
-export const callsOfCommands = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => [
+const callsOfCommands = ({ pick, chance, next }: Chance): [Permission, (world: World) => Call][] => [
   ['commands:write', () => post(`/v1/things/${pick(things)}/commands`, { name: 'reboot' })],
   ['commands:write', () => post('/v1/command-schemas', { name: `c${Math.floor(next() * 1e9)}`, schema: chance(0.5) })],
   [
@@ -142,3 +142,7 @@ export const callsOfCommands = ({ pick, chance, next }: Chance): [Permission, (w
       }),
   ],
 ];
+
+/** Those of rooms that have calls of their own here. */
+export const callsOfRooms = (chance: Chance): [Permission, (world: World) => Call][] =>
+  [callsOfMany, callsOfPipelines, callsOfMonitoring, callsOfExpecting, callsOfCommands].flatMap((of) => of(chance));

@@ -1,26 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Random } from '../policy-cases.js';
+import { gatewayRecipes } from './gateway-recipes.js';
+import { name, type Recipe } from './recipe.js';
 import type { World } from './world.js';
 
-type Recipe = (world: World, random: Random) => unknown;
-
 const statement = (world: World, random: Random) => random.pick(world.pools.statements);
-const name = (random: Random) => `f-${random.below(1_000_000_000)}`;
 const document = (world: World, random: Random) => ({ name: name(random), statements: [statement(world, random)] });
-const pipeline = (random: Random) => ({
-  name: name(random),
-  match: { topics: ['${account}/+/telemetry'] },
-  values: { a: '$.a' },
-  steps: [
-    random.pick([
-      { smooth: 'ewma', alpha: 0.3 },
-      { window: { last: 2 }, emit: ['mean', 'p95'] },
-    ]),
-  ],
-});
-const recorded = (random: Random) => ({
-  messages: [{ thing: 'w-1', topic: 'default/w-1/telemetry', payload: { a: random.below(100) } }],
-});
 const asked = (random: Random) => ({
   principal: { thingName: random.pick(['w-1', 'w-2', 'w-3']) },
   action: 'publish',
@@ -38,6 +22,7 @@ const message = { username: 'w-1', clientid: 'w-1', topic: 'default/w-1/telemetr
 
 /** Bodies that are right where a schema does not say all that makes one so. */
 export const recipes: Record<string, Recipe> = {
+  ...gatewayRecipes,
   'POST /v1/accounts': (_world, random) => ({ name: name(random), timeZone: 'UTC' }),
   'POST /v1/api-keys': (_world, random) => ({
     name: 'k',
@@ -73,12 +58,6 @@ export const recipes: Record<string, Recipe> = {
   'POST /v1/introspect': ({ pools }, random) => ({ token: random.pick(pools.accessTokens) }),
   'PATCH /v1/things/{name}': (_world, random) => ({ attributes: { site: random.pick(['x', 'y', null]) } }),
   'PUT /v1/things/{name}/policies': () => ({ policies: ['field', 'sensor'] }),
-  'POST /v1/pipelines': (_world, random) => pipeline(random),
-  'POST /v1/pipelines/lint': (_world, random) => pipeline(random),
-  'POST /v1/pipelines/simulate': (_world, random) => ({ document: pipeline(random), ...recorded(random) }),
-  'POST /v1/pipelines/{name}/simulate': (_world, random) => recorded(random),
-  'POST /v1/pipelines/{name}/versions': (_world, random) => ({ ...pipeline(random), name: undefined }),
-  'POST /v1/pipelines/{name}/activate': (_world, random) => ({ version: random.pick([1, 1, null]) }),
   'POST /v1/policies': document,
   'POST /v1/policies/lint': document,
   'POST /v1/policies/{name}/versions': (world, random) => ({ statements: [statement(world, random)] }),
@@ -143,34 +122,6 @@ export const recipes: Record<string, Recipe> = {
     query: 'name = "v-*"',
     ...random.pick([{ do: 'renew' }, { do: 'attach', policies: ['field'] }]),
     dryRun: true,
-  }),
-  'POST /v1/things/{name}/commands': ({ pools }, random) => ({
-    name: random.pick(['reboot', 'set']),
-    payload: random.pick([{ rpm: random.below(9) }, null, [1, 'x'], pools.cursor]),
-    expiresIn: 1 + random.below(100),
-  }),
-  'POST /v1/command-schemas': (_world, random) => ({
-    name: name(random),
-    ...(random.chance(0.5) ? { thingType: 'pump' } : {}),
-    schema: random.pick([true, { type: 'object', properties: { rpm: { maximum: 9 } } }, { items: false }]),
-  }),
-  'POST /v1/edge/commands/claim': ({ pools }, random) => ({
-    proxy: pools.edges[0],
-    incarnation: 'i',
-    claim: randomUUID(),
-    sessions: [{ id: random.pick(pools.sessions), ...(random.chance(0.5) ? { names: ['reboot'] } : {}) }],
-  }),
-  'POST /v1/edge/commands/report': ({ pools }, random) => ({
-    proxy: pools.edges[0],
-    incarnation: 'i',
-    commands: [
-      {
-        id: random.pick(pools.commands),
-        thingName: 'w-1',
-        status: random.pick(['released', 'delivered', 'acknowledged', 'failed']),
-        ...(random.chance(0.5) ? { result: { status: 'failed' } } : {}),
-      },
-    ],
   }),
   'POST /v1/proxies': (_world, random) => ({ name: random.pick(['edge-1', 'edge-2', 'edge-3']) }),
   'POST /v1/proxies/{id}/applied': ({ pools }) => ({ cursor: pools.cursor, incarnation: 'i', mode: 'stream' }),
