@@ -83,6 +83,7 @@ export const elsewhere: Record<string, string> = {
   getPerson: 'the list of people has the same members',
   getSignInProvider: 'the list of providers has the same members',
   getIssuer: 'the list of issuers has the same members',
+  setManufacturerList: 'whoever watches over the list of a manufacturer uploads it; docs/just-in-time.md shows how',
   addExpectedThings: expecting,
   listExpectedThings: expecting,
   getExpectedThing: expecting,

@@ -18,20 +18,33 @@ function aboutOf(step: StepDocument, main: string[]): string[] {
   return ('of' in step ? step.of : undefined) ?? main;
 }
 
-/** What a pipeline publishes of each thing. */
-export function expected(document: PipelineDocument, happenings: Happening[]): Published[] {
+/** What a pipeline publishes of each thing. `nudge` moves each number that goes into a step, as rounding does. */
+export function expected(
+  document: PipelineDocument,
+  happenings: Happening[],
+  nudge: (value: number) => number = (value) => value,
+): Published[] {
   return livesOf(document, happenings).flatMap(({ thing, items, evicted }) => {
     let main = Object.keys(document.values);
     let stream = items;
     for (const step of document.steps) {
       const of = aboutOf(step, main);
-      stream = stepped(step, of, stream);
+      stream = stepped(step, of, nudged(stream, nudge));
       if (step.kind === 'window')
         main = of.map((name) => `${name}.${step.emit.includes('mean') ? 'mean' : step.emit[0]!}`);
     }
     return publications(document, thing, stream, evicted);
   });
 }
+
+const nudged = (items: Item[], nudge: (value: number) => number): Item[] =>
+  items.map((item) => {
+    const values = Object.entries(item.values).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? nudge(value) : value,
+    ]);
+    return { ...item, values: Object.fromEntries(values) as Item['values'] };
+  });
 
 type Life = { thing: string; items: Item[]; evicted: boolean };
 
