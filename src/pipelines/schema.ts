@@ -178,7 +178,8 @@ export const draftSimulation = named(
   z.strictObject({ document: z.unknown().describe('A pipeline document'), ...recorded }),
 ).meta({ examples: [{ document: exampleDocument, messages: [exampleMessage] }] });
 
-const scalar = z.union([z.number(), z.string(), z.boolean()]);
+// A choice of primitives is nothing that every generator of clients can read.
+const scalar = z.unknown();
 const alert = named(
   'PipelineAlert',
   'A limit that a value went over',
@@ -196,7 +197,7 @@ const publishedRecord = named(
   z.object({
     time: z.int().describe('When it is from, or when its window ended, in milliseconds since 1970'),
     from: z.int().optional().describe('When its window began'),
-    values: z.record(z.string(), scalar).describe('Its values by name'),
+    values: z.record(z.string(), scalar).describe('Its values by name: numbers, texts, true or false'),
     severity: z.string().optional().describe('The worst of its alerts'),
     alerts: z.array(alert).optional().describe('Which limits which values went over'),
   }),
