@@ -23,7 +23,7 @@ describeWith(['curl'], 'docs/gateway.md', () => {
   });
 
   it('its document is the built-in one, and it names every code of a finding', () => {
-    const [, document] = /```json\n([^]*?)```/.exec(paper)!;
+    const [, document] = /## Pipelines\n[^]*?```json\n([^]*?)```/.exec(paper)!;
     expect(JSON.parse(document!)).toEqual(builtInPipelines[0]);
     const [, codes] = /type FindingCode =([^;]*);/.exec(readFileSync('src/pipeline/read.ts', 'utf8'))!;
     const named = [...codes!.matchAll(/'([a-z-]+)'/g)].map(([, code]) => code);
