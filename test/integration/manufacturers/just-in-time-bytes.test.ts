@@ -10,7 +10,6 @@ import { describeWith } from '../../support/programs.js';
 import { seeded } from '../../support/seeded.js';
 
 const rounds = 3000;
-const at = new Date();
 
 /** The code of the refusal; `taken` without one. Anything else that is thrown fails the test. */
 function codeOf(work: () => unknown): string {
@@ -26,12 +25,14 @@ function codeOf(work: () => unknown): string {
 describeWith(['openssl'], 'certificates and lists of which some bits are others', () => {
   it('are refused, each with a problem, and none is taken', () => {
     const works = createManufacturer();
-    const anchor = readAnchor(works.pem, at);
     works.make('sub', { subject: '/O=Works/CN=Line', lines: works.caLines() });
     works.make('1', { subject: '/serialNumber=1', by: 'sub' });
     const chain = works.deviceOf('1', 'sub').chain.map(({ raw }) => raw);
     const list = Buffer.from(works.list(1, ['1']).replace(/-----[^-]+-----|\s/g, ''), 'base64');
     works.remove();
+    // After everything was made, however long that took.
+    const at = new Date();
+    const anchor = readAnchor(works.pem, at);
     const judge = (sent: Buffer[]) =>
       codeOf(() => judging(() => nameFrom('d-{serialNumber}', requireDevice(anchor, sent, at))));
     const read = (bytes: Buffer) => codeOf(() => readManufacturerList(bytes.toString('base64'), anchor, at));
