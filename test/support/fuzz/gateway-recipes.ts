@@ -47,7 +47,7 @@ export const gatewayRecipes: Record<string, Recipe> = {
     commands: [
       {
         id: random.pick(pools.commands),
-        thingName: 'w-1',
+        thingName: pools.commanded,
         status: random.pick(['released', 'delivered', 'acknowledged', 'failed']),
         ...(random.chance(0.5) ? { result: { status: 'failed' } } : {}),
       },

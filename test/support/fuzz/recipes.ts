@@ -206,11 +206,15 @@ function issuersOf({ waitingIssuers, prepared, issuing }: World['pools'], path: 
   return /activate|retire/.test(path) ? prepared : [issuing];
 }
 
+function thingsOf({ commanded, victims }: World['pools'], path: string): readonly string[] {
+  return path.includes('/commands') ? [commanded] : [...victims, 'w-1'];
+}
+
 /** What stands in paths. */
 export function pathValues({ pools }: World, path: string, name: string): readonly string[] {
   const first = path.split('/')[2] ?? '';
   const byName: Record<string, readonly string[]> = {
-    things: [...pools.victims, 'w-1'],
+    things: thingsOf(pools, path),
     policies: path === '/v1/policies/{name}' ? ['field', ...pools.spares] : ['field', 'sensor'],
     pipelines: path === '/v1/pipelines/{name}' ? [...pools.pipelines, 'sensor'] : ['sensor', 'camera', 'actuator'],
     segments: ['field', ...pools.segments],

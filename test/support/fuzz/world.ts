@@ -101,7 +101,8 @@ export async function createWorld(server: TestServer) {
     groups: [] as string[],
     pipelines: [] as string[],
     campaigns: [] as string[],
-    /** Of the thing w-1. */
+    /** A thing, and its commands. */
+    commanded: '',
     commands: [] as string[],
     commandSchemas: [] as string[],
     channels: [] as string[],
@@ -124,10 +125,12 @@ export async function createWorld(server: TestServer) {
       pools.campaigns.push((await made('/v1/campaigns', { query: 'name = "w-*"', do: 'renew' })).id as string);
   };
 
-  const renewCommands = async (): Promise<void> => {
-    [pools.commands, pools.commandSchemas] = [[], []];
+  const renewCommands = async (round: number): Promise<void> => {
+    [pools.commands, pools.commandSchemas, pools.commanded] = [[], [], (await device(`c-${round}`)).name];
     for (const _ of [0, 1, 2])
-      pools.commands.push((await made('/v1/things/w-1/commands', { name: 'reboot', expiresIn: 60 })).id as string);
+      pools.commands.push(
+        (await made(`/v1/things/${pools.commanded}/commands`, { name: 'reboot', expiresIn: 60 })).id as string,
+      );
     // Those that requests have made make room.
     const { items } = (await owner.get('/v1/command-schemas?limit=1000')).body as { items: { id: string }[] };
     for (const { id } of items) await owner.send('DELETE', `/v1/command-schemas/${id}`);
@@ -195,7 +198,7 @@ export async function createWorld(server: TestServer) {
     const provider = { name: `i-${round}`, issuer: 'http://127.0.0.1:9', clientId: 'c', clientSecret: 's' };
     pools.providers = [(await made('/v1/sign-in/providers', provider)).id as string];
     await renewGroups(round);
-    await renewCommands();
+    await renewCommands(round);
     await renewPipelines(round);
     for (const id of pools.webhooks) await owner.send('DELETE', `/v1/webhooks/${id}`);
     for (const id of pools.channels) await owner.send('DELETE', `/v1/alerts/channels/${id}`);
