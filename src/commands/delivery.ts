@@ -1,4 +1,5 @@
 import type { Grantee } from '../access/grantee.js';
+import { requireRegistrant, requireSessions } from '../access/registrant.js';
 import type { Clock } from '../clock.js';
 import type { Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
@@ -15,11 +16,8 @@ export type Delivery = ReturnType<typeof createDelivery>;
 export function createDelivery({ store, clock, log }: Deps) {
   const requireSender = async ({ account, id: keyId }: Grantee, proxy: string, incarnation: string): Promise<void> => {
     const sender = await store.sender(account, proxy);
-    if (!sender) throw new DomainError('not-found', `there is no proxy ${proxy}: POST /v1/proxies`);
-    if (sender.keyId !== keyId)
-      throw new DomainError('forbidden', 'another key registered this proxy, and only that key can send for it');
-    if (!sender.sessions)
-      throw new DomainError('invalid-request', 'this proxy is registered without sessions: register it with sessions');
+    requireRegistrant(sender, proxy, keyId);
+    requireSessions(sender);
     if (sender.incarnation !== incarnation)
       throw new DomainError('conflict', 'another run of this edge is known: report sessions of this one first');
   };

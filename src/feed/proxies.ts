@@ -1,4 +1,5 @@
 import { requirePermissions, type Grantee } from '../access/grantee.js';
+import { noProxy, otherRegistrant } from '../access/registrant.js';
 import type { Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
@@ -105,7 +106,7 @@ function unnoted(why: Unnoted, id: string): DomainError {
     case 'unknown':
       return noProxy(id);
     case 'other-key':
-      return new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');
+      return otherRegistrant();
     case 'other-epoch':
       return followAnew();
     case 'ahead':
@@ -118,8 +119,4 @@ function unnoted(why: Unnoted, id: string): DomainError {
         'this proxy is registered without sessions: leave enforced and sessionsClosed out, or register it with sessions',
       );
   }
-}
-
-function noProxy(id: string): DomainError {
-  return new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
 }

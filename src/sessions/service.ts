@@ -1,4 +1,5 @@
 import type { Grantee } from '../access/grantee.js';
+import { requireRegistrant, requireRest, requireSessions } from '../access/registrant.js';
 import type { AppendAudit } from '../audit/store.js';
 import type { Clock } from '../clock.js';
 import type { Commit, Transaction } from '../db/client.js';
@@ -28,7 +29,6 @@ type Deps = {
   denied(account: string, edge: string, counts: Record<string, number>): void;
 };
 
-const everyMs = 1000;
 const mostShown = 100;
 
 export type SessionService = ReturnType<typeof createSessionService>;
@@ -46,7 +46,9 @@ export function createSessionService(deps: Deps) {
       const at = clock();
       const edge = await store.transaction(async (tx) => {
         const proxy = await store.lock(tx, account, id);
-        requireReporter(proxy, id, keyId, at);
+        requireRegistrant(proxy, id, keyId);
+        requireSessions(proxy);
+        requireRest(proxy, at, 'sessions are reported once a second: send this one again');
         requireContinuation(proxy, report, id);
         if (proxy.incarnation !== report.incarnation) await beginRun(tx, id, report.incarnation);
         const counts = await store.write(tx, account, id, report, at);
@@ -93,20 +95,6 @@ export function createSessionService(deps: Deps) {
 
     sweep: store.sweep,
   };
-}
-
-function requireReporter(proxy: Reporter | undefined, id: string, keyId: string, at: Date): asserts proxy is Reporter {
-  if (!proxy) throw new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
-  if (proxy.keyId !== keyId)
-    throw new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');
-  if (!proxy.sessions)
-    throw new DomainError('invalid-request', 'this proxy is registered without sessions: register it with sessions');
-  const since = proxy.reportedAt ? at.getTime() - proxy.reportedAt.getTime() : everyMs;
-  // A clock that was put back does not shut an edge out.
-  if (since >= 0 && since < everyMs)
-    throw new DomainError('too-many-requests', 'sessions are reported once a second: send this one again', {
-      retryAfter: 1,
-    });
 }
 
 /** What changed is of use where the rest is known. What comes late of the run before is neither that nor everything. */

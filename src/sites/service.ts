@@ -1,4 +1,5 @@
 import type { Grantee } from '../access/grantee.js';
+import { requireRegistrant, requireRest } from '../access/registrant.js';
 import type { Clock } from '../clock.js';
 import type { Deliveries } from '../deliveries/verbs.js';
 import { DomainError } from '../errors.js';
@@ -9,8 +10,6 @@ import type { Noted, Reporting, Site, SiteFilter, SiteStore } from './store.js';
 export type { Site } from './store.js';
 
 type Deps = { store: SiteStore; clock: Clock; publish: Deliveries['publish'] };
-
-const everyMs = 1000;
 
 export type SiteService = ReturnType<typeof createSiteService>;
 
@@ -25,7 +24,8 @@ export function createSiteService({ store, clock, publish }: Deps) {
       const at = clock();
       await store.transaction(async (tx) => {
         const before = await store.lock(tx, account, id);
-        requireReporter(before, id, keyId, at);
+        requireRegistrant(before, id, keyId);
+        requireRest(before, at, 'a site is reported once a second at most');
         const noted = noteOf(before, report, at);
         await store.write(tx, account, id, noted);
         const { signal, samples } = noted;
@@ -59,14 +59,4 @@ function noteOf(before: Reporting, report: SiteReport, at: Date): Noted {
 function sampleOf({ capacity, load }: SiteReport, at: Date): Sample {
   const memory = capacity.memory > 0 ? Math.min(1, load.memory / capacity.memory) : 0;
   return { at: at.getTime(), cpu: load.cpu, memory };
-}
-
-function requireReporter(site: Reporting | undefined, id: string, keyId: string, at: Date): asserts site is Reporting {
-  if (!site) throw new DomainError('not-found', `there is no proxy ${id}: POST /v1/proxies`);
-  if (site.keyId !== keyId)
-    throw new DomainError('forbidden', 'another key registered this proxy, and only that key can report for it');
-  const since = site.reportedAt ? at.getTime() - site.reportedAt.getTime() : everyMs;
-  // A clock that was put back does not shut an edge out.
-  if (since >= 0 && since < everyMs)
-    throw new DomainError('too-many-requests', 'a site is reported once a second at most', { retryAfter: 1 });
 }

@@ -1,7 +1,7 @@
 import { numberAt, put } from '../record.js';
 import { rounding } from './rounding.js';
 import { createRing, moments, push } from './ring.js';
-import type { Making, StartStep } from './step.js';
+import type { Making, StartStep, Step } from './step.js';
 
 const certain = 3;
 
@@ -12,56 +12,48 @@ function scoreOf(value: number, mean: number, variance: number): number {
   return variance > 0 ? Math.min(off / Math.sqrt(variance) / certain, 1) : 1;
 }
 
-/** The highest score of the values of a record, each beside those before it. */
-export function startZ(
-  { points, window }: { points: number; window: number },
+/** A step that puts the highest score of the values of a record into it, each beside those before it; undefined is no score yet. */
+const scoring = (
   { slots, results, counts }: Making,
-): StartStep {
+  scoreAt: (n: number, value: number) => number | undefined,
+): Step => ({
+  apply(record) {
+    let highest: number | undefined;
+    for (let n = 0; n < slots.length; n++) {
+      const value = numberAt(record, slots[n]!);
+      const score = value === undefined ? undefined : scoreAt(n, value);
+      if (score !== undefined) highest = Math.max(highest ?? 0, score);
+    }
+    if (highest !== undefined) put(record, results[0]!, highest, counts);
+    return true;
+  },
+});
+
+/** Scores beside the mean and variance of the latest values. */
+export function startZ({ points, window }: { points: number; window: number }, making: Making): StartStep {
   return () => {
-    const rings = slots.map(() => createRing(window));
-    return {
-      apply(record) {
-        let score: number | undefined;
-        for (let n = 0; n < slots.length; n++) {
-          const value = numberAt(record, slots[n]!);
-          if (value === undefined) continue;
-          const ring = rings[n]!;
-          if (ring.count >= points) {
-            const { mean, variance } = moments(ring);
-            score = Math.max(score ?? 0, scoreOf(value, mean, variance));
-          }
-          push(ring, value);
-        }
-        if (score !== undefined) put(record, results[0]!, score, counts);
-        return true;
-      },
-    };
+    const rings = making.slots.map(() => createRing(window));
+    return scoring(making, (n, value) => {
+      const ring = rings[n]!;
+      const before = ring.count >= points ? moments(ring) : undefined;
+      push(ring, value);
+      return before && scoreOf(value, before.mean, before.variance);
+    });
   };
 }
 
 type Weighted = { count: number; mean: number; variance: number };
 
 /** The same, with mean and variance exponentially weighted. */
-export function startWeighted(
-  { points, alpha }: { points: number; alpha: number },
-  { slots, results, counts }: Making,
-): StartStep {
+export function startWeighted({ points, alpha }: { points: number; alpha: number }, making: Making): StartStep {
   return () => {
-    const states: Weighted[] = slots.map(() => ({ count: 0, mean: 0, variance: 0 }));
-    return {
-      apply(record) {
-        let score: number | undefined;
-        for (let n = 0; n < slots.length; n++) {
-          const value = numberAt(record, slots[n]!);
-          if (value === undefined) continue;
-          const state = states[n]!;
-          if (state.count >= points) score = Math.max(score ?? 0, scoreOf(value, state.mean, state.variance));
-          learn(state, value, alpha);
-        }
-        if (score !== undefined) put(record, results[0]!, score, counts);
-        return true;
-      },
-    };
+    const states: Weighted[] = making.slots.map(() => ({ count: 0, mean: 0, variance: 0 }));
+    return scoring(making, (n, value) => {
+      const state = states[n]!;
+      const score = state.count >= points ? scoreOf(value, state.mean, state.variance) : undefined;
+      learn(state, value, alpha);
+      return score;
+    });
   };
 }
 

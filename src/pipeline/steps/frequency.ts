@@ -1,8 +1,8 @@
-import { numberAt, put } from '../record.js';
+import { put } from '../record.js';
 import { rounding } from './rounding.js';
 import { transform } from './fourier.js';
 import { createRing, empty, oldest, push, type Ring } from './ring.js';
-import type { Making, StartStep } from './step.js';
+import { eachNumber, type Making, type StartStep } from './step.js';
 
 // What is less than this of the strongest possible is rounding.
 const silence = 1e-20;
@@ -29,22 +29,15 @@ export function startFrequency({ window }: { window: number }, { slots, results,
 
   return () => {
     const lines = slots.map(() => ({ times: createRing(window), values: createRing(window) }));
-    return {
-      apply(record) {
-        for (let n = 0; n < slots.length; n++) {
-          const value = numberAt(record, slots[n]!);
-          if (value === undefined) continue;
-          const { times, values } = lines[n]!;
-          push(times, record.time);
-          push(values, value);
-          if (values.count < window) continue;
-          put(record, results[n]!, strongest(times, values), counts);
-          empty(times);
-          empty(values);
-        }
-        return true;
-      },
-    };
+    return eachNumber(slots, (n, value, record) => {
+      const { times, values } = lines[n]!;
+      push(times, record.time);
+      push(values, value);
+      if (values.count < window) return;
+      put(record, results[n]!, strongest(times, values), counts);
+      empty(times);
+      empty(values);
+    });
   };
 }
 

@@ -1,7 +1,7 @@
-import { numberAt, put } from '../record.js';
+import { put } from '../record.js';
 import { rounding } from './rounding.js';
 import { createRing, push } from './ring.js';
-import type { Making, StartStep } from './step.js';
+import { eachNumber, type Making, type StartStep } from './step.js';
 
 // The deviation of a normal distribution, by its median absolute deviation.
 const toDeviation = 1.4826;
@@ -20,25 +20,18 @@ export function startOutliers(
   };
   return () => {
     const rings = slots.map(() => createRing(window));
-    return {
-      apply(record) {
-        for (let n = 0; n < slots.length; n++) {
-          const value = numberAt(record, slots[n]!);
-          if (value === undefined) continue;
-          const ring = rings[n]!;
-          push(ring, value);
-          const { count, values } = ring;
-          if (count < fewest) continue;
-          for (let index = 0; index < count; index++) sorted[index] = values[index]!;
-          const median = medianOf(count);
-          for (let index = 0; index < count; index++) sorted[index] = Math.abs(values[index]! - median);
-          const off = Math.abs(value - median);
-          if (off <= rounding * Math.abs(median) || !(off > sigmas * toDeviation * medianOf(count))) continue;
-          counts.outliers++;
-          put(record, slots[n]!, replace === 'median' ? median : undefined, counts);
-        }
-        return true;
-      },
-    };
+    return eachNumber(slots, (n, value, record) => {
+      const ring = rings[n]!;
+      push(ring, value);
+      const { count, values } = ring;
+      if (count < fewest) return;
+      for (let index = 0; index < count; index++) sorted[index] = values[index]!;
+      const median = medianOf(count);
+      for (let index = 0; index < count; index++) sorted[index] = Math.abs(values[index]! - median);
+      const off = Math.abs(value - median);
+      if (off <= rounding * Math.abs(median) || !(off > sigmas * toDeviation * medianOf(count))) return;
+      counts.outliers++;
+      put(record, slots[n]!, replace === 'median' ? median : undefined, counts);
+    });
   };
 }

@@ -1,22 +1,15 @@
-import { numberAt, put } from '../record.js';
+import { put } from '../record.js';
 import { createRing, moments, push } from './ring.js';
-import type { Making, StartStep } from './step.js';
+import { eachNumber, type Making, type StartStep } from './step.js';
 
 /** The mean of the latest values, in place of each. */
 export function startAverage({ window }: { window: number }, { slots, counts }: Making): StartStep {
   return () => {
     const rings = slots.map(() => createRing(window));
-    return {
-      apply(record) {
-        for (let n = 0; n < slots.length; n++) {
-          const value = numberAt(record, slots[n]!);
-          if (value === undefined) continue;
-          push(rings[n]!, value);
-          put(record, slots[n]!, moments(rings[n]!).mean, counts);
-        }
-        return true;
-      },
-    };
+    return eachNumber(slots, (n, value, record) => {
+      push(rings[n]!, value);
+      put(record, slots[n]!, moments(rings[n]!).mean, counts);
+    });
   };
 }
 
@@ -24,18 +17,11 @@ export function startAverage({ window }: { window: number }, { slots, counts }: 
 export function startEwma({ alpha }: { alpha: number }, { slots, counts }: Making): StartStep {
   return () => {
     const means: (number | undefined)[] = slots.map(() => undefined);
-    return {
-      apply(record) {
-        for (let n = 0; n < slots.length; n++) {
-          const value = numberAt(record, slots[n]!);
-          if (value === undefined) continue;
-          const before = means[n];
-          const mean = before === undefined ? value : before + alpha * (value - before);
-          means[n] = mean;
-          put(record, slots[n]!, mean, counts);
-        }
-        return true;
-      },
-    };
+    return eachNumber(slots, (n, value, record) => {
+      const before = means[n];
+      const mean = before === undefined ? value : before + alpha * (value - before);
+      means[n] = mean;
+      put(record, slots[n]!, mean, counts);
+    });
   };
 }

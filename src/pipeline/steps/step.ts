@@ -1,4 +1,4 @@
-import type { Counts, PipelineRecord } from '../record.js';
+import { numberAt, type Counts, type PipelineRecord } from '../record.js';
 
 /** Hands a record to the next step. */
 export type Emit = (record: PipelineRecord) => void;
@@ -16,3 +16,17 @@ export type Making = { slots: readonly number[]; results: readonly number[]; fie
 
 /** Makes what a step keeps, for each thing. */
 export type StartStep = () => Step;
+
+/** A step that looks at each number of a record by itself, and lets every record through. `n` is the place in `slots`. */
+export const eachNumber = (
+  slots: readonly number[],
+  take: (n: number, value: number, record: PipelineRecord) => void,
+): Step => ({
+  apply(record) {
+    for (let n = 0; n < slots.length; n++) {
+      const value = numberAt(record, slots[n]!);
+      if (value !== undefined) take(n, value, record);
+    }
+    return true;
+  },
+});

@@ -1,6 +1,6 @@
-import { numberAt, put } from '../record.js';
+import { put } from '../record.js';
 import { createRing, oldest, push, type Ring } from './ring.js';
-import type { Making, StartStep } from './step.js';
+import { eachNumber, type Making, type StartStep } from './step.js';
 
 const fewest = 3;
 
@@ -8,19 +8,12 @@ const fewest = 3;
 export function startTrend({ window }: { window: number }, { slots, results, counts }: Making): StartStep {
   return () => {
     const lines = slots.map(() => ({ times: createRing(window), values: createRing(window) }));
-    return {
-      apply(record) {
-        for (let n = 0; n < slots.length; n++) {
-          const value = numberAt(record, slots[n]!);
-          if (value === undefined) continue;
-          const { times, values } = lines[n]!;
-          push(times, record.time);
-          push(values, value);
-          if (times.count >= fewest) put(record, results[n]!, slopeOf(times, values), counts);
-        }
-        return true;
-      },
-    };
+    return eachNumber(slots, (n, value, record) => {
+      const { times, values } = lines[n]!;
+      push(times, record.time);
+      push(values, value);
+      if (times.count >= fewest) put(record, results[n]!, slopeOf(times, values), counts);
+    });
   };
 }
 

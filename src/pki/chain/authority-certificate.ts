@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import * as der from '../der.js';
 import { oids } from '../oid.js';
 import { serialDigits } from '../serial-number.js';
+import { signatureAlgorithms } from './signature-algorithms.js';
 import { refuseChain } from './refusal.js';
 
 /** The certificate of an authority that was signed elsewhere, as its extensions are judged. Nothing of it is believed yet. */
@@ -49,18 +50,7 @@ const judged = new Set(
   ].map((id) => id.toString('hex')),
 );
 
-const signatures = new Set(
-  [
-    oids.ecdsaWithSha256,
-    oids.ecdsaWithSha384,
-    oids.ecdsaWithSha512,
-    oids.sha256WithRsa,
-    oids.sha384WithRsa,
-    oids.sha512WithRsa,
-    oids.rsaPss,
-    oids.ed25519,
-  ].map((id) => id.toString('hex')),
-);
+const signatures = new Set([...signatureAlgorithms.keys(), oids.rsaPss.toString('hex')]);
 
 const leastRsaBits = 2048;
 const mostExtensions = 64;

@@ -5,6 +5,7 @@ import { refuseChain } from '../chain/refusal.js';
 import * as der from '../der.js';
 import { oids } from '../oid.js';
 import { PemError, readCertificate } from '../pem.js';
+import { signatureAlgorithms } from '../chain/signature-algorithms.js';
 import { textsOf } from './names.js';
 
 /** A manufacturer's authority: its own certificate, and those above it as far as they are known. */
@@ -65,18 +66,6 @@ export function refusePss(signatureAlgorithm: Buffer, named: string): void {
     throw refuseChain(`${named} is signed with RSA-PSS: use RSA with PKCS #1 v1.5, or ECDSA`);
 }
 
-const strong = new Set(
-  [
-    oids.ecdsaWithSha256,
-    oids.ecdsaWithSha384,
-    oids.ecdsaWithSha512,
-    oids.sha256WithRsa,
-    oids.sha384WithRsa,
-    oids.sha512WithRsa,
-    oids.ed25519,
-  ].map((id) => id.toString('hex')),
-);
-
 /** Whether a certificate in PEM proves that somebody has the key of an authority: it signed a certificate whose CN is `code`. */
 export function provesKey(pem: string, { own }: Anchor, code: string, at: Date): boolean {
   try {
@@ -90,7 +79,7 @@ export function provesKey(pem: string, { own }: Anchor, code: string, at: Date):
     const [named, ...others] = textsOf(subject!.bytes, oids.commonName);
     const isInTime = new Date(x509.validFrom) <= at && new Date(x509.validTo) > at;
     const isOurs = named === code && others.length === 0 && issuer!.bytes.equals(own.subject);
-    return isOurs && isInTime && strong.has(id!.bytes.toString('hex')) && x509.verify(own.x509.publicKey);
+    return isOurs && isInTime && signatureAlgorithms.has(id!.bytes.toString('hex')) && x509.verify(own.x509.publicKey);
   } catch (error) {
     if (isUnreadable(error)) return false;
     throw error;

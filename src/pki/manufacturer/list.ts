@@ -4,6 +4,7 @@ import * as der from '../der.js';
 import { oids } from '../oid.js';
 import { hasPem, decodeBase64, PemError, readPem } from '../pem.js';
 import { readSerial, readTime } from '../read.js';
+import { signatureAlgorithms } from '../chain/signature-algorithms.js';
 import type { Anchor } from './anchor.js';
 
 /** What a manufacturer revoked. */
@@ -16,16 +17,6 @@ export type ManufacturerList = {
   serialNumbers: string[];
   sha256: Buffer;
 };
-
-const signatures = new Map([
-  [oids.ecdsaWithSha256.toString('hex'), { type: 'ec', hash: 'sha256' }],
-  [oids.ecdsaWithSha384.toString('hex'), { type: 'ec', hash: 'sha384' }],
-  [oids.ecdsaWithSha512.toString('hex'), { type: 'ec', hash: 'sha512' }],
-  [oids.sha256WithRsa.toString('hex'), { type: 'rsa', hash: 'sha256' }],
-  [oids.sha384WithRsa.toString('hex'), { type: 'rsa', hash: 'sha384' }],
-  [oids.sha512WithRsa.toString('hex'), { type: 'rsa', hash: 'sha512' }],
-  [oids.ed25519.toString('hex'), { type: 'ed25519', hash: null }],
-]);
 
 const futureMs = 300_000;
 const longestNumber = 20;
@@ -81,7 +72,7 @@ function requireSignature(
   signature: der.Value | undefined,
 ): void {
   const [id] = der.members(algorithm, der.tags.sequence);
-  const scheme = signatures.get(id!.bytes.toString('hex'));
+  const scheme = signatureAlgorithms.get(id!.bytes.toString('hex'));
   if (!scheme) throw refuse('it is signed with an algorithm that is not accepted: use SHA-256 or better');
   const content = der.contentOf(signature, der.tags.bitString);
   const octets = content.subarray(1);
