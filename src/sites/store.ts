@@ -15,15 +15,15 @@ export type Site = {
   signalSince: Date;
 };
 
-/** An edge that reports, with what it had said before. */
-export type Reporting = {
-  name: string;
-  keyId: string;
+type Said = {
   reportedAt: Date | null;
   samples: Sample[] | null;
   signal: Signal | null;
   signalSince: Date | null;
 };
+
+/** An edge that reports, with what it had said before. */
+export type Reporting = Said & { name: string; keyId: string };
 
 /** What a report makes of a site. */
 export type Noted = SiteReport & Pick<Site, 'samples' | 'signal' | 'signalSince'> & { at: Date };
@@ -36,6 +36,8 @@ export type SiteStore = ReturnType<typeof createSiteStore>;
 /** An edge that has said nothing of its machine for so long is stale. */
 export const staleSeconds = 30;
 
+const saidNothing: Said = { reportedAt: null, samples: null, signal: null, signalSince: null };
+
 const columns = (at: Date) => sql`p.id, p.name, s.reported_at AS "reportedAt", s.capacity, s.load, s.samples, s.signal,
   s.signal_since AS "signalSince", s.reported_at < ${at}::timestamptz - ${staleSeconds} * interval '1 second' AS stale
   FROM sites s JOIN proxies p ON p.id = s.proxy_id`;
@@ -47,11 +49,13 @@ export function createSiteStore(db: Database) {
 
     /** The edge that reports, locked, so that its reports are noted one after the other. */
     async lock(tx: Transaction, account: string, id: string): Promise<Reporting | undefined> {
-      const [row] = await tx.$queryRaw<Reporting[]>(sql`
-        SELECT p.name, p.key_id AS "keyId", s.reported_at AS "reportedAt", s.samples, s.signal, s.signal_since AS "signalSince"
-        FROM proxies p LEFT JOIN sites s ON s.proxy_id = p.id
-        WHERE p.id = ${id}::uuid AND p.account_name = ${account} FOR UPDATE OF p`);
-      return row;
+      const [proxy] = await tx.$queryRaw<Pick<Reporting, 'name' | 'keyId'>[]>(sql`
+        SELECT name, key_id AS "keyId" FROM proxies WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
+      if (!proxy) return undefined;
+      // HAZARD: read after the lock. A join would read what another report has changed since.
+      const [said] = await tx.$queryRaw<Said[]>(sql`
+        SELECT reported_at AS "reportedAt", samples, signal, signal_since AS "signalSince" FROM sites WHERE proxy_id = ${id}::uuid`);
+      return { ...proxy, ...(said ?? saidNothing) };
     },
 
     async write(tx: Transaction, account: string, id: string, noted: Noted): Promise<void> {

@@ -102,6 +102,19 @@ describe.each(databaseKinds)('the machines of edges on %s', (kind) => {
     expect(over.status).toBe(204);
   });
 
+  it('ten reports at once are one, and a clock that was put back begins a new average', async () => {
+    const id = await register();
+    await reported(id, ...Array<number>(5).fill(0.95));
+    server.advance(10);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => report(id, siteReport(0.95))));
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, ...Array<number>(9).fill(429)]);
+    server.advance(-3600);
+    expect((await report(id, siteReport(0.1))).status).toBe(204);
+    const site = (await server.owner.get(`/v1/sites/${id}`)).body;
+    expect([site.signal, site.utilization]).toEqual(['scale-up', undefined]);
+    server.advance(3600);
+  });
+
   it('of another account are not there', async () => {
     const id = await register();
     await reported(id, 0.5);
