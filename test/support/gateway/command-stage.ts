@@ -63,16 +63,17 @@ export async function createCommandStage() {
       return name;
     },
 
-    /** Connects a device to an edge. */
+    /** Connects a device to an edge. Rejects as well when the edge goes away before it answers. */
     async open(name: string, port: number, options: IClientOptions = {}): Promise<MqttClient> {
-      const client = await mqtt.connectAsync(`mqtts://localhost:${port}`, {
+      const settings = {
         clientId: name,
         reconnectPeriod: 0,
         ca: readFileSync(stage.at('tls.crt')),
         cert: readFileSync(stage.at(`${name}.crt`)),
         key: readFileSync(stage.at(`${name}.key`)),
         ...options,
-      });
+      };
+      const client = await mqtt.connectAsync(`mqtts://localhost:${port}`, settings, false);
       clients.push(client);
       return client;
     },
