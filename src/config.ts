@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
+import { nearest } from './settings/nearest.js';
 import { secretSettings, settings, type KeyAlgorithm } from './settings/settings.js';
 import { isTraced } from './settings/traces.js';
 
@@ -27,6 +28,8 @@ export type Config = {
   dataDir: string;
   databaseUrl: string | undefined;
   databasePoolSize: number;
+  /** Whether nothing may be acknowledged that is on one server alone. */
+  needsStandby: boolean;
   key: Buffer | undefined;
   /** What it sealed is read too. */
   previousKey: Buffer | undefined;
@@ -87,6 +90,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       'DATABASE_URL needs THINGWARD_KEY, which seals the CA keys: make one with `openssl rand -base64 32` and keep it safe',
     );
   }
+  if (!raw.DATABASE_URL && raw.DATABASE_STANDBY === 'required')
+    throw new ConfigError('DATABASE_STANDBY=required needs DATABASE_URL: the embedded database has no standby');
   return complete(raw);
 }
 
@@ -132,6 +137,7 @@ function complete(raw: Raw): Config {
     dataDir: raw.THINGWARD_DATA_DIR,
     databaseUrl: raw.DATABASE_URL,
     databasePoolSize: raw.DATABASE_POOL_SIZE,
+    needsStandby: raw.DATABASE_STANDBY === 'required',
     key: raw.THINGWARD_KEY === undefined ? undefined : parseSealingKey(raw.THINGWARD_KEY),
     previousKey:
       raw.THINGWARD_KEY_PREVIOUS === undefined
@@ -260,7 +266,6 @@ export const operatorVariables = {
 } as const;
 // What Kubernetes sets for a Service named thingward.
 const ofService = /^THINGWARD_(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP))/;
-const longestName = 128;
 
 /** A line for each variable that is named like a setting and is none, with the nearest setting. */
 export function unknownSettings(env: NodeJS.ProcessEnv = process.env): string[] {
@@ -272,25 +277,6 @@ export function unknownSettings(env: NodeJS.ProcessEnv = process.env): string[] 
   return Object.keys(env)
     .filter((name) => name.startsWith('THINGWARD_') && !known.includes(name) && !ofService.test(name))
     .map((name) => `${name} is no setting and changes nothing: did you mean ${nearest(name, known)}?`);
-}
-
-function nearest(name: string, known: string[]): string {
-  const distances = known.map((each) => ({ each, distance: editDistance(name.slice(0, longestName), each) }));
-  return distances.reduce((best, next) => (next.distance < best.distance ? next : best)).each;
-}
-
-/** How many letters to change, insert or leave out (Levenshtein). */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, n) => n);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const change = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[to.length]!;
 }
 
 /** A variable of the environment that settings of a program elsewhere name; undefined where there is none. */

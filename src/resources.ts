@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { awsTuning } from './aws/client/tuning.js';
 import { createStopwatch, systemClock } from './clock.js';
 import { ConfigError, parseSealingKey, type Config } from './config.js';
-import { openPostgres, type OpenDatabase } from './db/client.js';
+import { openPostgres, type OpenDatabase, type Others } from './db/client.js';
+import { readDurability, requireStandby, risksOf } from './db/durability.js';
 import { openEmbedded } from './db/embedded.js';
 import { migrate } from './db/migrate.js';
 import { summarize, type DatabaseSummary } from './db/summary.js';
@@ -96,6 +97,7 @@ async function build(database: OpenDatabase, config: Config, surroundings: Surro
     const migrated = await migrate(database.session).finally(database.session.end);
     await connected;
     await ensureLogHead(database.client);
+    if (database.others) await sayRisks(database.others, config, surroundings.tell);
     const sealer = sealerOf(config);
     const { client: db, others, pool } = database;
     const services = createServices({ ...surroundings, config, db, others, pool, sealer });
@@ -109,6 +111,18 @@ async function build(database: OpenDatabase, config: Config, surroundings: Surro
     await database.close();
     throw error;
   }
+}
+
+/** @throws ConfigError where a standby is required and commits do not wait for one */
+async function sayRisks({ client, hears }: Others, config: Config, tell: Surroundings['tell']): Promise<void> {
+  const durability = await readDurability(client);
+  if (config.needsStandby) requireStandby(durability);
+  for (const risk of risksOf(durability)) tell.warn({ setting: 'DATABASE_URL' }, risk);
+  if (!hears)
+    tell.warn(
+      { setting: 'DATABASE_URL' },
+      'notifications do not arrive, as behind a pooler in transaction mode: instances find changes by reading twice a second',
+    );
 }
 
 function requireEmbedded(dataDir: string): void {

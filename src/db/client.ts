@@ -1,7 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { ConfigError } from '../config.js';
+import { tryEngine } from './engine.js';
 import { Prisma, PrismaClient } from './generated/client.js';
+import { requireReplicated } from './replicated.js';
 
 /** The database, as stores see it. */
 export type Database = PrismaClient;
@@ -37,6 +39,8 @@ export type PoolState = { total: number; idle: number; waiting: number };
 
 /** Connections on which no request waits, so that a lease is renewed however busy the others are. */
 export type Others = {
+  /** Whether notifications arrive. */
+  hears: boolean;
   client: Database;
   /** Calls back for every notification until the end that it returns is called. */
   listen(channel: string, onNotification: () => void): Promise<() => Promise<void>>;
@@ -58,11 +62,9 @@ export function createClient(adapter: Adapter): Database {
 
 /** Opens a PostgreSQL. Nothing is read until it is used, except one connection for migrations. */
 export async function openPostgres(url: string, poolSize: number): Promise<OpenDatabase> {
-  const connection = new pg.Client({ connectionString: url });
-  await connection.connect().catch((error: Error) => {
-    throw new ConfigError(`DATABASE_URL names a PostgreSQL that cannot be reached: ${explain(error)}`);
-  });
-  const options = { connectionString: url, connectionTimeoutMillis: 5000, onConnect: useUtc };
+  const connection = await connectTo(url);
+  const hears = await tryWithAnother(connection, url);
+  const options = { connectionString: url, connectionTimeoutMillis: 5000, onConnect: prepare };
   const open = (max: number) => {
     const pool = new pg.Pool({ ...options, max });
     return { pool, client: createClient(new PrismaPg(pool, { disposeExternalPool: true })) };
@@ -81,17 +83,45 @@ export async function openPostgres(url: string, poolSize: number): Promise<OpenD
     client,
     session,
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
-    others: { client: following, listen: (channel, onNotification) => listen(url, channel, onNotification) },
+    others: { hears, client: following, listen: (channel, onNotification) => listen(url, channel, onNotification) },
     async close() {
       await Promise.all([client.$disconnect(), following.$disconnect()]);
     },
   };
 }
 
+/** @throws ConfigError for one that cannot be reached */
+async function connectTo(url: string): Promise<pg.Client> {
+  const connection = new pg.Client({ connectionString: url });
+  await connection.connect().catch((error: Error) => {
+    throw new ConfigError(`DATABASE_URL names a PostgreSQL that cannot be reached: ${explain(error)}`);
+  });
+  return connection;
+}
+
+/** Ends the connection where the engine is none to run on. @throws ConfigError */
+async function tryWithAnother(connection: pg.Client, url: string): Promise<boolean> {
+  let other: pg.Client | undefined;
+  try {
+    other = await connectTo(url);
+    return await tryEngine(connection, other);
+  } catch (error) {
+    await connection.end();
+    throw error;
+  } finally {
+    await other?.end();
+  }
+}
+
 function explain(error: NodeJS.ErrnoException): string {
   const text = error.message || String(error.code);
   if (!/certificate|altname/i.test(text)) return text;
   return `${text}: with a private CA add sslmode=verify-full&sslrootcert=/path/to/ca.pem; sslmode=no-verify encrypts without checking the server`;
+}
+
+async function prepare(connection: pg.ClientBase): Promise<void> {
+  requireReplicated(connection);
+  await useUtc(connection);
 }
 
 /**

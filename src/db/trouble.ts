@@ -24,10 +24,10 @@ const kinds = new Set([
 
 /**
  * SQLSTATE of a server that cannot do its work now: a lost connection (08), no resources (53), stopped or cancelled
- * by an operator (57), trouble of its machine (58), a standby that takes no writes (25006), transactions that have to
- * be repeated (40), locks that were not given in time (55P03).
+ * by an operator (57), trouble of its machine (58), transactions that have to be repeated (40), locks that were not given in
+ * time (55P03). A standby takes no writes (25006), and gives no places of the log (55000).
  */
-const states = /^(08|53|57|58|40)[0-9A-Z]{3}$|^25006$|^55P03$/;
+const states = /^(08|53|57|58|40)[0-9A-Z]{3}$|^(25006|55000|55P03)$/;
 
 // What node-postgres and PGlite say in words alone.
 const words =

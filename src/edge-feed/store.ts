@@ -1,6 +1,7 @@
 import type { JsonWebKey } from 'node:crypto';
 import { sql, type Database, type Transaction } from '../db/client.js';
 import { parseEntry, type LogEntry } from '../log/entries.js';
+import { readHead } from '../log/head.js';
 import { entryColumns } from '../log/reader.js';
 import type { PolicyVersion } from '../policy/compile.js';
 
@@ -106,10 +107,7 @@ function instantOf(tx: Transaction, account: string, rowsOfPage: number) {
   });
 
   return {
-    async head(): Promise<{ epoch: string; position: number }> {
-      const { epoch, position } = await tx.logHead.findFirstOrThrow();
-      return { epoch, position: Number(position) };
-    },
+    head: (): Promise<{ epoch: string; position: number }> => readHead(tx),
 
     account: (): Promise<EdgeAccount> =>
       tx.account.findUniqueOrThrow({

@@ -1,5 +1,6 @@
 import { sql, type Database, type Transaction } from '../db/client.js';
 import type { LogCursor } from '../log/cursor.js';
+import { epochNow } from '../log/head.js';
 import { proxyColumns, type Proxy } from './proxy-store.js';
 
 /** What an edge reports of a run: how far it has applied the log, and, with sessions, how far none of them contradicts it. */
@@ -117,7 +118,7 @@ function placesOf({ applied, enforced }: Before): typeof nowhere {
 async function lock(tx: Transaction, account: string, id: string): Promise<Before | undefined> {
   await tx.$executeRaw(sql`SELECT 1 FROM proxies WHERE id = ${id}::uuid AND account_name = ${account} FOR UPDATE`);
   const [proxy] = await tx.$queryRaw<Before[]>(sql`
-    SELECT p.key_id AS "keyId", p.sessions, p.incarnation, p.applied, h.epoch, h.position AS head,
+    SELECT p.key_id AS "keyId", p.sessions, p.incarnation, p.applied, ${epochNow} AS epoch, h.position AS head,
       (SELECT max(e.position) FROM enforcements e WHERE e.proxy_id = p.id AND e.incarnation = p.incarnation) AS enforced
     FROM proxies p CROSS JOIN log_head h WHERE p.id = ${id}::uuid AND p.account_name = ${account}`);
   return proxy;

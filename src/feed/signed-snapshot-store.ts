@@ -1,4 +1,5 @@
 import { sql, type Database } from '../db/client.js';
+import { readHead } from '../log/head.js';
 
 /** What a signed snapshot says of a revoked or held certificate, orphans included. */
 type SnapshotCertificate = {
@@ -29,9 +30,7 @@ export function createSignedSnapshotStore(db: Database) {
     read: (account: string, at: Date) =>
       db.$transaction(
         async (tx) => {
-          const [head] = await tx.$queryRaw<{ epoch: string; position: bigint }[]>(
-            sql`SELECT epoch, position FROM log_head`,
-          );
+          const { epoch, position } = await readHead(tx);
           const certificates = await tx.$queryRaw<SnapshotCertificate[]>(sql`
             SELECT c.serial_number AS "serialNumber", c.issuer_id AS issuer, c.reason, c.revoked_at AS "revokedAt", c.not_after AS "notAfter",
               c.fingerprint, COALESCE(t.former_name, t.name) AS "thingName", c.issuer_index::float8 AS index, c.held_by_suspension AS "heldBySuspension"
@@ -48,7 +47,7 @@ export function createSignedSnapshotStore(db: Database) {
           const lists = await tx.$queryRaw<SnapshotList[]>(sql`
             SELECT c.issuer_id AS issuer, c.number FROM crls c JOIN issuers i ON i.id = c.issuer_id
             WHERE i.account_name = ${account} AND c.scope = 'complete' AND i.not_after > ${at} ORDER BY 1`);
-          return { epoch: head!.epoch, position: Number(head!.position), certificates, things, lists };
+          return { epoch, position, certificates, things, lists };
         },
         { isolationLevel: 'RepeatableRead' },
       ),

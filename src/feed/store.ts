@@ -1,5 +1,6 @@
 import { sql, type Database } from '../db/client.js';
 import { hiddenTypes, parseEntry, type LogEntry } from '../log/entries.js';
+import { readHead } from '../log/head.js';
 import { entryColumns } from '../log/reader.js';
 
 /** Entries of one account, and how far the log was read to find them. */
@@ -82,9 +83,7 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
     ): Promise<FeedPage> {
       const [rows, head] = await db.$transaction(
         async (tx) => {
-          const [at] = await tx.$queryRaw<{ epoch: string; position: bigint; pruned: bigint }[]>(
-            sql`SELECT epoch, position, pruned FROM log_head`,
-          );
+          const at = await readHead(tx);
           const found = await tx.$queryRaw<{ further: bigint }[]>(sql`
             SELECT ${entryColumns}, e.further FROM (
               SELECT *, sum(size) OVER (ORDER BY position) - size AS before, count(*) OVER () - row_number() OVER (ORDER BY position) AS further FROM (
@@ -92,15 +91,15 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
                 WHERE account_name = ${account} AND position > ${after} AND type <> ALL(${[...hidden]}::text[])
                 ORDER BY position LIMIT ${limit + 1}) sized) e
             WHERE e.before < ${octetsOfPage} ORDER BY e.position LIMIT ${limit}`);
-          return [found, at!] as const;
+          return [found, at] as const;
         },
         { isolationLevel: 'RepeatableRead' },
       );
       const more = (rows.at(-1)?.further ?? 0n) > 0n;
       const entries = rows.map(parseEntry);
       // A page that holds all there is was read up to the head; a full one up to its last entry.
-      const position = more ? entries.at(-1)!.position : Number(head.position);
-      return { epoch: head.epoch, position, entries, more, pruned: Number(head.pruned) };
+      const position = more ? entries.at(-1)!.position : head.position;
+      return { epoch: head.epoch, position, entries, more, pruned: head.pruned };
     },
 
     /**
@@ -108,8 +107,8 @@ export function createFeedStore(db: Database, rowsOfPage = pageRows) {
      * What is in none of the pages because it changed meanwhile is in the log after that place.
      */
     async snapshot(account: string, at: Date) {
-      const { epoch, position } = await db.logHead.findFirstOrThrow();
-      return { epoch, position: Number(position), certificates: certificates(account, at), things: things(account) };
+      const { epoch, position } = await readHead(db);
+      return { epoch, position, certificates: certificates(account, at), things: things(account) };
     },
   };
 }

@@ -68,7 +68,8 @@ export async function pruneLog(db: Database, now: Date, chunk = prunedAtOnce): P
 
 /** Makes the head of an empty log, with a new epoch, unless it exists. */
 export async function ensureLogHead(tx: Transaction): Promise<void> {
-  await tx.$executeRaw(sql`INSERT INTO log_head (id, epoch) VALUES (1, ${randomUUID()}) ON CONFLICT DO NOTHING`);
+  await tx.$executeRaw(sql`
+    INSERT INTO log_head (id, epoch, timeline, settled_timeline) VALUES (1, ${randomUUID()}, current_timeline(), current_timeline()) ON CONFLICT DO NOTHING`);
 }
 
 /**
@@ -78,7 +79,7 @@ export async function ensureLogHead(tx: Transaction): Promise<void> {
  */
 export async function beginEpoch(tx: Transaction, seen = new Map<string, bigint>()): Promise<string> {
   const epoch = randomUUID();
-  await tx.$executeRaw(sql`UPDATE log_head SET epoch = ${epoch}`);
+  await tx.$executeRaw(sql`UPDATE log_head SET epoch = ${epoch}, timeline = current_timeline()`);
   const rows = [...seen].map(([issuer, number]) => ({ issuer, number: String(number) }));
   await tx.$executeRaw(sql`
     UPDATE crls SET next_update = this_update, signature = '', number = GREATEST(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint, 1000000 + GREATEST(number,

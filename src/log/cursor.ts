@@ -21,7 +21,11 @@ export function parseCursor(text: string): LogCursor {
 
 /** A cursor of another history. `next` says what to do instead. */
 export function epochChanged(next: string, extras = {}): DomainError {
-  return new DomainError('epoch-changed', `the database was restored after this cursor was issued: ${next}`, extras);
+  return new DomainError(
+    'epoch-changed',
+    `the database was restored, or replaced by its standby, after this cursor was issued: ${next}`,
+    extras,
+  );
 }
 
 const feedSnapshot = '/v1/revocations/snapshot';

@@ -1,10 +1,13 @@
 import type { Chore } from '../chores.js';
 import type { Clock, Stopwatch } from '../clock.js';
+import type { Config } from '../config.js';
 import type { Commit, Database, Others, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { logChannel, pruneLog } from './append.js';
-import { encodeCursor, epochChanged, parseCursor } from './cursor.js';
-import { createInstanceTable, joinInstances, soleInstance, type Leases } from './leases.js';
+import { encodeCursor, epochChanged, parseCursor, type LogCursor } from './cursor.js';
+import { readHead } from './head.js';
+import { createInstanceTable } from './instance-table.js';
+import { joinInstances, soleInstance, type Leases } from './leases.js';
 import type { LogEntry } from './entries.js';
 import type { Tell } from '../logging.js';
 import type { Sealer } from '../sealing.js';
@@ -17,6 +20,7 @@ type Deps = {
   clock: Clock;
   /** Measures leases. */
   stopwatch: () => Stopwatch;
+  config: Pick<Config, 'needsStandby'>;
   /** Others are told which key this instance seals with. */
   sealer: Pick<Sealer, 'keyId'>;
   tell: Tell;
@@ -33,19 +37,26 @@ const unsettled =
   'the change is made, but one instance has not applied it yet: it takes effect there within seconds. Read the object to see the change; you may send a revocation again, and it is acknowledged once every instance has applied it';
 
 /** The log: what is committed here is applied here, and on every other instance, before it is acknowledged. */
-export function createLog({ db, others, clock, stopwatch, sealer, tell, onError }: Deps) {
+export function createLog({ db, others, config, clock, stopwatch, sealer, tell, onError }: Deps) {
   let reader: LogReader | undefined;
   let leases: Leases | undefined;
   let stopListening: (() => Promise<void>) | undefined;
   const read = (): LogReader => reader ?? notYet();
-  const settle = (): Promise<void> => (leases ?? notYet()).settle();
+  const settle = (committed: LogCursor | undefined): Promise<void> => (leases ?? notYet()).settle(committed);
   const position = (): number => read().position();
   const epoch = (): string => read().epoch();
   const catchUp = (): Promise<void> => read().catchUp();
 
+  /** Runs work in a transaction. Where others write, also says the place in the log that it ends at. */
+  const transact = <Result>(work: (tx: Transaction) => Promise<Result>) =>
+    db.$transaction(async (tx) => {
+      const result = await work(tx);
+      return { result, place: others && (await readHead(tx)) };
+    });
+
   const commit: Commit = async <Result>(work: (tx: Transaction) => Promise<Result>) => {
-    const result = await db.$transaction(work);
-    await settle().catch((error: unknown) => {
+    const { result, place } = await transact(work);
+    await settle(place).catch((error: unknown) => {
       onError(error);
       // What was committed stays: "try again" alone would have it done twice.
       throw new DomainError('not-settled', unsettled, { retryAfter: 1 });
@@ -54,8 +65,8 @@ export function createLog({ db, others, clock, stopwatch, sealer, tell, onError 
   };
 
   const commitAddition: Commit = async (work) => {
-    const result = await db.$transaction(work);
-    await settle().catch(onError);
+    const { result, place } = await transact(work);
+    await settle(place).catch(onError);
     return result;
   };
 
@@ -91,7 +102,12 @@ export function createLog({ db, others, clock, stopwatch, sealer, tell, onError 
     async follow({ load, apply }: Followed): Promise<void> {
       reader = await createLogReader({ read: (after) => readLog(others?.client ?? db, after), load, apply });
       leases = others
-        ? await joinInstances({ table: createInstanceTable(others.client, sealer.keyId), reader, stopwatch, tell })
+        ? await joinInstances({
+            table: createInstanceTable(others.client, sealer.keyId, config.needsStandby),
+            reader,
+            stopwatch,
+            tell,
+          })
         : soleInstance(reader);
       stopListening = await others?.listen(logChannel, leases.hint);
     },

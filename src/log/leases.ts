@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Stopwatch } from '../clock.js';
-import { sql, type Database } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import type { Tell } from '../logging.js';
+import type { LogCursor } from './cursor.js';
+import { leaseMs, type InstanceTable } from './instance-table.js';
+import { watchTimeline } from './new-timeline.js';
 import type { LogReader } from './reader.js';
 
-/** How long an instance may continue without an answer of the database. */
-export const leaseMs = 2000;
 // Less than the database grants, for clocks that do not run alike.
 const usableMs = leaseMs - 100;
 const renewEveryMs = 500;
@@ -16,8 +16,11 @@ const settleAtMostMs = 10_000;
 export type Leases = {
   /** True while answers that depend on the log may be given. */
   held(): boolean;
-  /** Resolves when every instance that may answer has applied what was committed before the call. */
-  settle(): Promise<void>;
+  /**
+   * Resolves when every instance that may answer has applied what was committed up to a place.
+   * @throws DomainError `not-ready`
+   */
+  settle(committed: LogCursor | undefined): Promise<void>;
   /** Reads the log now: somebody wrote to it. */
   hint(): void;
   stop(): Promise<void>;
@@ -28,16 +31,7 @@ export function soleInstance(reader: Pick<LogReader, 'catchUp'>): Leases {
   return { held: () => true, settle: () => reader.catchUp(), hint: () => {}, stop: async () => {} };
 }
 
-/** What every instance sees of the others. */
-export type InstanceTable = {
-  /** Renews a lease by the clock of the database, and says how far its holder has applied the log. */
-  grant(id: string, applied: number): Promise<void>;
-  /** Whether another instance holds its lease and has not come to a position. */
-  isLagging(id: string, position: number): Promise<boolean>;
-  forget(id: string): Promise<void>;
-};
-
-type Reader = Pick<LogReader, 'catchUp' | 'position'>;
+type Reader = Pick<LogReader, 'catchUp' | 'position' | 'epoch'>;
 
 type Deps = { table: InstanceTable; reader: Reader; stopwatch: () => Stopwatch; tell: Tell };
 
@@ -91,17 +85,20 @@ export async function joinInstances({ table, reader, stopwatch, tell }: Deps): P
     return cycling;
   };
 
+  const timeline = await watchTimeline({ table, reader, stopwatch });
   await renew();
   const timer = setInterval(() => void cycle(), renewEveryMs);
   timer.unref();
 
   return {
     held: () => granted !== undefined && granted() < usableMs,
-    async settle() {
+    async settle(committed) {
       const waited = stopwatch();
       await reader.catchUp();
-      const position = reader.position();
-      for (let pause = 1; await table.isLagging(id, position); pause = Math.min(pause * 2, 50)) {
+      await timeline.settle();
+      requireRead(reader, committed);
+      const [epoch, position] = [reader.epoch(), reader.position()];
+      for (let pause = 1; await table.isLagging(id, { epoch, position }); pause = Math.min(pause * 2, 50)) {
         if (waited() > settleAtMostMs)
           throw new DomainError(
             'not-ready',
@@ -123,23 +120,13 @@ export async function joinInstances({ table, reader, stopwatch, tell }: Deps): P
   };
 }
 
-/** The table in the database. Its clock decides; instances gone for long are forgotten. `keyId` names the key that this one seals with. */
-export function createInstanceTable(db: Database, keyId: string): InstanceTable {
-  return {
-    async grant(id, applied) {
-      await db.$executeRaw(sql`
-        WITH gone AS (DELETE FROM instances WHERE lease_until < clock_timestamp() - interval '1 hour' AND id <> ${id}::uuid)
-        INSERT INTO instances (id, applied, key_id, lease_until)
-        VALUES (${id}::uuid, ${applied}, ${keyId}, clock_timestamp() + ${leaseMs} * interval '1 millisecond')
-        ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, lease_until = excluded.lease_until`);
-    },
-    async isLagging(id, position) {
-      const rows = await db.$queryRaw<object[]>(sql`
-        SELECT 1 FROM instances WHERE id <> ${id}::uuid AND lease_until > clock_timestamp() AND applied < ${position} LIMIT 1`);
-      return rows.length > 0;
-    },
-    async forget(id) {
-      await db.$executeRaw(sql`DELETE FROM instances WHERE id = ${id}::uuid`);
-    },
-  };
+/**
+ * INVARIANT: what was committed is in what was read. Connections of one pool may lead to two servers while a standby is promoted, and a
+ * standby may have been promoted that never had the change. @throws DomainError `not-ready`
+ */
+function requireRead(reader: Reader, committed: LogCursor | undefined): void {
+  if (!committed || (reader.epoch() === committed.epoch && reader.position() >= committed.position)) return;
+  throw new DomainError('not-ready', 'the database was replaced by its standby while the change was made', {
+    retryAfter: 1,
+  });
 }

@@ -1,5 +1,6 @@
 import { sql, type Database } from '../db/client.js';
 import { encodeCursor, type LogCursor } from './cursor.js';
+import { epochNow } from './head.js';
 import { parseEntry, type LogEntry, type LogEntryType } from './entries.js';
 
 /** Where the log stands, with what is new in it. */
@@ -83,7 +84,7 @@ type Row = { epoch: string; head: bigint; position: bigint | null };
 /** Reads the entries after a position, at most a page of them, and the head, of one instant. */
 export async function readLog(db: Database, after: number): Promise<LogPage> {
   const rows = await db.$queryRaw<Row[]>(sql`
-    SELECT h.epoch, h.position AS head, ${entryColumns} FROM log_head h
+    SELECT ${epochNow} AS epoch, h.position AS head, ${entryColumns} FROM log_head h
     LEFT JOIN LATERAL (SELECT * FROM log_entries WHERE position > ${after} ORDER BY position LIMIT ${pageEntries}) e ON true
     ORDER BY e.position`);
   return toPage(rows);
@@ -96,7 +97,7 @@ export async function readRecent(
   types: LogEntryType[],
 ): Promise<LogPage> {
   const rows = await tx.$queryRaw<Row[]>(sql`
-    SELECT h.epoch, h.position AS head, ${entryColumns} FROM log_head h
+    SELECT ${epochNow} AS epoch, h.position AS head, ${entryColumns} FROM log_head h
     LEFT JOIN log_entries e ON e.at >= ${since} AND e.type = ANY(${types}) AND e.position <= h.position
     ORDER BY e.position`);
   return toPage(rows);

@@ -2,7 +2,7 @@ import { appendAudit } from '../audit/store.js';
 import type { OpenDatabase, Transaction } from '../db/client.js';
 import { ConfigError } from '../config.js';
 import { beginEpoch } from '../log/append.js';
-import { leaseMs } from '../log/leases.js';
+import { leaseMs } from '../log/instance-table.js';
 import type { Origin } from '../origin.js';
 import { applyTold, closeAll, type Applied, type Closed } from './apply-store.js';
 import { liveInstances, readBackup, readMayBeOld, type MayBeOld } from './backup-store.js';

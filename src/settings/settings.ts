@@ -57,6 +57,12 @@ export const settings = {
     .optional()
     .describe('A PostgreSQL to use instead of the embedded one.'),
   DATABASE_POOL_SIZE: boundedInt(1, 200).default(10).describe('Connections to PostgreSQL that one instance opens.'),
+  DATABASE_STANDBY: z
+    .enum(['optional', 'required'])
+    .default('optional')
+    .describe(
+      'With `required`, the server starts, answers and acknowledges only while PostgreSQL is set to wait for a synchronous standby.',
+    ),
   THINGWARD_KEY: z
     .string()
     .optional()

@@ -14,7 +14,8 @@ export function createReach(known: Pick<Known, 'epoch' | 'position'>) {
     /** Resolves once a place is applied. @throws Error for a place of another history, and when it does not come within ten seconds */
     async until(cursor: string): Promise<void> {
       const { epoch, position } = parseCursor(cursor);
-      if (epoch !== known.epoch()) throw new Error('atLeast: the database was restored after this cursor was issued');
+      if (epoch !== known.epoch())
+        throw new Error('atLeast: the database was restored, or replaced by its standby, after this cursor was issued');
       if (position <= known.position()) return;
       if (waiting.size >= mostWaiting) throw new Error('atLeast: too many questions wait');
       await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -12,6 +12,8 @@ export type PostgresServer = {
   halt(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void>;
   /** Starts it on the data that it had. Resolves when it takes connections. */
   resume(): Promise<void>;
+  /** What receives its log under a name, and confirms it as a synchronous standby does. */
+  receive(name: string): Promise<{ stop(): Promise<void> }>;
   stop(): Promise<void>;
 };
 
@@ -71,7 +73,26 @@ export async function startPostgres({ fsync = false } = {}): Promise<PostgresSer
     await halt('SIGQUIT');
     rmSync(folder, { recursive: true, force: true });
   };
-  return { url, halt, resume, stop };
+  const receive = (name: string) =>
+    startReceiver(join(programs, 'pg_receivewal'), { url: url('postgres'), folder, name });
+  return { url, halt, resume, receive, stop };
+}
+
+async function startReceiver(program: string, { url, folder, name }: { url: string; folder: string; name: string }) {
+  const target = join(folder, name);
+  const user = unprivileged();
+  mkdirSync(target);
+  if (user) chownSync(target, user.uid, user.gid);
+  const args = ['--directory', target, '--synchronous', '--dbname', `${url}?application_name=${name}`];
+  const receiver = spawn(program, args, { ...user, cwd: folder, stdio: 'ignore' });
+  return {
+    async stop() {
+      if (hasEnded(receiver)) return;
+      const ended = new Promise((resolve) => receiver.once('exit', resolve));
+      receiver.kill('SIGKILL');
+      await ended;
+    },
+  };
 }
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
@@ -89,8 +110,8 @@ export async function createDatabase(
   return server.url(name);
 }
 
-// PostgreSQL refuses to run as root.
-function unprivileged(): { uid: number; gid: number } | undefined {
+/** Whom PostgreSQL runs as: it refuses to run as root. */
+export function unprivileged(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };

@@ -1,15 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Stopwatch } from '../../../src/clock.js';
-import { joinInstances, leaseMs, soleInstance, type InstanceTable } from '../../../src/log/leases.js';
+import { leaseMs, type InstanceTable } from '../../../src/log/instance-table.js';
+import { joinInstances, soleInstance } from '../../../src/log/leases.js';
 
 /** The table of instances, by a clock that the tests move. */
 function createTable() {
   const rows = new Map<string, { applied: number; until: number }>();
   const table: InstanceTable = {
     grant: async (id, applied) => void rows.set(id, { applied, until: Date.now() + leaseMs }),
-    isLagging: async (id, position) =>
+    isLagging: async (id, { position }) =>
       [...rows].some(([other, { applied, until }]) => other !== id && until > Date.now() && applied < position),
     forget: async (id) => void rows.delete(id),
+    isTimelineSettled: async () => true,
+    settleTimeline: async () => {},
   };
   return { rows, table };
 }
@@ -20,18 +23,18 @@ const stopwatch = (): Stopwatch => {
 };
 
 /** An instance that reads a log of which only the head matters; it can be held up. */
-async function join(table: InstanceTable, log: { head: number }) {
+async function join(table: InstanceTable, log: { head: number; epoch?: string }) {
   const lines: string[] = [];
   const tellLine = (_fields: object, message: string): void => void lines.push(message);
-  let [position, isStuck, isCut] = [log.head, false, false];
+  let [position, epoch, isStuck, isCut] = [log.head, log.epoch ?? 'one', false, false];
   const catchUp = async (): Promise<void> => {
     if (isCut) throw new Error('no database');
-    if (!isStuck) position = log.head;
+    if (!isStuck) [position, epoch] = [log.head, log.epoch ?? 'one'];
   };
   const leases = await joinInstances({
     table,
     stopwatch,
-    reader: { catchUp, position: () => position },
+    reader: { catchUp, position: () => position, epoch: () => epoch },
     tell: { info: tellLine, warn: tellLine, error: tellLine },
   });
   return {
@@ -94,7 +97,7 @@ describe('leases', () => {
     reader.stick(true);
     log.head = 1;
     let isSettled = false;
-    const settling = writer.leases.settle().then(() => (isSettled = true));
+    const settling = writer.leases.settle(undefined).then(() => (isSettled = true));
     await vi.advanceTimersByTimeAsync(leaseMs * 3);
     // It renews its lease without reading on: nothing may be acknowledged.
     expect([isSettled, reader.leases.held(), reader.position()]).toEqual([false, true, 0]);
@@ -114,7 +117,7 @@ describe('leases', () => {
     await gone.leases.stop();
     expect(gone.leases.held()).toBe(false);
     log.head = 1;
-    const settling = writer.leases.settle();
+    const settling = writer.leases.settle(undefined);
     await vi.advanceTimersByTimeAsync(leaseMs + 100);
     await settling;
     // INVARIANT of the barrier: whoever has not read it answers nothing by now.
@@ -129,7 +132,7 @@ describe('leases', () => {
     const [writer, stuck] = [await join(table, log), await join(table, log)];
     stuck.stick(true);
     log.head = 1;
-    const settling = expect(writer.leases.settle()).rejects.toMatchObject({
+    const settling = expect(writer.leases.settle(undefined)).rejects.toMatchObject({
       code: 'not-ready',
       extras: { retryAfter: 1 },
     });
@@ -139,9 +142,71 @@ describe('leases', () => {
   });
 });
 
+describe('after a standby was promoted', () => {
+  const isDone = (work: Promise<unknown>) => {
+    const state = { done: false };
+    void work.then(() => (state.done = true));
+    return state;
+  };
+
+  it('nothing is acknowledged for a whole lease, by the stopwatch, and then at once', async () => {
+    const { table } = createTable();
+    const log = { head: 0, epoch: 'one' };
+    let settledOn = '';
+    const one = await join({ ...table, settleTimeline: async (epoch) => void (settledOn = epoch) }, log);
+    await one.leases.settle({ epoch: 'one', position: 0 });
+    Object.assign(log, { head: 1, epoch: 'two' });
+    const first = isDone(one.leases.settle(undefined));
+    const lost = expect(one.leases.settle({ epoch: 'two', position: 1 })).rejects.toMatchObject({ code: 'not-ready' });
+    await vi.advanceTimersByTimeAsync(leaseMs - 100);
+    expect([first.done, settledOn]).toEqual([false, '']);
+    // Another one is promoted meanwhile: it begins again.
+    log.epoch = 'three';
+    one.leases.hint();
+    await vi.advanceTimersByTimeAsync(leaseMs - 100);
+    expect([first.done, settledOn]).toEqual([false, '']);
+    await vi.advanceTimersByTimeAsync(200);
+    expect([first.done, settledOn]).toEqual([true, 'three']);
+    // It is of a history that may have been lost.
+    await lost;
+    const next = isDone(one.leases.settle({ epoch: 'three', position: 1 }));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(next.done).toBe(true);
+    await one.leases.stop();
+  });
+
+  it('an instance that starts waits too, unless another has waited', async () => {
+    const { table } = createTable();
+    const log = { head: 0 };
+    const early = await join({ ...table, isTimelineSettled: async () => false }, log);
+    const waits = isDone(early.leases.settle(undefined));
+    await vi.advanceTimersByTimeAsync(leaseMs - 100);
+    expect(waits.done).toBe(false);
+    const late = await join(table, log);
+    const passes = isDone(late.leases.settle(undefined));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(passes.done).toBe(true);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(waits.done).toBe(true);
+    await Promise.all([early.leases.stop(), late.leases.stop()]);
+  });
+
+  it('what is not in what is read is not acknowledged', async () => {
+    const { table } = createTable();
+    const log = { head: 4, epoch: 'two' };
+    const one = await join(table, log);
+    for (const committed of [
+      { epoch: 'one', position: 4 },
+      { epoch: 'two', position: 5 },
+    ])
+      await expect(one.leases.settle(committed)).rejects.toMatchObject({ code: 'not-ready' });
+    await one.leases.stop();
+  });
+});
+
 it('the sole instance has read what it has read', async () => {
   let reads = 0;
   const leases = soleInstance({ catchUp: async () => void reads++ });
-  await leases.settle();
+  await leases.settle(undefined);
   expect([leases.held(), reads]).toEqual([true, 1]);
 });

@@ -1,0 +1,32 @@
+import { sql, type Database } from '../db/client.js';
+
+/**
+ * The epoch of a row `log_head` that is called `h` in a statement. INVARIANT: it is asked for in every statement that reads the log, and
+ * never read from the column alone: a standby that was promoted may lack what the log said before, and so has another one at once.
+ */
+export const epochNow = sql`log_epoch(h.epoch, h.timeline)`;
+
+/** The epoch of the log, its last position, and up to where its beginning is gone. */
+export async function readHead(
+  tx: Pick<Database, '$queryRaw'>,
+): Promise<{ epoch: string; position: number; pruned: number }> {
+  const [head] = await tx.$queryRaw<{ epoch: string; position: bigint; pruned: bigint }[]>(
+    sql`SELECT ${epochNow} AS epoch, h.position, h.pruned FROM log_head h`,
+  );
+  return { epoch: head!.epoch, position: Number(head!.position), pruned: Number(head!.pruned) };
+}
+
+/** Whether every lease of an earlier timeline has ended, as an instance has found before. */
+export async function isTimelineSettled(db: Database): Promise<boolean> {
+  const [head] = await db.$queryRaw<{ settled: boolean }[]>(
+    sql`SELECT settled_timeline = current_timeline() AS settled FROM log_head`,
+  );
+  return head!.settled;
+}
+
+/** Notes that every lease of a timeline before that of this epoch has ended. */
+export async function settleTimeline(db: Database, epoch: string): Promise<void> {
+  await db.$executeRaw(sql`
+    UPDATE log_head h SET settled_timeline = current_timeline()
+    WHERE ${epochNow} = ${epoch} AND settled_timeline <> current_timeline()`);
+}
