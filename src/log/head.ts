@@ -16,14 +16,6 @@ export async function readHead(
   return { epoch: head!.epoch, position: Number(head!.position), pruned: Number(head!.pruned) };
 }
 
-/** Whether every lease of an earlier timeline has ended, as an instance has found before. */
-export async function isTimelineSettled(db: Database): Promise<boolean> {
-  const [head] = await db.$queryRaw<{ settled: boolean }[]>(
-    sql`SELECT settled_timeline = current_timeline() AS settled FROM log_head`,
-  );
-  return head!.settled;
-}
-
 /** Notes that every lease of a timeline before that of this epoch has ended. */
 export async function settleTimeline(db: Database, epoch: string): Promise<void> {
   await db.$executeRaw(sql`

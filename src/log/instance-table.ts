@@ -1,7 +1,7 @@
 import { sql, type Database } from '../db/client.js';
 import { readDurability, requireStandby } from '../db/durability.js';
 import type { LogCursor } from './cursor.js';
-import { epochNow, isTimelineSettled, settleTimeline } from './head.js';
+import { epochNow, settleTimeline } from './head.js';
 
 /** How long an instance may continue without an answer of the database. */
 export const leaseMs = 2000;
@@ -13,11 +13,13 @@ export type InstanceTable = {
    * @throws Error where a standby is required and commits do not wait for one
    */
   grant(id: string, applied: number): Promise<void>;
-  /** Whether another instance holds its lease and has not come to a place; also where the database is of another epoch. */
-  isLagging(id: string, place: LogCursor): Promise<boolean>;
+  /**
+   * What keeps a change from being acknowledged that is in the log at a place: the database is of another epoch, leases of an earlier timeline
+   * may run on, or another instance holds its lease and has not come there.
+   */
+  hindrance(id: string, place: LogCursor): Promise<'other-epoch' | 'new-timeline' | 'lagging' | undefined>;
   forget(id: string): Promise<void>;
-  /** Whether every lease of an earlier timeline of the database has ended, as some instance has found. */
-  isTimelineSettled(): Promise<boolean>;
+  /** Notes that every lease of a timeline before that of this epoch has ended. */
   settleTimeline(epoch: string): Promise<void>;
 };
 
@@ -32,16 +34,16 @@ export function createInstanceTable(db: Database, keyId: string, needsStandby: b
         VALUES (${id}::uuid, ${applied}, ${keyId}, clock_timestamp() + ${leaseMs} * interval '1 millisecond')
         ON CONFLICT (id) DO UPDATE SET applied = excluded.applied, lease_until = excluded.lease_until`);
     },
-    async isLagging(id, { epoch, position }) {
-      const rows = await db.$queryRaw<object[]>(sql`
-        SELECT 1 FROM log_head h WHERE ${epochNow} <> ${epoch} OR EXISTS (
-          SELECT 1 FROM instances WHERE id <> ${id}::uuid AND lease_until > clock_timestamp() AND applied < ${position})`);
-      return rows.length > 0;
+    async hindrance(id, { epoch, position }) {
+      const [row] = await db.$queryRaw<{ hindrance: 'other-epoch' | 'new-timeline' | 'lagging' | null }[]>(sql`
+        SELECT CASE WHEN ${epochNow} <> ${epoch} THEN 'other-epoch' WHEN h.settled_timeline <> current_timeline() THEN 'new-timeline'
+          WHEN EXISTS (SELECT 1 FROM instances WHERE id <> ${id}::uuid AND lease_until > clock_timestamp() AND applied < ${position})
+          THEN 'lagging' END AS hindrance FROM log_head h`);
+      return row?.hindrance ?? undefined;
     },
     async forget(id) {
       await db.$executeRaw(sql`DELETE FROM instances WHERE id = ${id}::uuid`);
     },
-    isTimelineSettled: () => isTimelineSettled(db),
     settleTimeline: (epoch) => settleTimeline(db, epoch),
   };
 }

@@ -85,7 +85,14 @@ export async function joinInstances({ table, reader, stopwatch, tell }: Deps): P
     return cycling;
   };
 
-  const timeline = await watchTimeline({ table, reader, stopwatch });
+  const timeline = watchTimeline({ table, stopwatch });
+  const isHindered = async (place: LogCursor): Promise<boolean> => {
+    const hindrance = await table.hindrance(id, place);
+    if (hindrance === 'other-epoch') throw replaced();
+    if (hindrance === 'new-timeline') await timeline.isNew(place.epoch);
+    return hindrance !== undefined;
+  };
+
   await renew();
   const timer = setInterval(() => void cycle(), renewEveryMs);
   timer.unref();
@@ -95,10 +102,9 @@ export async function joinInstances({ table, reader, stopwatch, tell }: Deps): P
     async settle(committed) {
       const waited = stopwatch();
       await reader.catchUp();
-      await timeline.settle();
       requireRead(reader, committed);
-      const [epoch, position] = [reader.epoch(), reader.position()];
-      for (let pause = 1; await table.isLagging(id, { epoch, position }); pause = Math.min(pause * 2, 50)) {
+      const place = { epoch: reader.epoch(), position: reader.position() };
+      for (let pause = 1; await isHindered(place); pause = Math.min(pause * 2, 50)) {
         if (waited() > settleAtMostMs)
           throw new DomainError(
             'not-ready',
@@ -126,7 +132,8 @@ export async function joinInstances({ table, reader, stopwatch, tell }: Deps): P
  */
 function requireRead(reader: Reader, committed: LogCursor | undefined): void {
   if (!committed || (reader.epoch() === committed.epoch && reader.position() >= committed.position)) return;
-  throw new DomainError('not-ready', 'the database was replaced by its standby while the change was made', {
-    retryAfter: 1,
-  });
+  throw replaced();
 }
+
+const replaced = (): DomainError =>
+  new DomainError('not-ready', 'the database was replaced by its standby while the change was made', { retryAfter: 1 });

@@ -5,16 +5,22 @@ import { joinInstances, soleInstance } from '../../../src/log/leases.js';
 
 /** The table of instances, by a clock that the tests move. */
 function createTable() {
+  const state = { epoch: 'one', settled: true };
   const rows = new Map<string, { applied: number; until: number }>();
   const table: InstanceTable = {
     grant: async (id, applied) => void rows.set(id, { applied, until: Date.now() + leaseMs }),
-    isLagging: async (id, { position }) =>
-      [...rows].some(([other, { applied, until }]) => other !== id && until > Date.now() && applied < position),
+    hindrance: async (id, { epoch, position }) => {
+      if (epoch !== state.epoch) return 'other-epoch';
+      if (!state.settled) return 'new-timeline';
+      const lags = [...rows].some(
+        ([other, { applied, until }]) => other !== id && until > Date.now() && applied < position,
+      );
+      return lags ? 'lagging' : undefined;
+    },
     forget: async (id) => void rows.delete(id),
-    isTimelineSettled: async () => true,
-    settleTimeline: async () => {},
+    settleTimeline: async (epoch) => void (state.settled ||= epoch === state.epoch),
   };
-  return { rows, table };
+  return { rows, table, state };
 }
 
 const stopwatch = (): Stopwatch => {
@@ -149,50 +155,45 @@ describe('after a standby was promoted', () => {
     return state;
   };
 
-  it('nothing is acknowledged for a whole lease, by the stopwatch, and then at once', async () => {
-    const { table } = createTable();
+  it('nothing is acknowledged for a whole lease, by the stopwatch, and then at once, whoever waited', async () => {
+    const { table, state } = createTable();
     const log = { head: 0, epoch: 'one' };
-    let settledOn = '';
-    const one = await join({ ...table, settleTimeline: async (epoch) => void (settledOn = epoch) }, log);
+    const [one, other] = [await join(table, log), await join(table, log)];
     await one.leases.settle({ epoch: 'one', position: 0 });
     Object.assign(log, { head: 1, epoch: 'two' });
-    const first = isDone(one.leases.settle(undefined));
-    const lost = expect(one.leases.settle({ epoch: 'two', position: 1 })).rejects.toMatchObject({ code: 'not-ready' });
+    Object.assign(state, { epoch: 'two', settled: false });
+    const waits = isDone(one.leases.settle({ epoch: 'two', position: 1 }));
     await vi.advanceTimersByTimeAsync(leaseMs - 100);
-    expect([first.done, settledOn]).toEqual([false, '']);
-    // Another one is promoted meanwhile: it begins again.
-    log.epoch = 'three';
-    one.leases.hint();
-    await vi.advanceTimersByTimeAsync(leaseMs - 100);
-    expect([first.done, settledOn]).toEqual([false, '']);
-    await vi.advanceTimersByTimeAsync(200);
-    expect([first.done, settledOn]).toEqual([true, 'three']);
-    // It is of a history that may have been lost.
-    await lost;
-    const next = isDone(one.leases.settle({ epoch: 'three', position: 1 }));
+    expect([waits.done, state.settled]).toEqual([false, false]);
+    await vi.advanceTimersByTimeAsync(300);
+    expect([waits.done, state.settled]).toEqual([true, true]);
+    const passes = isDone(other.leases.settle({ epoch: 'two', position: 1 }));
     await vi.advanceTimersByTimeAsync(0);
-    expect(next.done).toBe(true);
+    expect(passes.done).toBe(true);
+    await Promise.all([one.leases.stop(), other.leases.stop()]);
+  });
+
+  it('another promotion meanwhile may have lost the change: it is not acknowledged, and the wait begins again', async () => {
+    const { table, state } = createTable();
+    const log = { head: 1, epoch: 'one' };
+    const one = await join(table, log);
+    state.settled = false;
+    const lost = expect(one.leases.settle({ epoch: 'one', position: 1 })).rejects.toMatchObject({ code: 'not-ready' });
+    await vi.advanceTimersByTimeAsync(leaseMs - 100);
+    log.epoch = state.epoch = 'two';
+    await vi.advanceTimersByTimeAsync(50);
+    await lost;
+    const waits = isDone(one.leases.settle({ epoch: 'two', position: 1 }));
+    await vi.advanceTimersByTimeAsync(leaseMs - 100);
+    expect([waits.done, state.settled]).toEqual([false, false]);
+    await vi.advanceTimersByTimeAsync(300);
+    expect([waits.done, state.settled]).toEqual([true, true]);
     await one.leases.stop();
   });
 
-  it('an instance that starts waits too, unless another has waited', async () => {
-    const { table } = createTable();
-    const log = { head: 0 };
-    const early = await join({ ...table, isTimelineSettled: async () => false }, log);
-    const waits = isDone(early.leases.settle(undefined));
-    await vi.advanceTimersByTimeAsync(leaseMs - 100);
-    expect(waits.done).toBe(false);
-    const late = await join(table, log);
-    const passes = isDone(late.leases.settle(undefined));
-    await vi.advanceTimersByTimeAsync(0);
-    expect(passes.done).toBe(true);
-    await vi.advanceTimersByTimeAsync(200);
-    expect(waits.done).toBe(true);
-    await Promise.all([early.leases.stop(), late.leases.stop()]);
-  });
-
   it('what is not in what is read is not acknowledged', async () => {
-    const { table } = createTable();
+    const { table, state } = createTable();
+    state.epoch = 'two';
     const log = { head: 4, epoch: 'two' };
     const one = await join(table, log);
     for (const committed of [
