@@ -106,7 +106,7 @@ describeWith(withPostgres, 'what PostgreSQL promises', () => {
       await set('synchronous_standby_names', 'receiver');
       const { url, output } = await start(database, required);
       const owner = createClient(url, ownerKey, 'impatient');
-      expect((await owner.get('/readyz')).status).toBe(200);
+      await eventually(async () => (await owner.get('/readyz')).status === 200);
       await set('synchronous_standby_names', '');
       await eventually(async () => (await owner.get('/readyz')).status === 503);
       const question = { principal: { thingName: 'any' }, action: 'connect', resource: 'client:any' };

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { freePort } from '../ports.js';
 import { findPostgres, unprivileged, untilReady } from './postgres.js';
 
@@ -45,8 +46,8 @@ export async function startCluster(): Promise<Cluster> {
   for (const member of members) await member.start();
   const haproxy = startHaproxy(folder, front, places);
   const url = (database: string) => `postgresql://postgres@127.0.0.1:${front}/${database}`;
-  await untilReady(url('postgres'), 'the cluster');
   await untilSynchronous(places);
+  await untilSteady(url('postgres'));
   return {
     url,
     members,
@@ -204,4 +205,27 @@ async function untilSynchronous(places: Place[]): Promise<void> {
     await pause(100);
   }
   throw new Error('no standby became synchronous');
+}
+
+/** Until its first checks are done, HAProxy takes every server for the primary. */
+async function untilSteady(url: string): Promise<void> {
+  for (let good = 0, attempt = 0; good < 10; attempt++) {
+    if (attempt > 600) throw new Error('HAProxy leads to no primary');
+    good = (await isPrimary(url)) ? good + 1 : 0;
+    await pause(200);
+  }
+}
+
+async function isPrimary(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ is: boolean }>('SELECT NOT pg_is_in_recovery() AS is');
+    return rows[0]!.is;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
 }
