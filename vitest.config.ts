@@ -9,7 +9,7 @@ const reporters =
 
 // Begun first, so that no worker is left with one of them at the end.
 const longest =
-  /\/(program|aws-(life|trouble|attacks|import|kills|faults|shared)|bulk|kill-loop|restore|api-fuzz|rights|agent|callers|quota|schedules|streams|deployment|waiting-limits|dialect-failures|renewal-grace|conformance|passwords)\.test\.ts$/;
+  /\/(program|aws-(life|trouble|attacks|import|kills|faults|shared)|bulk|kill-loop|restore|api-fuzz|rights|agent|callers|quota|schedules|streams|deployment|waiting-limits|dialect-failures|renewal-grace|conformance|passwords|offline|generated-clients|reaper|server-package|failover|command-kills|kills)\.test\.ts$/;
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
