@@ -110,6 +110,17 @@ const payloads = {
   authority: z.object({ chain: z.string(), issuer: z.string() }),
   /** A command waits for a thing, for edges that hold a session of it. The version before loses nothing that takes a right away. */
   command: z.object({ id: z.string(), thingName: z.string() }),
+  /** Another version of a pipeline is active, for edges; null where none is. The version before runs no pipelines. */
+  pipeline: z.object({
+    name: z.string(),
+    pipeline: z
+      .object({
+        name: z.string(),
+        version: z.int(),
+        document: z.custom<{ name: string }>((value) => typeof value === 'object' && value !== null),
+      })
+      .nullable(),
+  }),
 };
 
 /** The types that this version knows, and that the database accepts. */
@@ -140,6 +151,7 @@ const known = z.discriminatedUnion('type', [
   entryOf('person'),
   entryOf('authority'),
   entryOf('command'),
+  entryOf('pipeline'),
 ]);
 
 const unknown = z
@@ -211,6 +223,7 @@ export function followerView(entry: LogEntry) {
     case 'person':
     case 'authority':
     case 'command':
+    case 'pipeline':
       return { ...place, type };
     case 'unknown':
       return { ...place, type: payload.named };
@@ -221,7 +234,14 @@ export function followerView(entry: LogEntry) {
 export const innerTypes = ['person'] as const satisfies LogEntryType[];
 
 /** What only edges are shown: the feed leaves these out, as if they were of another account. */
-export const edgeTypes = ['token-keys', 'account', 'session', 'authority', 'command'] as const satisfies LogEntryType[];
+export const edgeTypes = [
+  'token-keys',
+  'account',
+  'session',
+  'authority',
+  'command',
+  'pipeline',
+] as const satisfies LogEntryType[];
 
 /** Whether an entry is for the instances alone. */
 export function isInner({ type }: LogEntry): boolean {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { ActivePipeline } from '../../log/edge-view.js';
 import type { Gate } from '../gate.js';
 import type { Trouble } from '../trouble.js';
 import { createAnswers } from './answer.js';
@@ -38,11 +39,12 @@ export async function createDecider(options: DeciderOptions) {
   };
   const parts = createParts(options, ended.signal, { failed, works, refused: () => hearing.refuse() });
   let waits = (_thingName: string | undefined): void => {};
-  const hearing = createHearing(
-    parts,
-    () => works('following'),
-    (thingName) => waits(thingName),
-  );
+  let pipelinesChanged = (): void => {};
+  const hearing = createHearing(parts, {
+    works: () => works('following'),
+    waits: (thingName) => waits(thingName),
+    pipelines: () => pipelinesChanged(),
+  });
   const { guests, issuers, keeper, clock, trust, receipts, known } = parts;
 
   await keeper.restore();
@@ -105,6 +107,12 @@ export async function createDecider(options: DeciderOptions) {
 
     /** Commands for things: which there are, and what became of them. */
     commands: createCommandDesk(parts, { failed, works, follow: (heard) => (waits = heard) }),
+
+    /** The active pipelines by their names, and who hears that they may be others. */
+    pipelines: {
+      active: (): ReadonlyMap<string, ActivePipeline> => known.pipelines() ?? new Map(),
+      follow: (changed: () => void): void => void (pipelinesChanged = changed),
+    },
 
     /** The place in the log that is applied here. */
     cursor: known.cursor,
