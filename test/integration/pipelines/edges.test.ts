@@ -27,7 +27,7 @@ describe.each(databaseKinds)('what edges hear of pipelines, on %s', (kind) => {
     Object.fromEntries(pages.flatMap(({ pipelines = [] }) => pipelines.map(({ name, version }) => [name, version])));
   const inSnapshot = async (as: Client = server.as(edgeKey)) => active(await readPages(as));
   const drop = async (...names: string[]) => {
-    for (const name of names) expect((await server.owner.delete(`/v1/pipelines/${name}`)).status).toBe(204);
+    for (const name of names) expect((await server.owner.send('DELETE', `/v1/pipelines/${name}`)).status).toBe(204);
   };
 
   it('tells the active document in the stream and in snapshots, each time that another is active', async () => {
@@ -100,7 +100,7 @@ describe.each(databaseKinds)('what edges hear of pipelines, on %s', (kind) => {
     expect(Object.keys(active(pages))).toEqual(names);
     for (const page of pages) expect(JSON.stringify(page.pipelines).length).toBeLessThan(1_250_000);
     const known = createKnown(() => server.now().getTime());
-    known.load(pages as Parameters<typeof known.load>[0]);
+    known.load(pages as object[] as Parameters<typeof known.load>[0]);
     expect([...known.pipelines()!.keys()]).toEqual(names);
     const again = createKnown(() => server.now().getTime());
     again.load([JSON.parse(JSON.stringify(known.dump())) as ReturnType<typeof known.dump>]);
