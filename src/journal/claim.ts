@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
@@ -19,7 +19,7 @@ export async function claimFolder(folder: string): Promise<() => Promise<void>> 
   for (let left = tries; left > 0; left--) {
     const release = await standAlone(folder);
     if (release) return release;
-    await wait(20 + Math.random() * 80);
+    await wait(randomInt(20, 100));
   }
   throw new Error(`${folder} is in use by another process`);
 }

@@ -26,6 +26,12 @@ export type Journal = {
   trim(before: number): Promise<void>;
   /** `records` and `bytes` are there; `damaged` and `dropped` were found so and given up since it was opened. */
   counts(): { records: number; bytes: number; damaged: number; dropped: number };
+  /** The position of the last record that is still there. */
+  last(): number | undefined;
+  /** What the files have together. */
+  octets(): number;
+  /** Gives up the oldest file, and counts what was in it as dropped. */
+  shrink(): Promise<void>;
   /** Writes what was appended, and leaves the folder to others. */
   close(): Promise<void>;
 };
@@ -163,6 +169,12 @@ function build({ folder, options, mark, shelf, next, ceiling, release }: Parts):
         await shelf.remove(spent);
     },
     counts: shelf.counts,
+    last: shelf.last,
+    octets: shelf.octets,
+    async shrink() {
+      requireOpen();
+      await writer.shrink();
+    },
     close() {
       closing ??= (async () => {
         try {

@@ -17,7 +17,7 @@ export function createShelf(segments: Segment[], start: number) {
 
   return {
     all: (): readonly Segment[] => segments,
-    last: (): Segment | undefined => segments.at(-1),
+    newest: (): Segment | undefined => segments.at(-1),
     add: (segment: Segment): void => void segments.push(segment),
     remove,
     /** The octets of the files. */
@@ -42,6 +42,13 @@ export function createShelf(segments: Segment[], start: number) {
     first(): number | undefined {
       const segment = segments.find(({ next }) => next > trimmed);
       return segment && Math.max(segment.first, trimmed);
+    },
+
+    /** The position of the last whole record that is still there. */
+    last(): number | undefined {
+      const block = segments.findLast(({ blocks }) => blocks.length > 0)?.blocks.at(-1);
+      const position = block && block.position + block.count - 1;
+      return position === undefined || position < trimmed ? undefined : position;
     },
 
     counts() {

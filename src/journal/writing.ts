@@ -30,6 +30,7 @@ export function createWriter({ folder, shelf, reserve, maxBytes, maxAgeMs, ...op
   let next = options.next;
   let active: { segment: Segment; file: FileHandle } | undefined;
   const queue: Waiting[] = [];
+  const shrinking: (() => void)[] = [];
   let draining: Promise<void> | undefined;
 
   const seal = async (): Promise<void> => {
@@ -68,7 +69,7 @@ export function createWriter({ folder, shelf, reserve, maxBytes, maxAgeMs, ...op
       (records === 0 || (size + octets <= segmentBytes && now() - firstAt <= maxAgeMs / segmentsOfAge));
     if (active && !fits(active.segment)) await seal();
     if (active) return active;
-    const last = shelf.last();
+    const last = shelf.newest();
     // One that was closed in order goes on. A segment has no gaps, so that another one begins after a failure.
     if (last && fits(last)) active = { segment: last, file: await open(last.path, 'r+') };
     else {
@@ -120,8 +121,17 @@ export function createWriter({ folder, shelf, reserve, maxBytes, maxAgeMs, ...op
     return admitted;
   };
 
+  const shrink = async (): Promise<void> => {
+    for (const done of shrinking.splice(0)) {
+      await drop().catch(() => {});
+      done();
+    }
+  };
+
   const drain = async (): Promise<void> => {
-    while (queue.length > 0) {
+    while (queue.length + shrinking.length > 0) {
+      await shrink();
+      if (queue.length === 0) continue;
       const taken = take();
       const start = next;
       try {
@@ -140,7 +150,7 @@ export function createWriter({ folder, shelf, reserve, maxBytes, maxAgeMs, ...op
   const run = (work: () => Promise<void>): Promise<void> =>
     (draining ??= work().finally(() => {
       draining = undefined;
-      if (queue.length > 0) wake();
+      if (queue.length + shrinking.length > 0) wake();
     }));
   const wake = (): void => void run(drain);
 
@@ -150,6 +160,13 @@ export function createWriter({ folder, shelf, reserve, maxBytes, maxAgeMs, ...op
     append: (payload: Uint8Array): Promise<number> =>
       new Promise((resolve, reject) => {
         queue.push({ payload, resolve, reject });
+        wake();
+      }),
+
+    /** Gives up the oldest file. */
+    shrink: (): Promise<void> =>
+      new Promise((resolve) => {
+        shrinking.push(resolve);
         wake();
       }),
 
