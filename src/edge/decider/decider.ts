@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import type { ActivePipeline } from '../../log/edge-view.js';
 import type { Gate } from '../gate.js';
 import type { Trouble } from '../trouble.js';
 import { createAnswers } from './answer.js';
@@ -110,7 +109,8 @@ export async function createDecider(options: DeciderOptions) {
 
     /** The active pipelines by their names, and who hears that they may be others. */
     pipelines: {
-      active: (): ReadonlyMap<string, ActivePipeline> => known.pipelines() ?? new Map(),
+      account: known.account,
+      active: known.pipelines,
       follow: (changed: () => void): void => void (pipelinesChanged = changed),
     },
 

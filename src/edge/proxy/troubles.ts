@@ -3,7 +3,7 @@ import { ControlPlaneError, type Failure } from '../decider/control-plane.js';
 import type { Tell } from './log.js';
 
 /** What may stop working, and works again later. */
-export type What = Trouble | 'broker' | 'service' | 'publishing';
+export type What = Trouble | 'broker' | 'service' | 'publishing' | 'pipelines';
 
 type State = { since: number; attempts: number; failure: Failure | ''; saidAt: number | undefined };
 
@@ -86,6 +86,7 @@ export const beginnings: Readonly<Record<Exclude<What, 'following'>, string>> = 
   sessions: 'sessions could not be ended',
   commands: 'the control plane gives and takes no commands',
   publishing: 'the broker does not let the edge itself in, which publishes commands',
+  pipelines: 'what pipelines take or make cannot be kept',
   broker: 'the broker cannot be reached',
   service: 'the service cannot be reached',
 };
@@ -101,6 +102,7 @@ export const endings: Readonly<Record<What, string>> = {
   sessions: 'sessions are ended again',
   commands: 'the control plane gives commands again',
   publishing: 'the broker lets the edge in again, and commands are published',
+  pipelines: 'what pipelines take and make is kept again',
   broker: 'the broker is back',
   service: 'the service is back',
 };
