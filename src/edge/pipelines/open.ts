@@ -38,6 +38,7 @@ type Deps = {
 
 const tickMs = 1000;
 const noteMs = 250;
+const mostQueued = 8 * 1024 * 1024;
 const mostBetweenSaves = 32 * 1024 * 1024;
 
 export type Pipelines = NonNullable<Awaited<ReturnType<typeof openPipelines>>>;
@@ -79,6 +80,7 @@ export async function openPipelines(deps: Deps) {
     done,
     reached: (position) => void (reached = position),
     save: (position) => keeping.save(position, running, outlet),
+    mostQueued: Math.min(mostQueued, Math.floor(maxBytes / 8)),
     saveEvery: Math.min(mostBetweenSaves, Math.floor(maxBytes / 4)),
     failed,
     sound,

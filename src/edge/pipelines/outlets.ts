@@ -1,21 +1,11 @@
 import type { Context } from '../../policy/condition.js';
 import type { Gate, Guest } from '../gate.js';
+import type { Outgoing, Sinks } from '../sinks/sinks.js';
 import { payloadOf, priorityOf, topicOf, type Outcome } from './outcome.js';
 import type { TakenMessage } from './records.js';
 
-/** A message for a sink. */
-export type Outgoing = {
-  id: string;
-  account: string;
-  thing: string;
-  topic: string;
-  payload: Uint8Array;
-  priority: 'low' | 'normal' | 'high';
-  at: number;
-};
-
-/** Where pipelines publish, by the names of the settings. `put` resolves once the message is kept. */
-export type Outlets = { has(name: string): boolean; put(name: string, message: Outgoing): Promise<void> };
+/** Where pipelines publish, by the names of the settings. */
+export type Outlets = Pick<Sinks, 'has' | 'put'>;
 
 /** What becomes of what pipelines make. None of these may throw. */
 export type Seen = {

@@ -15,6 +15,8 @@ type Deps = {
   reached(position: number): void;
   /** Keeps all that the journal was needed for, up to here. */
   save(position: number): Promise<void>;
+  /** Octets that may wait to be done before nothing more is taken. */
+  mostQueued: number;
   /** The journal gets shorter, once so many octets came since. */
   saveEvery: number;
   failed(error: Error): void;
@@ -23,7 +25,6 @@ type Deps = {
 
 type Entry = { bytes: Buffer; happening: Happening; guest: Guest | undefined; position: number | undefined };
 
-const mostQueued = 8 * 1024 * 1024;
 const mostAtOnce = 256;
 const chunk = { records: 1000, bytes: 4 * 1024 * 1024 };
 const perSlice = 200;
@@ -39,7 +40,18 @@ export type Works = ReturnType<typeof createWorks>;
  * after it make the same windows, batches and ids again. What sinks had before is not published again; at most what they got in the
  * last moment, under the same ids.
  */
-export function createWorks({ journal, running, outlet, done, reached, save, saveEvery, failed, sound }: Deps) {
+export function createWorks({
+  journal,
+  running,
+  outlet,
+  done,
+  reached,
+  save,
+  mostQueued,
+  saveEvery,
+  failed,
+  sound,
+}: Deps) {
   let queue: Entry[] = [];
   let octets = 0;
   let sinceSaved = 0;

@@ -3,6 +3,7 @@ import type { Decider } from '../decider/decider.js';
 import type { Gate } from '../gate.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createAdmission } from '../arrivals/admission.js';
+import { createGateway } from '../pipelines/gateway.js';
 import { createMachine, sourcesOf } from '../site/machine.js';
 import { createSiteReports } from '../site/site-reports.js';
 import { monitorOf, type EdgeConfig } from '../settings/config.js';
@@ -29,6 +30,7 @@ export type EdgeDecider = {
   /** Posts what the machine has. Never throws. */
   reportSite(report: object): Promise<ReportAnswer>;
   commands: Decider['commands'];
+  pipelines: Decider['pipelines'];
   close(): Promise<void>;
 };
 
@@ -58,7 +60,7 @@ const turnMs = 10_000;
 export async function openEdge(parts: EdgeParts) {
   const { config, decider, tell, timers = systemTimers } = parts;
   const core = createCore(parts, timers);
-  const { sessions, reports, refusals, service, broker, courier, isDraining } = core;
+  const { sessions, reports, refusals, service, broker, courier, gateway, isDraining } = core;
   const opened: OpenListener[] = [];
   const receivers: Receiver[] = [];
   let turnTimer: unknown;
@@ -73,6 +75,7 @@ export async function openEdge(parts: EdgeParts) {
   };
 
   const openAll = async () => {
+    await gateway?.open();
     for (const [index, listener] of config.listeners.entries()) {
       const receiver = createReceiver(listener, core);
       receivers.push(receiver);
@@ -93,6 +96,7 @@ export async function openEdge(parts: EdgeParts) {
     stopListening();
     sessions.close();
     await courier?.close();
+    await gateway?.close();
     throw error;
   });
   turn();
@@ -120,7 +124,12 @@ export async function openEdge(parts: EdgeParts) {
 
     /** Reads certificates, keys and passwords again. One that cannot be used leaves the old one in place, and is logged. */
     reload(): void {
-      for (const { reload } of [...opened, ...(broker ? [broker] : []), ...(courier ? [courier] : [])])
+      for (const { reload } of [
+        ...opened,
+        ...(broker ? [broker] : []),
+        ...(courier ? [courier] : []),
+        ...(gateway ? [gateway] : []),
+      ])
         try {
           reload();
         } catch (error) {
@@ -143,6 +152,7 @@ export async function openEdge(parts: EdgeParts) {
       timers.clear(turnTimer);
       site.close();
       await courier?.close();
+      await gateway?.close();
       await reports.close();
       service?.close();
       monitor?.close();
@@ -193,7 +203,9 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const segments = createSegments(() => performance.now());
   const shared = { gate, sessions, segments, witness, timers };
   const courier = openCourier({ ...shared, config, desk: decider.commands, troubles });
-  const front = broker && createMqttFront({ ...shared, courier, upstream: broker, config, hooks, failed });
+  const gateway = createGateway({ ...shared, config, pipelines: decider.pipelines, meters, tell, troubles });
+  const intake = gateway?.intake;
+  const front = broker && createMqttFront({ ...shared, courier, intake, upstream: broker, config, hooks, failed });
   return {
     ...shared,
     refusals,
@@ -204,6 +216,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     service,
     broker,
     courier,
+    gateway,
     front,
     isDraining: () => draining,
     drain: () => void (draining = true),

@@ -3,7 +3,7 @@ import { ControlPlaneError, type Failure } from '../decider/control-plane.js';
 import type { Tell } from './log.js';
 
 /** What may stop working, and works again later. */
-export type What = Trouble | 'broker' | 'service' | 'publishing' | 'pipelines';
+export type What = Trouble | 'broker' | 'service' | 'publishing' | 'pipelines' | 'sinks';
 
 type State = { since: number; attempts: number; failure: Failure | ''; saidAt: number | undefined };
 
@@ -87,6 +87,7 @@ export const beginnings: Readonly<Record<Exclude<What, 'following'>, string>> = 
   commands: 'the control plane gives and takes no commands',
   publishing: 'the broker does not let the edge itself in, which publishes commands',
   pipelines: 'what pipelines take or make cannot be kept',
+  sinks: 'a sink takes nothing',
   broker: 'the broker cannot be reached',
   service: 'the service cannot be reached',
 };
@@ -103,6 +104,7 @@ export const endings: Readonly<Record<What, string>> = {
   commands: 'the control plane gives commands again',
   publishing: 'the broker lets the edge in again, and commands are published',
   pipelines: 'what pipelines take and make is kept again',
+  sinks: 'the sinks take messages again',
   broker: 'the broker is back',
   service: 'the service is back',
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseAddress, parseRange } from '../../address.js';
+import { sinks } from './sink-shapes.js';
 import { duration, host, isBare, isTemplate, name, port, text, unitMs, url } from './members.js';
 
 const range = z.string().refine(isRange, 'must be an address or a range such as 10.0.0.0/8');
@@ -87,7 +88,11 @@ export const edgeFile = z.strictObject({
   stateDir: text,
   listeners: z.array(listener).min(1, 'must have at least one listener').max(64),
   upstream: z.strictObject({ mqtt: mqttUpstream.optional(), http: httpUpstream.optional() }),
+<<<<<<< HEAD
   gateway: z.strictObject({ commands: commands.optional(), pipelines: pipelines.optional() }).optional(),
+=======
+  gateway: z.strictObject({ commands: commands.optional(), sinks: sinks.optional() }).optional(),
+>>>>>>> sinks
   deniedPublish: z.enum(['refuse', 'drop', 'disconnect']).default('refuse'),
   offline: z
     .strictObject({
