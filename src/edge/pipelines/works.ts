@@ -29,6 +29,9 @@ const mostAtOnce = 256;
 const chunk = { records: 1000, bytes: 4 * 1024 * 1024 };
 const perSlice = 200;
 const againMs = 5000;
+const longestWaitMs = 5000;
+const closeMs = 5000;
+const lookMs = 10;
 
 export type Works = ReturnType<typeof createWorks>;
 
@@ -135,11 +138,27 @@ export function createWorks({
       });
   };
 
+  /** @throws Error when there is none for long: whoever waits has to hear something */
+  const room = async (): Promise<void> => {
+    const until = performance.now() + longestWaitMs;
+    while (octets > mostQueued) {
+      const left = until - performance.now();
+      if (left <= 0) throw new Error('sinks do not take what pipelines make: nothing more is kept');
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        wakeUp.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  };
+
   /** Resolves once it is durable, and will be done. @throws JournalFullError, and other errors; then it did not happen */
   const happen = async (happening: Happening, guest?: Guest): Promise<void> => {
     if (ended) throw new Error('this edge shuts down');
     // Nobody is told that more is kept than can be done.
-    while (octets > mostQueued) await new Promise<void>((resolve) => wakeUp.push(resolve));
+    if (octets > mostQueued) await room();
     const entry: Entry = { bytes: encodeHappening(happening), happening, guest, position: undefined };
     queue.push(entry);
     octets += entry.bytes.length;
@@ -179,11 +198,13 @@ export function createWorks({
     /** Octets that wait to be done. */
     queued: () => octets,
 
-    /** Does what there is, and keeps it, so that the next start reads little. */
+    /** Does what there is, and keeps it, so that the next start reads little. What sinks do not take in time is done then. */
     async close(): Promise<void> {
       ended = true;
-      while (working || queue.length > 0) await (working ?? new Promise<void>((resolve) => setImmediate(resolve)));
-      await keep();
+      const until = performance.now() + closeMs;
+      while ((working || queue.length > 0) && performance.now() < until)
+        await new Promise<void>((resolve) => setTimeout(resolve, lookMs));
+      if (!working) await keep();
     },
   };
 }

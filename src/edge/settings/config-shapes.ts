@@ -88,11 +88,9 @@ export const edgeFile = z.strictObject({
   stateDir: text,
   listeners: z.array(listener).min(1, 'must have at least one listener').max(64),
   upstream: z.strictObject({ mqtt: mqttUpstream.optional(), http: httpUpstream.optional() }),
-<<<<<<< HEAD
-  gateway: z.strictObject({ commands: commands.optional(), pipelines: pipelines.optional() }).optional(),
-=======
-  gateway: z.strictObject({ commands: commands.optional(), sinks: sinks.optional() }).optional(),
->>>>>>> sinks
+  gateway: z
+    .strictObject({ commands: commands.optional(), pipelines: pipelines.optional(), sinks: sinks.optional() })
+    .optional(),
   deniedPublish: z.enum(['refuse', 'drop', 'disconnect']).default('refuse'),
   offline: z
     .strictObject({

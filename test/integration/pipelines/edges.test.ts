@@ -9,6 +9,7 @@ const documentOf = (name: string, more: object = {}) => ({
   name,
   match: { topics: ['${account}/+/telemetry'] },
   values: { t: '$.t' },
+  steps: [],
   to: ['upstream'],
   ...more,
 });
