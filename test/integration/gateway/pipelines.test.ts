@@ -1,0 +1,157 @@
+import mqtt from 'mqtt';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { createPipelineStage, type PipelineStage } from '../../support/gateway/pipeline-stage.js';
+import { describeWith } from '../../support/programs.js';
+
+const telemetry = { match: { topics: ['${account}/+/telemetry/#'] }, values: { t: '$.t' } };
+const within = { timeout: 10_000, interval: 50 };
+
+describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
+  let stage: PipelineStage;
+  let edge: Awaited<ReturnType<PipelineStage['startEdge']>>;
+
+  beforeAll(async () => {
+    stage = await createPipelineStage();
+    edge = await stage.startEdge();
+  });
+  afterAll(() => stage.stop());
+
+  const open = (name: string, options = {}) => stage.open(name, edge.portOf(0), options);
+  const raw = (name: string) => stage.heard.filter(({ topic }) => topic.startsWith(`default/${name}/telemetry`));
+  const figure = async (name: string): Promise<number> => {
+    const text = await (await fetch(`${edge.monitorUrl}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(name));
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  };
+
+  it('the built-in sensor, activated while a device is connected, makes batches of what it says; null ends that', async () => {
+    const name = await stage.addThing();
+    await stage.server.owner.send('PATCH', `/v1/things/${name}`, { type: 'sensor' });
+    const sensor = { ...telemetry, match: { topics: ['${account}/+/telemetry/#'] } };
+    const client = await open(name, { protocolVersion: 5 });
+    const topic = `default/${name}/telemetry/room`;
+    await client.publishAsync(topic, JSON.stringify({ t: 20, h: 40 }), { qos: 1 });
+    await vi.waitFor(() => expect(raw(name)).toHaveLength(1), within);
+    await stage.create({
+      name: 'rooms',
+      ...sensor,
+      values: { temp: '$.t', hum: '$.h' },
+      steps: [{ batch: { size: 5, seconds: 60 } }],
+    });
+    // The change is acknowledged before every edge has written it down.
+    await vi.waitFor(async () => expect(await figure('thingward_edge_pipelines')).toBe(1), within);
+    for (let t = 0; t < 10; t++) await client.publishAsync(topic, JSON.stringify({ t, h: 40 }), { qos: (t % 3) as 0 });
+    await vi.waitFor(() => expect(stage.published(name, 'rooms')).toHaveLength(2), within);
+    const [first, second] = stage.published(name, 'rooms');
+    expect(first).toMatchObject({ version: 1, occasion: 'batch' });
+    expect([...first!.records!, ...second!.records!].map(({ values }) => values['temp'])).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+    ]);
+    expect(raw(name)).toHaveLength(1);
+    // Another version, without a restart of anything.
+    await stage.addVersion('rooms', {
+      ...sensor,
+      values: { temp: '$.t' },
+      steps: [{ window: { last: 2 }, emit: ['max'] }],
+    });
+    await stage.activate('rooms', 2);
+    await vi.waitFor(async () => {
+      for (const t of [7, 9]) await client.publishAsync(topic, JSON.stringify({ t }), { qos: 2 });
+      expect(stage.published(name, 'rooms').at(-1)).toMatchObject({
+        version: 2,
+        records: [{ values: { 'temp.max': 9 } }],
+      });
+    }, within);
+    await stage.activate('rooms', null);
+    await vi.waitFor(async () => {
+      await client.publishAsync(topic, JSON.stringify({ t: 1 }), { qos: 2 });
+      expect(raw(name).length).toBeGreaterThan(1);
+    }, within);
+    expect(await figure('thingward_edge_pipelines')).toBe(0);
+  });
+
+  it('a message is forwarded as well where the pipeline says so, and then the broker acknowledges it', async () => {
+    const name = await stage.addThing();
+    await stage.create({
+      name: 'both',
+      ...telemetry,
+      match: { topics: [`default/${name}/telemetry/#`] },
+      forward: true,
+    });
+    await vi.waitFor(async () => expect(await figure('thingward_edge_pipelines')).toBe(1), within);
+    const client = await open(name);
+    for (let t = 0; t < 20; t++)
+      await client.publishAsync(`default/${name}/telemetry/x`, `{"t":${t}}`, { qos: (t % 3) as 0 });
+    await vi.waitFor(() => expect(stage.published(name, 'both')).toHaveLength(20), within);
+    await vi.waitFor(
+      () =>
+        expect(raw(name).map(({ payload }) => JSON.parse(payload.toString()).t)).toEqual(
+          Array.from({ length: 20 }, (_, t) => t),
+        ),
+      within,
+    );
+    await stage.activate('both', null);
+  });
+
+  it('what does not decode goes to dead letters, and what policies deny goes nowhere', async () => {
+    const name = await stage.addThing();
+    const match = { topics: [`default/${name}/telemetry/#`] };
+    await stage.create({ name: 'private', ...telemetry, match });
+    await vi.waitFor(async () => expect(await figure('thingward_edge_pipelines')).toBe(1), within);
+    const client = await open(name, { protocolVersion: 5 });
+    await client.publishAsync(`default/${name}/telemetry`, '{"t":1}', { qos: 1 });
+    await client.publishAsync(`default/${name}/telemetry`, 'no json', { qos: 1 });
+    const letters = () => stage.heard.filter(({ topic }) => topic === `default/${name}/dead-letters/private`);
+    await vi.waitFor(() => expect(letters()).toHaveLength(1), within);
+    expect(JSON.parse(letters()[0]!.payload.toString())).toMatchObject({
+      pipeline: 'private',
+      why: 'not-decodable',
+      payloadBase64: Buffer.from('no json').toString('base64'),
+    });
+    expect(stage.published(name, 'private')).toEqual([]);
+    expect(raw(name)).toEqual([]);
+    expect(await figure('thingward_edge_pipeline_denied_total{pipeline="private"}')).toBe(1);
+    expect(stage.lines.some((line) => line.includes(`pipelines/private`) && line.includes('"why":"private"'))).toBe(
+      true,
+    );
+    await stage.activate('private', null);
+  });
+
+  it('nothing changes where the settings have no pipelines', async () => {
+    const name = await stage.addThing();
+    await stage.create({ name: 'unused', ...telemetry, match: { topics: [`default/${name}/telemetry/#`] } });
+    const plain = await stage.startEdge({ gateway: undefined });
+    const client = await stage.open(name, plain.portOf(0));
+    await client.publishAsync(`default/${name}/telemetry/x`, '{"t":1}', { qos: 1 });
+    await vi.waitFor(() => expect(raw(name)).toHaveLength(1), within);
+    await stage.activate('unused', null);
+  });
+
+  it('hostile topics and payloads, and identifiers that are used again, end nothing but their own session', async () => {
+    const name = await stage.addThing();
+    await stage.create({ name: 'hostile', ...telemetry, match: { topics: ['#'] }, values: { t: '$.__proto__.t' } });
+    await vi.waitFor(async () => expect(await figure('thingward_edge_pipelines')).toBe(1), within);
+    const client = await open(name, { protocolVersion: 5 });
+    const topics = ['__proto__', 'constructor/é', '..', ' ', 'a"b\\c', '\u{1F600}', 'x'.repeat(5000)];
+    for (const [index, end] of topics.entries())
+      await client.publishAsync(`default/${name}/${end}`, Buffer.alloc(index * 1000, 0xff), { qos: (index % 3) as 0 });
+    await client.publishAsync(`default/${name}/y`, '{"__proto__":{"t":1},"constructor":1}', { qos: 2 });
+    await vi.waitFor(
+      () =>
+        expect(
+          stage.heard.filter(({ topic }) => topic === `default/${name}/dead-letters/hostile`).length,
+        ).toBeGreaterThanOrEqual(topics.length),
+      within,
+    );
+    // A client that is not let in stays out.
+    await expect(
+      mqtt.connectAsync(
+        `mqtts://localhost:${edge.portOf(0)}`,
+        { reconnectPeriod: 0, rejectUnauthorized: false },
+        false,
+      ),
+    ).rejects.toThrow();
+    expect(client.connected).toBe(true);
+    await stage.activate('hostile', null);
+  });
+});
