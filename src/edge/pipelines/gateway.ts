@@ -35,8 +35,8 @@ export function createGateway(deps: Deps) {
   return {
     /** Takes nothing before {@link Gateway.open}. */
     intake,
-    /** Pipelines that run. */
-    size: (): number => running?.size() ?? 0,
+    /** The pipelines that run. */
+    active: (): { name: string; version: number }[] => running?.active() ?? [],
 
     /** Takes up what was kept. @throws EdgeStartError, EdgeConfigError */
     async open(): Promise<void> {

@@ -132,7 +132,7 @@ export async function openPipelines(deps: Deps) {
 
   return {
     takerOf: intake.takerOf,
-    size: matching.size,
+    active: matching.active,
     /** Takes nothing more, does what there is, and keeps it. */
     async close(): Promise<void> {
       await Promise.all(turns.map((turn) => turn.end()));

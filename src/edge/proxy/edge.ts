@@ -239,7 +239,12 @@ async function watch({ config, machineNow, tell }: EdgeParts, { meters, gate, is
 }
 
 /** Tells the control plane again and again what this machine has, and what of it is in use. */
-function tellSite({ config, decider }: EdgeParts, { meters, sessions }: Core, opened: OpenListener[], timers: Timers) {
+function tellSite(
+  { config, decider }: EdgeParts,
+  { meters, sessions, gateway }: Core,
+  opened: OpenListener[],
+  timers: Timers,
+) {
   return createSiteReports({
     send: decider.reportSite,
     machine: createMachine(sourcesOf(config.stateDir)),
@@ -248,6 +253,7 @@ function tellSite({ config, decider }: EdgeParts, { meters, sessions }: Core, op
       messages: await decided(meters),
     }),
     sessions: sessions.size,
+    pipelines: () => gateway?.active() ?? [],
     bandwidth: config.site.bandwidth,
     timers,
     monotonic: () => performance.now(),

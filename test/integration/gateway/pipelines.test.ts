@@ -26,43 +26,52 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
 
   it('the built-in sensor, activated while a device is connected, makes batches of what it says; null ends that', async () => {
     const name = await stage.addThing();
-    await stage.server.owner.send('PATCH', `/v1/things/${name}`, { type: 'sensor' });
-    const sensor = { ...telemetry, match: { topics: ['${account}/+/telemetry/#'] } };
     const client = await open(name, { protocolVersion: 5 });
     const topic = `default/${name}/telemetry/room`;
     await client.publishAsync(topic, JSON.stringify({ t: 20, h: 40 }), { qos: 1 });
     await vi.waitFor(() => expect(raw(name)).toHaveLength(1), within);
-    await stage.create({
-      name: 'rooms',
-      ...sensor,
-      values: { temp: '$.t', hum: '$.h' },
-      steps: [{ batch: { size: 5, seconds: 60 } }],
-    });
+    await stage.activate('sensor', 1);
     // The change is acknowledged before every edge has written it down.
     await vi.waitFor(async () => expect(await figure('thingward_edge_pipelines')).toBe(1), within);
-    for (let t = 0; t < 10; t++) await client.publishAsync(topic, JSON.stringify({ t, h: 40 }), { qos: (t % 3) as 0 });
-    await vi.waitFor(() => expect(stage.published(name, 'rooms')).toHaveLength(2), within);
-    const [first, second] = stage.published(name, 'rooms');
-    expect(first).toMatchObject({ version: 1, occasion: 'batch' });
-    expect([...first!.records!, ...second!.records!].map(({ values }) => values['temp'])).toEqual([
-      0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-    ]);
+    const now = Date.now();
+    for (let n = 0; n < 200; n++) {
+      const message = { ts: now + n, t: 20 + (n % 7), h: 40 };
+      await client.publishAsync(topic, JSON.stringify(message), { qos: (n % 3) as 0 });
+    }
+    await client.publishAsync(topic, JSON.stringify({ ts: now + 200, t: 400, h: 40 }), { qos: 1 });
+    await client.publishAsync(topic, JSON.stringify({ ts: now + 201, t: 400, h: 40 }), { qos: 1 });
+    // Two windows of a hundred wait in the batch, and leave with what cannot wait.
+    const records = () => stage.published(name, 'sensor').flatMap((each) => each.records!);
+    const counts = () => records().flatMap(({ values }) => values['temp.count'] ?? []);
+    for (let n = 202; n < 330 && counts().length < 2; n++)
+      await client.publishAsync(topic, JSON.stringify({ ts: now + n, t: 400, h: 40 }), { qos: 1 });
+    await vi.waitFor(() => expect(counts().slice(0, 2)).toEqual([100, 100]), within);
+    await vi.waitFor(
+      async () => {
+        const { items } = (await stage.server.owner.get('/v1/sites')).body as {
+          items: { load: { pipelines: object[] } }[];
+        };
+        expect(items.flatMap(({ load }) => load.pipelines)).toContainEqual({ name: 'sensor', version: 1 });
+      },
+      { timeout: 15_000, interval: 500 },
+    );
+    expect(stage.published(name, 'sensor')[0]).toMatchObject({ pipeline: 'sensor', version: 1 });
     expect(raw(name)).toHaveLength(1);
     // Another version, without a restart of anything.
-    await stage.addVersion('rooms', {
-      ...sensor,
+    await stage.addVersion('sensor', {
+      ...telemetry,
       values: { temp: '$.t' },
       steps: [{ window: { last: 2 }, emit: ['max'] }],
     });
-    await stage.activate('rooms', 2);
+    await stage.activate('sensor', 2);
     await vi.waitFor(async () => {
       for (const t of [7, 9]) await client.publishAsync(topic, JSON.stringify({ t }), { qos: 2 });
-      expect(stage.published(name, 'rooms').at(-1)).toMatchObject({
+      expect(stage.published(name, 'sensor').at(-1)).toMatchObject({
         version: 2,
         records: [{ values: { 'temp.max': 9 } }],
       });
     }, within);
-    await stage.activate('rooms', null);
+    await stage.activate('sensor', null);
     await vi.waitFor(async () => {
       await client.publishAsync(topic, JSON.stringify({ t: 1 }), { qos: 2 });
       expect(raw(name).length).toBeGreaterThan(1);

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import { expect } from 'vitest';
 import { createEdgeStage } from '../edge/stage.js';
+import { enroll, pemOf, provision } from '../fleet.js';
 
 /** What came to the broker. */
 export type Heard = { topic: string; payload: Buffer };
@@ -40,6 +41,8 @@ export async function createPipelineStage() {
   const url = await stage.startBroker();
   const clients: MqttClient[] = [];
   expect((await owner.post('/v1/policies', policy)).status).toBe(201);
+  const { token } = await enroll(stage.server, { policy: policy.name, thingType: 'sensor' });
+  let names = 0;
   const heard: Heard[] = [];
   const listener = await mqtt.connectAsync(url);
   clients.push(listener);
@@ -74,11 +77,12 @@ export async function createPipelineStage() {
         ...more,
       }),
 
-    /** A device with the rights of the stage. Resolves with its name. */
-    async addThing(): Promise<string> {
-      const { name } = await stage.addDevice();
-      const put = await owner.send('PUT', `/v1/things/${name}/policies`, { policies: [policy.name] });
-      expect(put.status, put.text).toBe(200);
+    /** A sensor with the rights of the stage. Resolves with its name. */
+    async addThing(name = `sensor-${names++}`): Promise<string> {
+      const device = await provision(stage.server, token, name);
+      expect(device.answer.status, device.answer.text).toBe(201);
+      writeFileSync(stage.at(`${name}.crt`), pemOf(device));
+      writeFileSync(stage.at(`${name}.key`), device.key.export({ type: 'pkcs8', format: 'pem' }));
       return name;
     },
 

@@ -19,6 +19,7 @@ function open(bandwidth?: number) {
     },
     traffic: async () => ({ octets: now.octets, messages: now.messages }),
     sessions: () => 3,
+    pipelines: () => [{ name: 'sensor', version: 2 }],
     bandwidth,
     timers: { set: (run, ms) => void ((due = run), waits.push(ms)), clear: () => (due = undefined) },
     monotonic: () => now.at,
