@@ -5,6 +5,9 @@ import type { Hooks } from '../mqtt/hooks.js';
 import { createAdmission } from '../arrivals/admission.js';
 import { createMachine, sourcesOf } from '../site/machine.js';
 import { createSiteReports } from '../site/site-reports.js';
+import { openSinks } from '../sinks/open.js';
+import type { Sinks } from '../sinks/sinks.js';
+import { addSinkFigures, tellOfSinks } from '../sinks/telling.js';
 import { monitorOf, type EdgeConfig } from '../settings/config.js';
 import type { Protocol } from '../settings/config-shapes.js';
 import { openListener, type OpenListener } from './listeners.js';
@@ -56,8 +59,9 @@ const turnMs = 10_000;
 
 /** Opens everything that the settings name. @throws EdgeStartError, EdgeConfigError for what cannot be opened; nothing is open then */
 export async function openEdge(parts: EdgeParts) {
-  const { config, decider, tell, timers = systemTimers } = parts;
-  const core = createCore(parts, timers);
+  const { config, decider, tell, troubles, machineNow, timers = systemTimers } = parts;
+  const sinks = await openSinks({ config, events: tellOfSinks(tell, troubles), now: machineNow });
+  const core = createCore(parts, timers, sinks);
   const { sessions, reports, refusals, service, broker, courier, isDraining } = core;
   const opened: OpenListener[] = [];
   const receivers: Receiver[] = [];
@@ -93,6 +97,7 @@ export async function openEdge(parts: EdgeParts) {
     stopListening();
     sessions.close();
     await courier?.close();
+    await sinks.close();
     throw error;
   });
   turn();
@@ -120,7 +125,7 @@ export async function openEdge(parts: EdgeParts) {
 
     /** Reads certificates, keys and passwords again. One that cannot be used leaves the old one in place, and is logged. */
     reload(): void {
-      for (const { reload } of [...opened, ...(broker ? [broker] : []), ...(courier ? [courier] : [])])
+      for (const { reload } of [...opened, sinks, ...(broker ? [broker] : []), ...(courier ? [courier] : [])])
         try {
           reload();
         } catch (error) {
@@ -143,6 +148,7 @@ export async function openEdge(parts: EdgeParts) {
       timers.clear(turnTimer);
       site.close();
       await courier?.close();
+      await sinks.close();
       await reports.close();
       service?.close();
       monitor?.close();
@@ -154,7 +160,8 @@ export async function openEdge(parts: EdgeParts) {
 type Core = ReturnType<typeof createCore>;
 
 /** Everything that listens to no port. */
-function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timers: Timers) {
+function createCore(parts: EdgeParts, timers: Timers, sinks: Sinks) {
+  const { config, decider, tell, troubles, hooks, machineNow } = parts;
   const { gate, incarnation, report } = decider;
   const { limits, upstream } = config;
   let draining = false;
@@ -186,6 +193,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     },
   });
   const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
+  addSinkFigures(meters.registry, sinks, machineNow);
   const witness = createWitness({ refusals, meters, reports, troubles });
   const service = upstream.http && createHttpUpstream(upstream.http);
   const broker = upstream.mqtt && createMqttUpstream(upstream.mqtt);
@@ -196,6 +204,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const front = broker && createMqttFront({ ...shared, courier, upstream: broker, config, hooks, failed });
   return {
     ...shared,
+    sinks,
     refusals,
     reports,
     admission,
