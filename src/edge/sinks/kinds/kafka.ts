@@ -29,14 +29,20 @@ export function createKafkaSink(settings: Settings, clientId: string): Driver {
       ...(sasl && { sasl }),
       connectionTimeout: connectMs,
       requestTimeout: answerMs,
-      // The queue alone tries again.
       retry: { retries: 0 },
       logLevel: logLevel.NOTHING,
     });
   };
 
   const open = async (): Promise<Producer> => {
-    const made = clientOf().producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false });
+    // An idempotent one has to try again by itself; the broker knows by number what it has.
+    const retry = { retries: 3 };
+    const made = clientOf().producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      retry,
+    });
     await made.connect();
     return made;
   };
