@@ -6,16 +6,16 @@ import type { Timers } from '../proxy/sessions.js';
 import type { Troubles } from '../proxy/troubles.js';
 import type { Witness } from '../proxy/witness.js';
 import type { EdgeConfig } from '../settings/config.js';
-import { openSinks } from '../sinks/open.js';
 import type { Sinks } from '../sinks/sinks.js';
 import { EdgeStartError } from '../start-error.js';
 import { createPipelineMeters } from './meters.js';
 import { openPipelines, type ActivePipelines, type Pipelines } from './open.js';
 
 type Deps = {
-  config: Pick<EdgeConfig, 'gateway' | 'upstream' | 'name' | 'stateDir'>;
+  config: Pick<EdgeConfig, 'gateway' | 'stateDir'>;
   pipelines: ActivePipelines;
   gate: Gate;
+  sinks: Pick<Sinks, 'has' | 'put'>;
   witness: Pick<Witness, 'refused'>;
   meters: Pick<Meters, 'registry'>;
   timers: Timers;
@@ -25,12 +25,11 @@ type Deps = {
 
 export type Gateway = NonNullable<ReturnType<typeof createGateway>>;
 
-/** Pipelines and the sinks that they publish to, where the settings want them; undefined otherwise. */
+/** Runs pipelines, where the settings want that; undefined otherwise. */
 export function createGateway(deps: Deps) {
-  const { config, gate, tell, troubles } = deps;
-  if (!config.gateway?.pipelines) return undefined;
+  if (!deps.config.gateway?.pipelines) return undefined;
   const meters = createPipelineMeters(deps.meters.registry);
-  let [sinks, running]: [Sinks?, Pipelines?] = [];
+  let running: Pipelines | undefined;
   const intake: Intake = { takerOf: (message) => running?.takerOf(message) };
   return {
     /** Takes nothing before {@link Gateway.open}. */
@@ -40,31 +39,17 @@ export function createGateway(deps: Deps) {
 
     /** Takes up what was kept. @throws EdgeStartError, EdgeConfigError */
     async open(): Promise<void> {
-      sinks = await openSinks({
-        config,
-        now: gate.now,
-        events: {
-          failed: (_sink, error) => troubles.failed(error, 'sinks'),
-          works: () => troubles.works('sinks'),
-          refused: (sink, { id, topic }, error) =>
-            tell.warn({ sink, id, topic, why: error?.message }, 'a sink takes a message never'),
-          forgotten: (names) => tell.warn({ sinks: names }, 'messages are kept for sinks that are not in the settings'),
-        },
-      });
-      running = await openPipelines({ ...deps, meters, outlets: sinks }).catch((error: Error) => {
+      running = await openPipelines({ ...deps, meters, outlets: deps.sinks }).catch((error: Error) => {
         const why = `pipelines cannot run: ${error.message}: make room, or remove gateway.pipelines`;
         throw new EdgeStartError(why, { cause: error });
       });
     },
-
-    reload: (): void => sinks?.reload(),
 
     /** Takes nothing more, and keeps what there is. */
     async close(): Promise<void> {
       const ending = running;
       running = undefined;
       await ending?.close();
-      await sinks?.close();
     },
   };
 }

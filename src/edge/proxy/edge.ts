@@ -6,6 +6,9 @@ import { createAdmission } from '../arrivals/admission.js';
 import { createGateway } from '../pipelines/gateway.js';
 import { createMachine, sourcesOf } from '../site/machine.js';
 import { createSiteReports } from '../site/site-reports.js';
+import { openSinks } from '../sinks/open.js';
+import type { Sinks } from '../sinks/sinks.js';
+import { addSinkFigures, tellOfSinks } from '../sinks/telling.js';
 import { monitorOf, type EdgeConfig } from '../settings/config.js';
 import type { Protocol } from '../settings/config-shapes.js';
 import { openListener, type OpenListener } from './listeners.js';
@@ -58,8 +61,9 @@ const turnMs = 10_000;
 
 /** Opens everything that the settings name. @throws EdgeStartError, EdgeConfigError for what cannot be opened; nothing is open then */
 export async function openEdge(parts: EdgeParts) {
-  const { config, decider, tell, timers = systemTimers } = parts;
-  const core = createCore(parts, timers);
+  const { config, decider, tell, troubles, machineNow, timers = systemTimers } = parts;
+  const sinks = await openSinks({ config, events: tellOfSinks(tell, troubles), now: machineNow });
+  const core = createCore(parts, timers, sinks);
   const { sessions, reports, refusals, service, broker, courier, gateway, isDraining } = core;
   const opened: OpenListener[] = [];
   const receivers: Receiver[] = [];
@@ -97,6 +101,7 @@ export async function openEdge(parts: EdgeParts) {
     sessions.close();
     await courier?.close();
     await gateway?.close();
+    await sinks.close();
     throw error;
   });
   turn();
@@ -124,12 +129,7 @@ export async function openEdge(parts: EdgeParts) {
 
     /** Reads certificates, keys and passwords again. One that cannot be used leaves the old one in place, and is logged. */
     reload(): void {
-      for (const { reload } of [
-        ...opened,
-        ...(broker ? [broker] : []),
-        ...(courier ? [courier] : []),
-        ...(gateway ? [gateway] : []),
-      ])
+      for (const { reload } of [...opened, sinks, ...(broker ? [broker] : []), ...(courier ? [courier] : [])])
         try {
           reload();
         } catch (error) {
@@ -153,6 +153,7 @@ export async function openEdge(parts: EdgeParts) {
       site.close();
       await courier?.close();
       await gateway?.close();
+      await sinks.close();
       await reports.close();
       service?.close();
       monitor?.close();
@@ -164,7 +165,8 @@ export async function openEdge(parts: EdgeParts) {
 type Core = ReturnType<typeof createCore>;
 
 /** Everything that listens to no port. */
-function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timers: Timers) {
+function createCore(parts: EdgeParts, timers: Timers, sinks: Sinks) {
+  const { config, decider, tell, troubles, hooks, machineNow } = parts;
   const { gate, incarnation, report } = decider;
   const { limits, upstream } = config;
   let draining = false;
@@ -196,6 +198,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     },
   });
   const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
+  addSinkFigures(meters.registry, sinks, machineNow);
   const witness = createWitness({ refusals, meters, reports, troubles });
   const service = upstream.http && createHttpUpstream(upstream.http);
   const broker = upstream.mqtt && createMqttUpstream(upstream.mqtt);
@@ -203,11 +206,12 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const segments = createSegments(() => performance.now());
   const shared = { gate, sessions, segments, witness, timers };
   const courier = openCourier({ ...shared, config, desk: decider.commands, troubles });
-  const gateway = createGateway({ ...shared, config, pipelines: decider.pipelines, meters, tell, troubles });
+  const gateway = createGateway({ ...shared, config, pipelines: decider.pipelines, sinks, meters, tell, troubles });
   const intake = gateway?.intake;
   const front = broker && createMqttFront({ ...shared, courier, intake, upstream: broker, config, hooks, failed });
   return {
     ...shared,
+    sinks,
     refusals,
     reports,
     admission,

@@ -12,6 +12,8 @@ import type { Outgoing, SinkCounts, Sinks } from './sinks.js';
 export type SinkEvents = {
   failed(sink: string, error: Error): void;
   works(sink: string): void;
+  /** Messages were dropped since that was said last. */
+  dropped(sink: string, messages: number): void;
   /** A sink said that it never takes a message. */
   refused(sink: string, message: { id: string; topic: string }, error: Error | undefined): void;
   /** Messages are kept for sinks that are not in the settings any longer. */
@@ -54,12 +56,24 @@ export async function openSinks({ config, events, now }: Options): Promise<Sinks
   const openOne = async (name: string, settings: SinkSettings): Promise<Open> => {
     const driver = createDriver(settings, clientIdOf(config.name, name));
     const queue = await openQueue(join(folder, name), settings, now);
+    let said = 0;
+    const sayDropped = (): void => {
+      const { dropped } = queue.counts();
+      if (dropped > said) events.dropped(name, dropped - said);
+      said = Math.max(said, dropped);
+    };
     const delivery = createDelivery({
       queue,
       driver,
       perSecond: settings.perSecond,
-      failed: (error) => events.failed(name, error),
-      works: () => events.works(name),
+      failed(error) {
+        sayDropped();
+        events.failed(name, error);
+      },
+      works() {
+        sayDropped();
+        events.works(name);
+      },
       refused: (message, error) => events.refused(name, message, error),
     });
     const open = { queue, driver, delivery };
@@ -110,7 +124,14 @@ export async function openSinks({ config, events, now }: Options): Promise<Sinks
     counts: () => Object.fromEntries([...known.keys()].map((name) => [name, countsOf(opened.get(name))])),
 
     reload() {
-      for (const { driver } of opened.values()) driver.reload();
+      let first: unknown;
+      for (const { driver } of opened.values())
+        try {
+          driver.reload();
+        } catch (error) {
+          first ??= error;
+        }
+      if (first !== undefined) throw first as Error;
     },
 
     close: () => (closing ??= close()),
@@ -137,4 +158,10 @@ export async function trySink(settings: SinkSettings, edge: string, sink: string
   } finally {
     await driver.close();
   }
+}
+
+/** Reads the files that sinks need. @throws EdgeConfigError for one that cannot be read */
+export function requireSinkFiles(config: Pick<EdgeConfig, 'gateway' | 'upstream' | 'name'>): void {
+  for (const [name, settings] of Object.entries(sinksOf(config)))
+    void createDriver(settings, clientIdOf(config.name, name)).close();
 }

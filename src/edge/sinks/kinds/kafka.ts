@@ -1,8 +1,11 @@
-import { CompressionTypes, Kafka, KafkaJSProtocolError, logLevel, type Producer, type SASLOptions } from 'kafkajs';
+import kafkajs, { type Producer, type SASLOptions } from 'kafkajs';
 import type { SinkSettings } from '../../settings/sink-shapes.js';
 import type { Driver, Outcome } from '../driver.js';
 import { readSecret, readTlsFiles } from '../files.js';
 import type { Kept } from '../message.js';
+
+// Node sees no named exports in it.
+const { CompressionTypes, Kafka, KafkaJSProtocolError, logLevel } = kafkajs;
 
 type Settings = Extract<SinkSettings, { kind: 'kafka' }>;
 
@@ -29,14 +32,20 @@ export function createKafkaSink(settings: Settings, clientId: string): Driver {
       ...(sasl && { sasl }),
       connectionTimeout: connectMs,
       requestTimeout: answerMs,
-      // The queue alone tries again.
       retry: { retries: 0 },
       logLevel: logLevel.NOTHING,
     });
   };
 
   const open = async (): Promise<Producer> => {
-    const made = clientOf().producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false });
+    // An idempotent one has to try again by itself; the broker knows by number what it has.
+    const retry = { retries: 3 };
+    const made = clientOf().producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      retry,
+    });
     await made.connect();
     return made;
   };
