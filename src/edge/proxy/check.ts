@@ -183,8 +183,16 @@ export function describe({ listeners, upstream, gateway, offline, deniedPublish,
     ...open.map((url) => `${url} is another machine, and what the edge sends there is not encrypted.`),
     `Without the control plane, ${name} decides for ${minutes} minutes more by what it knows, and then ${offline.then === 'close' ? 'ends live sessions and refuses new ones' : 'refuses new sessions; live ones stay'}.`,
     ...(upstream.mqtt ? [`A denied publish is ${deniedWords[deniedPublish]}.`] : []),
+    ...pipelineWords(gateway?.pipelines),
     `At most ${limits.connections} connections, ${limits.perAddress} from one address, and ${limits.unauthenticated} that did not show yet who they are.`,
   ];
+}
+
+function pipelineWords(settings: NonNullable<EdgeConfig['gateway']>['pipelines']): string[] {
+  if (!settings) return [];
+  const { maxBytes, fsync } = settings;
+  const when = fsync ? 'is on the disk before it is acknowledged' : 'may be lost when the power fails';
+  return [`Active pipelines run here: what they take is kept in a journal of at most ${maxBytes} octets, and ${when}.`];
 }
 
 const deniedWords = {

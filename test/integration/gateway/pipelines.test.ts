@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createPipelineStage, type PipelineStage } from '../../support/gateway/pipeline-stage.js';
@@ -18,8 +20,9 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
 
   const open = (name: string, options = {}) => stage.open(name, edge.portOf(0), options);
   const raw = (name: string) => stage.heard.filter(({ topic }) => topic.startsWith(`default/${name}/telemetry`));
-  const figure = async (name: string): Promise<number> => {
-    const text = await (await fetch(`${edge.monitorUrl}/metrics`)).text();
+  const figure = (name: string) => figureOf(edge.monitorUrl, name);
+  const figureOf = async (url: string, name: string): Promise<number> => {
+    const text = await (await fetch(`${url}/metrics`)).text();
     const lines = text.split('\n').filter((line) => line.startsWith(name));
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
   };
@@ -125,6 +128,64 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
     );
     await stage.activate('private', null);
   });
+
+  it('an edge that starts again without the server still runs what it knows', async () => {
+    const name = await stage.addThing();
+    await stage.create({ name: 'dark', ...telemetry, match: { topics: [`default/${name}/telemetry/#`] } });
+    const stateDir = stage.at('state-dark');
+    const first = await stage.startEdge({ stateDir });
+    const client = await stage.open(name, first.portOf(0));
+    await client.publishAsync(`default/${name}/telemetry`, '{"t":1}', { qos: 1 });
+    await vi.waitFor(() => expect(stage.published(name, 'dark')).toHaveLength(1), within);
+    await first.close();
+    const dark = await stage.startEdge({ stateDir, server: 'http://127.0.0.1:9' });
+    const again = await stage.open(name, dark.portOf(0));
+    await again.publishAsync(`default/${name}/telemetry`, '{"t":2}', { qos: 1 });
+    await vi.waitFor(() => expect(stage.published(name, 'dark')).toHaveLength(2), within);
+    expect(new Set(stage.published(name, 'dark').map(({ id }) => id)).size).toBe(2);
+    expect(raw(name)).toEqual([]);
+    await dark.close();
+    await stage.activate('dark', null);
+  });
+
+  it('a full journal says so in MQTT 5 and ends the session in MQTT 3, serves others, and loses nothing that it took', async () => {
+    const [name, other] = [await stage.addThing(), await stage.addThing()];
+    const match = { topics: [`default/${name}/telemetry/#`] };
+    await stage.create({ name: 'full', ...telemetry, match, steps: [{ batch: { size: 1, seconds: 1 } }] });
+    const full = await stage.startEdge({ gateway: { pipelines: { maxBytes: 1_048_576 } } });
+    await vi.waitFor(async () => expect(await figureOf(full.monitorUrl, 'thingward_edge_pipelines')).toBe(1), within);
+    // Where the state cannot be written, the journal cannot get shorter.
+    const blocking = join(stage.at(`state-${full.name}`), 'pipelines', 'state.next');
+    mkdirSync(blocking);
+    const five = await stage.open(name, full.portOf(0), { protocolVersion: 5 });
+    const topic = `default/${name}/telemetry`;
+    const payload = (t: number) => JSON.stringify({ t, note: 'x'.repeat(100_000) });
+    let kept = 0;
+    const fill = async (): Promise<void> => {
+      for (; kept < 50; kept++) await five.publishAsync(topic, payload(kept), { qos: 1 });
+    };
+    await expect(fill()).rejects.toMatchObject({ code: 0x97 });
+    await expect(five.publishAsync(topic, payload(0), { qos: 2 })).rejects.toMatchObject({ code: 0x97 });
+    expect(five.connected).toBe(true);
+    const three = await stage.open(name, full.portOf(0), { clientId: name, protocolVersion: 4 });
+    const ended = new Promise((resolve) => three.once('close', resolve));
+    three.publish(topic, payload(0), { qos: 1 });
+    await ended;
+    const third = await stage.open(other, full.portOf(0));
+    await third.publishAsync(`default/${other}/telemetry`, '{"t":1}', { qos: 1 });
+    rmSync(blocking, { recursive: true });
+    await vi.waitFor(
+      async () => {
+        const back = await stage.open(name, full.portOf(0), { protocolVersion: 5 });
+        await back.publishAsync(topic, '{"t":50}', { qos: 1 });
+      },
+      { timeout: 20_000, interval: 500 },
+    );
+    const values = () =>
+      new Set(stage.published(name, 'full').flatMap(({ records }) => records!.map((each) => each.values['t'])));
+    await vi.waitFor(() => expect([...values()]).toEqual([...Array.from({ length: kept }, (_, t) => t), 50]), within);
+    await stage.activate('full', null);
+  }, 60_000);
 
   it('nothing changes where the settings have no pipelines', async () => {
     const name = await stage.addThing();

@@ -29,6 +29,7 @@ const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86
 function valueOf(text: string): unknown {
   const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
   if (unit !== undefined) return Number(amount) * unitMs[unit]!;
+  if (text === 'true' || text === 'false') return text === 'true';
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 

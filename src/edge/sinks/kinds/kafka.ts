@@ -1,4 +1,4 @@
-import kafkajs, { type Producer, type SASLOptions } from 'kafkajs';
+import kafkajs, { type Kafka as Client, type Producer, type SASLOptions } from 'kafkajs';
 import type { SinkSettings } from '../../settings/sink-shapes.js';
 import type { Driver, Outcome } from '../driver.js';
 import { readSecret, readTlsFiles } from '../files.js';
@@ -21,7 +21,7 @@ export function createKafkaSink(settings: Settings, clientId: string): Driver {
   let secrets = read();
   let producer: Producer | undefined;
 
-  const clientOf = (): Kafka => {
+  const clientOf = (): Client => {
     const { tls, password } = secrets;
     const sasl =
       username === undefined ? undefined : ({ mechanism, username, password: password ?? '' } as SASLOptions);
