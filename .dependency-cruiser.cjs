@@ -178,7 +178,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(edge|journal|pki|policy|compact)/|^src/(address|clock|errors|problem-kinds|stopping)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
+          '^src/(edge|journal|pki|pipeline|policy|compact)/|^src/(address|clock|errors|problem-kinds|stopping)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
       },
     },
     {

@@ -14,7 +14,6 @@ import type { PolicyDocument } from '../policy/document.js';
  */
 const reasons = Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]];
 const optionalText = z.string().optional();
-
 /** A certificate as lists need it. Times are RFC 3339. */
 const certificate = {
   index: z.int(),
@@ -68,7 +67,7 @@ const payloads = {
         name: z.string(),
         cidr: z.string(),
         allowedProtocols: z.array(z.string()),
-        trafficPolicy: z.custom<object>((value) => typeof value === 'object' && value !== null),
+        trafficPolicy: z.custom<object>(isObject),
       })
       .nullable(),
   }),
@@ -114,11 +113,7 @@ const payloads = {
   pipeline: z.object({
     name: z.string(),
     pipeline: z
-      .object({
-        name: z.string(),
-        version: z.int(),
-        document: z.custom<{ name: string }>((value) => typeof value === 'object' && value !== null),
-      })
+      .object({ name: z.string(), version: z.int(), document: z.custom<{ name: string }>(isObject) })
       .nullable(),
   }),
 };
@@ -161,7 +156,7 @@ const unknown = z
 type KnownEntry = z.output<typeof known>;
 type Unplaced<Entry> = Entry extends unknown ? Omit<Entry, 'position' | 'at'> : never;
 
-/** The kinds of entries that other instances, proxies and lists follow. */
+/** The kinds of entries that others follow. */
 export type LogEntryType = KnownEntry['type'];
 
 /** An entry that is not in the log yet. */
@@ -296,6 +291,10 @@ export function pick<Source extends object, Member extends keyof Source>(source:
   return picked as Pick<Source, Member>;
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
 function isDocument(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Array.isArray((value as { statements?: unknown }).statements);
+  return isObject(value) && Array.isArray((value as { statements?: unknown }).statements);
 }

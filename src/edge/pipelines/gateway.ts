@@ -23,6 +23,7 @@ type Deps = {
   troubles: Troubles;
 };
 
+/** Pipelines as an edge holds them. */
 export type Gateway = NonNullable<ReturnType<typeof createGateway>>;
 
 /** Runs pipelines, where the settings want that; undefined otherwise. */

@@ -5,7 +5,7 @@ import type { Works } from './works.js';
 
 type Deps = {
   account: string;
-  gate: Pick<Gate, 'judge' | 'principalOf'>;
+  gate: Pick<Gate, 'judge' | 'principalOf' | 'now'>;
   matching: Matching;
   works: Pick<Works, 'happen'>;
   /** Milliseconds since 1970, and never before what the journal says. */
@@ -28,13 +28,23 @@ export function createIntake({ account, gate, matching, works, now, taken, refus
     const { type, attributes } = principal ?? {};
     const taking = principal && matching.of({ name: thing, type, attributes }, name);
     if (!taking) return 'nobody';
+    // Whatever changes ends the decision about the message too, and with it this: only time is looked at here.
+    let [judgements, validUntil]: [[string, boolean][], number] = [[], -Infinity];
+    const judge = (): [string, boolean][] => {
+      if (gate.now() < validUntil) return judgements;
+      validUntil = Infinity;
+      judgements = taking.names.map((pipeline) => {
+        const resource = `topic:${account}/${thing}/pipelines/${pipeline}`;
+        const verdict = gate.judge(guest, { action: 'publish', resource, context });
+        validUntil = Math.min(validUntil, verdict.validUntil);
+        return [pipeline, verdict.allowed];
+      });
+      return judgements;
+    };
     return {
       forward: taking.forward,
       async take(payload) {
-        const pipelines = taking.names.map((pipeline): [string, boolean] => {
-          const resource = `topic:${account}/${thing}/pipelines/${pipeline}`;
-          return [pipeline, gate.judge(guest, { action: 'publish', resource, context }).allowed];
-        });
+        const pipelines = judge();
         const happening = { at: now(), thing, fingerprint, context, topic: name, pipelines, payload };
         try {
           await works.happen({ kind: 'message', ...happening }, guest);

@@ -17,7 +17,7 @@ export async function openKeeping(stateDir: string) {
   const file = (name: string): string => join(folder, name);
   await mkdir(folder, { recursive: true, mode: 0o700 });
 
-  /** A new name for positions that begin anew. */
+  /** A new name for positions that begin again. */
   const newOrigin = async (): Promise<string> => {
     const origin = randomBytes(originOctets).toString('hex');
     await replace(file('origin'), origin, true);

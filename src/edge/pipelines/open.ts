@@ -41,6 +41,7 @@ const noteMs = 250;
 const mostQueued = 8 * 1024 * 1024;
 const mostBetweenSaves = 32 * 1024 * 1024;
 
+/** Pipelines that run. */
 export type Pipelines = NonNullable<Awaited<ReturnType<typeof openPipelines>>>;
 
 /**
@@ -70,6 +71,12 @@ export async function openPipelines(deps: Deps) {
   });
   const savedAt = await keeping.restore(running, outlet).catch((error: unknown) => {
     tell.error({ err: error }, 'what pipelines kept of things cannot be read: they begin with what the journal says');
+    // The journal may not say any longer that they are active.
+    const known = [...(deps.pipelines.active()?.values() ?? [])];
+    running.restore(
+      known.map((active) => ({ active })),
+      0,
+    );
     return -1;
   });
   let reached = done;
@@ -167,7 +174,7 @@ function repeat(timers: Timers, ms: number, work: () => Promise<void>, failed: (
 
 const mostSaid = 1000;
 
-/** Counts what becomes of what pipelines make, and tells of what goes nowhere. */
+/** Counts what becomes of what pipelines make, and says what goes nowhere. */
 function seenBy(account: string, { meters, witness, tell }: Pick<Deps, 'meters' | 'witness' | 'tell'>): Seen {
   const said = new Set<string>();
   return {

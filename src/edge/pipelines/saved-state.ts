@@ -9,7 +9,7 @@ const mostOctets = 1024 * 1024 * 1024;
 const headOctets = 8;
 
 /**
- * Writes pieces of a state into a file, in place of the one before once all of it is on the disk. Each is copied when the iterator gives
+ * Writes pieces of a state into a file, in place of the one before once the whole is on the disk. Each is copied when the iterator gives
  * it; between parts, others get their turn.
  */
 export async function writeState(file: string, pieces: Iterable<unknown>): Promise<void> {

@@ -36,7 +36,7 @@ const lookMs = 10;
 export type Works = ReturnType<typeof createWorks>;
 
 /**
- * Does what the journal says, in its order: first it is there for good, then it is done. What comes of it goes to sinks, under ids that are
+ * Does what the journal says, in its order: first it is kept for good, then it is done. What comes of it goes to sinks, under ids that are
  * the same whenever the same journal is read again.
  *
  * INVARIANT: pipelines are told nothing that the journal does not say. So after any end, the state that was saved last and the journal
@@ -143,7 +143,7 @@ export function createWorks({
     const until = performance.now() + longestWaitMs;
     while (octets > mostQueued) {
       const left = until - performance.now();
-      if (left <= 0) throw new Error('sinks do not take what pipelines make: nothing more is kept');
+      if (left <= 0) throw new Error('sinks accept nothing that pipelines make: nothing more is kept');
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left);
         wakeUp.push(() => {
@@ -198,7 +198,7 @@ export function createWorks({
     /** Octets that wait to be done. */
     queued: () => octets,
 
-    /** Does what there is, and keeps it, so that the next start reads little. What sinks do not take in time is done then. */
+    /** Does what there is, and keeps it, so that the next start reads little. What sinks accept too late is done then. */
     async close(): Promise<void> {
       ended = true;
       const until = performance.now() + closeMs;
