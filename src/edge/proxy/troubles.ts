@@ -98,7 +98,7 @@ export const beginnings: Readonly<Record<Exclude<Kind, 'following'>, string>> = 
   publishing: 'the broker does not let the edge itself in, which publishes commands',
   broker: 'the broker cannot be reached',
   service: 'the service cannot be reached',
-  sink: 'a sink does not take messages: they are kept',
+  sink: 'a sink does not accept messages: they are kept',
   full: 'the queue of a sink is full: the oldest messages of the lowest priority are dropped',
 };
 
@@ -115,6 +115,6 @@ export const endings: Readonly<Record<Kind, string>> = {
   publishing: 'the broker lets the edge in again, and commands are published',
   broker: 'the broker is back',
   service: 'the service is back',
-  sink: 'the sink takes messages again',
+  sink: 'the sink accepts messages again',
   full: 'the queue of the sink has room again',
 };

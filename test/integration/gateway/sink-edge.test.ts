@@ -78,7 +78,7 @@ describeWith(['openssl', 'mosquitto'], 'the sinks of an edge', () => {
           text,
         ),
       ).toBe(true);
-      expect(lines.join('\n')).toMatch(/a sink does not take messages: they are kept .*"sink":"lake".*ECONNREFUSED/);
+      expect(lines.join('\n')).toMatch(/a sink does not accept messages: they are kept .*"sink":"lake".*ECONNREFUSED/);
       writeFileSync(stage.at('secret'), 'nonsense');
       edge.reload();
       expect(lines.join('\n')).toContain('this cannot be used: the old one stays');
