@@ -11,8 +11,8 @@ const tries = 5;
 
 /**
  * Claims a folder for one journal, and resolves with what ends that. A claim is a socket that somebody listens at: the kernel ends
- * it with its process, whatever ends that one, and answers across containers. Every claim has a name of its own and stands before
- * its owner looks for others, so that of two at once never both go on.
+ * it with its process, whatever ends that one, and answers across containers. Every claim has another name and stands before
+ * its owner looks for others, so that two at once never both continue.
  * @throws Error when another one has it
  */
 export async function claimFolder(folder: string): Promise<() => Promise<void>> {

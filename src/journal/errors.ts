@@ -1,4 +1,4 @@
-/** Says that a journal takes no more: the disk is full, or its own bound is reached. What was to be kept is not there. */
+/** Says that a journal takes no more: the disk is full, or its own bound is reached. Nothing of the record was kept. */
 export class JournalFullError extends Error {
   override readonly name = 'JournalFullError';
 }

@@ -14,7 +14,7 @@ export type Journal = {
   /**
    * Resolves with its position once it is durable: appends that come while others are written are written together. Until then the
    * payload must not change. Rejects with JournalFullError where the disk is full, or the journal is and may drop nothing; what was
-   * rejected is not there. */
+   * rejected was not kept. */
   append(payload: Uint8Array): Promise<number>;
   /** The first position that is still there, or the next one where there is none. */
   first(): number;
@@ -24,7 +24,7 @@ export type Journal = {
   read(from: number, most: Most): Promise<Kept[]>;
   /** What is before this position is no longer needed. Resolves once that is durable. */
   trim(before: number): Promise<void>;
-  /** `records` and `bytes` are there; `damaged` and `dropped` were found so and given up since it was opened. */
+  /** `records` and `bytes` are kept; `damaged` and `dropped` were found so and given up since it was opened. */
   counts(): { records: number; bytes: number; damaged: number; dropped: number };
   /** The position of the last record that is still there. */
   last(): number | undefined;

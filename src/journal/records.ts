@@ -6,7 +6,7 @@ export const recordOctets = 24;
 /** What is known of a record from its head: `from` and `to` are where it begins and ends in the octets that were read. */
 export type Head = { position: number; at: number; from: number; to: number; payloadSum: number };
 
-/** What is to be written as a record. `at` is in milliseconds since 1970. */
+/** A record before it is written. `at` is in milliseconds since 1970. */
 export type Entry = { position: number; at: number; payload: Uint8Array };
 
 const sumAt = recordOctets - 4;
@@ -41,7 +41,7 @@ export function headAt(bytes: Buffer, from: number, seed: number, least: number,
   return { position, at: bytes.readUIntBE(from + 10, 6), from, to, payloadSum: bytes.readUInt32BE(from + 16) };
 }
 
-/** The payload of a record that is there as a whole; undefined where it is damaged. */
+/** The payload of a record whose octets are all known; undefined where it is damaged. */
 export function payloadOf(bytes: Buffer, { from, to, payloadSum }: Head, seed: number): Buffer | undefined {
   const payload = bytes.subarray(from + recordOctets, to);
   return crc32(payload, seed) === payloadSum ? payload : undefined;

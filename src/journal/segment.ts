@@ -49,7 +49,7 @@ export function segmentOf(folder: string, name: string): Segment | undefined {
   return blank(join(folder, name), Number.parseInt(seed!, 16), Number.parseInt(first, 16));
 }
 
-/** Makes the file of a segment whose first record has this position. @throws Error when the disk does not take it */
+/** Makes the file of a segment whose first record has this position. @throws Error when it cannot be written */
 export async function makeSegment(folder: string, first: number, fsync: boolean) {
   const seed = randomBytes(4);
   const path = join(folder, `${first.toString(16).padStart(12, '0')}-${seed.toString('hex')}.log`);
@@ -75,7 +75,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Writes everything, at a place. @throws Error when the disk does not take it */
+/** Writes everything, at a place. @throws Error when it cannot be written */
 export async function writeAll(file: FileHandle, bytes: Buffer, from: number): Promise<void> {
   for (let done = 0; done < bytes.length;)
     done += (await file.write(bytes, done, bytes.length - done, from + done)).bytesWritten;

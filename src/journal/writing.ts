@@ -70,7 +70,7 @@ export function createWriter({ folder, shelf, reserve, maxBytes, maxAgeMs, ...op
     if (active && !fits(active.segment)) await seal();
     if (active) return active;
     const last = shelf.newest();
-    // One that was closed in order goes on. A segment has no gaps, so that another one begins after a failure.
+    // One that was closed in order is continued. A segment has no gaps, so that another one begins after a failure.
     if (last && fits(last)) active = { segment: last, file: await open(last.path, 'r+') };
     else {
       active = await makeSegment(folder, start, fsync);

@@ -99,7 +99,7 @@ export const beginnings: Readonly<Record<Exclude<Kind, 'following'>, string>> = 
   pipelines: 'what pipelines take or make cannot be kept',
   broker: 'the broker cannot be reached',
   service: 'the service cannot be reached',
-  sink: 'a sink does not take messages: they are kept',
+  sink: 'a sink does not accept messages: they are kept',
   full: 'the queue of a sink is full: the oldest messages of the lowest priority are dropped',
 };
 
@@ -117,6 +117,6 @@ export const endings: Readonly<Record<Kind, string>> = {
   pipelines: 'what pipelines take and make is kept again',
   broker: 'the broker is back',
   service: 'the service is back',
-  sink: 'the sink takes messages again',
+  sink: 'the sink accepts messages again',
   full: 'the queue of the sink has room again',
 };

@@ -106,7 +106,7 @@ export function sinksOf({ gateway, upstream }: Given): Record<string, SinkSettin
   const sinksGiven = gateway?.sinks ?? {};
   const broker = upstream.mqtt;
   if (sinksGiven['upstream'] || !broker) return sinksGiven;
-  // The edge itself is let in as for commands; what stands for each device is no name of its own.
+  // The edge itself is let in as for commands; a name with variables is that of devices.
   const { url, caFile, ...own } = gateway?.commands ?? {};
   const isOwn = own.username === undefined && broker.username?.includes('${') === false;
   const { username, passwordFile } = isOwn ? broker : own;

@@ -10,7 +10,7 @@ type Options = {
   perSecond: number;
   failed(error: Error): void;
   works(): void;
-  /** A message was refused for ever. */
+  /** A message was refused permanently. */
   refused(message: { id: string; topic: string }, error: Error | undefined): void;
 };
 

@@ -8,7 +8,7 @@ import { createDriver } from './kinds/kinds.js';
 import { openQueue, type Queue } from './queue.js';
 import type { Outgoing, SinkCounts, Sinks } from './sinks.js';
 
-/** How something is told of a sink. */
+/** What is reported of sinks. */
 export type SinkEvents = {
   failed(sink: string, error: Error): void;
   works(sink: string): void;
@@ -43,7 +43,7 @@ const nothing: SinkCounts = {
 const idForm = /^[\x21-\x7e]{1,256}$/;
 
 /**
- * Opens the sinks of an edge, and goes on with what their queues have. One that the settings do not name opens when something is put there.
+ * Opens the sinks of an edge, and continues with what their queues have. One that the settings do not name opens when something is put there.
  * @throws EdgeConfigError for a file that cannot be read, Error for a queue that cannot be used
  */
 export async function openSinks({ config, events, now }: Options): Promise<Sinks> {

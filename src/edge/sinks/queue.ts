@@ -22,7 +22,7 @@ const besides = 128;
 
 /**
  * A queue on disk with three priorities, a journal for each. They are read in the order in which messages came, so that the messages
- * of a thing stay in order whatever their priorities. Where there is no more room, the oldest of the lowest priority is dropped.
+ * of a thing stay in order whatever their priorities. Where room is short, the oldest of the lowest priority is dropped.
  * @throws Error when the folder cannot be used
  */
 export async function openQueue(folder: string, { maxBytes, maxAge, fsync }: QueueSettings, now: () => number) {

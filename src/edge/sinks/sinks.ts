@@ -17,9 +17,9 @@ export type SinkCounts = {
   /** Octets on the disk. */
   bytes: number;
   delivered: number;
-  /** Given up because there was no more room, or too old. */
+  /** Given up for lack of room, or as too old. */
   dropped: number;
-  /** Refused by the sink for ever. */
+  /** Refused by the sink permanently. */
   refused: number;
   /** Lost to a damaged disk. */
   damaged: number;
@@ -31,7 +31,7 @@ export type SinkCounts = {
 /** What an edge sends messages to, each with a queue on disk. */
 export type Sinks = {
   has(name: string): boolean;
-  /** Resolves once it is kept on the disk. @throws JournalFullError when the disk is full, Error for a sink that is not there */
+  /** Resolves once it is kept on the disk. @throws JournalFullError when the disk is full, Error for an unknown sink */
   put(sink: string, message: Outgoing): Promise<void>;
   counts(): Record<string, SinkCounts>;
   /** Reads passwords, secrets and certificates again. @throws EdgeConfigError; the old ones stay then */

@@ -14,7 +14,7 @@ export function tellOfSinks(tell: Tell, troubles: Pick<Troubles, 'failed' | 'wor
     },
     dropped: (sink, messages) => troubles.failed(new Error(`${messages} more were dropped`), `full ${sink}`),
     refused: (sink, { id, topic }, error) =>
-      tell.warn({ sink, id, topic, why: error?.message }, 'a sink refused a message for ever'),
+      tell.warn({ sink, id, topic, why: error?.message }, 'a sink refused a message permanently'),
     forgotten: (sinks) => tell.warn({ sinks }, 'messages are kept for sinks that are not in the settings any longer'),
   };
 }
@@ -39,7 +39,7 @@ const counters: readonly Figure[] = [
     help: 'Messages that were given up for lack of room, or as too old',
     of: ({ dropped }) => dropped,
   },
-  { name: 'refused', help: 'Messages that a sink refused for ever', of: ({ refused }) => refused },
+  { name: 'refused', help: 'Messages that a sink refused permanently', of: ({ refused }) => refused },
   { name: 'damaged', help: 'Messages that a damaged disk has lost', of: ({ damaged }) => damaged },
 ];
 

@@ -1,13 +1,13 @@
-import kafkajs, { type Kafka as Client, type Producer, type SASLOptions } from 'kafkajs';
+import kafkajs, { type Kafka, type Producer, type SASLOptions } from 'kafkajs';
 import type { SinkSettings } from '../../settings/sink-shapes.js';
 import type { Driver, Outcome } from '../driver.js';
 import { readSecret, readTlsFiles } from '../files.js';
 import type { Kept } from '../message.js';
 
-// Node sees no named exports in it.
-const { CompressionTypes, Kafka, KafkaJSProtocolError, logLevel } = kafkajs;
-
 type Settings = Extract<SinkSettings, { kind: 'kafka' }>;
+
+// It is a module of the older kind, whose names Node does not see.
+const { CompressionTypes, KafkaJSProtocolError, logLevel } = kafkajs;
 
 const connectMs = 10_000;
 const answerMs = 30_000;
@@ -21,11 +21,11 @@ export function createKafkaSink(settings: Settings, clientId: string): Driver {
   let secrets = read();
   let producer: Producer | undefined;
 
-  const clientOf = (): Client => {
+  const clientOf = (): Kafka => {
     const { tls, password } = secrets;
     const sasl =
       username === undefined ? undefined : ({ mechanism, username, password: password ?? '' } as SASLOptions);
-    return new Kafka({
+    return new kafkajs.Kafka({
       clientId,
       brokers,
       ssl: settings.tls ? tls : false,

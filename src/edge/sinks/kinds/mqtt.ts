@@ -111,7 +111,7 @@ export function createMqttSink(settings: Settings, defaultClientId: string): Dri
       const work = sent.map((message) =>
         isTooLarge(message) ? Promise.resolve<Result>('refused') : publish(present, message),
       );
-      // What is behind one that the broker does not take now must not be taken before it.
+      // What follows a message that the broker cannot take now must not overtake it.
       for (const each of work) each.catch(() => present.stream.destroy());
       const outcome = outcomeOf(await Promise.allSettled(work));
       if (outcome.results.length > 0 || !outcome.error) {

@@ -87,7 +87,7 @@ export function createNatsSink(settings: Settings, name: string): Driver {
       connection ??= await open();
       const present = connection;
       const work = batch.map((message) => publish(present, message));
-      // What is behind one that the stream does not take now must not be taken before it.
+      // What follows a message that the stream cannot take now must not overtake it.
       for (const each of work) each.catch(() => void present.close());
       const settled = await Promise.allSettled(work);
       const failed = settled.findIndex(({ status }) => status === 'rejected');
