@@ -1,11 +1,13 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
 import { createPipelineStage, type PipelineStage } from '../../support/gateway/pipeline-stage.js';
 import { describeWith } from '../../support/programs.js';
 
 const telemetry = { match: { topics: ['${account}/+/telemetry/#'] }, values: { t: '$.t' } };
+const paper = readFileSync('docs/gateway.md', 'utf8');
 const within = { timeout: 10_000, interval: 50 };
 
 describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
@@ -14,7 +16,8 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
 
   beforeAll(async () => {
     stage = await createPipelineStage();
-    edge = await stage.startEdge();
+    const [, settings] = /<!-- test: pipelines settings -->\n\n```yaml\n([^]*?)```/.exec(paper)!;
+    edge = await stage.startEdge(parse(settings!) as object);
   });
   afterAll(() => stage.stop());
 
@@ -168,7 +171,7 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
     await expect(five.publishAsync(topic, payload(0), { qos: 2 })).rejects.toMatchObject({ code: 0x97 });
     expect(five.connected).toBe(true);
     const three = await stage.open(name, full.portOf(0), { clientId: name, protocolVersion: 4 });
-    const ended = new Promise((resolve) => three.once('close', resolve));
+    const ended = new Promise<void>((resolve) => three.once('close', () => resolve()));
     three.publish(topic, payload(0), { qos: 1 });
     await ended;
     const third = await stage.open(other, full.portOf(0));
