@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { allow } from '../../../support/edge/gate.js';
-import { createPipelineRoom, type Said } from '../../../support/edge/pipeline-room.js';
+import { createPipelineRoom, type Said } from '../../../support/gateway/pipeline-room.js';
 
 const telemetry = { match: { topics: ['${account}/+/telemetry'] }, values: { t: '$.t' }, to: ['upstream'] };
 const byThree = { ...telemetry, steps: [{ window: { last: 3 }, emit: ['count', 'mean'] }] };

@@ -9,7 +9,7 @@ import { systemTimers } from '../../../src/edge/proxy/sessions.js';
 import type { Guest } from '../../../src/edge/gate.js';
 import type { Outgoing } from '../../../src/edge/sinks/sinks.js';
 import type { Taker } from '../../../src/edge/mqtt/options.js';
-import { createTestGate, everything, type Written } from './gate.js';
+import { createTestGate, everything, type Written } from '../edge/gate.js';
 
 /** What was published, as JSON. */
 export type Said = {
