@@ -102,7 +102,7 @@ describe('docs/edge.md', () => {
       for (const value of bad) expect(isAccepted(having(path, value)), `${path}: ${value}`).toBe(false);
       if (good.length > 0) tried++;
     }
-    expect(tried).toBe(13);
+    expect(tried).toBe(15);
   });
 
   it('names every member of a listener, for which protocols it is, and its default', () => {
