@@ -84,13 +84,18 @@ const policy = named(
     document: z.unknown().describe('The document'),
   }),
 );
+const pipelineDocument = named(
+  'EdgePipelineDocument',
+  'A pipeline document as it was written',
+  z.looseObject({ name: pipelineName }),
+);
 const pipeline = named(
   'EdgePipeline',
   'An active pipeline',
   z.object({
     name: pipelineName,
     version: z.int().describe('The active version'),
-    document: z.looseObject({ name: pipelineName }).describe('The document'),
+    document: pipelineDocument.describe('The document'),
   }),
 );
 const segment = named(
