@@ -59,6 +59,7 @@ export function createKeyCache({ load, mayRemember }: Deps) {
         case 'account':
         case 'session':
         case 'command':
+        case 'pipeline':
         case 'person':
         case 'authority':
         case 'unknown':

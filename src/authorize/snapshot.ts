@@ -151,6 +151,7 @@ export function createSnapshot() {
       case 'account':
       case 'session':
       case 'command':
+      case 'pipeline':
       case 'person':
       case 'authority':
       case 'unknown':

@@ -2,9 +2,9 @@ import { DomainError } from '../errors.js';
 import type { LogCursor } from '../log/cursor.js';
 
 /** Where a page of a snapshot starts: its part, what was last of it on the page before, and the place of the whole. */
-export type PageMark = LogCursor & { part: 'policies' | 'segments' | 'recent'; after: string };
+export type PageMark = LogCursor & { part: 'policies' | 'segments' | 'pipelines' | 'recent'; after: string };
 
-const form = /^([0-9a-f-]{36}):(\d{1,15}) (policies|segments|recent) ([A-Za-z0-9_-]{0,64})$/;
+const form = /^([0-9a-f-]{36}):(\d{1,15}) (policies|segments|pipelines|recent) ([A-Za-z0-9_-]{0,64})$/;
 
 /** A mark as callers pass it around. */
 export function encodeMark({ epoch, position, part, after }: PageMark): string {

@@ -27,13 +27,14 @@ type Deps = {
 /** What edges decide from: a snapshot, what changes after it, and who holds a certificate. */
 export function edgeFeedRoutes({ snapshots, principals, things, following, tokenIssuer, serverTime }: Deps) {
   const present = (page: EdgeSnapshotPage, promises: Promises): z.output<typeof schema.edgeSnapshot> => {
-    const { foundations, next, policies, segments, things, certificates, ...place } = page;
+    const { foundations, next, policies, segments, pipelines, things, certificates, ...place } = page;
     return {
       ...place,
       cursor: encodeCursor(place),
       ...(foundations ? { ...presentFoundations(foundations), promises: shownPromises(promises) } : {}),
       policies,
       segments: segments.map((segment) => ({ ...segment, trafficPolicy: { ...segment.trafficPolicy } })),
+      pipelines,
       things,
       certificates,
       serverTime: serverTime(),

@@ -4,6 +4,7 @@ import {
   accountName,
   logCursor,
   logPosition,
+  pipelineName,
   policyName,
   segmentName,
   serialNumber,
@@ -83,6 +84,20 @@ const policy = named(
     document: z.unknown().describe('The document'),
   }),
 );
+const pipelineDocument = named(
+  'EdgePipelineDocument',
+  'A pipeline document as it was written',
+  z.looseObject({ name: pipelineName }),
+);
+const pipeline = named(
+  'EdgePipeline',
+  'An active pipeline',
+  z.object({
+    name: pipelineName,
+    version: z.int().describe('The active version'),
+    document: pipelineDocument.describe('The document'),
+  }),
+);
 const segment = named(
   'EdgeSegment',
   'What edges need of a segment',
@@ -111,6 +126,7 @@ export const edgeSnapshot = named(
     promises: promises.optional().describe('On the first page: what the owner of this key promised about it'),
     policies: z.array(policy).describe('Active policies'),
     segments: z.array(segment).describe('Segments'),
+    pipelines: z.array(pipeline).describe('Active pipelines'),
     things: z.array(entry).describe('What the log said of things within the last half hour'),
     certificates: z
       .array(entry)

@@ -1,7 +1,7 @@
 import { addSeconds, rfc3339, type Clock } from '../clock.js';
 import { DomainError } from '../errors.js';
 import { followAnew, type LogCursor } from '../log/cursor.js';
-import { edgeView, publicKeyView, type EdgeEntry } from '../log/edge-view.js';
+import { edgeView, publicKeyView, type ActivePipeline, type EdgeEntry } from '../log/edge-view.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import { encodeMark, parseMark, type PageMark } from './page-mark.js';
 import type { EdgeAccount, EdgeSegment, EdgeStore, Instant } from './store.js';
@@ -30,6 +30,7 @@ type InstantPage = LogCursor & Parts & { foundations: InstantFoundations | undef
 type Parts = {
   policies: PolicyVersion[];
   segments: EdgeSegment[];
+  pipelines: ActivePipeline[];
   things: EdgeEntry[];
   certificates: EdgeEntry[];
   next: string | undefined;
@@ -37,7 +38,7 @@ type Parts = {
 
 export type EdgeSnapshots = ReturnType<typeof createEdgeSnapshots>;
 
-const parts = ['policies', 'segments', 'recent'] as const;
+const parts = ['policies', 'segments', 'pipelines', 'recent'] as const;
 
 /** Everything that an edge decides from, page by page. */
 export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, chains }: Deps) {
@@ -67,6 +68,11 @@ export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, 
       page.segments = rows;
       return more ? rows.at(-1)!.name : undefined;
     }
+    if (part === 'pipelines') {
+      const { rows, more } = await instant.pipelines(after);
+      page.pipelines = rows;
+      return more ? rows.at(-1)!.name : undefined;
+    }
     const since = addSeconds(clock(), -memorySeconds);
     const { rows, more } = await instant.recent(since, Number(after), position);
     for (const entry of rows) (isOfCertificate(entry) ? page.certificates : page.things).push(edgeView(entry));
@@ -86,6 +92,7 @@ export function createEdgeSnapshots({ store, clock, tokenIssuer, memorySeconds, 
       foundations: mark === undefined ? await foundationsOf(instant) : undefined,
       policies: [],
       segments: [],
+      pipelines: [],
       things: [],
       certificates: [],
       next: undefined,

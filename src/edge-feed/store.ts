@@ -1,5 +1,6 @@
 import type { JsonWebKey } from 'node:crypto';
 import { sql, type Database, type Transaction } from '../db/client.js';
+import type { ActivePipeline } from '../log/edge-view.js';
 import { parseEntry, type LogEntry } from '../log/entries.js';
 import { readHead } from '../log/head.js';
 import { entryColumns } from '../log/reader.js';
@@ -124,14 +125,20 @@ function instantOf(tx: Transaction, account: string, rowsOfPage: number) {
 
     /** The active policies after a name: at least one, and no more than a page's worth of documents. */
     async policies(after: string): Promise<Part<PolicyVersion>> {
-      const rows = await tx.$queryRaw<PolicyVersion[]>(sql`
-        SELECT name, version, document FROM (
-          SELECT name, version, document, size, sum(size) OVER (ORDER BY name) AS total FROM (
-            SELECT p.name, v.version, v.document, octet_length(v.document::text) AS size FROM policies p
-            JOIN policy_versions v ON v.account_name = p.account_name AND v.name = p.name AND v.version = p.active_version
-            WHERE p.account_name = ${account} AND p.name > ${after} ORDER BY p.name LIMIT ${rowsOfPage}) sized) summed
-        WHERE total - size < ${documentBytesOfPage} ORDER BY name`);
+      const rows = await documentsAfter<PolicyVersion>(
+        sql`policies p JOIN policy_versions v ON v.account_name = p.account_name AND v.name = p.name AND v.version = p.active_version`,
+        after,
+      );
       return { rows, more: await hasPolicyAfter(rows.at(-1)?.name ?? after) };
+    },
+
+    /** The same of pipelines; of those that have an active version. */
+    async pipelines(after: string): Promise<Part<ActivePipeline>> {
+      const rows = await documentsAfter<ActivePipeline>(
+        sql`pipelines p JOIN pipeline_versions v ON v.account_name = p.account_name AND v.name = p.name AND v.version = p.active_version`,
+        after,
+      );
+      return { rows, more: rows.length > 0 && (await hasPipelineAfter(rows.at(-1)!.name)) };
     },
 
     segments: async (after: string): Promise<Part<EdgeSegment>> =>
@@ -152,6 +159,21 @@ function instantOf(tx: Transaction, account: string, rowsOfPage: number) {
       return { rows: shown.map(parseEntry), more };
     },
   };
+
+  /** At least one, and no more than a page's worth of documents. */
+  function documentsAfter<Row>(from: ReturnType<typeof sql>, after: string): Promise<Row[]> {
+    return tx.$queryRaw<Row[]>(sql`
+      SELECT name, version, document FROM (
+        SELECT name, version, document, size, sum(size) OVER (ORDER BY name) AS total FROM (
+          SELECT p.name, v.version, v.document, octet_length(v.document::text) AS size FROM ${from}
+          WHERE p.account_name = ${account} AND p.name > ${after} ORDER BY p.name LIMIT ${rowsOfPage}) sized) summed
+      WHERE total - size < ${documentBytesOfPage} ORDER BY name`);
+  }
+
+  async function hasPipelineAfter(name: string): Promise<boolean> {
+    const where = { accountName: account, name: { gt: name }, activeVersion: { not: null } };
+    return (await tx.pipeline.findFirst({ where, select: { name: true } })) !== null;
+  }
 
   async function hasPolicyAfter(name: string): Promise<boolean> {
     const where = { accountName: account, name: { gt: name } };

@@ -1,5 +1,6 @@
 import type { Refusal, Verdict } from '../authorize/judge.js';
 import type { Context } from '../policy/condition.js';
+import type { Principal } from '../policy/variables.js';
 
 /** What a connection or a request shows of itself. */
 export type Shown = {
@@ -67,6 +68,8 @@ export type Gate = {
   isGone(guest: Guest): boolean | Promise<boolean>;
   /** The segment that a guest is in now, by its name; undefined for one in none, or that is no longer known. */
   segmentOf(guest: Guest): string | undefined;
+  /** What the variables of policies and pipelines stand for; undefined for a guest about whom nothing is known now. */
+  principalOf(guest: Guest): Principal | undefined;
   /** Whether a client certificate (DER) was signed by one of the account's issuers. The dates are judged by `standing`. */
   isIssued(der: Uint8Array): boolean;
   /** The followed clock, milliseconds since 1970. Monotonic while running. */

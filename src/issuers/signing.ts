@@ -149,6 +149,7 @@ export function createSigning({ store, sealer, clock, pkiUrl, openShards }: Deps
         case 'account':
         case 'session':
         case 'command':
+        case 'pipeline':
         case 'person':
         case 'authority':
         case 'unknown':

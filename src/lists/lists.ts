@@ -198,6 +198,7 @@ export function createLists<Stored extends ListedIssuer>(deps: Deps<Stored>) {
         case 'account':
         case 'session':
         case 'command':
+        case 'pipeline':
         case 'person':
         case 'authority':
         case 'unknown':

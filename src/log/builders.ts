@@ -152,6 +152,12 @@ export function commandEntry(account: string, { id, thingName }: Payload<'comman
   return { account, type: 'command', payload: { id, thingName } };
 }
 
+/** A version of a pipeline is active from now on; null: none is. */
+export function pipelineEntry(account: string, name: string, pipeline: Payload<'pipeline'>['pipeline']): NewLogEntry {
+  const active = pipeline && pick(pipeline, ['name', 'version', 'document']);
+  return { account, type: 'pipeline', payload: { name, pipeline: active } };
+}
+
 /** All people of an account: what is remembered of their sessions is judged again. */
 export function everybodyEntry(account: string): NewLogEntry {
   return { account, type: 'person', payload: { id: everybody } };

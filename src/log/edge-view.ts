@@ -1,4 +1,4 @@
-import { policyEntry, segmentEntry } from './builders.js';
+import { pipelineEntry, policyEntry, segmentEntry } from './builders.js';
 import { followerView, parseEntry, pick, type EntryOf, type LogEntry } from './entries.js';
 
 /**
@@ -31,6 +31,12 @@ export function edgeView(entry: LogEntry) {
       return { ...shown, ...pick(payload, ['id', 'thingName']) };
     case 'authority':
       return { ...shown, ...pick(payload, ['chain', 'issuer']) };
+    case 'pipeline':
+      return {
+        ...shown,
+        name: payload.name,
+        pipeline: payload.pipeline && pick(payload.pipeline, ['name', 'version', 'document']),
+      };
     case 'certificate':
     case 'release':
     case 'thing':
@@ -67,12 +73,17 @@ export function parseEdgeEntry(account: string, view: unknown): LogEntry {
 type Active = EntryOf<'policy'>['payload'];
 type Segment = NonNullable<EntryOf<'segment'>['payload']['segment']>;
 
+/** The active version of a pipeline. */
+export type ActivePipeline = NonNullable<EntryOf<'pipeline'>['payload']['pipeline']>;
+
 /** The parts of a page of `GET /v1/edge/snapshot` that decisions are made from. */
 type SnapshotPage = {
   position: number;
   serverTime: string;
   policies: Active[];
   segments: Segment[];
+  /** Absent from a server that tells edges of no pipelines. */
+  pipelines?: ActivePipeline[];
   things: unknown[];
   certificates: unknown[];
 };
@@ -86,6 +97,7 @@ export function entriesOfPage(account: string, page: SnapshotPage): LogEntry[] {
   const inForce = [
     ...page.policies.map((policy) => policyEntry(account, policy)),
     ...page.segments.map((segment) => segmentEntry(account, segment.name, segment)),
+    ...(page.pipelines ?? []).map((pipeline) => pipelineEntry(account, pipeline.name, pipeline)),
   ];
   const recent = [...page.things, ...page.certificates].map((view) => parseEdgeEntry(account, view));
   return [

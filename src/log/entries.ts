@@ -14,7 +14,6 @@ import type { PolicyDocument } from '../policy/document.js';
  */
 const reasons = Object.keys(reasonCodes) as [RevocationReason, ...RevocationReason[]];
 const optionalText = z.string().optional();
-
 /** A certificate as lists need it. Times are RFC 3339. */
 const certificate = {
   index: z.int(),
@@ -68,7 +67,7 @@ const payloads = {
         name: z.string(),
         cidr: z.string(),
         allowedProtocols: z.array(z.string()),
-        trafficPolicy: z.custom<object>((value) => typeof value === 'object' && value !== null),
+        trafficPolicy: z.custom<object>(isObject),
       })
       .nullable(),
   }),
@@ -110,6 +109,13 @@ const payloads = {
   authority: z.object({ chain: z.string(), issuer: z.string() }),
   /** A command waits for a thing, for edges that hold a session of it. The version before loses nothing that takes a right away. */
   command: z.object({ id: z.string(), thingName: z.string() }),
+  /** Another version of a pipeline is active, for edges; null where none is. The version before runs no pipelines. */
+  pipeline: z.object({
+    name: z.string(),
+    pipeline: z
+      .object({ name: z.string(), version: z.int(), document: z.custom<{ name: string }>(isObject) })
+      .nullable(),
+  }),
 };
 
 /** The types that this version knows, and that the database accepts. */
@@ -140,6 +146,7 @@ const known = z.discriminatedUnion('type', [
   entryOf('person'),
   entryOf('authority'),
   entryOf('command'),
+  entryOf('pipeline'),
 ]);
 
 const unknown = z
@@ -149,7 +156,7 @@ const unknown = z
 type KnownEntry = z.output<typeof known>;
 type Unplaced<Entry> = Entry extends unknown ? Omit<Entry, 'position' | 'at'> : never;
 
-/** The kinds of entries that other instances, proxies and lists follow. */
+/** The kinds of entries that others follow. */
 export type LogEntryType = KnownEntry['type'];
 
 /** An entry that is not in the log yet. */
@@ -211,6 +218,7 @@ export function followerView(entry: LogEntry) {
     case 'person':
     case 'authority':
     case 'command':
+    case 'pipeline':
       return { ...place, type };
     case 'unknown':
       return { ...place, type: payload.named };
@@ -221,7 +229,14 @@ export function followerView(entry: LogEntry) {
 export const innerTypes = ['person'] as const satisfies LogEntryType[];
 
 /** What only edges are shown: the feed leaves these out, as if they were of another account. */
-export const edgeTypes = ['token-keys', 'account', 'session', 'authority', 'command'] as const satisfies LogEntryType[];
+export const edgeTypes = [
+  'token-keys',
+  'account',
+  'session',
+  'authority',
+  'command',
+  'pipeline',
+] as const satisfies LogEntryType[];
 
 /** Whether an entry is for the instances alone. */
 export function isInner({ type }: LogEntry): boolean {
@@ -276,6 +291,10 @@ export function pick<Source extends object, Member extends keyof Source>(source:
   return picked as Pick<Source, Member>;
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
 function isDocument(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Array.isArray((value as { statements?: unknown }).statements);
+  return isObject(value) && Array.isArray((value as { statements?: unknown }).statements);
 }

@@ -130,6 +130,7 @@ export function createAuthorities<Stored extends StoredAuthority>({ clock, all, 
         case 'account':
         case 'session':
         case 'command':
+        case 'pipeline':
         case 'person':
         case 'authority':
         case 'unknown':

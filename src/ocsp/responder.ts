@@ -129,6 +129,7 @@ export function createResponder<Stored extends StoredIssuer>(deps: Deps<Stored>)
         case 'account':
         case 'session':
         case 'command':
+        case 'pipeline':
         case 'person':
         case 'authority':
         case 'unknown':

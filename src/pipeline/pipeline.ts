@@ -23,6 +23,9 @@ export type Publication = { thing: string; occasion: Occasion; records: Pipeline
 
 export type Pipeline = ReturnType<typeof createPipeline>;
 
+/** What a pipeline keeps of one thing: plain data, which {@link Pipeline.restore} takes back. */
+export type SavedThing = Omit<State, 'steps'> & { steps: unknown[] };
+
 type State = { steps: Step[]; decoder: DecoderState; seenAt: number; waiting: PipelineRecord[]; waitingSince: number };
 
 /** A pipeline with what it remembers of each thing. It does no I/O and reads no clock: it is told when a message came. */
@@ -131,6 +134,17 @@ export function createPipeline(
 
     /** Of how many things there is state. */
     things: (): number => things.size,
+
+    /** What is kept of each thing now, the one seen least recently first. What it yields changes with the next message: copy it at once. */
+    *save(): Generator<[thing: string, saved: SavedThing], void> {
+      for (const [name, { steps, ...rest }] of things)
+        yield [name, { ...rest, steps: steps.map((step) => step.state) }];
+    },
+
+    /** Continues with what {@link Pipeline.save} of the same document said of a thing. Things are restored in its order. */
+    restore(name: string, { steps, ...rest }: SavedThing): void {
+      things.set(name, { ...rest, steps: plan.steps.map((start, index) => start(steps[index])) });
+    },
 
     /** Whether it takes a message. */
     matches({ thing: of, topic }: Pick<Message, 'thing' | 'topic'>): boolean {

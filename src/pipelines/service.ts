@@ -6,6 +6,8 @@ import type { Clock } from '../clock.js';
 import type { Json, Transaction } from '../db/client.js';
 import { DomainError } from '../errors.js';
 import { mostOfAccount, tooMany } from '../limits.js';
+import type { AppendLog } from '../log/append.js';
+import { pipelineEntry } from '../log/builders.js';
 import type { Origin } from '../origin.js';
 import type { PipelineDocument } from '../pipeline/document.js';
 import { lintPipeline } from '../pipeline/lint.js';
@@ -13,7 +15,7 @@ import type { Finding } from '../pipeline/read.js';
 import { builtInNames, builtInVersion, merged } from './built-in.js';
 import type { PipelineStore, StoredVersion, Versions, WrittenDocument } from './store.js';
 
-type Deps = { store: PipelineStore; clock: Clock; audit: AppendAudit };
+type Deps = { store: PipelineStore; clock: Clock; audit: AppendAudit; log: AppendLog };
 
 /** What was saved, and which version is active. */
 type Saved = { name: string; version: number; activeVersion?: number };
@@ -24,7 +26,7 @@ type Listed = { name: string; activeVersion: number | null; builtIn?: true };
 export type PipelineService = ReturnType<typeof createPipelineService>;
 
 /** Makes, activates, lists and deletes versions of pipelines. */
-export function createPipelineService({ store, clock, audit }: Deps) {
+export function createPipelineService({ store, clock, audit, log }: Deps) {
   const place = async (account: string, name: string): Promise<Versions & { builtIn?: true }> => {
     const found = await store.place(account, name);
     if (found) return found;
@@ -59,6 +61,12 @@ export function createPipelineService({ store, clock, audit }: Deps) {
 
   const note = (tx: Transaction, account: string, origin: Origin, action: string, name: string, detail: Json) =>
     audit(tx, { at: clock(), account, origin, action: `pipeline.${action}`, target: `pipeline:${name}`, detail });
+
+  /** Tells edges. Last in its transaction: nobody else writes to the log until that ends. */
+  const tellEdges = (tx: Transaction, account: string, name: string, active: StoredVersion | undefined) => {
+    const pipeline = active ? { name, version: active.version, document: active.document } : null;
+    return log(tx, clock(), [pipelineEntry(account, name, pipeline)]);
+  };
 
   return {
     place,
@@ -107,6 +115,7 @@ export function createPipelineService({ store, clock, audit }: Deps) {
             `there is a pipeline ${name}: add a version to it, or choose another name`,
           );
         await note(tx, account, origin, 'create', name, { version: 1, sha256: hashOf(document) });
+        await tellEdges(tx, account, name, first);
       });
       return { name, version: 1, activeVersion: 1 };
     },
@@ -130,11 +139,13 @@ export function createPipelineService({ store, clock, audit }: Deps) {
     activate: (account: string, name: string, version: number | null, origin: Origin): Promise<void> =>
       store.transaction(async (tx) => {
         const { activeVersion } = await hold(tx, account, name);
-        if (version !== null && !(await store.findVersion(account, name, version, tx)))
+        const chosen = version === null ? undefined : await store.findVersion(account, name, version, tx);
+        if (version !== null && !chosen)
           throw new DomainError('not-found', `there is no version ${version} of a pipeline ${name}`);
         if (activeVersion === version) return;
         await store.setActive(tx, account, name, version);
         await note(tx, account, origin, 'activate', name, { before: activeVersion, after: version });
+        await tellEdges(tx, account, name, chosen);
       }),
 
     /**
@@ -154,6 +165,7 @@ export function createPipelineService({ store, clock, audit }: Deps) {
         await store.delete(tx, account, name);
         const { activeVersion, newestVersion } = found;
         await note(tx, account, origin, 'delete', name, { activeVersion, versions: newestVersion });
+        if (activeVersion !== null) await tellEdges(tx, account, name, undefined);
       }),
   };
 }

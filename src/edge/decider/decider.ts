@@ -38,11 +38,12 @@ export async function createDecider(options: DeciderOptions) {
   };
   const parts = createParts(options, ended.signal, { failed, works, refused: () => hearing.refuse() });
   let waits = (_thingName: string | undefined): void => {};
-  const hearing = createHearing(
-    parts,
-    () => works('following'),
-    (thingName) => waits(thingName),
-  );
+  let pipelinesChanged = (): void => {};
+  const hearing = createHearing(parts, {
+    works: () => works('following'),
+    waits: (thingName) => waits(thingName),
+    pipelines: () => pipelinesChanged(),
+  });
   const { guests, issuers, keeper, clock, trust, receipts, known } = parts;
 
   await keeper.restore();
@@ -105,6 +106,13 @@ export async function createDecider(options: DeciderOptions) {
 
     /** Commands for things: which there are, and what became of them. */
     commands: createCommandDesk(parts, { failed, works, follow: (heard) => (waits = heard) }),
+
+    /** The active pipelines by their names, and who hears that they may be others. */
+    pipelines: {
+      account: known.account,
+      active: known.pipelines,
+      follow: (changed: () => void): void => void (pipelinesChanged = changed),
+    },
 
     /** The place in the log that is applied here. */
     cursor: known.cursor,

@@ -42,6 +42,8 @@ export async function follow(deps: Deps): Promise<void> {
   let fresh: Fresh | undefined;
   for (let failures = 0; !ended.aborted;) {
     try {
+      // Nobody said which pipelines there are: the server or this edge is newer than what is known here.
+      startAnew ||= known.pipelines() === undefined;
       if (startAnew) fresh ??= await readAll(deps);
       await stream(deps, fresh, () => {
         failures = 0;

@@ -145,7 +145,7 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
     return (ask) => judge.decideFor(asker, subject, ask, at);
   };
 
-  const gate: Pick<Gate, 'identify' | 'judge' | 'review' | 'standing' | 'isGone' | 'segmentOf'> = {
+  const gate: Pick<Gate, 'identify' | 'judge' | 'review' | 'standing' | 'isGone' | 'segmentOf' | 'principalOf'> = {
     identify({ token, fingerprint, withoutCertificates }: Shown) {
       const why = closed();
       if (why) return why;
@@ -173,6 +173,11 @@ export function createGuests({ known, principals, trust, now, monotonic, keepsLi
       const why = snapshot.certificateChange(fingerprint)?.reason ?? principals.kept(fingerprint)?.known.reason;
       if (!why || mayComeBack.has(why) || trust.state() !== 'live') return false;
       return principals.isLast(fingerprint).catch(() => false);
+    },
+
+    principalOf(guest: Guest) {
+      const subject = subjectOf(guest);
+      return typeof subject === 'string' ? undefined : subject.rights.principal;
     },
 
     segmentOf(guest: Guest): string | undefined {

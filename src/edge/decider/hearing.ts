@@ -5,11 +5,18 @@ import type { Parts } from './parts.js';
 
 const pruneEveryMs = 60_000;
 
-/**
- * What becomes of what the control plane says, and of time that passes without a word from it. `works` hears of each head, and `waits`
- * that a command waits for a thing, or for any.
- */
-export function createHearing(parts: Parts, works: () => void, waits: (thingName: string | undefined) => void) {
+/** Who hears of what this edge does beside judging. */
+export type Listening = {
+  /** Of each head. */
+  works(): void;
+  /** A command waits for a thing, or for any. */
+  waits(thingName: string | undefined): void;
+  /** Other pipelines may be active. */
+  pipelines(): void;
+};
+
+/** What becomes of what the control plane says, and of time that passes without a word from it. */
+export function createHearing(parts: Parts, listening: Listening) {
   const { clock, trust, known, reach, principals, guests, receipts, keeper, issuers, beginning, monotonic } = parts;
   let state = trust.state();
   let prunedAt = monotonic();
@@ -52,7 +59,8 @@ export function createHearing(parts: Parts, works: () => void, waits: (thingName
       guests.forget();
       keeper.replaced();
       receipts.changed(everything());
-      waits(undefined);
+      listening.waits(undefined);
+      listening.pipelines();
     },
 
     /** The public address of the control plane may be another one: tokens with the earlier one count no longer, as there. */
@@ -73,7 +81,7 @@ export function createHearing(parts: Parts, works: () => void, waits: (thingName
       issuers.renew(known.hasOldIssuers());
       reach.moved();
       beginning.heard();
-      works();
+      listening.works();
     },
 
     /** An entry of the log was applied to what is known. */
@@ -82,7 +90,8 @@ export function createHearing(parts: Parts, works: () => void, waits: (thingName
       keeper.applied(view);
       receipts.changed(change);
       reach.moved();
-      if (entry.type === 'command') waits(entry.payload.thingName);
+      if (entry.type === 'command') listening.waits(entry.payload.thingName);
+      if (entry.type === 'pipeline') listening.pipelines();
     },
 
     /** Work by the clock: trust that ends, what waits to be written, what can be forgotten. @throws Error when nothing can be written */

@@ -1,6 +1,6 @@
 import { createSnapshot } from '../../authorize/snapshot.js';
 import { encodeCursor, parseCursor, type LogCursor } from '../../log/cursor.js';
-import { entriesOfPage, parseEdgeEntry } from '../../log/edge-view.js';
+import { entriesOfPage, parseEdgeEntry, type ActivePipeline } from '../../log/edge-view.js';
 import type { EntryOf, LogEntry } from '../../log/entries.js';
 import type { Change } from '../gate.js';
 import { createIssuers } from './issuers.js';
@@ -37,6 +37,8 @@ export function createKnown(now: () => number) {
   // What the snapshot was made from, to be written down.
   const policies = new Map<string, SnapshotPage['policies'][number]>();
   const segments = new Map<string, SnapshotPage['segments'][number]>();
+  // Undefined while nobody said which there are: an earlier version of the server, or of this edge, which wrote the state.
+  let pipelines: Map<string, ActivePipeline> | undefined;
   // Of each kind the last about a thing or a certificate: the ones before it no longer change anything.
   const recent = new Map<string, object>();
   let hasOldIssuers = false;
@@ -52,6 +54,9 @@ export function createKnown(now: () => number) {
     else if (entry.type === 'segment') {
       if (entry.payload.segment) segments.set(entry.payload.name, entry.payload.segment);
       else segments.delete(entry.payload.name);
+    } else if (entry.type === 'pipeline') {
+      if (entry.payload.pipeline) pipelines?.set(entry.payload.name, entry.payload.pipeline);
+      else pipelines?.delete(entry.payload.name);
     } else if (isOfThing(entry)) {
       const key = recentKeyOf(entry);
       recent.delete(key);
@@ -72,6 +77,8 @@ export function createKnown(now: () => number) {
     /** An authority is another one since they were read. */
     hasOldIssuers: (): boolean => hasOldIssuers,
     isLoaded: (): boolean => foundations !== undefined,
+    /** The active pipelines, by name; undefined while nobody said which there are. */
+    pipelines: (): ReadonlyMap<string, ActivePipeline> | undefined => pipelines,
     isSuspended: (): boolean => foundations?.account?.status !== 'active',
 
     /** Replaces everything with the pages of a snapshot, in their order. @throws Error for what cannot be read; nothing has changed then */
@@ -87,6 +94,7 @@ export function createKnown(now: () => number) {
       place = parseCursor(first!.cursor);
       policies.clear();
       segments.clear();
+      pipelines = first!.pipelines && new Map();
       recent.clear();
       snapshot.load({ policies: [], segments: [], recent: entries });
       const viewAt = new Map(views.map((view) => [(view as { position: number }).position, view]));
@@ -146,6 +154,7 @@ export function createKnown(now: () => number) {
       jwks: { keys: tokenKeys.shown() },
       policies: [...policies.values()],
       segments: [...segments.values()],
+      ...(pipelines && { pipelines: [...pipelines.values()] }),
       things: [...recent.values()],
       certificates: [],
     }),
@@ -168,7 +177,7 @@ export function createKnown(now: () => number) {
 }
 
 const foundationsOf = (first: SnapshotPage): SnapshotPage => {
-  const { next: _next, ...rest } = first;
+  const { next: _next, pipelines: _pipelines, ...rest } = first;
   return { ...rest, policies: [], segments: [], things: [], certificates: [] };
 };
 

@@ -15,6 +15,8 @@ export const cause = {
   /** The side itself does not read what it is sent. */
   backlog: 16,
   ended: 32,
+  /** What it sent is not kept yet. */
+  keeping: 64,
 } as const;
 
 export type Flow = ReturnType<typeof createFlow>;

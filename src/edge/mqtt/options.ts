@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Refusal, Verdict } from '../../authorize/judge.js';
+import type { Context } from '../../policy/condition.js';
 import type { Ask, Change, Gate, Guest } from '../gate.js';
 import type { Hooks } from './hooks.js';
 import type { Limiter } from './limits.js';
@@ -127,6 +128,20 @@ export type MqttEvents = {
   onError?(error: unknown): void;
 };
 
+/** Who takes a message that its sender may publish; undefined where it goes to the broker alone. */
+export type Intake = { takerOf(message: TakenFrom): Taker | undefined };
+
+/** A message and its sender. `judged` is the decision about its topic, the same object for as long as that is remembered. */
+export type TakenFrom = { judged: object; guest: Guest; topic(): string; context: Context };
+
+/** Takes messages of one topic of one guest. */
+export type Taker = {
+  /** The message is for the broker as well, once it is kept. */
+  forward: boolean;
+  /** Resolves once the message is kept for good. Rejects where it is not. */
+  take(payload: Buffer): Promise<void>;
+};
+
 /** What `openMqtt` needs. */
 export type MqttOptions = {
   client: Duplex;
@@ -142,4 +157,6 @@ export type MqttOptions = {
   /** The limits that a device shares with others of its segment; `trafficPolicy` is what the verdict on its connect said. */
   limiterOf?(guest: Guest, trafficPolicy: string): Limiter;
   hooks?: Hooks;
+  /** Takes messages in place of the broker. */
+  intake?: Intake;
 };

@@ -8,6 +8,8 @@ import { acknowledgement, publishHead } from '../mqtt-packets/write.js';
 import { cause } from './flow.js';
 import { askHook, tellHook, type HookMessage } from './hooks.js';
 import { hookSessionOf, reportDenied, reportHooked, type Line } from './line.js';
+import { createPacketIds } from '../mqtt-packets/packet-ids.js';
+import type { Intake, Taker } from './options.js';
 import type { Decided } from './rights.js';
 
 /** Takes PUBLISH of a client: one that is allowed passes as the octets that were judged; of any other, no octet does. */
@@ -19,6 +21,9 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
   const { deniedPublish } = options.settings;
   const aliases = createAliases(line.answer.topicAliases);
   const publish = createPublish();
+  // QoS 2 that is being kept, and the octets of all that is.
+  const keeping = createPacketIds();
+  let octets = 0;
 
   /** The octets of the topic of the PUBLISH, which may be an alias; `publish` then says where in them it is. */
   const resolveAlias = (bytes: Buffer): Buffer => {
@@ -53,13 +58,72 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
       reportDenied(line, judged);
       return deny(judged.verdict.refusal ?? 'denied by a statement');
     }
+    if (onResult && isResult(topic, publish.topicEnd)) tellResult(bytes, end, topic);
+    const taker = options.intake && takerOf(options.intake, topic, bytes[start]! & 7);
+    if (taker) keep(taker, bytes, start, end, topic);
+    else send(bytes, start, end, topic);
+  };
+
+  const send = (bytes: Buffer, start: number, end: number, topic: Buffer): void => {
     if (publish.qos === 2) expectRelease(publish.id);
     if (hooks?.publish)
       tellHook(() => hooks.publish!(hookSessionOf(line), messageOf(bytes, start, end, topic)), onError);
-    if (onResult && isResult(topic, publish.topicEnd)) tellResult(bytes, end, topic);
     if (topic === bytes) return toBroker.pass(bytes, start, end);
     toBroker.send(publishHead(bytes, bytes[start]!, publish, topic, end - publish.payload));
     if (publish.payload < end) toBroker.pass(bytes, publish.payload, end);
+  };
+
+  const takerOf = (intake: Intake, topic: Buffer, flags: number): Taker | undefined => {
+    const { topicStart, topicEnd } = publish;
+    // The broker completes what it has.
+    if (publish.qos === 2 && line.atBroker.has(publish.id)) return undefined;
+    const judged = rights.publications.find(topic, topicStart, topicEnd, flags, line.clock.now);
+    return intake.takerOf({
+      judged,
+      guest: rights.guest(),
+      topic: () => topic.toString('utf8', topicStart, topicEnd),
+      context: judged.ask.context ?? {},
+    });
+  };
+
+  /** Gives a message to whoever takes it. The client gets its answer once it is kept for good, and by whoever has it then. */
+  const keep = (taker: Taker, bytes: Buffer, start: number, end: number, topic: Buffer): void => {
+    const taken = { ...publish };
+    const { id, qos } = taken;
+    // It came again: it is kept already, or its answer is under way.
+    if (qos === 2 && line.dropped.has(id)) return line.tell(acknowledgement(packetType.pubrec, id));
+    if (qos === 2 && keeping.has(id)) return;
+    if (qos === 2) keeping.add(id);
+    const payload = Buffer.from(bytes.subarray(taken.payload, end));
+    octets += payload.length + aroundPayload;
+    // What is forwarded stays in order with what is not taken.
+    if (taker.forward) clientFlow.hold(cause.waiting);
+    else if (octets > mostKeeping) clientFlow.hold(cause.keeping);
+    const over = (then: () => void): void => {
+      keeping.delete(id);
+      octets -= payload.length + aroundPayload;
+      line.guard(then);
+      if (octets <= mostKeeping) clientFlow.release(cause.keeping);
+      if (taker.forward) clientFlow.release(cause.waiting);
+    };
+    taker.take(payload).then(
+      () =>
+        over(() => {
+          if (!taker.forward) return acknowledge(id, qos, reason.success);
+          Object.assign(publish, taken);
+          send(bytes, start, end, topic);
+          toBroker.flush();
+        }),
+      () => over(() => acknowledge(id, qos, reason.quotaExceeded)),
+    );
+  };
+
+  /** Answers a PUBLISH that the broker does not get. MQTT 3 has no word for no: the client keeps it, and connects again. */
+  const acknowledge = (id: number, qos: number, code: number): void => {
+    if (qos === 0) return;
+    if (code !== reason.success && version < 5) throw new MqttFault(code, 'publish: it cannot be kept now');
+    if (qos === 2 && code === reason.success) line.dropped.add(id);
+    line.tell(acknowledgement(qos === 1 ? packetType.puback : packetType.pubrec, id, code));
   };
 
   const tellResult = (bytes: Buffer, end: number, topic: Buffer): void => {
@@ -124,6 +188,9 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
 
   return takePublish;
 }
+
+const mostKeeping = 262_144;
+const aroundPayload = 1024;
 
 const result = Buffer.from('/result');
 

@@ -2,9 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { tryCommands } from '../commands/open.js';
+import { trySink } from '../sinks/open.js';
 import { isOwnMachine, isSecure, isWeb, readTextFile, type EdgeConfig } from '../settings/config.js';
 import { loadEdgeConfig } from '../settings/config-file.js';
 import type { Listener } from '../settings/config-shapes.js';
+import type { SinkSettings } from '../settings/sink-shapes.js';
 import { listeningFault, type Spot } from '../settings/listening.js';
 import { EdgeStartError } from '../start-error.js';
 import { isLocked } from '../state/lock.js';
@@ -45,6 +47,8 @@ export async function checkEdge(file: string, { say, fetch: send, machineNow }: 
   const { mqtt, http } = config.upstream;
   if (mqtt) await attempt(mqtt.url, () => tryBroker(mqtt));
   if (config.gateway?.commands) await attempt('gateway.commands', () => tryCommands(config));
+  for (const [name, sink] of Object.entries(config.gateway?.sinks ?? {}))
+    await attempt(`gateway.sinks.${name}`, () => trySink(sink, config.name, name));
   if (http) await attempt(http.url, () => tryService(http));
   describe(config).forEach(say.line);
   return wrong();
@@ -169,16 +173,26 @@ async function tryService(settings: NonNullable<EdgeConfig['upstream']['http']>)
 }
 
 /** What the settings let in, one sentence for each listener and setting. */
-export function describe({ listeners, upstream, offline, deniedPublish, limits, name }: EdgeConfig): string[] {
+export function describe({ listeners, upstream, gateway, offline, deniedPublish, limits, name }: EdgeConfig): string[] {
   const minutes = Math.round(offline.trustFor / 6000) / 10;
-  const open = [upstream.mqtt, upstream.http].flatMap((each) => (each && isClear(each.url) ? [each.url] : []));
+  const targets = Object.values(gateway?.sinks ?? {}).flatMap(targetsOf);
+  const urls = [upstream.mqtt?.url, upstream.http?.url, ...targets].flatMap((url) => url ?? []);
+  const open = [...new Set(urls)].filter(isClear);
   return [
     ...listeners.map((listener) => `${placeOf(listener)}: ${whoComesIn(listener)}.`),
     ...open.map((url) => `${url} is another machine, and what the edge sends there is not encrypted.`),
     `Without the control plane, ${name} decides for ${minutes} minutes more by what it knows, and then ${offline.then === 'close' ? 'ends live sessions and refuses new ones' : 'refuses new sessions; live ones stay'}.`,
     ...(upstream.mqtt ? [`A denied publish is ${deniedWords[deniedPublish]}.`] : []),
+    ...pipelineWords(gateway?.pipelines),
     `At most ${limits.connections} connections, ${limits.perAddress} from one address, and ${limits.unauthenticated} that did not show yet who they are.`,
   ];
+}
+
+function pipelineWords(settings: NonNullable<EdgeConfig['gateway']>['pipelines']): string[] {
+  if (!settings) return [];
+  const { maxBytes, fsync } = settings;
+  const when = fsync ? 'is on the disk before it is acknowledged' : 'may be lost when the power fails';
+  return [`Active pipelines run here: what they take is kept in a journal of at most ${maxBytes} octets, and ${when}.`];
 }
 
 const deniedWords = {
@@ -187,9 +201,14 @@ const deniedWords = {
   disconnect: 'answered with the end of the connection',
 } as const;
 
+/** Where a sink is; brokers of Kafka as URLs. */
+function targetsOf(sink: SinkSettings): string[] {
+  return sink.kind === 'kafka' ? sink.brokers.map((each) => `${sink.tls ? 'kafkas' : 'kafka'}://${each}`) : [sink.url];
+}
+
 function isClear(url: string): boolean {
   const { protocol, hostname } = new URL(url);
-  return ['mqtt:', 'ws:', 'http:'].includes(protocol) && !isOwnMachine(hostname);
+  return ['mqtt:', 'ws:', 'http:', 'nats:', 'kafka:'].includes(protocol) && !isOwnMachine(hostname);
 }
 
 function whoComesIn(listener: Listener): string {

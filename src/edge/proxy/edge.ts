@@ -3,8 +3,12 @@ import type { Decider } from '../decider/decider.js';
 import type { Gate } from '../gate.js';
 import type { Hooks } from '../mqtt/hooks.js';
 import { createAdmission } from '../arrivals/admission.js';
+import { createGateway } from '../pipelines/gateway.js';
 import { createMachine, sourcesOf } from '../site/machine.js';
 import { createSiteReports } from '../site/site-reports.js';
+import { openSinks } from '../sinks/open.js';
+import type { Sinks } from '../sinks/sinks.js';
+import { addSinkFigures, tellOfSinks } from '../sinks/telling.js';
 import { monitorOf, type EdgeConfig } from '../settings/config.js';
 import type { Protocol } from '../settings/config-shapes.js';
 import { openListener, type OpenListener } from './listeners.js';
@@ -29,6 +33,7 @@ export type EdgeDecider = {
   /** Posts what the machine has. Never throws. */
   reportSite(report: object): Promise<ReportAnswer>;
   commands: Decider['commands'];
+  pipelines: Decider['pipelines'];
   close(): Promise<void>;
 };
 
@@ -56,9 +61,10 @@ const turnMs = 10_000;
 
 /** Opens everything that the settings name. @throws EdgeStartError, EdgeConfigError for what cannot be opened; nothing is open then */
 export async function openEdge(parts: EdgeParts) {
-  const { config, decider, tell, timers = systemTimers } = parts;
-  const core = createCore(parts, timers);
-  const { sessions, reports, refusals, service, broker, courier, isDraining } = core;
+  const { config, decider, tell, troubles, machineNow, timers = systemTimers } = parts;
+  const sinks = await openSinks({ config, events: tellOfSinks(tell, troubles), now: machineNow });
+  const core = createCore(parts, timers, sinks);
+  const { sessions, reports, refusals, service, broker, courier, gateway, isDraining } = core;
   const opened: OpenListener[] = [];
   const receivers: Receiver[] = [];
   let turnTimer: unknown;
@@ -73,6 +79,7 @@ export async function openEdge(parts: EdgeParts) {
   };
 
   const openAll = async () => {
+    await gateway?.open();
     for (const [index, listener] of config.listeners.entries()) {
       const receiver = createReceiver(listener, core);
       receivers.push(receiver);
@@ -93,6 +100,8 @@ export async function openEdge(parts: EdgeParts) {
     stopListening();
     sessions.close();
     await courier?.close();
+    await gateway?.close();
+    await sinks.close();
     throw error;
   });
   turn();
@@ -120,7 +129,7 @@ export async function openEdge(parts: EdgeParts) {
 
     /** Reads certificates, keys and passwords again. One that cannot be used leaves the old one in place, and is logged. */
     reload(): void {
-      for (const { reload } of [...opened, ...(broker ? [broker] : []), ...(courier ? [courier] : [])])
+      for (const { reload } of [...opened, sinks, ...(broker ? [broker] : []), ...(courier ? [courier] : [])])
         try {
           reload();
         } catch (error) {
@@ -143,6 +152,8 @@ export async function openEdge(parts: EdgeParts) {
       timers.clear(turnTimer);
       site.close();
       await courier?.close();
+      await gateway?.close();
+      await sinks.close();
       await reports.close();
       service?.close();
       monitor?.close();
@@ -154,7 +165,8 @@ export async function openEdge(parts: EdgeParts) {
 type Core = ReturnType<typeof createCore>;
 
 /** Everything that listens to no port. */
-function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timers: Timers) {
+function createCore(parts: EdgeParts, timers: Timers, sinks: Sinks) {
+  const { config, decider, tell, troubles, hooks, machineNow } = parts;
   const { gate, incarnation, report } = decider;
   const { limits, upstream } = config;
   let draining = false;
@@ -186,6 +198,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     },
   });
   const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
+  addSinkFigures(meters.registry, sinks, machineNow);
   const witness = createWitness({ refusals, meters, reports, troubles });
   const service = upstream.http && createHttpUpstream(upstream.http);
   const broker = upstream.mqtt && createMqttUpstream(upstream.mqtt);
@@ -193,9 +206,12 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const segments = createSegments(() => performance.now());
   const shared = { gate, sessions, segments, witness, timers };
   const courier = openCourier({ ...shared, config, desk: decider.commands, troubles });
-  const front = broker && createMqttFront({ ...shared, courier, upstream: broker, config, hooks, failed });
+  const gateway = createGateway({ ...shared, config, pipelines: decider.pipelines, sinks, meters, tell, troubles });
+  const intake = gateway?.intake;
+  const front = broker && createMqttFront({ ...shared, courier, intake, upstream: broker, config, hooks, failed });
   return {
     ...shared,
+    sinks,
     refusals,
     reports,
     admission,
@@ -204,6 +220,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     service,
     broker,
     courier,
+    gateway,
     front,
     isDraining: () => draining,
     drain: () => void (draining = true),
@@ -226,7 +243,12 @@ async function watch({ config, machineNow, tell }: EdgeParts, { meters, gate, is
 }
 
 /** Tells the control plane again and again what this machine has, and what of it is in use. */
-function tellSite({ config, decider }: EdgeParts, { meters, sessions }: Core, opened: OpenListener[], timers: Timers) {
+function tellSite(
+  { config, decider }: EdgeParts,
+  { meters, sessions, gateway }: Core,
+  opened: OpenListener[],
+  timers: Timers,
+) {
   return createSiteReports({
     send: decider.reportSite,
     machine: createMachine(sourcesOf(config.stateDir)),
@@ -235,6 +257,7 @@ function tellSite({ config, decider }: EdgeParts, { meters, sessions }: Core, op
       messages: await decided(meters),
     }),
     sessions: sessions.size,
+    pipelines: () => gateway?.active() ?? [],
     bandwidth: config.site.bandwidth,
     timers,
     monotonic: () => performance.now(),

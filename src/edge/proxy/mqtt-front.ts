@@ -2,7 +2,7 @@ import type { Courier } from '../commands/courier.js';
 import type { Gate } from '../gate.js';
 import { openMqtt } from '../mqtt/connection.js';
 import type { Hooks } from '../mqtt/hooks.js';
-import { mqttDefaults, type Denial, type MqttEvents, type Timers as MqttTimers } from '../mqtt/options.js';
+import { mqttDefaults, type Denial, type Intake, type MqttEvents, type Timers as MqttTimers } from '../mqtt/options.js';
 import type { MqttSession } from '../mqtt/options.js';
 import type { EdgeConfig } from '../settings/config.js';
 import type { Arrival } from './listeners.js';
@@ -23,6 +23,8 @@ type Deps = {
   hooks: Hooks | undefined;
   /** Absent where nobody carries commands. */
   courier?: Pick<Courier, 'opened' | 'closed' | 'subscribed' | 'published'> | undefined;
+  /** Takes messages in place of the broker; absent where no pipelines run. */
+  intake?: Intake | undefined;
   failed(error: unknown): void;
 };
 
@@ -34,7 +36,7 @@ const purgeMs = 300;
 
 /** Serves MQTT connections, and keeps their sessions in the table. */
 export function createMqttFront(deps: Deps) {
-  const { gate, sessions, segments, upstream, witness, config, timers, hooks, courier, failed } = deps;
+  const { gate, sessions, segments, upstream, witness, config, timers, hooks, courier, intake, failed } = deps;
   const { limits, deniedPublish } = config;
   const settings = {
     ...mqttDefaults,
@@ -133,6 +135,7 @@ export function createMqttFront(deps: Deps) {
         events,
         limiterOf: (guest, trafficPolicy) => segments.limiterOf(gate.segmentOf(guest), trafficPolicy),
         ...(hooks && { hooks }),
+        ...(intake && { intake }),
       });
     },
   };

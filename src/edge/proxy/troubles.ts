@@ -2,8 +2,10 @@ import type { Trouble } from '../trouble.js';
 import { ControlPlaneError, type Failure } from '../decider/control-plane.js';
 import type { Tell } from './log.js';
 
-/** What may stop working, and works again later. */
-export type What = Trouble | 'broker' | 'service' | 'publishing';
+type Kind = Trouble | 'broker' | 'service' | 'publishing' | 'pipelines' | 'sink' | 'full';
+
+/** What may stop working, and works again later. Of sinks and their queues, each by its name. */
+export type What = Exclude<Kind, 'sink' | 'full'> | `${'sink' | 'full'} ${string}`;
 
 type State = { since: number; attempts: number; failure: Failure | ''; saidAt: number | undefined };
 
@@ -24,8 +26,9 @@ export function createTroubles(tell: Tell, now: () => number, following = follow
   const say = (what: What, state: State, error: Error): void => {
     const { since, attempts, failure, saidAt } = state;
     const again = saidAt === undefined ? {} : { attempts, seconds: secondsOf(now() - since) };
-    const words = what === 'following' ? following[failure] : beginnings[what];
-    tell.warn({ ...again, ...reasonOf(error) }, saidAt === undefined ? words : `still: ${words}`);
+    const kind = kindOf(what);
+    const words = kind === 'following' ? following[failure] : beginnings[kind];
+    tell.warn({ ...again, ...sinkOf(what), ...reasonOf(error) }, saidAt === undefined ? words : `still: ${words}`);
     state.saidAt = now();
     lastLines.set(what, now());
   };
@@ -53,13 +56,20 @@ export function createTroubles(tell: Tell, now: () => number, following = follow
       states.delete(what);
       if (state.saidAt === undefined) return;
       const { since, attempts } = state;
-      tell.info({ seconds: secondsOf(now() - since), attempts }, endings[what]);
+      tell.info({ ...sinkOf(what), seconds: secondsOf(now() - since), attempts }, endings[kindOf(what)]);
       lastLines.set(what, now());
     },
   };
 }
 
 const asking: ReadonlySet<What> = new Set<What>(['receipts', 'reports', 'questions', 'authorities', 'commands']);
+
+const kindOf = (what: What): Kind => what.split(' ', 1)[0] as Kind;
+
+const sinkOf = (what: What): { sink?: string } => {
+  const [, sink] = what.split(' ');
+  return sink === undefined ? {} : { sink };
+};
 
 const secondsOf = (ms: number): number => Math.round(ms / 1000);
 
@@ -77,7 +87,7 @@ export const followingBeginnings: Readonly<Record<Failure | '', string>> = {
 };
 
 /** The line when any other trouble begins. */
-export const beginnings: Readonly<Record<Exclude<What, 'following'>, string>> = {
+export const beginnings: Readonly<Record<Exclude<Kind, 'following'>, string>> = {
   receipts: 'the control plane refuses the receipts of this edge',
   reports: 'the control plane refuses the reports of sessions',
   questions: 'the control plane does not say who holds a certificate',
@@ -86,12 +96,15 @@ export const beginnings: Readonly<Record<Exclude<What, 'following'>, string>> = 
   sessions: 'sessions could not be ended',
   commands: 'the control plane gives and takes no commands',
   publishing: 'the broker does not let the edge itself in, which publishes commands',
+  pipelines: 'what pipelines take or make cannot be kept',
   broker: 'the broker cannot be reached',
   service: 'the service cannot be reached',
+  sink: 'a sink does not accept messages: they are kept',
+  full: 'the queue of a sink is full: the oldest messages of the lowest priority are dropped',
 };
 
 /** The line when a trouble is over. docs/edge.md has a table of them. */
-export const endings: Readonly<Record<What, string>> = {
+export const endings: Readonly<Record<Kind, string>> = {
   following: 'the control plane is back',
   receipts: 'the control plane takes receipts again',
   reports: 'the control plane takes reports of sessions again',
@@ -101,6 +114,9 @@ export const endings: Readonly<Record<What, string>> = {
   sessions: 'sessions are ended again',
   commands: 'the control plane gives commands again',
   publishing: 'the broker lets the edge in again, and commands are published',
+  pipelines: 'what pipelines take and make is kept again',
   broker: 'the broker is back',
   service: 'the service is back',
+  sink: 'the sink accepts messages again',
+  full: 'the queue of the sink has room again',
 };

@@ -1,4 +1,5 @@
 import { requireCommandFiles } from '../commands/open.js';
+import { requireSinkFiles } from '../sinks/open.js';
 import { isSecure, monitorOf, type EdgeConfig } from '../settings/config.js';
 import { listeningFault, type Spot } from '../settings/listening.js';
 import { readKeyPair } from './tls-identity.js';
@@ -32,4 +33,5 @@ export async function requireUsable(config: EdgeConfig): Promise<void> {
   if (upstream.mqtt) createMqttUpstream(upstream.mqtt);
   if (upstream.http) createHttpUpstream(upstream.http).close();
   requireCommandFiles(config);
+  requireSinkFiles(config);
 }

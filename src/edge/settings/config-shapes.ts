@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseAddress, parseRange } from '../../address.js';
+import { sinks } from './sink-shapes.js';
 import { duration, host, isBare, isTemplate, name, port, text, unitMs, url } from './members.js';
 
 const range = z.string().refine(isRange, 'must be an address or a range such as 10.0.0.0/8');
@@ -69,6 +70,16 @@ const commands = z.strictObject({
   caFile: text.optional(),
 });
 
+/** Pipelines that run here. Without it, none does. */
+const pipelines = z.strictObject({
+  maxBytes: z
+    .int()
+    .min(1024 * 1024)
+    .max(1024 ** 4)
+    .default(256 * 1024 * 1024),
+  fsync: z.boolean().default(true),
+});
+
 /** The shape of `edge.yaml`. Every member that is not named here is refused. */
 export const edgeFile = z.strictObject({
   server: url(['https', 'http']).refine(isBare, 'must have no path'),
@@ -77,7 +88,9 @@ export const edgeFile = z.strictObject({
   stateDir: text,
   listeners: z.array(listener).min(1, 'must have at least one listener').max(64),
   upstream: z.strictObject({ mqtt: mqttUpstream.optional(), http: httpUpstream.optional() }),
-  gateway: z.strictObject({ commands: commands.optional() }).optional(),
+  gateway: z
+    .strictObject({ commands: commands.optional(), pipelines: pipelines.optional(), sinks: sinks.optional() })
+    .optional(),
   deniedPublish: z.enum(['refuse', 'drop', 'disconnect']).default('refuse'),
   offline: z
     .strictObject({

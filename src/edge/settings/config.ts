@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
+import { sinkFindings, withSinkFiles } from './sink-shapes.js';
 import { edgeFile, type EdgeFile, type Listener } from './config-shapes.js';
 
 /** Says what is wrong with the settings, with the number of the line where they are in a file. */
@@ -95,7 +96,7 @@ function contradictions(file: EdgeFile): Finding[] {
   sharedPorts(file).forEach(({ path, message }) => say(path, message));
   if (upstream.mqtt?.passwordFile !== undefined && upstream.mqtt.username === undefined)
     say(['upstream', 'mqtt', 'passwordFile'], 'needs a username: MQTT 3.1.1 sends no password without one');
-  return [...found, ...commandFindings(file)];
+  return [...found, ...commandFindings(file), ...sinkFindings(file.gateway?.sinks ?? {}, isOwnMachine)];
 }
 
 function commandFindings({ gateway, upstream }: EdgeFile): Finding[] {
@@ -158,10 +159,14 @@ export function isOwnMachine(host: string): boolean {
 function withAbsolutePaths(file: EdgeFile, folder: string): EdgeFile {
   const at = (path: string): string => resolve(folder, path);
   const { mqtt, http } = file.upstream;
-  const commands = file.gateway?.commands;
+  const { commands, sinks } = file.gateway ?? {};
   return {
     ...file,
-    ...(commands && { gateway: { ...file.gateway, commands: { ...commands, ...filesOf(commands, at) } } }),
+    gateway: file.gateway && {
+      ...file.gateway,
+      commands: commands && { ...commands, ...filesOf(commands, at) },
+      sinks: sinks && withSinkFiles(sinks, at),
+    },
     keyFile: at(file.keyFile),
     stateDir: at(file.stateDir),
     listeners: file.listeners.map((listener) =>

@@ -10,6 +10,8 @@ type Options = {
   machine(): Promise<MachineState>;
   traffic(): Promise<Traffic>;
   sessions(): number;
+  /** The pipelines that run. */
+  pipelines(): { name: string; version: number }[];
   /** Bits a second that the settings give to this edge. */
   bandwidth: number | undefined;
   timers: Timers;
@@ -22,7 +24,7 @@ const everyMs = 10_000;
 
 /** Tells the control plane every ten seconds what the machine has, and what of it is in use. */
 export function createSiteReports(options: Options) {
-  const { send, machine, traffic, sessions, bandwidth, timers, monotonic } = options;
+  const { send, machine, traffic, sessions, pipelines, bandwidth, timers, monotonic } = options;
   let before: (Traffic & { at: number }) | undefined;
   let timer: unknown;
   let ended = false;
@@ -38,7 +40,7 @@ export function createSiteReports(options: Options) {
 
   const report = async (): Promise<void> => {
     const { capacity, load } = await machine();
-    const uses = { ...load, ...(await rates()), sessions: sessions() };
+    const uses = { ...load, ...(await rates()), sessions: sessions(), pipelines: pipelines() };
     const has = bandwidth === undefined ? capacity : { ...capacity, bandwidth };
     if (!ended) await send({ capacity: has, load: uses });
   };

@@ -27,6 +27,7 @@ type StoredRecord =
   | ['page', SnapshotPage]
   | ['policy', SnapshotPage['policies'][number]]
   | ['segment', SnapshotPage['segments'][number]]
+  | ['pipeline', NonNullable<SnapshotPage['pipelines']>[number]]
   | ['recent' | 'entry', object]
   | ['principal', ShownPrincipal, number];
 
@@ -49,11 +50,12 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
   };
 
   const records = (): StoredRecord[] => {
-    const { policies, segments, things, ...rest } = known.dump();
+    const { policies, segments, pipelines, things, ...rest } = known.dump();
     return [
-      ['page', { ...rest, policies: [], segments: [], things: [] }],
+      ['page', { ...rest, policies: [], segments: [], things: [], ...(pipelines && { pipelines: [] }) }],
       ...policies.map((policy): StoredRecord => ['policy', policy]),
       ...segments.map((segment): StoredRecord => ['segment', segment]),
+      ...(pipelines ?? []).map((pipeline): StoredRecord => ['pipeline', pipeline]),
       ...(things as object[]).map((view): StoredRecord => ['recent', view]),
       ...principals.dump(mostPrincipals).map(({ shown, position }): StoredRecord => ['principal', shown, position]),
     ];
@@ -77,6 +79,8 @@ export function createKeeper({ stateDir, key, known, principals, trust, clock, m
         ...page[1],
         policies: of('policy').map(([, policy]) => policy),
         segments: of('segment').map(([, segment]) => segment),
+        // An earlier version of the edge did not write which there are.
+        ...(page[1].pipelines && { pipelines: of('pipeline').map(([, pipeline]) => pipeline) }),
         things: found.flatMap(([kind, view]) => (kind === 'recent' ? [view] : [])),
       },
     ]);

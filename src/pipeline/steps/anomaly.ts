@@ -1,6 +1,6 @@
 import { numberAt, put } from '../record.js';
 import { rounding } from './rounding.js';
-import { createRing, moments, push } from './ring.js';
+import { createRing, moments, push, type Ring } from './ring.js';
 import type { Making, StartStep, Step } from './step.js';
 
 const certain = 3;
@@ -16,7 +16,9 @@ function scoreOf(value: number, mean: number, variance: number): number {
 const scoring = (
   { slots, results, counts }: Making,
   scoreAt: (n: number, value: number) => number | undefined,
+  state: unknown,
 ): Step => ({
+  state,
   apply(record) {
     let highest: number | undefined;
     for (let n = 0; n < slots.length; n++) {
@@ -31,14 +33,15 @@ const scoring = (
 
 /** Scores beside the mean and variance of the latest values. */
 export function startZ({ points, window }: { points: number; window: number }, making: Making): StartStep {
-  return () => {
-    const rings = making.slots.map(() => createRing(window));
-    return scoring(making, (n, value) => {
+  return (saved) => {
+    const rings = (saved as Ring[] | undefined) ?? making.slots.map(() => createRing(window));
+    const scoreAt = (n: number, value: number): number | undefined => {
       const ring = rings[n]!;
       const before = ring.count >= points ? moments(ring) : undefined;
       push(ring, value);
       return before && scoreOf(value, before.mean, before.variance);
-    });
+    };
+    return scoring(making, scoreAt, rings);
   };
 }
 
@@ -46,14 +49,15 @@ type Weighted = { count: number; mean: number; variance: number };
 
 /** The same, with mean and variance exponentially weighted. */
 export function startWeighted({ points, alpha }: { points: number; alpha: number }, making: Making): StartStep {
-  return () => {
-    const states: Weighted[] = making.slots.map(() => ({ count: 0, mean: 0, variance: 0 }));
-    return scoring(making, (n, value) => {
+  return (saved) => {
+    const states = (saved as Weighted[] | undefined) ?? making.slots.map(() => ({ count: 0, mean: 0, variance: 0 }));
+    const scoreAt = (n: number, value: number): number | undefined => {
       const state = states[n]!;
       const score = state.count >= points ? scoreOf(value, state.mean, state.variance) : undefined;
       learn(state, value, alpha);
       return score;
-    });
+    };
+    return scoring(making, scoreAt, states);
   };
 }
 

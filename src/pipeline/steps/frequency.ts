@@ -1,4 +1,4 @@
-import { put } from '../record.js';
+import { put, type PipelineRecord } from '../record.js';
 import { rounding } from './rounding.js';
 import { transform } from './fourier.js';
 import { createRing, empty, oldest, push, type Ring } from './ring.js';
@@ -8,6 +8,8 @@ import { eachNumber, type Making, type StartStep } from './step.js';
 const silence = 1e-20;
 // Of two that are as strong as each other, rounding does not choose: the lower one is told.
 const clearly = 1 + 1e-9;
+
+type Lines = { times: Ring; values: Ring }[];
 
 /** The strongest frequency of each N values, in hertz, on the record that is the last of them. */
 export function startFrequency({ window }: { window: number }, { slots, results, counts }: Making): StartStep {
@@ -27,9 +29,10 @@ export function startFrequency({ window }: { window: number }, { slots, results,
     return best === 0 ? undefined : (best * (window - 1)) / (window * seconds);
   };
 
-  return () => {
-    const lines = slots.map(() => ({ times: createRing(window), values: createRing(window) }));
-    return eachNumber(slots, (n, value, record) => {
+  return (saved) => {
+    const lines =
+      (saved as Lines | undefined) ?? slots.map(() => ({ times: createRing(window), values: createRing(window) }));
+    const take = (n: number, value: number, record: PipelineRecord): void => {
       const { times, values } = lines[n]!;
       push(times, record.time);
       push(values, value);
@@ -37,7 +40,8 @@ export function startFrequency({ window }: { window: number }, { slots, results,
       put(record, results[n]!, strongest(times, values), counts);
       empty(times);
       empty(values);
-    });
+    };
+    return eachNumber(slots, take, lines);
   };
 }
 

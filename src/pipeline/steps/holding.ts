@@ -1,19 +1,22 @@
 import { numberAt, type Counts } from '../record.js';
 import type { StartStep } from './step.js';
 
+type Passed = { values: (number | undefined)[]; at: number };
+
 /** Holds records back whose values hardly changed since the last that continued. */
 export function startDeadband(
   bands: readonly { slot: number; by: number }[],
   longestMs: number,
   counts: Counts,
 ): StartStep {
-  return () => {
-    const passed: (number | undefined)[] = bands.map(() => undefined);
-    let passedAt = -Infinity;
+  return (saved) => {
+    const state = (saved as Passed | undefined) ?? { values: bands.map(() => undefined), at: -Infinity };
+    const passed = state.values;
     return {
+      state,
       apply(record) {
         if (record.taken) return true;
-        let [has, moved] = [false, record.time - passedAt >= longestMs];
+        let [has, moved] = [false, record.time - state.at >= longestMs];
         for (let n = 0; n < bands.length; n++) {
           const value = numberAt(record, bands[n]!.slot);
           if (value === undefined) continue;
@@ -26,7 +29,7 @@ export function startDeadband(
           counts.dropped++;
           return false;
         }
-        passedAt = record.time;
+        state.at = record.time;
         for (let n = 0; n < bands.length; n++) passed[n] = numberAt(record, bands[n]!.slot) ?? passed[n];
         return true;
       },
@@ -36,13 +39,14 @@ export function startDeadband(
 
 /** One of so many records continues, the first of them. */
 export function startEvery(every: number, counts: Counts): StartStep {
-  return () => {
-    let seen = 0;
+  return (saved) => {
+    const state = (saved as { seen: number } | undefined) ?? { seen: 0 };
     return {
+      state,
       apply(record) {
         if (record.taken) return true;
-        const goes = seen === 0;
-        seen = (seen + 1) % every;
+        const goes = state.seen === 0;
+        state.seen = (state.seen + 1) % every;
         if (!goes) counts.dropped++;
         return goes;
       },
@@ -52,13 +56,15 @@ export function startEvery(every: number, counts: Counts): StartStep {
 
 /** A record continues when it says that it is so much later than the last that did, or earlier than it. */
 export function startSpaced(ms: number, counts: Counts): StartStep {
-  return () => {
-    let passedAt: number | undefined;
+  return (saved) => {
+    const state = (saved as { passedAt: number | undefined } | undefined) ?? { passedAt: undefined };
     return {
+      state,
       apply(record) {
         if (record.taken) return true;
+        const { passedAt } = state;
         const goes = passedAt === undefined || record.time - passedAt >= ms || record.time < passedAt;
-        if (goes) passedAt = record.time;
+        if (goes) state.passedAt = record.time;
         else counts.dropped++;
         return goes;
       },

@@ -1,6 +1,6 @@
-import { put } from '../record.js';
+import { put, type PipelineRecord } from '../record.js';
 import { rounding } from './rounding.js';
-import { createRing, push } from './ring.js';
+import { createRing, push, type Ring } from './ring.js';
 import { eachNumber, type Making, type StartStep } from './step.js';
 
 // The deviation of a normal distribution, by its median absolute deviation.
@@ -18,9 +18,9 @@ export function startOutliers(
     const middle = count >> 1;
     return count % 2 === 1 ? sorted[middle]! : sorted[middle - 1]! / 2 + sorted[middle]! / 2;
   };
-  return () => {
-    const rings = slots.map(() => createRing(window));
-    return eachNumber(slots, (n, value, record) => {
+  return (saved) => {
+    const rings = (saved as Ring[] | undefined) ?? slots.map(() => createRing(window));
+    const take = (n: number, value: number, record: PipelineRecord): void => {
       const ring = rings[n]!;
       push(ring, value);
       const { count, values } = ring;
@@ -32,6 +32,7 @@ export function startOutliers(
       if (off <= rounding * Math.abs(median) || !(off > sigmas * toDeviation * medianOf(count))) return;
       counts.outliers++;
       put(record, slots[n]!, replace === 'median' ? median : undefined, counts);
-    });
+    };
+    return eachNumber(slots, take, rings);
   };
 }

@@ -1,19 +1,23 @@
-import { put } from '../record.js';
+import { put, type PipelineRecord } from '../record.js';
 import { createRing, oldest, push, type Ring } from './ring.js';
 import { eachNumber, type Making, type StartStep } from './step.js';
 
 const fewest = 3;
 
+type Lines = { times: Ring; values: Ring }[];
+
 /** How much a value changes in a second: the slope of the line of least squares through the latest ones. */
 export function startTrend({ window }: { window: number }, { slots, results, counts }: Making): StartStep {
-  return () => {
-    const lines = slots.map(() => ({ times: createRing(window), values: createRing(window) }));
-    return eachNumber(slots, (n, value, record) => {
+  return (saved) => {
+    const lines =
+      (saved as Lines | undefined) ?? slots.map(() => ({ times: createRing(window), values: createRing(window) }));
+    const take = (n: number, value: number, record: PipelineRecord): void => {
       const { times, values } = lines[n]!;
       push(times, record.time);
       push(values, value);
       if (times.count >= fewest) put(record, results[n]!, slopeOf(times, values), counts);
-    });
+    };
+    return eachNumber(slots, take, lines);
   };
 }
 

@@ -2,6 +2,8 @@ import { blank, numberAt } from '../record.js';
 import { add, gather, percentileOf, tell, type Gathered } from './gathered.js';
 import type { Making, StartStep } from './step.js';
 
+type Some = { some: Gathered[]; records: number; from: number; until: number };
+
 /** One record about each N that have a value of the window. */
 export function startLast(
   last: number,
@@ -9,29 +11,30 @@ export function startLast(
   { slots, results, fields, counts }: Making,
 ): StartStep {
   const keep = statistics.some((name) => percentileOf(name) !== undefined);
-  return () => {
-    let some: Gathered[] = slots.map(() => gather(keep));
-    let [records, from, until] = [0, Infinity, -Infinity];
+  const nothing = (): Some => ({ some: slots.map(() => gather(keep)), records: 0, from: Infinity, until: -Infinity });
+  return (saved) => {
+    const state = (saved as Some | undefined) ?? nothing();
     return {
+      state,
       apply(record, emit) {
         let has = false;
         for (let n = 0; n < slots.length; n++) {
           const value = numberAt(record, slots[n]!);
           if (value === undefined) continue;
           has = true;
-          add(some[n]!, value);
+          add(state.some[n]!, value);
         }
         if (!has) return true;
         record.taken = true;
-        from = Math.min(from, record.time);
-        until = Math.max(until, record.time);
-        if (++records < last) return true;
+        state.from = Math.min(state.from, record.time);
+        state.until = Math.max(state.until, record.time);
+        if (++state.records < last) return true;
+        const { some, from, until } = state;
         const result = blank(fields, until);
         result.from = from;
         const seconds = { all: (until - from) / 1000, steps: true };
         some.forEach((gathered, n) => tell(gathered, statistics, seconds, result, results[n]!, counts));
-        some = slots.map(() => gather(keep));
-        [records, from, until] = [0, Infinity, -Infinity];
+        Object.assign(state, nothing());
         emit(result);
         return true;
       },

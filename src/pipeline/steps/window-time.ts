@@ -4,6 +4,9 @@ import type { Emit, Making, StartStep } from './step.js';
 
 type Open = { start: number; some: Gathered[] };
 
+/** The open ones in order of their beginnings, the latest time of a record, and up to where windows are closed. */
+type Windows = { open: Open[]; newest: number; closed: number };
+
 /** How windows of time lie: all begin at whole multiples of `every` since 1970. All in milliseconds. */
 export type Lie = { length: number; every: number; lateness: number };
 
@@ -19,11 +22,9 @@ export function startTime(
   const keep = statistics.some((name) => percentileOf(name) !== undefined);
   const seconds = { all: length / 1000, steps: false };
 
-  return () => {
-    /** In order of their beginnings. */
-    const open: Open[] = [];
-    let newest = -Infinity;
-    let closed = -Infinity;
+  return (saved) => {
+    const state = (saved as Windows | undefined) ?? { open: [], newest: -Infinity, closed: -Infinity };
+    const { open } = state;
 
     const close = (upTo: number, emit: Emit): void => {
       while (open.length > 0 && open[0]!.start + length <= upTo) {
@@ -33,7 +34,7 @@ export function startTime(
         some.forEach((gathered, n) => tell(gathered, statistics, seconds, result, results[n]!, counts));
         emit(result);
       }
-      closed = Math.max(closed, upTo);
+      state.closed = Math.max(state.closed, upTo);
     };
 
     const openAt = (start: number): Open => {
@@ -49,7 +50,7 @@ export function startTime(
     const addTo = (record: PipelineRecord): void => {
       let found = false;
       for (let start = Math.floor(record.time / every) * every; start + length > record.time; start -= every) {
-        if (start + length <= closed) break;
+        if (start + length <= state.closed) break;
         found = true;
         const { some } = openAt(start);
         for (let n = 0; n < slots.length; n++) {
@@ -61,12 +62,13 @@ export function startTime(
     };
 
     return {
+      state,
       apply(record, emit) {
         if (!slots.some((slot) => numberAt(record, slot) !== undefined)) return true;
         record.taken = true;
-        if (record.time > newest) {
-          newest = record.time;
-          close(newest - lateness, emit);
+        if (record.time > state.newest) {
+          state.newest = record.time;
+          close(state.newest - lateness, emit);
         }
         addTo(record);
         return true;

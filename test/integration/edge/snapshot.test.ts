@@ -72,7 +72,7 @@ describe.each(databaseKinds)('what an edge is told on %s', (kind) => {
     expect(Object.keys(body as object).sort()).toEqual(
       [
         ...['account', 'certificates', 'cursor', 'epoch', 'issuers', 'jwks', 'policies', 'position'],
-        ...['promises', 'segments', 'serverTime', 'things', 'tokenIssuer'],
+        ...['pipelines', 'promises', 'segments', 'serverTime', 'things', 'tokenIssuer'],
       ].sort(),
     );
     expect(headers.get('cache-control')).toBe('no-store');

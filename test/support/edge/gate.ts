@@ -121,6 +121,7 @@ export function createTestGate(statements: readonly Written[] = everything, now:
     standing,
     review: (guest: Guest) => standing(guest) ?? ((ask: Ask) => gate.judge(guest, ask)),
     isGone: ({ thingName }) => holderOf(thingName).status === 'revoked',
+    principalOf: ({ thingName }) => createPrincipal({ account, thing: { name: thingName, attributes: {} } }),
     segmentOf: ({ thingName }) => holderOf(thingName).segment ?? undefined,
     isIssued: () => true,
     now,

@@ -38,6 +38,7 @@ export function scriptControlPlane() {
     promises: { bearer: false, enforcesCrl: false, followsFeed: false },
     policies: policies as SnapshotPage['policies'],
     segments: [],
+    ...(script.pipelines && { pipelines: script.pipelines }),
     things: [],
     certificates: [],
     serverTime: serverTime(),
@@ -64,6 +65,8 @@ export function scriptControlPlane() {
 
   const script = {
     isAway: false,
+    /** Undefined: a server that says nothing of pipelines. */
+    pipelines: [] as SnapshotPage['pipelines'] | undefined,
     /** Streams begin without a head. */
     isQuiet: false,
     page,

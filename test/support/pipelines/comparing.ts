@@ -22,7 +22,7 @@ export function ran(document: PipelineDocument, happenings: Happening[]): { publ
   return { published, records: pipeline.counts.records };
 }
 
-const written = ({ time, values }: { time: number; values: Record<string, unknown> }) =>
+export const written = ({ time, values }: { time: number; values: Record<string, unknown> }) =>
   JSON.stringify({ ts: time, a: values['a'], b: { 'x y': [null, values['b']] } });
 
 /** The first difference of two values beyond 1e-9, by its path; undefined where there is none. */

@@ -21,6 +21,7 @@ const least = {
   stateDir: 'state',
   listeners: [{ protocol: 'mqtts', port: 8883, certFile: 'tls.crt', keyFile: 'tls.key' }],
   upstream: { mqtt: { url: 'mqtt://127.0.0.1' }, http: { url: 'http://127.0.0.1' } },
+  gateway: { pipelines: {} },
   monitor: {},
 };
 
@@ -29,6 +30,7 @@ const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86
 function valueOf(text: string): unknown {
   const [, amount, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
   if (unit !== undefined) return Number(amount) * unitMs[unit]!;
+  if (text === 'true' || text === 'false') return text === 'true';
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
@@ -70,6 +72,8 @@ function valuesOf(path: string, cell: string): Values {
     if (/\d$/.test(named[0]!)) return { good: ends, bad: [ends[0] - 1, ends[1] + 1] };
     return { good: named, bad: [`${ends[0] - 1}ms`, `${ends[1] + 1}ms`] };
   }
+  if (named.length > 1 && named.every((text) => text === 'true' || text === 'false'))
+    return { good: named.map(valueOf), bad: ['nonsense'] };
   if (!path.endsWith('url')) return named.length > 1 ? { good: named, bad: ['nonsense'] } : { good: [], bad: [] };
   const others = ['mqtt', 'mqtts', 'ws', 'wss', 'http', 'https', 'tcp'].filter((scheme) => !named.includes(scheme));
   const toUrls = (schemes: string[]): string[] => schemes.map((scheme) => `${scheme}://127.0.0.1`);
@@ -98,7 +102,7 @@ describe('docs/edge.md', () => {
       for (const value of bad) expect(isAccepted(having(path, value)), `${path}: ${value}`).toBe(false);
       if (good.length > 0) tried++;
     }
-    expect(tried).toBe(13);
+    expect(tried).toBe(15);
   });
 
   it('names every member of a listener, for which protocols it is, and its default', () => {

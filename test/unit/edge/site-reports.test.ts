@@ -19,6 +19,7 @@ function open(bandwidth?: number) {
     },
     traffic: async () => ({ octets: now.octets, messages: now.messages }),
     sessions: () => 3,
+    pipelines: () => [{ name: 'sensor', version: 2 }],
     bandwidth,
     timers: { set: (run, ms) => void ((due = run), waits.push(ms)), clear: () => (due = undefined) },
     monotonic: () => now.at,
@@ -48,7 +49,7 @@ it('a report has what passed a second since the one before', async () => {
   Object.assign(now, { octets: 1000, messages: 5, at: 1000 });
   expect(await run()).toEqual({
     capacity: state.capacity,
-    load: { ...state.load, bandwidth: 8000, messages: 5, sessions: 3, pipelines: [] },
+    load: { ...state.load, bandwidth: 8000, messages: 5, sessions: 3, pipelines: [{ name: 'sensor', version: 2 }] },
   });
   Object.assign(now, { octets: 3000, messages: 105, at: 11_000 });
   expect((await run()).load).toMatchObject({ bandwidth: 1600, messages: 10 });

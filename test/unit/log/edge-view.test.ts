@@ -62,6 +62,11 @@ const cases: [NewLogEntry, string[]][] = [
     ['status', 'settings'],
   ],
   [builders.commandEntry(account, { id: 'c1', thingName: 'pump-1' }), ['id', 'thingName']],
+  [
+    builders.pipelineEntry(account, 'sensor', { name: 'sensor', version: 2, document: { name: 'sensor' } }),
+    ['name', 'pipeline'],
+  ],
+  [builders.pipelineEntry(account, 'sensor', null), ['name', 'pipeline']],
   [builders.sessionEntry(account, { id: 's1', thingName: 'pump-1' }), ['id', 'thingName']],
   [builders.authorityEntry(account, '3f2a9c41b07d5e68', 'PEM'), ['chain', 'issuer']],
 ];
