@@ -155,10 +155,10 @@ module.exports = {
     },
     {
       name: 'agent-apart',
-      comment: 'The device side shares nothing with the server but pki/, packets of MQTT and the clock.',
+      comment: 'The device side shares nothing with the server but pki/, the journal, packets of MQTT and the clock.',
       severity: 'error',
       from: { path: '^src/agent/' },
-      to: { path: '^src/', pathNot: '^src/agent/|^src/pki/|^src/edge/mqtt-packets/|^src/clock\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/agent/|^src/pki/|^src/journal/|^src/edge/mqtt-packets/|^src/clock\\.ts$' },
     },
     {
       name: 'edge-apart',
