@@ -50,6 +50,15 @@ module.exports = {
       to: { pathNot: '^src/edge/mqtt-packets/' },
     },
     {
+      name: 'journal-knows-files',
+      comment: 'journal/ keeps octets: itself, and what Node has for files, sums and sockets.',
+      severity: 'error',
+      from: { path: '^src/journal/' },
+      to: {
+        pathNot: '^src/journal/|^(node:)?(crypto|events|fs|fs/promises|net|path|timers/promises|zlib)$',
+      },
+    },
+    {
       name: 'mqtt-decides-nothing',
       comment: 'edge/mqtt/ asks a gate. Of what decides it knows types, and reads packets and streams.',
       severity: 'error',
@@ -158,7 +167,7 @@ module.exports = {
       comment: 'The device side shares nothing with the server but pki/, the journal, packets of MQTT and the clock.',
       severity: 'error',
       from: { path: '^src/agent/' },
-      to: { path: '^src/', pathNot: '^src/agent/|^src/pki/|^src/journal/|^src/edge/mqtt-packets/|^src/clock\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(agent|journal|pki)/|^src/edge/mqtt-packets/|^src/clock\\.ts$' },
     },
     {
       name: 'edge-apart',
@@ -169,7 +178,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(edge|pki|policy|compact)/|^src/(address|clock|errors|problem-kinds|stopping)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
+          '^src/(edge|journal|pki|policy|compact)/|^src/(address|clock|errors|problem-kinds|stopping)\\.ts$|^src/log/(builders|cursor|edge-view|entries)\\.ts$|^src/authorize/(judge|question|reply|rights|segment|snapshot)\\.ts$',
       },
     },
     {
