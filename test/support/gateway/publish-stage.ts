@@ -83,15 +83,23 @@ export async function createPublishStage() {
     },
 
     /** Subscribes at the broker itself, to everything of a thing. */
-    async subscribe(name: string, url = brokerUrl): Promise<{ received: Received[]; stop(): void }> {
+    async subscribe(
+      name: string,
+      url = brokerUrl,
+    ): Promise<{ received: Received[]; over: Promise<unknown>; stop(): void }> {
       const received: Received[] = [];
-      const client = await mqtt.connectAsync(url, { protocolVersion: 5, clientId: `reader-${name}` });
+      const client = await mqtt.connectAsync(url, {
+        protocolVersion: 5,
+        clientId: `reader-${name}`,
+        reconnectPeriod: 0,
+      });
       client.on('message', (topic, payload, packet) => {
         const id = String(packet.properties?.userProperties?.['id'] ?? '');
         received.push({ topic, payload, id, retain: packet.retain, packet });
       });
       await client.subscribeAsync(`default/${name}/#`, { qos: 1 });
-      return { received, stop: () => void client.end(true) };
+      const over = once(client, 'close');
+      return { received, over, stop: () => void client.end(true) };
     },
 
     async stop(): Promise<void> {
