@@ -53,7 +53,10 @@ export async function openPublishing(options: AgentOptions, wanted: Publishing) 
     ? createBatches(outbox, { thing, rule: batch, sign, now, isOver: () => isOver })
     : createSingles(outbox);
   const sender = createSender({ outbox, parcels, gaveUp: lost.add });
-  const counts = () => ({ ...outbox.counts(), ...sender.counts() });
+  const counts = () => {
+    const [queued, published] = [outbox.counts(), sender.counts()];
+    return { ...queued, ...published, damaged: queued.damaged + published.damaged };
+  };
   const inputs = await openInputs({ ...wanted, outbox, counts });
 
   const drain = async (): Promise<void> => {

@@ -12,7 +12,7 @@ type Options = {
 };
 
 type UnderWay = Parcel & { octets: number; isDone: boolean };
-type Session = { line: Line; greeting: Greeting; cursor: number };
+type Session = { line: Line; greeting: Greeting; cursor: number; held?: UnderWay | undefined };
 
 const most = { messages: 64, octets: 524_288, packet: 262_144 };
 // Of a packet: topic, identifiers and signature.
@@ -23,6 +23,14 @@ const denials = new Set([0x87, 0x90, 0x99]);
 const faults = new Set([0x81, 0x82, 0x87, 0x90, 0x93, 0x94, 0x95, 0x99, 0x9a, 0x9b]);
 const mostStrikes = 3;
 const longestMs = 2 ** 31 - 1;
+
+/** Why a parcel cannot be sent at all. */
+function faultOf({ outgoing, octets }: UnderWay, { greeting }: Pick<Session, 'greeting'>) {
+  if (!outgoing) return { kind: 'damaged', why: 'it cannot be read' } as const;
+  if (octets <= greeting.packetBytes) return undefined;
+  const why = `${outgoing.topic}: the edge takes at most ${greeting.packetBytes} octets`;
+  return { kind: 'tooLarge', why } as const;
+}
 
 /** Publishes what is in the queue, in its order, and takes out of it what was acknowledged. */
 export function createSender({ outbox, parcels, gaveUp }: Options) {
@@ -82,9 +90,8 @@ export function createSender({ outbox, parcels, gaveUp }: Options) {
   const send = async (parcel: UnderWay, { line, greeting }: Session): Promise<void> => {
     underWay.push(parcel);
     const { outgoing } = parcel;
-    if (!outgoing) return giveUp(parcel, 'damaged', 'it cannot be read');
-    if (parcel.octets > greeting.packetBytes)
-      return giveUp(parcel, 'tooLarge', `${outgoing.topic}: the edge takes at most ${greeting.packetBytes} octets`);
+    const fault = faultOf(parcel, { greeting });
+    if (!outgoing || fault) return giveUp(parcel, fault!.kind, fault!.why);
     const code = await line.publish(outgoing);
     if (code === undefined || session?.line !== line) return;
     if (denials.has(code)) return giveUp(parcel, 'denied', `${outgoing.topic}: ${refusalOf(code)}`);
@@ -101,19 +108,29 @@ export function createSender({ outbox, parcels, gaveUp }: Options) {
     return underWay.length >= messages || (underWay.length > 0 && octets >= most.octets);
   };
 
+  const nextOf = async (own: Session, octets: number): Promise<UnderWay | number> => {
+    if (own.held) return own.held;
+    const parcel = isFull(own) ? Infinity : await parcels.take(own.cursor, octets);
+    if (typeof parcel === 'number') return parcel;
+    return { ...parcel, octets: parcel.outgoing ? publishPacket(1, parcel.outgoing).length : 0, isDone: false };
+  };
+
   const pump = async (own: Session): Promise<void> => {
     const octets = Math.min(own.greeting.packetBytes, most.packet) - headOctets;
     while (session === own) {
       isNews = false;
-      const parcel = isFull(own) ? Infinity : await parcels.take(own.cursor, octets);
+      const next = await nextOf(own, octets);
       if (session !== own) return;
-      if (typeof parcel === 'number') {
-        await changed(parcel);
+      own.held = typeof next === 'number' ? undefined : next;
+      // What is given up waits until all before it is acknowledged: else the next line would give it up again.
+      const isHeld = own.held && underWay.length > 0 && faultOf(own.held, own) !== undefined;
+      if (typeof next === 'number' || isHeld) {
+        await changed(typeof next === 'number' ? next : Infinity);
         continue;
       }
-      own.cursor = parcel.next;
-      const size = parcel.outgoing ? publishPacket(1, parcel.outgoing).length : 0;
-      void send({ ...parcel, octets: size, isDone: false }, own);
+      own.held = undefined;
+      own.cursor = next.next;
+      void send(next, own);
     }
   };
 

@@ -14,12 +14,13 @@ import { describeWith } from '../../support/programs.js';
 const kills = Number(process.env['PUBLISH_KILLS'] ?? 6);
 
 /** The next line; rejects when there is none. */
-async function nextOf(lines: Interface): Promise<unknown[]> {
+async function nextOf(lines: Interface, socket: Socket): Promise<unknown[]> {
+  if (socket.destroyed) throw new Error('closed');
   const ending = new AbortController();
   try {
     return await Promise.race([
       once(lines, 'line', ending),
-      once(lines, 'close', ending).then(() => {
+      once(socket, 'close', ending).then(() => {
         throw new Error('closed');
       }),
     ]);
@@ -47,7 +48,7 @@ function createProducer(path: string) {
           lines = createInterface(socket);
         }
         socket.write(`${JSON.stringify({ topic: '~/n', payload: { id }, id })}\n`);
-        const [answer] = (await nextOf(lines)) as [string];
+        const [answer] = (await nextOf(lines, socket)) as [string];
         expect(JSON.parse(answer)).toEqual({ id, kept: true });
         kept.push(id);
         return;
