@@ -33,10 +33,12 @@ const examples: Record<string, string> = {
   provision: '--server https://things.example.com --enrollment-file token.txt --name pump-17 --out ./pump-17',
   token: '--out ./pump-17',
   renew: '--out ./pump-17 --force',
-  run: `--out ./pump-17 --exec 'systemctl reload mosquitto'
-  thingward agent run --out ./pump-17 --mqtt edge.example.com:8883 --on-command './on-command "$@"'
-  ./measure | thingward agent run --out ./pump-17 --mqtt edge.example.com:8883
-  thingward agent run --out ./pump-17 --mqtt edge.example.com:8883 --socket /run/pump-17/publish --batch 100,60 --sign`,
+  run: [
+    "--out ./pump-17 --exec 'systemctl reload mosquitto'",
+    `--out ./pump-17 --mqtt edge.example.com:8883 --on-command './on-command "$@"'`,
+    '--out ./pump-17 --mqtt edge.example.com:8883 < messages.ndjson',
+    '--out ./pump-17 --mqtt edge.example.com:8883 --socket ./publish --batch 100,60 --sign',
+  ].join('\n  thingward agent run '),
 };
 
 /** An action whose failures are AgentErrors: with --json their text is JSON. What is a bug stays as it is. */

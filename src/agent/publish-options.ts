@@ -4,7 +4,7 @@ import type { BatchRule } from './publish/batches.js';
 const least = 4_194_304;
 const most = 1_099_511_627_776;
 
-/** Adds what `run` can be told about publishing. */
+/** Adds the options of `run` that are about publishing. */
 export function addPublishOptions(command: Command): Command {
   return command
     .option('--no-stdin', 'do not publish what comes in on stdin; a terminal is not read anyway')

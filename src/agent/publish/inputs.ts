@@ -1,16 +1,24 @@
 import type { Server } from 'node:net';
+import type { Readable } from 'node:stream';
 import { openLocalHttp } from './local-http.js';
 import { openLocalSocket } from './local-socket.js';
 import { readMessage } from './message.js';
 import type { Outbox } from './outbox.js';
-import type { Publishing } from './publishing.js';
 import { createRemark } from './remark.js';
 import { readStream } from './stdin.js';
 
-type Options = Pick<Publishing, 'thing' | 'stdin' | 'socket' | 'http' | 'tell' | 'complain'> & {
-  outbox: Outbox;
-  counts(): object;
+/** Where messages come from. */
+export type Inputs = {
+  /** `ACCOUNT/THING`. */
+  thing: string;
+  stdin?: Readable | undefined;
+  socket?: string | undefined;
+  http?: number | undefined;
+  tell(event: object, text: string): void;
+  complain(text: string): void;
 };
+
+type Options = Inputs & { outbox: Outbox; counts(): object };
 
 /** Opens what messages come in by. @throws AgentError */
 export async function openInputs({ thing, stdin, socket, http, outbox, counts, tell, complain }: Options) {

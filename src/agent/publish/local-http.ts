@@ -61,7 +61,7 @@ async function respond(request: IncomingMessage, { accept, counts }: LocalHttp):
   }
 }
 
-/** A page in a browser can send requests to this machine, under a name of its own that leads here too. */
+/** A page in a browser can send requests to this machine, under another name that leads here. */
 function refuseBrowsers({ headers, socket }: IncomingMessage): void {
   const port = socket.localPort!;
   const names = ['localhost', '127.0.0.1', '[::1]'].map((name) => `${name}:${port}`);

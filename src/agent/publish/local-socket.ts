@@ -38,7 +38,7 @@ export async function openLocalSocket(path: string, accept: Accept): Promise<Ser
 async function clear(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
-  if (!found.isSocket()) throw new UsageError(`${path} is there already, and no socket: name another path`);
+  if (!found.isSocket()) throw new UsageError(`${path} exists, and is no socket: name another path`);
   const isServed = await new Promise<boolean>((resolve) => {
     const socket = connect(path);
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isTopicName } from '../../edge/mqtt-packets/topics.js';
 import { Refusal } from './refusal.js';
 
-/** A message that is to be published. */
+/** A message to publish. */
 export type Message = {
   id: string;
   topic: string;

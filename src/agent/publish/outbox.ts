@@ -85,7 +85,7 @@ export function createOutbox({ journal, maxBytes, whenFull, now, onKept }: Optio
       free.forEach((each) => each());
     },
 
-    /** The first position that is to be published. */
+    /** The first position that nobody acknowledged. */
     start: (): number => start,
     /** The position after the last one that can be read. */
     end: (): number => end,

@@ -24,7 +24,7 @@ export type Reading = Pick<Journal, 'read'> & { end(): number };
 
 const ahead = { records: 64, bytes: 1_048_576 };
 
-/** What is there where nothing can be read: positions that a crash left out or a disk damaged, which the journal counts. */
+/** Where nothing can be read: positions that a crash left out or a disk damaged, which the journal counts. */
 const nothing = (from: number, end: number): Parcel | number =>
   from < end ? { next: end, count: 0, outgoing: undefined } : Infinity;
 

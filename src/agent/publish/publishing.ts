@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { openJournal } from '../../journal/journal.js';
 import type { AgentOptions } from '../agent.js';
 import { LaterError } from '../errors.js';
@@ -8,31 +7,24 @@ import type { Greeting } from '../line/greeting.js';
 import type { Ended, Line } from '../line/line.js';
 import { createServerClock } from '../server-time.js';
 import type { BatchRule, SignBatch } from './batches.js';
-import { openInputs } from './inputs.js';
+import { openInputs, type Inputs } from './inputs.js';
 import { createOutbox } from './outbox.js';
 import { createBatches, createSingles } from './parcels.js';
 import { createRemark } from './remark.js';
 import { createSender } from './sender.js';
 
-/** Where messages come from, and where they wait. */
-export type Publishing = {
-  /** `ACCOUNT/THING`. */
-  thing: string;
+/** Where messages come from, where they wait, and how they leave. */
+export type Publishing = Inputs & {
   queue: { folder: string; bytes: number; fsync: boolean; whenFull: 'drop-oldest' | 'refuse' };
-  stdin?: Readable | undefined;
-  socket?: string | undefined;
-  http?: number | undefined;
   batch?: BatchRule | undefined;
   sign: boolean;
-  /** It is over when the stdin is and the queue is empty. */
+  /** It is over when stdin is and the queue is empty. */
   exitWhenEmpty: boolean;
-  tell(event: object, text: string): void;
-  complain(text: string): void;
 };
 
 const lookMs = 50;
 
-/** Opens the queue, and takes messages into it. What a line is there for is published. @throws AgentError */
+/** Opens the queue, and takes messages into it. It publishes them by the line that it is told to use. @throws AgentError */
 export async function openPublishing(options: AgentOptions, wanted: Publishing) {
   const { thing, queue, batch, exitWhenEmpty, tell, complain } = wanted;
   const now = createServerClock(options);

@@ -19,7 +19,7 @@ const most = { messages: 64, octets: 524_288, packet: 262_144 };
 const headOctets = 8192;
 // MQTT 5.0 §3.4.2.1: what is refused so is refused the next time too.
 const denials = new Set([0x87, 0x90, 0x99]);
-// An edge ends a connection with one of these for a packet that it does not take.
+// An edge ends a connection with one of these for a packet that it refuses.
 const faults = new Set([0x81, 0x82, 0x87, 0x90, 0x93, 0x94, 0x95, 0x99, 0x9a, 0x9b]);
 const mostStrikes = 3;
 const longestMs = 2 ** 31 - 1;
