@@ -103,7 +103,8 @@ export function createSender({ outbox, parcels, gaveUp }: Options) {
   };
 
   const isFull = ({ greeting }: Session): boolean => {
-    const messages = suspect ? 1 : Math.min(greeting.receiveMaximum, most.messages);
+    // One is left to an answer to a command.
+    const messages = suspect ? 1 : Math.max(1, Math.min(greeting.receiveMaximum - 1, most.messages));
     const octets = underWay.reduce((sum, each) => sum + each.octets, 0);
     return underWay.length >= messages || (underWay.length > 0 && octets >= most.octets);
   };

@@ -98,7 +98,7 @@ export async function createPublishStage() {
         received.push({ topic, payload, id, retain: packet.retain, packet });
       });
       await client.subscribeAsync(`default/${name}/#`, { qos: 1 });
-      const over = once(client, 'close');
+      const over = new Promise<void>((resolve) => client.once('close', resolve));
       return { received, over, stop: () => void client.end(true) };
     },
 
