@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Wait } from './agent.js';
-import { acting, folderOf, hook, onFolder, print, readText, withHook, type Flags } from './command-shape.js';
+import { acting, folderOf, hook, onFolder, print, readText, withHook, type Flags } from './cli/command-shape.js';
 import { UsageError } from './errors.js';
-import { runCommand } from './run-command.js';
-import { verifyCommand } from './verify-command.js';
+import { runCommand } from './cli/run-command.js';
+import { verifyCommand } from './cli/verify-command.js';
 
 type ProvisionFlags = Flags & {
   server: string;

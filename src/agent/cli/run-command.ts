@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { acting, folderOf, hook, onFolder, print, readText, withHook, type Flags } from './command-shape.js';
-import { UsageError } from './errors.js';
-import type { BatchRule } from './publish/batches.js';
+import { UsageError } from '../errors.js';
+import type { BatchRule } from '../publish/batches.js';
 import { addPublishOptions } from './publish-options.js';
 
 type StayFlags = Flags & {
@@ -48,7 +48,7 @@ export function runCommand(): Command {
 }
 
 async function stay(flags: StayFlags): Promise<void> {
-  const { keepFresh } = await import('./run.js');
+  const { keepFresh } = await import('../run.js');
   const { exec, out, once = false } = flags;
   check(flags);
   const announce = async (): Promise<void> => (await hook())(exec, out);
@@ -79,7 +79,7 @@ function check({ once, mqtt, onCommand, sign, batch, ...flags }: StayFlags): voi
 async function openedSession(flags: StayFlags, tell: (event: object, text: string) => void) {
   const { out, mqtt, mqttCa, clientId, onCommand, commandSeconds, stdin, socket, http, queue } = flags;
   if (mqtt === undefined) return undefined;
-  const { openSession } = await import('./session.js');
+  const { openSession } = await import('../session.js');
   return openSession(folderOf(flags), {
     edge: { address: mqtt, ca: mqttCa === undefined ? undefined : readText(mqttCa), clientId },
     commands: onCommand === undefined ? undefined : { program: onCommand, programMs: commandSeconds * 1000 },

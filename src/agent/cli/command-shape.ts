@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { UsageError } from './errors.js';
+import { UsageError } from '../errors.js';
 
 /** What every command about a folder is given. */
 export type Flags = { out: string; ca?: string; exec?: string; json?: true };
 
 /** Runs what has to hear of a new certificate; loaded when a command runs. */
-export const hook = async () => (await import('./hook.js')).runHook;
+export const hook = async () => (await import('../hook.js')).runHook;
 
 /** A command about the folder of a device. */
 export function onFolder(name: string, description: string): Command {
@@ -47,7 +47,7 @@ export function acting<Given extends Flags>(work: (flags: Given) => Promise<void
     try {
       await work(flags);
     } catch (error) {
-      const { asAgentError } = await import('./failures.js');
+      const { asAgentError } = await import('../failures.js');
       throw asAgentError(error, flags);
     }
   };

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import { verifyDetached } from './jws.js';
+import { verifyDetached } from '../jws.js';
 
 /** What a signed batch says of itself. */
 export type Verified = { id: string; thing: string; serialNumber: string; signedAt: string; messages: number };

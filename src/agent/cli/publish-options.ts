@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { BatchRule } from './publish/batches.js';
+import type { BatchRule } from '../publish/batches.js';
 
 const least = 4_194_304;
 const most = 1_099_511_627_776;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { exitCodesText, print, readText } from './command-shape.js';
-import { AgentError, UsageError } from './errors.js';
-import type { Verified } from './verify-batch.js';
+import { AgentError, UsageError } from '../errors.js';
+import type { Verified } from '../publish/verify-batch.js';
 
 type Flags = { cert: string; jws?: string; json?: true };
 
@@ -19,7 +19,7 @@ export function verifyCommand(): Command {
 }
 
 async function verifyNow(file: string, flags: Flags): Promise<void> {
-  const { verifyBatch } = await import('./verify-batch.js');
+  const { verifyBatch } = await import('../publish/verify-batch.js');
   const [jws, pem] = [readText(flags.jws ?? `${file}.jws`).trim(), readText(flags.cert)];
   const verified = wrapped(file, flags, () => verifyBatch(readOctets(file), jws, pem));
   const { id, thing, signedAt, messages } = verified;
