@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import type { Wait } from './agent.js';
+import { acting, folderOf, hook, onFolder, print, readText, withHook, type Flags } from './cli/command-shape.js';
 import { UsageError } from './errors.js';
-
-type Flags = { out: string; ca?: string; exec?: string; json?: true };
+import { runCommand } from './cli/run-command.js';
+import { verifyCommand } from './cli/verify-command.js';
 
 type ProvisionFlags = Flags & {
   server: string;
@@ -20,7 +20,6 @@ type ProvisionFlags = Flags & {
 
 // The agent itself is loaded when a command runs: help needs none of it.
 const agent = () => import('./agent.js');
-const hook = async () => (await import('./hook.js')).runHook;
 
 /** The `thingward agent` commands. They throw AgentError with what to do next. */
 export function agentCommand(): Command {
@@ -33,55 +32,9 @@ export function agentCommand(): Command {
         .option('--force', 'renew at once')
         .action(acting(renewNow)),
     )
-    .addCommand(
-      withHook(onFolder('run', 'keep running, and keep certificate and token fresh'))
-        .option('--once', 'look once and end, for timers: nothing stays in memory between')
-        .addOption(
-          new Option(
-            '--mqtt <host:port>',
-            'take commands from an edge, by TLS with the certificate of the device',
-          ).argParser(edgeAddress),
-        )
-        .option(
-          '--mqtt-ca <file>',
-          'trust only these certificates (PEM) for the edge; by default whom the server is believed by',
-        )
-        .option('--client-id <id>', 'the MQTT client id; by default the name of the device')
-        .option(
-          '--on-command <command>',
-          'run a command for each command that comes: the payload on stdin, its name as $1, its id as $2',
-        )
-        .addOption(
-          new Option('--command-seconds <seconds>', 'how long it may run').default(60).argParser(commandSeconds),
-        )
-        .action(acting(stay)),
-    );
+    .addCommand(runCommand())
+    .addCommand(verifyCommand());
 }
-
-function onFolder(name: string, description: string): Command {
-  return new Command(name)
-    .description(description)
-    .requiredOption('--out <dir>', 'the folder with device.key, device.crt and chain.pem')
-    .option('--ca <file>', 'trust only these certificates (PEM); with them the clock of this machine may be wrong')
-    .option('--json', 'print JSON, and failures as JSON too')
-    .addHelpText('after', `${exitCodesText}\nExample:\n  thingward agent ${name} ${examples[name]}`);
-}
-
-const withHook = (command: Command): Command =>
-  command.option(
-    '--exec <command>',
-    'run a command when there is a new certificate, with the folder as $1; again until it succeeds',
-  );
-
-const exitCodesText =
-  '\nExit codes: 0 done, 2 the command is wrong, 3 refused: running it again changes nothing, 4 run it again later.\n';
-
-const examples: Record<string, string> = {
-  provision: '--server https://things.example.com --enrollment-file token.txt --name pump-17 --out ./pump-17',
-  token: '--out ./pump-17',
-  renew: '--out ./pump-17 --force',
-  run: "--out ./pump-17 --exec 'systemctl reload mosquitto'",
-};
 
 function provisionCommand(): Command {
   const description = 'first boot: generates the key and gets the certificate; safe to kill and run again';
@@ -103,18 +56,6 @@ function addAttribute(text: string, before: Record<string, string> = {}): Record
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('write NAME=VALUE.');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-/** An action whose failures are AgentErrors: with --json their text is JSON. What is a bug stays as it is. */
-function acting<Given extends Flags>(work: (flags: Given) => Promise<void>): (flags: Given) => Promise<void> {
-  return async (flags) => {
-    try {
-      await work(flags);
-    } catch (error) {
-      const { asAgentError } = await import('./failures.js');
-      throw asAgentError(error, flags);
-    }
-  };
 }
 
 async function provisionNow({ server, type, attribute, code, ...flags }: ProvisionFlags): Promise<void> {
@@ -161,18 +102,6 @@ function enrollmentOf({ enrollment, enrollmentFile }: Pick<ProvisionFlags, 'enro
   throw new UsageError('give --enrollment TOKEN or --enrollment-file FILE: one of them');
 }
 
-function folderOf({ out, ca }: Flags): { out: string; ca?: string } {
-  return { out, ...(ca === undefined ? {} : { ca: readText(ca) }) };
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read (${(error as Error).message}): name another file`);
-  }
-}
-
 async function tokenNow(flags: Flags): Promise<void> {
   const token = await (await agent()).accessToken(folderOf(flags));
   print(flags, { accessToken: token }, token);
@@ -187,60 +116,4 @@ async function renewNow({ force = false, ...flags }: Flags & { force?: boolean }
   await (
     await hook()
   )(flags.exec, flags.out);
-}
-
-type StayFlags = Flags & {
-  once?: true;
-  mqtt?: { host: string; port: number };
-  mqttCa?: string;
-  clientId?: string;
-  onCommand?: string;
-  commandSeconds: number;
-};
-
-async function stay({ once, ...flags }: StayFlags): Promise<void> {
-  const { keepFresh } = await import('./run.js');
-  const { exec, out } = flags;
-  const { mqtt, onCommand } = flags;
-  if ((mqtt === undefined) !== (onCommand === undefined))
-    throw new UsageError('give --mqtt HOST:PORT and --on-command COMMAND together');
-  if (mqtt !== undefined && once) throw new UsageError('leave --once out: commands come while the agent runs');
-  const announce = async (): Promise<void> => (await hook())(exec, out);
-  const tell = (event: object, text: string): void => print(flags, event, text);
-  const freshness = keepFresh(folderOf(flags), { once: once ?? false, announce, tell });
-  await Promise.all([freshness, obey(flags, tell)]);
-}
-
-async function obey(flags: StayFlags, tell: (event: object, text: string) => void): Promise<void> {
-  const { mqtt, mqttCa, clientId, onCommand, commandSeconds: seconds } = flags;
-  if (mqtt === undefined || onCommand === undefined) return;
-  const { serveCommands } = await import('./commands/serve.js');
-  await serveCommands(folderOf(flags), {
-    edge: mqtt,
-    edgeCa: mqttCa === undefined ? undefined : readText(mqttCa),
-    clientId,
-    program: onCommand,
-    programMs: seconds * 1000,
-    tell,
-    complain: (text) => void process.stderr.write(`thingward agent: ${text}\n`),
-  });
-}
-
-function edgeAddress(text: string): { host: string; port: number } {
-  const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || Number(port) < 1 || Number(port) > 65_535)
-    throw new InvalidArgumentError('write HOST:PORT.');
-  return { host, port: Number(port) };
-}
-
-function commandSeconds(text: string): number {
-  const seconds = Number(text);
-  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 3600)
-    throw new InvalidArgumentError('write a number from 1 to 3600.');
-  return seconds;
-}
-
-function print({ json }: Pick<Flags, 'json'>, value: object, text: string): void {
-  process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
 }

@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, randomUUID, sign, X509Certificate, type KeyObject } from 'node:crypto';
 import { readPem } from '../pki/pem.js';
 import { UsageError } from './errors.js';
+import { schemeOf } from './jws.js';
 
 /** What a manufacturer put on the device, in PEM: its certificate with the CAs between behind it, and its key. */
 export type ManufacturerCertificate = { certificate: string; key: string };
@@ -27,13 +28,6 @@ export function provisionProof({ certificate, key }: ManufacturerCertificate, as
   const text = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
   const signature = sign(hash, Buffer.from(text), { key: privateKey, dsaEncoding: 'ieee-p1363' });
   return `${text}.${signature.toString('base64url')}`;
-}
-
-function schemeOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): { alg: string; hash: string | null } {
-  if (asymmetricKeyType === 'rsa') return { alg: 'RS256', hash: 'sha256' };
-  if (asymmetricKeyType === 'ed25519') return { alg: 'EdDSA', hash: null };
-  const isLarge = asymmetricKeyDetails?.namedCurve === 'secp384r1';
-  return isLarge ? { alg: 'ES384', hash: 'sha384' } : { alg: 'ES256', hash: 'sha256' };
 }
 
 function readKey(pem: string): KeyObject {

@@ -11,6 +11,8 @@ export type Keeping = {
   /** Runs what has to hear of a new certificate. */
   announce(): Promise<void>;
   tell(event: object, text: string): void;
+  /** There is a new certificate. */
+  renewed?(): void;
   /** Passes time, in milliseconds. */
   pause?: (ms: number) => Promise<unknown>;
 };
@@ -30,6 +32,7 @@ export async function keepFresh(options: AgentOptions, keeping: Keeping): Promis
     const { renewed, serialNumber, notAfter } = await renew({ ...options, force: order.isDue() });
     if (renewed) tell({ renewed, serialNumber, notAfter }, `renewed: certificate ${serialNumber}`);
     if (renewed) order.obeyed();
+    if (renewed) keeping.renewed?.();
     await announce();
   };
   const look = async (round: number): Promise<void> => {

@@ -100,8 +100,17 @@ describeWith(['mosquitto'], 'the agent takes commands', () => {
 
   it('says what is wrong with its options, and with an edge that it does not believe', async () => {
     for (const line of [
-      '--mqtt localhost:1',
       '--on-command true',
+      '--socket s',
+      '--http 8080',
+      '--batch 10,10',
+      '--exit-when-empty',
+      '--mqtt localhost:1 --sign',
+      '--mqtt localhost:1 --batch 10',
+      '--mqtt localhost:1 --queue-bytes 1000',
+      '--mqtt localhost:1 --queue-fsync maybe',
+      '--mqtt localhost:1 --no-stdin --exit-when-empty',
+      '--mqtt localhost:1 --http 70000',
       '--mqtt localhost --on-command true',
       '--mqtt localhost:1 --on-command true --once',
     ]) {
@@ -119,7 +128,7 @@ describeWith(['mosquitto'], 'the agent takes commands', () => {
     agent.stderr.on('data', (octets: Buffer) => (said += octets.toString()));
     await eventually(
       () => said,
-      (text) => /commands: .*(self-signed|certificate).*connecting again/.test(text),
+      (text) => /edge: .*(self-signed|certificate).*connecting again/.test(text),
     );
   });
 });
