@@ -4,7 +4,7 @@ import type { EdgeConfig } from '../settings/config.js';
 import { sinksOf, type SinkSettings } from '../settings/sink-shapes.js';
 import { createDelivery } from './delivery.js';
 import type { Driver } from './driver.js';
-import { createDriver } from './kinds/kinds.js';
+import { createDriver } from '../sink-kinds/kinds.js';
 import { openQueue, type Queue } from './queue.js';
 import type { Outgoing, SinkCounts, Sinks } from './sinks.js';
 

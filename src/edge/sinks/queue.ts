@@ -173,13 +173,14 @@ export async function openQueue(folder: string, { maxBytes, maxAge, fsync }: Que
     /** Resolves when something came since the last peek, or `signal` ends it. */
     arrival: (signal: AbortSignal): Promise<void> =>
       new Promise((resolve) => {
-        waiting = () => {
+        const done = (): void => {
           waiting = undefined;
-          signal.removeEventListener('abort', resolve as () => void);
+          signal.removeEventListener('abort', done);
           resolve();
         };
-        signal.addEventListener('abort', resolve as () => void);
-        if (news || signal.aborted) waiting();
+        waiting = done;
+        signal.addEventListener('abort', done);
+        if (news || signal.aborted) done();
       }),
 
     counts() {

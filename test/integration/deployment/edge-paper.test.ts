@@ -176,7 +176,7 @@ describeWith(['promtool'], 'the alerts of docs/edge.md', () => {
   it('are rules of Prometheus, about figures that there are', () => {
     const folder = userFolder();
     writeFileSync(`${folder.path}/alerts.yml`, blockOf('alerts'));
-    expect(runProgram('promtool', ['check', 'rules', `${folder.path}/alerts.yml`])).toContain('7 rules found');
+    expect(runProgram('promtool', ['check', 'rules', `${folder.path}/alerts.yml`])).toContain('9 rules found');
     folder.remove();
     const used = [...blockOf('alerts').matchAll(/thingward_\w+/g)].map(([name]) => name);
     const measured = tableOf('metrics').map(([name]) => quotedIn(name!)[0]);

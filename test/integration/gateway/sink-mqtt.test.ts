@@ -1,6 +1,8 @@
 import { writeFileSync, mkdirSync } from 'node:fs';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { createDriver } from '../../../src/edge/sink-kinds/kinds.js';
+import { sink } from '../../../src/edge/settings/sink-shapes.js';
 import type { Sinks } from '../../../src/edge/sinks/sinks.js';
 import { startMosquitto, type Listener } from '../../support/edge/brokers.js';
 import { createStateDir, drained, firstsOf, numbered, openTestSinks, until } from '../../support/gateway/sink-stage.js';
@@ -94,6 +96,29 @@ describeWith(['mosquitto', 'mosquitto_passwd'], 'a sink for MQTT, with Mosquitto
     expect(await drained(sinks, 'cloud')).toMatchObject({ delivered: 16, refused: 6, dropped: 0 });
     await until(() => received.length >= 16, 'the others');
     expect(heard.refused).toEqual(['m-0', 'm-4', 'm-8', 'm-12', 'm-16', 'm-20']);
+  });
+
+  it('speaks MQTT 3.1.1 too, and gives up what ends one connection after the other', async () => {
+    broker = await startMosquitto(['max_packet_size 2000']);
+    await subscribe(broker.port);
+    const url = `mqtt://127.0.0.1:${broker.port}`;
+    const settings = sink.parse({ kind: 'mqtt', url, protocolVersion: 4 });
+    const driver = createDriver(settings, 'thingward/edge/berlin/sinks/cloud');
+    const { signal } = new AbortController();
+    const large = { ...numbered(0), payload: Buffer.alloc(5000), order: 0 };
+    const rest = [1, 2, 3].map((number) => ({ ...numbered(number), order: number }));
+    let tries = 0;
+    for (let results: string[] = []; results.length === 0; tries++) {
+      const outcome = await driver.deliver([large, ...rest], signal);
+      results = outcome.results;
+      expect(outcome.error).toBeInstanceOf(Error);
+      if (results.length > 0) expect(results).toEqual(['refused']);
+    }
+    expect(tries).toBe(11);
+    expect(await driver.deliver(rest, signal)).toEqual({ results: ['delivered', 'delivered', 'delivered'] });
+    await driver.close();
+    await until(() => received.some(({ number }) => number === 3), 'the others');
+    expect([...new Set(received.map(({ number }) => number))]).toEqual([1, 2, 3]);
   });
 
   it('comes in with its certificate, and with a password that is read again', async () => {

@@ -14,6 +14,7 @@ const offenders: Record<string, string> = {
   'src/pki/der.ts': "import '../clock.js';",
   'src/policy/decide.ts': "import 'node:fs';",
   'src/pipeline/pipeline.ts': "import '../clock.js';",
+  'src/journal/journal.ts': "import '../clock.js';",
   'src/things/service.ts':
     "import 'fastify'; import '@prisma/client'; import '../tokens/service.js'; import '@aws-sdk/client-iot';",
   'src/authorize/judge.ts': "import '../clock.js';",

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { openSinks, type SinkEvents } from '../../../src/edge/sinks/open.js';
 import type { Outgoing, SinkCounts, Sinks } from '../../../src/edge/sinks/sinks.js';
 import { sinks as sinksShape } from '../../../src/edge/settings/sink-shapes.js';

@@ -1,8 +1,8 @@
 import kafkajs, { type Kafka, type Producer, type SASLOptions } from 'kafkajs';
-import type { SinkSettings } from '../../settings/sink-shapes.js';
-import type { Driver, Outcome } from '../driver.js';
-import { readSecret, readTlsFiles } from '../files.js';
-import type { Kept } from '../message.js';
+import type { SinkSettings } from '../settings/sink-shapes.js';
+import type { Driver, Outcome } from '../sinks/driver.js';
+import { readSecret, readTlsFiles } from '../sinks/files.js';
+import type { Kept } from '../sinks/message.js';
 
 type Settings = Extract<SinkSettings, { kind: 'kafka' }>;
 

@@ -6,10 +6,10 @@ import {
   type ConnectionOptions,
   type NatsConnection,
 } from '@nats-io/transport-node';
-import type { SinkSettings } from '../../settings/sink-shapes.js';
-import type { Driver, Outcome, Result } from '../driver.js';
-import { readSecret, readTlsFiles } from '../files.js';
-import type { Kept } from '../message.js';
+import type { SinkSettings } from '../settings/sink-shapes.js';
+import type { Driver, Outcome, Result } from '../sinks/driver.js';
+import { readSecret, readTlsFiles } from '../sinks/files.js';
+import type { Kept } from '../sinks/message.js';
 
 type Settings = Extract<SinkSettings, { kind: 'nats' }>;
 

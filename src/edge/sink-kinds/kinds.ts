@@ -1,5 +1,5 @@
-import type { SinkSettings } from '../../settings/sink-shapes.js';
-import type { Driver } from '../driver.js';
+import type { SinkSettings } from '../settings/sink-shapes.js';
+import type { Driver } from '../sinks/driver.js';
 import { createHttpsSink } from './https.js';
 import { createKafkaSink } from './kafka.js';
 import { createMqttSink } from './mqtt.js';

@@ -1,8 +1,8 @@
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
-import type { SinkSettings } from '../../settings/sink-shapes.js';
-import type { Driver, Outcome, Result } from '../driver.js';
-import { readSecret, readTlsFiles } from '../files.js';
-import type { Kept } from '../message.js';
+import type { SinkSettings } from '../settings/sink-shapes.js';
+import type { Driver, Outcome, Result } from '../sinks/driver.js';
+import { readSecret, readTlsFiles } from '../sinks/files.js';
+import type { Kept } from '../sinks/message.js';
 
 type Settings = Extract<SinkSettings, { kind: 'mqtt' }>;
 
@@ -27,6 +27,7 @@ export function createMqttSink(settings: Settings, defaultClientId: string): Dri
   const read = () => ({ tls: readTlsFiles(settings), password: readSecret(settings.passwordFile) });
   let secrets = read();
   let client: MqttClient | undefined;
+  let opening: MqttClient | undefined;
   let most = { records: mostInFlight, octets: Infinity };
   let ended = { id: '', times: 0 };
 
@@ -51,6 +52,9 @@ export function createMqttSink(settings: Settings, defaultClientId: string): Dri
   const open = (id: string): Promise<MqttClient> =>
     new Promise((resolve, reject) => {
       const made = connect(url, optionsFor(id));
+      // Each message under way listens for its end.
+      made.setMaxListeners(0);
+      opening = made;
       let why = new Error('the broker closed the connection');
       made.on('error', (error) => (why = error));
       made.once('connect', ({ properties }) => {
@@ -60,6 +64,7 @@ export function createMqttSink(settings: Settings, defaultClientId: string): Dri
       });
       made.once('close', () => {
         if (client === made) client = undefined;
+        if (opening === made) opening = undefined;
         made.end(true);
         reject(why);
       });
@@ -134,8 +139,8 @@ export function createMqttSink(settings: Settings, defaultClientId: string): Dri
     reload: () => void (secrets = read()),
 
     async close() {
-      const present = client;
-      client = undefined;
+      const present = opening;
+      client = opening = undefined;
       await present?.endAsync(true);
     },
   };

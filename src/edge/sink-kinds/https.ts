@@ -2,12 +2,12 @@ import { createHash, createHmac } from 'node:crypto';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { gzipSync } from 'node:zlib';
-import { systemClock } from '../../../clock.js';
-import { EdgeConfigError } from '../../settings/config.js';
-import type { SinkSettings } from '../../settings/sink-shapes.js';
-import type { Driver, Outcome } from '../driver.js';
-import { readSecret, readTlsFiles } from '../files.js';
-import type { Kept } from '../message.js';
+import { systemClock } from '../../clock.js';
+import { EdgeConfigError } from '../settings/config.js';
+import type { SinkSettings } from '../settings/sink-shapes.js';
+import type { Driver, Outcome } from '../sinks/driver.js';
+import { readSecret, readTlsFiles } from '../sinks/files.js';
+import type { Kept } from '../sinks/message.js';
 
 type Settings = Extract<SinkSettings, { kind: 'https' }>;
 
