@@ -5,9 +5,10 @@ import type { Hooks } from '../mqtt/hooks.js';
 import { createAdmission } from '../arrivals/admission.js';
 import { createMachine, sourcesOf } from '../site/machine.js';
 import { createSiteReports } from '../site/site-reports.js';
-import { monitorOf, type EdgeConfig } from '../settings/config.js';
-import type { Protocol } from '../settings/config-shapes.js';
-import { openListener, type OpenListener } from './listeners.js';
+import { isUdp, monitorOf, type EdgeConfig } from '../settings/config.js';
+import { createCoapFront } from '../coap/front.js';
+import { openUdpListener } from '../coap/udp-listener.js';
+import { openListener, type OpenListener, type Spoken } from './listeners.js';
 import { createRefusalLog, type Tell } from './log.js';
 import { createMeters, decided, openMonitor } from './monitor.js';
 import { createMqttFront } from './mqtt-front.js';
@@ -47,8 +48,8 @@ export type EdgeParts = {
 /** An edge that runs. */
 export type Edge = Awaited<ReturnType<typeof openEdge>>;
 
-const mqttProtocols: readonly Protocol[] = ['mqtt', 'mqtts', 'ws', 'wss'];
-const webProtocols: readonly Protocol[] = ['http', 'https'];
+const lastingProtocols: readonly Spoken[] = ['mqtt', 'mqtts', 'ws', 'wss', 'coap', 'coaps'];
+const webProtocols: readonly Spoken[] = ['http', 'https'];
 const shuttingDown = { code: 0x8b, text: 'this edge shuts down: connect again' };
 const drainMs = 10_000;
 const drainLookMs = 50;
@@ -74,13 +75,18 @@ export async function openEdge(parts: EdgeParts) {
 
   const openAll = async () => {
     for (const [index, listener] of config.listeners.entries()) {
+      const place = config.placeOf(['listeners', index]);
+      if (isUdp(listener) && core.coap) {
+        opened.push(await openUdpListener(listener, { front: core.coap, admission: core.admission, place }));
+        continue;
+      }
       const receiver = createReceiver(listener, core);
       receivers.push(receiver);
       opened.push(
         await openListener(listener, {
           ...core,
           connectTimeout: config.limits.connectTimeout,
-          place: config.placeOf(['listeners', index]),
+          place,
           receive: receiver.receive,
         }),
       );
@@ -135,7 +141,7 @@ export async function openEdge(parts: EdgeParts) {
       core.drain();
       stopListening();
       courier?.stop();
-      await sessions.endAll(shuttingDown, mqttProtocols);
+      await sessions.endAll(shuttingDown, lastingProtocols);
       await drainRequests();
       await sessions.endAll(shuttingDown, webProtocols);
       opened.forEach(({ destroyAll }) => destroyAll());
@@ -205,6 +211,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     broker,
     courier,
     front,
+    coap: front && createCoapFront({ ...shared, front }),
     isDraining: () => draining,
     drain: () => void (draining = true),
   };

@@ -118,13 +118,18 @@ export function serverFindings(server: string): Finding[] {
 /** Ports that two of the listeners want, or one and the monitor. */
 function sharedPorts({ listeners, monitor }: EdgeFile): Finding[] {
   const wanted = [
-    ...listeners.map(({ host, port }, index) => ({ host, port, path: ['listeners', index, 'port'] })),
-    ...(monitor ? [{ ...monitor, path: ['monitor', 'port'] }] : []),
+    ...listeners.map((listener, index) => ({
+      host: listener.host,
+      port: listener.port,
+      isUdp: isUdp(listener),
+      path: ['listeners', index, 'port'],
+    })),
+    ...(monitor ? [{ ...monitor, isUdp: false, path: ['monitor', 'port'] }] : []),
   ];
-  return wanted.flatMap(({ host, port, path }, at) => {
+  return wanted.flatMap(({ host, port, isUdp: byUdp, path }, at) => {
     const first = wanted
       .slice(0, at)
-      .find((other) => other.port === port && other.port !== 0 && meets(other.host, host));
+      .find((other) => other.port === port && other.port !== 0 && other.isUdp === byUdp && meets(other.host, host));
     return first ? [{ path, message: `is the port of ${spell(first.path.slice(0, -1))} too: choose another` }] : [];
   });
 }
@@ -147,6 +152,16 @@ export function isSecure(listener: Listener): listener is Extract<Listener, { ce
 /** Whether a listener takes requests, not MQTT. */
 export function isWeb({ protocol }: Listener): boolean {
   return protocol === 'http' || protocol === 'https';
+}
+
+/** Whether a listener takes datagrams. */
+export function isUdp({ protocol }: Listener): boolean {
+  return protocol === 'coap';
+}
+
+/** Whether a listener takes requests of CoAP, over whatever transport. */
+export function isCoap({ protocol }: Listener): boolean {
+  return protocol === 'coap' || protocol === 'coap+tcp' || protocol === 'coaps+tcp';
 }
 
 /** Whether a host is this machine itself. */
