@@ -68,12 +68,14 @@ export function readRequest({ code, options, payload }: Message): Request | Refu
   const block2 = mapped(find(optionNumber.block2), readBlock);
   const isBlock1Bad = find(optionNumber.block1) !== undefined && !block1;
   if (isBlock1Bad || (find(optionNumber.block2) !== undefined && !block2)) return bad('a block has no valid size');
+  const clientId = valueOf(query, ['client']);
+  if (clientId?.includes('\0')) return bad('a client id has no U+0000');
   const shown = find(optionNumber.accessToken)?.toString('latin1') ?? valueOf(query, ['token', 'auth']);
   return {
     method: kind,
     path,
     accessToken: shown === '' ? undefined : shown,
-    clientId: valueOf(query, ['client']),
+    clientId,
     observe: numeric(optionNumber.observe),
     block1,
     block2,

@@ -13,6 +13,8 @@ export type CoapDeps = {
   gate: Pick<Gate, 'identify'>;
   timers: Timers;
   witness: Pick<Witness, 'refused'>;
+  /** Somebody showed so many wrong tokens that this one was not looked at. */
+  flooded(sourceIp: string): void;
   /** Serves the sessions as MQTT. */
   front: { receive(arrival: MqttArrival): void };
 };
@@ -37,7 +39,7 @@ const failuresMs = 1000;
 const mostAddresses = 10_000;
 
 /** Opens sessions of CoAP, of whatever transport. */
-export function createCoapFront({ gate, timers, witness, front }: CoapDeps) {
+export function createCoapFront({ gate, timers, witness, flooded, front }: CoapDeps) {
   const failures = new LRUCache<string, { count: number; since: number }>({ max: mostAddresses });
   const monotonic = (): number => performance.now();
 
@@ -54,7 +56,9 @@ export function createCoapFront({ gate, timers, witness, front }: CoapDeps) {
     /** Whether an address showed so many wrong tokens that nothing more of it is looked at for a moment. */
     isFlooding(sourceIp: string): boolean {
       const known = failures.get(networkOf(sourceIp));
-      return known !== undefined && known.count >= mostFailures && monotonic() - known.since < failuresMs;
+      const isFlood = known !== undefined && known.count >= mostFailures && monotonic() - known.since < failuresMs;
+      if (isFlood) flooded(sourceIp);
+      return isFlood;
     },
 
     /** Whose a token and a certificate are. A promise only when the control plane has to be asked. */

@@ -1,4 +1,4 @@
-import { answerCode } from '../coap-messages/codes.js';
+import { answerCode, classOf } from '../coap-messages/codes.js';
 import { numberOption, optionNumber, type Option } from '../coap-messages/options.js';
 import { contentOf, emptyAnswer, type Answer, type Room, type Value } from './answers.js';
 
@@ -18,6 +18,8 @@ type Parts = {
   topic: string;
   channel: Channel;
   accept: number | undefined;
+  /** The number of the last notification of the observation that this one takes the place of. */
+  after: number;
   /** The device wants no more. */
   ended(): void;
 };
@@ -25,13 +27,14 @@ type Parts = {
 type Waiting = { value: Value; isKept: boolean; settle(): void };
 
 const sequenceLimit = 1 << 24;
+const success = 2;
 
 /**
  * One observation (RFC 7641). One notification is under way at a time. What was published with QoS 1 waits in its order, and the broker
  * sends no more than a few of these; of other values, only the newest waits.
  */
-export function createObservation({ topic, channel, accept, ended }: Parts) {
-  let sequence = 1;
+export function createObservation({ topic, channel, accept, after, ended }: Parts) {
+  let sequence = after;
   let waiting: Waiting[] = [];
   let last: Value | undefined;
   let isBusy = true;
@@ -56,11 +59,14 @@ export function createObservation({ topic, channel, accept, ended }: Parts) {
     if (!first) return;
     isBusy = true;
     let isDone = false;
-    channel.notify(answerOf(first.value), (isWanted) => {
+    const answer = answerOf(first.value);
+    // An error ends the observation (RFC 7641 §4.2).
+    const isError = classOf(answer.code) !== success;
+    channel.notify(answer, (isWanted) => {
       if (isDone) return;
       isDone = true;
       first.settle();
-      if (isWanted) next();
+      if (isWanted && !isError) next();
       else ended();
     });
   };
@@ -80,6 +86,9 @@ export function createObservation({ topic, channel, accept, ended }: Parts) {
       waiting.push({ value, isKept, settle });
       if (!isBusy) next();
     },
+
+    /** The number of the last notification. */
+    sequence: (): number => sequence,
 
     /** The value that the device was told last. */
     last: (): Value | undefined => last,

@@ -25,6 +25,7 @@ export type CoapSession = ReturnType<typeof createCoapSession>;
 
 const mostObservations = 32;
 const mostOpen = 16;
+const firstNumber = 1;
 
 /** Opens a session. Its `stream` has to be served as MQTT. */
 export function createCoapSession(options: SessionOptions) {
@@ -57,6 +58,7 @@ export function createCoapSession(options: SessionOptions) {
 
   const observe = async (topic: string, request: Request, channel: Channel, qos: 0 | 1): Promise<Answer> => {
     // The same token again is a fresh start of the same observation.
+    const after = observations.get(channel.key)?.sequence() ?? firstNumber;
     stop(channel.key);
     if (observations.size >= mostObservations)
       return refusalWith(answerCode.tooManyRequests, `at most ${mostObservations} observations`);
@@ -65,13 +67,14 @@ export function createCoapSession(options: SessionOptions) {
       topic,
       channel,
       accept: request.accept,
+      after,
       ended: () => observations.get(key) === observation && stop(key),
     });
     observations.set(key, observation);
     const found = await topics.observe(observation, qos);
-    if (!('refused' in found)) return observation.begin(found.value);
-    if (observations.get(key) === observation) observations.delete(key);
-    return refusalOfEnded(found.refused);
+    const answer = 'refused' in found ? refusalOfEnded(found.refused) : observation.begin(found.value);
+    if (answer.code !== answerCode.content && observations.get(key) === observation) stop(key);
+    return answer;
   };
 
   const read = async (topic: string, request: Request, channel: Channel): Promise<Answer> => {

@@ -186,11 +186,12 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
   const admission = createAdmission({
     limits,
     timers,
-    refused(limit, sourceIp) {
-      meters.refusedConnections.inc({ limit });
-      refusals.say({ what: 'connect', why: `limit: ${limit}`, sourceIp });
-    },
+    refused: (limit, sourceIp) => refusedBy(limit, sourceIp),
   });
+  const refusedBy = (limit: string, sourceIp: string): void => {
+    meters.refusedConnections.inc({ limit });
+    refusals.say({ what: 'connect', why: `limit: ${limit}`, sourceIp });
+  };
   const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
   const witness = createWitness({ refusals, meters, reports, troubles });
   const service = upstream.http && createHttpUpstream(upstream.http);
@@ -211,7 +212,7 @@ function createCore({ config, decider, tell, troubles, hooks }: EdgeParts, timer
     broker,
     courier,
     front,
-    coap: front && createCoapFront({ ...shared, front }),
+    coap: front && createCoapFront({ ...shared, front, flooded: (sourceIp) => refusedBy('wrongTokens', sourceIp) }),
     isDraining: () => draining,
     drain: () => void (draining = true),
   };
