@@ -50,6 +50,13 @@ module.exports = {
       to: { pathNot: '^src/edge/mqtt-packets/' },
     },
     {
+      name: 'coap-messages-are-pure',
+      comment: 'edge/coap-messages/ knows octets: itself and nothing else.',
+      severity: 'error',
+      from: { path: '^src/edge/coap-messages/' },
+      to: { pathNot: '^src/edge/coap-messages/' },
+    },
+    {
       name: 'mqtt-decides-nothing',
       comment: 'edge/mqtt/ asks a gate. Of what decides it knows types, and reads packets and streams.',
       severity: 'error',

@@ -5,12 +5,12 @@ export type Block = { number: number; more: boolean; size: number };
 
 const reservedSize = 7;
 
-/** Reads the value of Block1 or Block2. Undefined for one that there is not. */
-export function readBlock(value: Buffer): Block | undefined {
-  if (value.length > 3) return undefined;
+/** Reads the value of Block1 or Block2. Null for one that there is not. */
+export function readBlock(value: Buffer): Block | null {
+  if (value.length > 3) return null;
   const sum = numberOf(value);
   const exponent = sum & 7;
-  if (exponent === reservedSize) return undefined;
+  if (exponent === reservedSize) return null;
   return { number: sum >> 4, more: (sum & 8) !== 0, size: 1 << (exponent + 4) };
 }
 

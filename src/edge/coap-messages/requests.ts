@@ -64,10 +64,8 @@ export function readRequest({ code, options, payload }: Message): Request | Refu
   if (!path || !query) return bad('the path or the query is not UTF-8');
   const find = (number: number): Buffer | undefined => fitting.find((option) => option.number === number)?.value;
   const numeric = (number: number): number | undefined => mapped(find(number), numberOf);
-  const block1 = mapped(find(optionNumber.block1), readBlock);
-  const block2 = mapped(find(optionNumber.block2), readBlock);
-  const isBlock1Bad = find(optionNumber.block1) !== undefined && !block1;
-  if (isBlock1Bad || (find(optionNumber.block2) !== undefined && !block2)) return bad('a block has no valid size');
+  const [block1, block2] = [optionNumber.block1, optionNumber.block2].map((number) => mapped(find(number), readBlock));
+  if (block1 === null || block2 === null) return bad('a block has no valid size');
   const clientId = valueOf(query, ['client']);
   if (clientId?.includes('\0')) return bad('a client id has no U+0000');
   const shown = find(optionNumber.accessToken)?.toString('latin1') ?? valueOf(query, ['token', 'auth']);

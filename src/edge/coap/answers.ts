@@ -84,9 +84,15 @@ export function contentOf(
   ];
   const { payload } = value;
   if (block2 === undefined && payload.length <= room.whole) return { code: answerCode.content, options, payload };
-  const size = Math.min(block2?.size ?? room.block, room.block);
+  return blockOf(payload, options, block2, room.block);
+}
+
+/** The block that is asked for, or the first. Blocks are never larger than `most`. */
+function blockOf(payload: Buffer, options: Option[], asked: Block | undefined, most: number): Answer {
+  const wanted = asked ?? { number: 0, size: most };
+  const size = Math.min(wanted.size, most);
   // Whoever asks for a larger block than there is gets the one that begins at the same place.
-  const from = (block2?.number ?? 0) * (block2?.size ?? size);
+  const from = wanted.number * wanted.size;
   if (from > 0 && from >= payload.length) return refusalWith(answerCode.badRequest, 'there is no such block');
   const block: Block = { number: from / size, more: from + size < payload.length, size };
   return {

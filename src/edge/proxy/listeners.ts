@@ -3,15 +3,12 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { Gate, Guest } from '../gate.js';
 import type { Admission, Place } from '../arrivals/admission.js';
 import { createAddresses, formatAddress } from '../arrivals/client-address.js';
-import { isSecure } from '../settings/config.js';
-import type { Listener } from '../settings/config-shapes.js';
+import { isSecure, spokenAt } from '../settings/config.js';
+import type { Listener, Spoken } from '../settings/config-shapes.js';
 import { listenAt } from '../settings/listening.js';
 import { takeProxyHeader } from '../arrivals/proxy-protocol.js';
 import { identifyTls, readKeyPair, tlsOptions } from './tls-identity.js';
 import type { Witness } from './witness.js';
-
-/** What a connection speaks, in the words of policies: `coap` and `coaps` over TCP too. */
-export type Spoken = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'http' | 'https' | 'coap' | 'coaps';
 
 /** A connection that may speak: its TLS is done and its client certificate is valid, as far as it has one. */
 export type Arrival = {
@@ -103,12 +100,6 @@ export async function openListener(listener: Listener, deps: Deps): Promise<Open
     destroyAll: () => sockets.forEach((socket) => socket.destroy()),
     octets: () => [...sockets].reduce((sum, socket) => sum + octetsOf(socket), passed),
   };
-}
-
-/** What is spoken at a listener. */
-export function spokenAt({ protocol }: Listener): Spoken {
-  if (protocol === 'coap+tcp') return 'coap';
-  return protocol === 'coaps+tcp' ? 'coaps' : protocol;
 }
 
 function octetsOf({ bytesRead, bytesWritten }: Socket): number {

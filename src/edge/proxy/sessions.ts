@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Change, Gate, Guest } from '../gate.js';
-import type { Spoken } from './listeners.js';
+import type { Spoken } from '../settings/config-shapes.js';
 
 /** Why a session ends: a reason code of MQTT 5, and words for the device. */
 export type Ending = { code: number; text: string };

@@ -115,6 +115,9 @@ export type Listener = EdgeFile['listeners'][number];
 /** What a listener speaks. */
 export type Protocol = Listener['protocol'];
 
+/** The same in the words of policies: `coap` and `coaps` over TCP too. */
+export type Spoken = Exclude<Protocol, 'coap+tcp' | 'coaps+tcp'> | 'coaps';
+
 function isRange(given: string): boolean {
   return parseRange(given) !== undefined || parseAddress(given) !== undefined;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { edgeFile, type EdgeFile, type Listener } from './config-shapes.js';
+import { edgeFile, type EdgeFile, type Listener, type Spoken } from './config-shapes.js';
 
 /** Says what is wrong with the settings, with the number of the line where they are in a file. */
 export class EdgeConfigError extends Error {
@@ -162,6 +162,12 @@ export function isUdp({ protocol }: Listener): boolean {
 /** Whether a listener takes requests of CoAP, over whatever transport. */
 export function isCoap({ protocol }: Listener): boolean {
   return protocol === 'coap' || protocol === 'coap+tcp' || protocol === 'coaps+tcp';
+}
+
+/** What is spoken at a listener. */
+export function spokenAt({ protocol }: Listener): Spoken {
+  if (protocol === 'coap+tcp') return 'coap';
+  return protocol === 'coaps+tcp' ? 'coaps' : protocol;
 }
 
 /** Whether a host is this machine itself. */
