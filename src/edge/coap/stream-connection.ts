@@ -52,16 +52,20 @@ export function createStreamConnection({ socket, timers, monotonic, request, isF
   const signalWith = (code: number, more: Partial<Message> = {}): void =>
     send({ code, token: none, options: [], payload: none, ...more });
 
-  const close = (code: number, text: string): void => {
+  const abortWith = (text: string): void => {
+    signalWith(signal.abort, { payload: Buffer.from(text.slice(0, longestText), 'utf8') });
+    close();
+  };
+
+  const close = (): void => {
     if (isOver) return;
-    signalWith(code, { payload: Buffer.from(text.slice(0, longestText), 'utf8') });
     isOver = true;
     timers.clear(timer);
     socket.end();
     timers.set(() => socket.destroy(), lingerMs);
   };
   const abort = (text: string): void => {
-    close(signal.abort, text);
+    abortWith(text);
     left(text);
   };
 
@@ -82,7 +86,7 @@ export function createStreamConnection({ socket, timers, monotonic, request, isF
       if (size) peerMessage = Math.max(numberOf(size.value), leastMessage);
     } else if (code === signal.ping) signalWith(signal.pong, { token });
     else if (code === signal.release || code === signal.abort) {
-      close(signal.release, '');
+      close();
       left('it left');
     }
   };
@@ -140,7 +144,7 @@ export function createStreamConnection({ socket, timers, monotonic, request, isF
     breathe,
 
     /** Says why, and ends it. */
-    close: (text: string) => close(signal.abort, text),
+    close: abortWith,
 
     /** Resolves when its socket is destroyed. */
     gone,

@@ -88,7 +88,7 @@ describeWith(['mosquitto', 'mosquitto_pub', 'openssl', coapClient], 'CoAP over T
 
   it('offers coap by ALPN, answers a ping, and takes a release', async () => {
     const { name } = await stage.addDevice();
-    const { socket, got, send, words } = await open(0, name);
+    const { socket, got, send } = await open(0, name);
     await eventually(
       () => got.length,
       (count) => count === 1,
@@ -102,7 +102,7 @@ describeWith(['mosquitto', 'mosquitto_pub', 'openssl', coapClient], 'CoAP over T
     expect([got[1]!.code, got[1]!.token.toString()]).toEqual([signal.pong, 'abc']);
     send(signal.release);
     await closed(socket);
-    expect(words().at(-1)).toBe('7.04');
+    expect(got).toHaveLength(2);
   });
 
   it('aborts what is no CoAP, what does not begin with CSM, and signals that it does not know', async () => {
