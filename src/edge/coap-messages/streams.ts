@@ -9,59 +9,74 @@ type Header = { tokenAt: number; total: number };
 const firstOctets = 256;
 const none = Buffer.alloc(0);
 
+/** What becomes of the messages of a stream. */
+export type MessageTaker = {
+  /** Gets each message; its octets are its own. False when nothing more is wanted. */
+  take(message: Message): boolean;
+  /** True while the next message has to wait, until `resume`. */
+  isFull?(): boolean;
+};
+
 /**
  * Splits a stream into messages (RFC 8323 §3.2). One that is not complete is kept, in memory that grows with what came and not with
- * what was announced. `take` gets each message; the octets are its own. It returns false when nothing more is wanted.
+ * what was announced. `push` and `resume` throw CoapFault where the octets are no messages: the same for the same octets, in whatever
+ * pieces they come.
  */
-export function createMessageStream(most: number, take: (message: Message) => boolean) {
+export function createMessageStream(most: number, { take, isFull = () => false }: MessageTaker) {
   let kept = none;
+  let from = 0;
   let filled = 0;
   let isOver = false;
 
+  /** Adds octets. Those of messages that were taken are never written again: whoever took them may keep them. */
   const keep = (bytes: Buffer): void => {
-    const size = filled + bytes.length;
-    if (size > kept.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(firstOctets, size, 2 * kept.length));
-      kept.copy(larger, 0, 0, filled);
+    const size = filled - from + bytes.length;
+    if (filled + bytes.length > kept.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(firstOctets, size, from === filled ? 0 : 2 * (filled - from)));
+      kept.copy(larger, 0, from, filled);
       kept = larger;
+      filled -= from;
+      from = 0;
     }
     bytes.copy(kept, filled);
-    filled = size;
+    filled += bytes.length;
   };
 
-  /** Takes whole messages where they lie. Returns the place of the first that is not whole. */
-  const split = (bytes: Buffer): number => {
-    let at = 0;
-    while (at < bytes.length && !isOver) {
-      const header = readHeader(bytes, at, bytes.length);
-      if (!header) return at;
-      const { tokenAt, total } = header;
-      if (total > most) throw new CoapFault(`a message has ${total} octets, more than ${most}`);
-      const end = at + total;
-      if (end > bytes.length) return at;
-      const message = readMessage(bytes, tokenAt, end, bytes[tokenAt - 1]!, bytes[at]! & 15);
-      at = end;
-      isOver = !take(message);
-    }
-    return at;
+  /** Takes the message at the beginning. False while it is not whole. @throws CoapFault */
+  const next = (): boolean => {
+    const header = readHeader(kept, from, filled);
+    if (!header) return false;
+    const { tokenAt, total } = header;
+    if (total > most) throw new CoapFault(`a message has ${total} octets, more than ${most}`);
+    const end = from + total;
+    if (end > filled) return false;
+    const message = readMessage(kept, tokenAt, end, kept[tokenAt - 1]!, kept[from]! & 15);
+    from = end;
+    isOver = !take(message);
+    return true;
+  };
+
+  const run = (): void => {
+    while (!isOver && from < filled && !isFull() && next());
+    if (!isOver && from < filled) return;
+    kept = none;
+    from = 0;
+    filled = 0;
   };
 
   return {
-    /** Takes the next octets. @throws CoapFault where they are no messages: the same for the same octets, in whatever pieces they come */
+    /** Takes the next octets. */
     push(bytes: Buffer): void {
       if (isOver) return;
       keep(bytes);
-      const all = kept.subarray(0, filled);
-      // Whoever takes a message may keep it, so the octets that stay go to other memory.
-      const at = split(all);
-      if (at === 0 && filled > 0) return;
-      kept = none;
-      filled = 0;
-      if (!isOver && at < all.length) keep(all.subarray(at));
+      run();
     },
 
+    /** Continues after it was full. */
+    resume: run,
+
     /** Octets that are kept. */
-    kept: (): number => filled,
+    kept: (): number => filled - from,
   };
 }
 

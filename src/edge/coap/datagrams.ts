@@ -36,6 +36,9 @@ const mostOfEndpoint = 4;
 // An answer to somebody unknown is at most so much larger than what was asked (RFC 7252 §11.3).
 const amplification = 3;
 const mostIdentifying = 1000;
+
+const fractions = 2 ** 32;
+const random = (): number => randomInt(fractions) / fractions;
 const core = Buffer.from('</>;title="thingward edge"');
 const linkFormat = 40;
 
@@ -77,7 +80,7 @@ export function createDatagrams({ front, admission, isClosed }: Deps) {
       there.length < mostOfEndpoint && admission.enter(source.sourceIp, () => device.session.close('too slow'));
     if (!place) return undefined;
     const { send, sourceIp } = source;
-    const exchanges = createExchanges({ timers, monotonic, random: Math.random, firstId: randomInt(65_536), send });
+    const exchanges = createExchanges({ timers, monotonic, random, firstId: randomInt(65_536), send });
     const session = front.open({
       clientId,
       token,

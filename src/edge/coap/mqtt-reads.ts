@@ -12,7 +12,7 @@ export type Delivery = {
   id: number;
   topic: string;
   payload: Buffer;
-  /** It was there before the subscription. */
+  /** The broker had it before the subscription. */
   isRetained: boolean;
   mediaType: string | undefined;
 };
@@ -44,7 +44,7 @@ export function readAnswered(
   }
   const payload = readProperties(bytes, body + 2, end, holder.acknowledgement);
   const text = reasonText(bytes);
-  // RFC 7641 has nothing for an unsubscription that was not there.
+  // An unsubscription is not refused: whoever asks for it wants nothing more.
   return { id, refused: bytes[start] === packetType.suback ? refusalOf(bytes[payload]!, text) : undefined };
 }
 

@@ -136,7 +136,7 @@ export function createCoapSession(options: SessionOptions) {
     /** Ends an observation that the device wants no more. */
     stop: (key: string) => stop(key),
 
-    /** Ends all of them: the device is not there. */
+    /** Ends all of them: the device is silent. */
     stopAll: () => [...observations.keys()].forEach((key) => stop(key)),
 
     observations: () => observations.size,

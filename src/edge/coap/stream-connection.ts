@@ -101,7 +101,8 @@ export function createStreamConnection({ socket, timers, monotonic, request, isF
     return !isOver;
   };
 
-  const messages = createMessageStream(largestMessage, take);
+  const mustWait = (): boolean => isFull() || socket.writableLength > mostUnsent;
+  const messages = createMessageStream(largestMessage, { take, isFull: mustWait });
   const watch = (): void => {
     const silence = monotonic() - heardAt;
     if (silence >= pingMs + pongMs) return abort('no answer to a ping');
@@ -110,22 +111,26 @@ export function createStreamConnection({ socket, timers, monotonic, request, isF
   };
   let timer = timers.set(watch, pingMs);
 
+  const guard = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      abort(error instanceof CoapFault ? error.message : 'this connection failed');
+    }
+  };
+
   /** Reads on only while its requests find their sessions, and its answers are taken. */
   const breathe = (): void => {
-    const mustWait = isFull() || socket.writableLength > mostUnsent;
-    if (mustWait && !socket.isPaused()) {
+    if (!mustWait()) guard(messages.resume);
+    if (mustWait() && !socket.isPaused()) {
       socket.pause();
       whenWritable(breathe);
-    } else if (!mustWait && socket.isPaused()) socket.resume();
+    } else if (!mustWait() && socket.isPaused()) socket.resume();
   };
 
   socket.on('data', (bytes: Buffer) => {
     heardAt = monotonic();
-    try {
-      messages.push(bytes);
-    } catch (error) {
-      abort(error instanceof CoapFault ? error.message : 'this connection failed');
-    }
+    guard(() => messages.push(bytes));
     breathe();
   });
   socket.once('close', () => {

@@ -78,7 +78,7 @@ export function createTopics({ client, timers }: Deps) {
       return found;
     },
 
-    /** Removes an observation, if it is there. */
+    /** Removes an observation. */
     leave(observation: Observation): void {
       const topic = topics.get(observation.topic);
       if (topic?.observers.delete(observation)) release(observation.topic, topic);

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { start } from '../../support/edge/coap.js';
+import { start } from '../../support/coap/device.js';
 import { createEdgeStage, eventually, type EdgeStage } from '../../support/edge/stage.js';
 import { describeWith } from '../../support/programs.js';
 
-const program = 'test/support/edge/aiocoap_client.py';
+const program = 'test/support/coap/aiocoap_client.py';
 
 describeWith(['mosquitto', 'mosquitto_pub', 'python3:aiocoap'], 'aiocoap', () => {
   let stage: EdgeStage;

@@ -8,7 +8,7 @@ import { seeded, type Random } from '../../support/seeded.js';
 
 const most = 4096;
 const count = 100_000;
-const oracle = 'test/support/edge/coap-oracle/oracle.py';
+const oracle = 'test/support/coap/oracle.py';
 
 /** What aiocoap says of each line. */
 function judge(lines: string[]): unknown[] {
@@ -81,7 +81,7 @@ const show = ({ code, token, options, payload }: Message): object => ({
 /** The messages of a stream that comes in some pieces, and whether it is bad. */
 function split(bytes: Buffer, cuts: number[]): [object[], string] {
   const messages: object[] = [];
-  const stream = createMessageStream(most, (message) => messages.push(show(message)) > 0);
+  const stream = createMessageStream(most, { take: (message) => messages.push(show(message)) > 0 });
   try {
     for (let at = 0; at < cuts.length; at++) stream.push(Buffer.from(bytes.subarray(cuts[at], cuts[at + 1])));
     return [messages, 'more'];

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createCoapStage, type CoapStage } from '../../support/edge/coap-stage.js';
-import { coapClient, observe, openEnd, requestOf, wordsOf } from '../../support/edge/coap.js';
+import { createCoapStage, type CoapStage } from '../../support/coap/stage.js';
+import { coapClient, observe, openEnd, requestOf, wordsOf } from '../../support/coap/device.js';
 import { eventually } from '../../support/edge/stage.js';
 import { useKey } from '../../support/fleet.js';
 import { describeWith } from '../../support/programs.js';

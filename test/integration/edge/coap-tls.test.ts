@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { formatCode, signal } from '../../../src/edge/coap-messages/codes.js';
 import type { Message } from '../../../src/edge/coap-messages/datagrams.js';
 import { createMessageStream, writeStreamMessage } from '../../../src/edge/coap-messages/streams.js';
-import { answersIn, coapClient, observe, sequenceOf, start } from '../../support/edge/coap.js';
+import { answersIn, coapClient, observe, sequenceOf, start } from '../../support/coap/device.js';
 import { createEdgeStage, eventually, type EdgeStage } from '../../support/edge/stage.js';
 import { serialOf } from '../../support/pki/crl.js';
 import { runProgram } from '../../support/pki/openssl.js';
@@ -55,7 +55,7 @@ describeWith(['mosquitto', 'mosquitto_pub', 'openssl', coapClient], 'CoAP over T
     const options = { host: '127.0.0.1', servername: 'localhost', port: edge.portOf(nth), ca, ALPNProtocols: ['coap'] };
     const socket: TLSSocket = connectTls({ ...options, ...files });
     const got: Message[] = [];
-    const messages = createMessageStream(1_000_000, (message) => got.push(message) > 0);
+    const messages = createMessageStream(1_000_000, { take: (message) => got.push(message) > 0 });
     socket.on('error', () => {});
     socket.on('data', (bytes: Buffer) => messages.push(bytes));
     const send = (code: number, more: Partial<Message> = {}) =>

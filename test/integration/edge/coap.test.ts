@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createCoapStage, type CoapStage } from '../../support/edge/coap-stage.js';
-import { coapClient, observe, openEnd, requestOf, sequenceOf, wordsOf, type Asked } from '../../support/edge/coap.js';
+import { createCoapStage, type CoapStage } from '../../support/coap/stage.js';
+import { coapClient, observe, openEnd, requestOf, sequenceOf, wordsOf, type Asked } from '../../support/coap/device.js';
 import { eventually } from '../../support/edge/stage.js';
 import { describeWith } from '../../support/programs.js';
 

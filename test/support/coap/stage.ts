@@ -1,5 +1,5 @@
-import { createEdgeStage, eventually, type EdgeStage } from './stage.js';
-import { answersIn, coapClient, start, type Running } from './coap.js';
+import { createEdgeStage, eventually, type EdgeStage } from '../edge/stage.js';
+import { answersIn, coapClient, start, type Running } from './device.js';
 
 export type CoapStage = Awaited<ReturnType<typeof createCoapStage>>;
 
