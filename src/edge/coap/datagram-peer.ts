@@ -17,7 +17,7 @@ type Deps = {
 };
 
 // Sooner than a device sends its request again (ACK_TIMEOUT, RFC 7252 §4.8).
-const separateMs = 1000;
+const separateMs = 1500;
 // A device that acknowledged nothing for so long may not be there, or may not have asked.
 const trustedMs = 60_000;
 /** What fits into a datagram on most paths (RFC 7252 §4.6). */

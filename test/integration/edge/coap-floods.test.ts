@@ -142,7 +142,7 @@ describeWith(['mosquitto'], 'floods, and slow and silent devices of CoAP', () =>
       ],
     });
     await owner.post('/v1/policies', document(['topic:shared/#']));
-    const ends = [];
+    const ends: { end: Awaited<ReturnType<typeof openEnd>> }[] = [];
     for (let at = 0; at < 20; at++) {
       const device = await stage.addDevice();
       await owner.send('PUT', `/v1/things/${device.name}/policies`, { policies: ['for-all'] });
@@ -151,23 +151,22 @@ describeWith(['mosquitto'], 'floods, and slow and silent devices of CoAP', () =>
       ends.push({ end });
       await end.send(requestOf({ path: 'shared/a', token: fresh.access_token as string, more: [observe(0)] }));
     }
+    // A machine that is busy answers separately, and then again.
+    const count = (words: RegExp): number =>
+      ends.filter(({ end }) => end.got.map(wordsOf).some((each) => words.test(each))).length;
     await eventually(
-      () => ends.filter(({ end }) => end.got.length === 1).length,
-      (count) => count === ends.length,
+      () => count(/ 2\.05$/),
+      (some) => some === ends.length,
     );
-    expect(new Set(ends.map(({ end }) => wordsOf(end.got[0]!)))).toEqual(new Set(['ack 2.05']));
     const { body } = await owner.post('/v1/policies/for-all/versions', document(['topic:other/#']));
     const activated = await owner.post('/v1/policies/for-all/activate', { version: body.version });
     expect(activated.status, activated.text).toBe(200);
     const at = performance.now();
     await eventually(
-      () => ends.filter(({ end }) => end.got.length === 2).length,
-      (count) => count === ends.length,
+      () => count(/^non 4\.03 subscribe: no-matching-statement$/),
+      (some) => some === ends.length,
     );
     expect(performance.now() - at).toBeLessThan(1000);
-    expect(new Set(ends.map(({ end }) => wordsOf(end.got[1]!)))).toEqual(
-      new Set(['non 4.03 subscribe: no-matching-statement']),
-    );
     for (const { end } of ends) end.close();
   });
 });

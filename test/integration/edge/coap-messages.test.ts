@@ -4,7 +4,8 @@ import { readDatagram, writeDatagram, type Message } from '../../../src/edge/coa
 import { CoapFault } from '../../../src/edge/coap-messages/fault.js';
 import { createMessageStream, writeStreamMessage } from '../../../src/edge/coap-messages/streams.js';
 import { describeWith } from '../../support/programs.js';
-import { seeded, type Random } from '../../support/seeded.js';
+import type { Random } from '../../support/policy-cases.js';
+import { seeded } from '../../support/seeded.js';
 
 const most = 4096;
 const count = 100_000;
