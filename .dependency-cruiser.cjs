@@ -59,6 +59,13 @@ module.exports = {
       },
     },
     {
+      name: 'coap-messages-are-pure',
+      comment: 'edge/coap-messages/ knows octets: itself and nothing else.',
+      severity: 'error',
+      from: { path: '^src/edge/coap-messages/' },
+      to: { pathNot: '^src/edge/coap-messages/' },
+    },
+    {
       name: 'mqtt-decides-nothing',
       comment: 'edge/mqtt/ asks a gate. Of what decides it knows types, and reads packets and streams.',
       severity: 'error',

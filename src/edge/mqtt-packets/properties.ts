@@ -3,6 +3,7 @@ import { MqttFault, reason } from './reason-codes.js';
 
 /** Identifiers of the properties that are looked at (MQTT 5.0 §2.2.2.2). */
 export const property = {
+  contentType: 0x03,
   responseTopic: 0x08,
   subscriptionId: 0x0b,
   sessionExpiry: 0x11,
@@ -48,7 +49,7 @@ function define(id: number, kind: Kind, holders: number, { repeats = false, posi
 
 define(0x01, 'flag', message);
 define(0x02, 'long', message);
-define(0x03, 'text', message);
+define(property.contentType, 'text', message);
 define(property.responseTopic, 'text', message);
 define(0x09, 'data', message);
 define(property.subscriptionId, 'varint', subscribe | delivery, { repeats: true, positive: true });

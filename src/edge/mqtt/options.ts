@@ -8,7 +8,7 @@ import type { Version } from '../mqtt-packets/packet-types.js';
 import type { UpstreamCredentials } from '../mqtt-packets/write.js';
 
 /** Where a connection came from. */
-export type Origin = { sourceIp: string; protocol: 'mqtt' | 'mqtts' | 'ws' | 'wss' };
+export type Origin = { sourceIp: string; protocol: 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'coap' | 'coaps' };
 
 /** What is known of a connection before its first octet. `fingerprint` as in `Shown` of the gate. */
 export type Facts = Origin & { fingerprint?: string | undefined; withoutCertificates: boolean };

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { tryCommands } from '../commands/open.js';
 import { trySink } from '../sinks/open.js';
-import { isOwnMachine, isSecure, isWeb, readTextFile, type EdgeConfig } from '../settings/config.js';
+import { isCoap, isOwnMachine, isSecure, isWeb, readTextFile, type EdgeConfig } from '../settings/config.js';
 import { loadEdgeConfig } from '../settings/config-file.js';
 import type { Listener } from '../settings/config-shapes.js';
 import type { SinkSettings } from '../settings/sink-shapes.js';
@@ -214,11 +214,12 @@ function isClear(url: string): boolean {
 function whoComesIn(listener: Listener): string {
   const words: string[] = [identityWords[listener.clientCertificates]];
   if (!isSecure(listener)) words.push('nothing is encrypted');
-  if (listener.proxyProtocol) words.push(`the PROXY header of ${listener.proxyProtocol.join(', ')} names the address`);
+  if ('proxyProtocol' in listener && listener.proxyProtocol)
+    words.push(`the PROXY header of ${listener.proxyProtocol.join(', ')} names the address`);
   if ('trustedProxies' in listener && listener.trustedProxies)
     words.push(`X-Forwarded-For of ${listener.trustedProxies.join(', ')} names the address`);
   if ('path' in listener) words.push(`WebSockets at ${listener.path}`, originWords(listener));
-  if (isWeb(listener)) words.push('every request is judged');
+  if (isWeb(listener) || isCoap(listener)) words.push('every request is judged');
   return words.join('; ');
 }
 

@@ -9,9 +9,11 @@ import { createSiteReports } from '../site/site-reports.js';
 import { openSinks } from '../sinks/open.js';
 import type { Sinks } from '../sinks/sinks.js';
 import { addSinkFigures, tellOfSinks } from '../sinks/telling.js';
-import { monitorOf, type EdgeConfig } from '../settings/config.js';
-import type { Protocol } from '../settings/config-shapes.js';
+import { isUdp, monitorOf, type EdgeConfig } from '../settings/config.js';
+import { createCoapFront } from '../coap/front.js';
+import { openUdpListener } from '../coap/udp-listener.js';
 import { openListener, type OpenListener } from './listeners.js';
+import type { Spoken } from '../settings/config-shapes.js';
 import { createRefusalLog, type Tell } from './log.js';
 import { createMeters, decided, openMonitor } from './monitor.js';
 import { createMqttFront } from './mqtt-front.js';
@@ -52,8 +54,8 @@ export type EdgeParts = {
 /** An edge that runs. */
 export type Edge = Awaited<ReturnType<typeof openEdge>>;
 
-const mqttProtocols: readonly Protocol[] = ['mqtt', 'mqtts', 'ws', 'wss'];
-const webProtocols: readonly Protocol[] = ['http', 'https'];
+const lastingProtocols: readonly Spoken[] = ['mqtt', 'mqtts', 'ws', 'wss', 'coap', 'coaps'];
+const webProtocols: readonly Spoken[] = ['http', 'https'];
 const shuttingDown = { code: 0x8b, text: 'this edge shuts down: connect again' };
 const drainMs = 10_000;
 const drainLookMs = 50;
@@ -81,13 +83,18 @@ export async function openEdge(parts: EdgeParts) {
   const openAll = async () => {
     await gateway?.open();
     for (const [index, listener] of config.listeners.entries()) {
+      const place = config.placeOf(['listeners', index]);
+      if (isUdp(listener) && core.coap) {
+        opened.push(await openUdpListener(listener, { front: core.coap, admission: core.admission, place }));
+        continue;
+      }
       const receiver = createReceiver(listener, core);
       receivers.push(receiver);
       opened.push(
         await openListener(listener, {
           ...core,
           connectTimeout: config.limits.connectTimeout,
-          place: config.placeOf(['listeners', index]),
+          place,
           receive: receiver.receive,
         }),
       );
@@ -144,7 +151,7 @@ export async function openEdge(parts: EdgeParts) {
       core.drain();
       stopListening();
       courier?.stop();
-      await sessions.endAll(shuttingDown, mqttProtocols);
+      await sessions.endAll(shuttingDown, lastingProtocols);
       await drainRequests();
       await sessions.endAll(shuttingDown, webProtocols);
       opened.forEach(({ destroyAll }) => destroyAll());
@@ -192,11 +199,12 @@ function createCore(parts: EdgeParts, timers: Timers, sinks: Sinks) {
   const admission = createAdmission({
     limits,
     timers,
-    refused(limit, sourceIp) {
-      meters.refusedConnections.inc({ limit });
-      refusals.say({ what: 'connect', why: `limit: ${limit}`, sourceIp });
-    },
+    refused: (limit, sourceIp) => refusedBy(limit, sourceIp),
   });
+  const refusedBy = (limit: string, sourceIp: string): void => {
+    meters.refusedConnections.inc({ limit });
+    refusals.say({ what: 'connect', why: `limit: ${limit}`, sourceIp });
+  };
   const meters = createMeters({ connections: admission.counts, sessions: sessions.size, trust: gate.trust });
   addSinkFigures(meters.registry, sinks, machineNow);
   const witness = createWitness({ refusals, meters, reports, troubles });
@@ -222,6 +230,7 @@ function createCore(parts: EdgeParts, timers: Timers, sinks: Sinks) {
     courier,
     gateway,
     front,
+    coap: front && createCoapFront({ ...shared, front, flooded: (sourceIp) => refusedBy('wrongTokens', sourceIp) }),
     isDraining: () => draining,
     drain: () => void (draining = true),
   };

@@ -3,8 +3,8 @@ import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import type { Gate, Guest } from '../gate.js';
 import type { Admission, Place } from '../arrivals/admission.js';
 import { createAddresses, formatAddress } from '../arrivals/client-address.js';
-import { isSecure } from '../settings/config.js';
-import type { Listener, Protocol } from '../settings/config-shapes.js';
+import { isSecure, spokenAt } from '../settings/config.js';
+import type { Listener, Spoken } from '../settings/config-shapes.js';
 import { listenAt } from '../settings/listening.js';
 import { takeProxyHeader } from '../arrivals/proxy-protocol.js';
 import { identifyTls, readKeyPair, tlsOptions } from './tls-identity.js';
@@ -13,7 +13,7 @@ import type { Witness } from './witness.js';
 /** A connection that may speak: its TLS is done and its client certificate is valid, as far as it has one. */
 export type Arrival = {
   socket: Socket | TLSSocket;
-  protocol: Protocol;
+  protocol: Spoken;
   sourceIp: string;
   /** SHA-256 of the client certificate in lower-case hex. */
   fingerprint: string | undefined;
@@ -51,7 +51,7 @@ export type OpenListener = {
 /** Opens a port. @throws EdgeStartError when it cannot be had, EdgeConfigError for a certificate that cannot be used */
 export async function openListener(listener: Listener, deps: Deps): Promise<OpenListener> {
   const { admission, witness, receive } = deps;
-  const fronts = createAddresses(listener.proxyProtocol ?? []);
+  const fronts = createAddresses(('proxyProtocol' in listener && listener.proxyProtocol) || []);
   const secure = isSecure(listener) ? openTls(listener, deps) : undefined;
 
   const sockets = new Set<Socket>();
@@ -59,7 +59,7 @@ export async function openListener(listener: Listener, deps: Deps): Promise<Open
 
   const proceed = (socket: Socket, place: Place, sourceIp: string): void => {
     if (secure) return secure.accept(socket, { place, sourceIp });
-    const { protocol } = listener;
+    const protocol = spokenAt(listener);
     receive({ socket, protocol, sourceIp, fingerprint: undefined, guest: undefined, withoutCertificates: true, place });
   };
 
@@ -113,11 +113,13 @@ const alpnOf: Readonly<Record<Secure['protocol'], string[]>> = {
   mqtts: ['mqtt', 'x-amzn-mqtt-ca'],
   wss: ['http/1.1'],
   https: ['http/1.1'],
+  'coaps+tcp': ['coap'],
 };
 
 function openTls(listener: Secure, { gate, witness, connectTimeout, receive }: Deps) {
-  const { protocol, clientCertificates } = listener;
-  const options = tlsOptions(clientCertificates, alpnOf[protocol], connectTimeout);
+  const { clientCertificates } = listener;
+  const protocol = spokenAt(listener);
+  const options = tlsOptions(clientCertificates, alpnOf[listener.protocol], connectTimeout);
   const server = createTlsServer({ ...options, ...readKeyPair(listener) });
   // TLS tells which connection it is about by its two ends alone.
   const known = new Map<string, Known>();

@@ -2,7 +2,14 @@ import type { Courier } from '../commands/courier.js';
 import type { Gate } from '../gate.js';
 import { openMqtt } from '../mqtt/connection.js';
 import type { Hooks } from '../mqtt/hooks.js';
-import { mqttDefaults, type Denial, type Intake, type MqttEvents, type Timers as MqttTimers } from '../mqtt/options.js';
+import {
+  mqttDefaults,
+  type Denial,
+  type Intake,
+  type MqttEvents,
+  type Origin,
+  type Timers as MqttTimers,
+} from '../mqtt/options.js';
 import type { MqttSession } from '../mqtt/options.js';
 import type { EdgeConfig } from '../settings/config.js';
 import type { Arrival } from './listeners.js';
@@ -29,7 +36,11 @@ type Deps = {
 };
 
 /** An MQTT connection that arrived, over whatever transport. */
-export type MqttArrival = { client: Duplex; sourceIp: string; arrival: Arrival };
+export type MqttArrival = {
+  client: Duplex;
+  sourceIp: string;
+  arrival: Pick<Arrival, 'protocol' | 'fingerprint' | 'withoutCertificates' | 'place'>;
+};
 
 // The control plane is asked that long before the broker's side is closed.
 const purgeMs = 300;
@@ -66,7 +77,7 @@ export function createMqttFront(deps: Deps) {
     await session.purge().catch(() => {});
   };
 
-  const liveOf = (session: MqttSession, arrival: Arrival): Live => ({
+  const liveOf = (session: MqttSession, arrival: MqttArrival['arrival']): Live => ({
     guest: session.guest,
     protocol: arrival.protocol,
     sourceIp: session.sourceIp,
@@ -86,7 +97,7 @@ export function createMqttFront(deps: Deps) {
   return {
     receive({ client, sourceIp, arrival }: MqttArrival): void {
       const { fingerprint, withoutCertificates, place } = arrival;
-      const protocol = arrival.protocol as 'mqtt' | 'mqtts' | 'ws' | 'wss';
+      const protocol = arrival.protocol as Origin['protocol'];
       let present: MqttSession | undefined;
       let id: string | undefined;
       let leave = (): void => {};

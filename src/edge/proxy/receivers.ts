@@ -1,7 +1,9 @@
 import type { Gate } from '../gate.js';
 import { createHttpProxy } from '../http-proxy/http-proxy.js';
 import { createAddresses } from '../arrivals/client-address.js';
-import { isWeb, type EdgeConfig } from '../settings/config.js';
+import type { CoapFront } from '../coap/front.js';
+import { createStreamReceiver } from '../coap/streams.js';
+import { isCoap, isWeb, type EdgeConfig } from '../settings/config.js';
 import type { Listener } from '../settings/config-shapes.js';
 import type { Arrival } from './listeners.js';
 import type { createMqttFront } from './mqtt-front.js';
@@ -22,6 +24,8 @@ type Deps = {
   service: HttpUpstream | undefined;
   /** What serves MQTT, where a listener needs it. */
   front: ReturnType<typeof createMqttFront> | undefined;
+  /** What serves CoAP, likewise. */
+  coap: CoapFront | undefined;
   isDraining(): boolean;
 };
 
@@ -34,12 +38,13 @@ export type Receiver = {
 
 /** Serves the connections of one listener, by its protocol. */
 export function createReceiver(listener: Listener, deps: Deps): Receiver {
-  const { service, front, witness } = deps;
+  const { service, front, coap, witness, isDraining } = deps;
   const { connectTimeout, packetBytes } = deps.limits;
   const proxies = 'trustedProxies' in listener ? listener.trustedProxies : undefined;
   const trusted = proxies && createAddresses(proxies);
   if (isWeb(listener) && service) return createHttpProxy({ ...deps, upstream: service, trusted, connectTimeout });
   if (!front) throw new Error(`the listener ${listener.protocol} has no upstream`);
+  if (isCoap(listener)) return createStreamReceiver(coap!, isDraining);
   if (!('path' in listener))
     return {
       receive: (arrival) => front.receive({ client: arrival.socket, sourceIp: arrival.sourceIp, arrival }),

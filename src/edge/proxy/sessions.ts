@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Change, Gate, Guest } from '../gate.js';
-import type { Protocol } from '../settings/config-shapes.js';
+import type { Spoken } from '../settings/config-shapes.js';
 
 /** Why a session ends: a reason code of MQTT 5, and words for the device. */
 export type Ending = { code: number; text: string };
@@ -9,7 +9,7 @@ export type Ending = { code: number; text: string };
 export type Live = {
   /** As it is now: a session that authenticates again has another guest. */
   guest(): Guest;
-  protocol: Protocol;
+  protocol: Spoken;
   sourceIp: string;
   clientId?: string | undefined;
   fingerprint?: string | undefined;
@@ -176,7 +176,7 @@ export function createSessions({ gate, timers, opened, closed }: Options) {
     },
 
     /** Ends those of some protocols, and resolves when they are gone. */
-    async endAll(ending: Ending, protocols: readonly Protocol[]): Promise<void> {
+    async endAll(ending: Ending, protocols: readonly Spoken[]): Promise<void> {
       const some = [...entries.values()].filter(({ session }) => protocols.includes(session.protocol));
       await Promise.all(some.map((entry) => endEntry(entry, ending)));
     },

@@ -1,6 +1,6 @@
 import { requireCommandFiles } from '../commands/open.js';
 import { requireSinkFiles } from '../sinks/open.js';
-import { isSecure, monitorOf, type EdgeConfig } from '../settings/config.js';
+import { isSecure, isUdp, monitorOf, type EdgeConfig } from '../settings/config.js';
 import { listeningFault, type Spot } from '../settings/listening.js';
 import { readKeyPair } from './tls-identity.js';
 import { createHttpUpstream, createMqttUpstream } from './upstream.js';
@@ -8,11 +8,12 @@ import { createHttpUpstream, createMqttUpstream } from './upstream.js';
 /** Where an edge will listen. A port that any will do for is no question. */
 export function spotsOf(config: EdgeConfig): Spot[] {
   const monitor: Spot = { place: config.placeOf(['monitor']), what: 'the monitor', ...monitorOf(config) };
-  const listeners = config.listeners.map(({ protocol: what, host, port }, index): Spot => ({
+  const listeners = config.listeners.map((listener, index): Spot => ({
     place: config.placeOf(['listeners', index]),
-    what,
-    host,
-    port,
+    what: listener.protocol,
+    host: listener.host,
+    port: listener.port,
+    isUdp: isUdp(listener),
   }));
   // An edge that was not told where to have its monitor runs without it too.
   return [...listeners, ...(config.monitorIsGiven ? [monitor] : [])].filter(({ port }) => port !== 0);

@@ -6,12 +6,17 @@ import { duration, host, isBare, isTemplate, name, port, text, unitMs, url } fro
 const range = z.string().refine(isRange, 'must be an address or a range such as 10.0.0.0/8');
 const ranges = z.array(range).min(1, 'must name at least one address, or be left out').max(100);
 
-const everyListener = { host: host.optional(), port, proxyProtocol: ranges.optional() };
-const plain = {
-  ...everyListener,
+const spot = { host: host.optional(), port };
+const everyListener = { ...spot, proxyProtocol: ranges.optional() };
+const withoutTls = {
   plaintext: z.literal(true).optional(),
-  clientCertificates: z.literal('none', 'needs TLS: mqtts, wss or https. Remove it, or write none').default('none'),
+  clientCertificates: z
+    .literal('none', 'needs TLS: mqtts, wss, https or coaps+tcp. Remove it, or write none')
+    .default('none'),
 };
+const plain = { ...everyListener, ...withoutTls };
+// Nothing before a datagram says whose it is.
+const datagrams = { ...spot, ...withoutTls };
 const secure = {
   ...everyListener,
   certFile: text,
@@ -38,8 +43,11 @@ const listener = z.discriminatedUnion(
     z.strictObject({ protocol: z.literal('wss'), ...secure, ...webSocket }),
     z.strictObject({ protocol: z.literal('http'), ...plain, ...web }),
     z.strictObject({ protocol: z.literal('https'), ...secure, ...web }),
+    z.strictObject({ protocol: z.literal('coap'), ...datagrams }),
+    z.strictObject({ protocol: z.literal('coap+tcp'), ...plain }),
+    z.strictObject({ protocol: z.literal('coaps+tcp'), ...secure }),
   ],
-  'must be mqtt, mqtts, ws, wss, http or https',
+  'must be mqtt, mqtts, ws, wss, http, https, coap, coap+tcp or coaps+tcp',
 );
 
 const mqttUpstream = z.strictObject({
@@ -119,6 +127,9 @@ export type Listener = EdgeFile['listeners'][number];
 
 /** What a listener speaks. */
 export type Protocol = Listener['protocol'];
+
+/** The same in the words of policies: `coap` and `coaps` over TCP too. */
+export type Spoken = Exclude<Protocol, 'coap+tcp' | 'coaps+tcp'> | 'coaps';
 
 function isRange(given: string): boolean {
   return parseRange(given) !== undefined || parseAddress(given) !== undefined;

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { sinkFindings, withSinkFiles } from './sink-shapes.js';
-import { edgeFile, type EdgeFile, type Listener } from './config-shapes.js';
+import { edgeFile, type EdgeFile, type Listener, type Spoken } from './config-shapes.js';
 
 /** Says what is wrong with the settings, with the number of the line where they are in a file. */
 export class EdgeConfigError extends Error {
@@ -119,13 +119,18 @@ export function serverFindings(server: string): Finding[] {
 /** Ports that two of the listeners want, or one and the monitor. */
 function sharedPorts({ listeners, monitor }: EdgeFile): Finding[] {
   const wanted = [
-    ...listeners.map(({ host, port }, index) => ({ host, port, path: ['listeners', index, 'port'] })),
-    ...(monitor ? [{ ...monitor, path: ['monitor', 'port'] }] : []),
+    ...listeners.map((listener, index) => ({
+      host: listener.host,
+      port: listener.port,
+      isUdp: isUdp(listener),
+      path: ['listeners', index, 'port'],
+    })),
+    ...(monitor ? [{ ...monitor, isUdp: false, path: ['monitor', 'port'] }] : []),
   ];
-  return wanted.flatMap(({ host, port, path }, at) => {
+  return wanted.flatMap(({ host, port, isUdp: byUdp, path }, at) => {
     const first = wanted
       .slice(0, at)
-      .find((other) => other.port === port && other.port !== 0 && meets(other.host, host));
+      .find((other) => other.port === port && other.port !== 0 && other.isUdp === byUdp && meets(other.host, host));
     return first ? [{ path, message: `is the port of ${spell(first.path.slice(0, -1))} too: choose another` }] : [];
   });
 }
@@ -148,6 +153,22 @@ export function isSecure(listener: Listener): listener is Extract<Listener, { ce
 /** Whether a listener takes requests, not MQTT. */
 export function isWeb({ protocol }: Listener): boolean {
   return protocol === 'http' || protocol === 'https';
+}
+
+/** Whether a listener takes datagrams. */
+export function isUdp({ protocol }: Listener): boolean {
+  return protocol === 'coap';
+}
+
+/** Whether a listener takes requests of CoAP, over whatever transport. */
+export function isCoap({ protocol }: Listener): boolean {
+  return protocol === 'coap' || protocol === 'coap+tcp' || protocol === 'coaps+tcp';
+}
+
+/** What is spoken at a listener. */
+export function spokenAt({ protocol }: Listener): Spoken {
+  if (protocol === 'coap+tcp') return 'coap';
+  return protocol === 'coaps+tcp' ? 'coaps' : protocol;
 }
 
 /** Whether a host is this machine itself. */

@@ -1,3 +1,4 @@
+import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { EdgeStartError } from '../start-error.js';
 
@@ -10,6 +11,8 @@ export type Spot = {
   /** Every address of this machine where it is undefined. */
   host: string | undefined;
   port: number;
+  /** A port of UDP. */
+  isUdp?: boolean;
 };
 
 const backlog = 4096;
@@ -28,10 +31,33 @@ export function listenAt(server: Server, spot: Spot): Promise<number> {
   });
 }
 
+/** Listens by UDP. Resolves with the socket and its port. @throws EdgeStartError as {@link listenAt} */
+export function bindAt(spot: Spot): Promise<{ socket: Socket; port: number }> {
+  const { host, port } = spot;
+  // Without an address, both families.
+  const socket = createSocket(host === undefined || host.includes(':') ? { type: 'udp6' } : { type: 'udp4' });
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => {
+      socket.close();
+      reject(new EdgeStartError(faultOf(spot, error), { cause: error }));
+    };
+    socket.once('error', failed);
+    socket.bind({ port, ...(host === undefined ? {} : { address: host }) }, () => {
+      socket.off('error', failed).on('error', () => {});
+      resolve({ socket, port: socket.address().port });
+    });
+  });
+}
+
 /** Why this program cannot listen there now, with the code of the operating system; undefined when it can. */
 export async function listeningFault(spot: Spot): Promise<{ code: string | undefined; error: Error } | undefined> {
   const server = createServer((socket) => socket.destroy());
   try {
+    if (spot.isUdp) {
+      const { socket } = await bindAt(spot);
+      await new Promise<void>((resolve) => socket.close(() => resolve()));
+      return undefined;
+    }
     await listenAt(server, spot);
   } catch (error) {
     const { code } = (error as Error).cause as NodeJS.ErrnoException;

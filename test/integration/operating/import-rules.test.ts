@@ -27,6 +27,7 @@ const offenders: Record<string, string> = {
   'src/reaper/reaper.ts': "import '../config.js';",
   'src/edge/client.ts': "import '../config.js';",
   'src/edge/mqtt-packets/frames.ts': "import '../client.js';",
+  'src/edge/coap-messages/options.ts': "import '../client.js';",
   'src/edge/mqtt/upward.ts': "import '../client.js';",
   'src/things/feature.ts': 'export {};',
   'src/serve.ts': "import './things/feature.js';",

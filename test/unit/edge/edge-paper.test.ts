@@ -62,7 +62,7 @@ const isAccepted = (settings: object): boolean => {
   }
 };
 
-type Values = { good: (string | number)[]; bad: (string | number)[] };
+type Values = { good: unknown[]; bad: unknown[] };
 
 /** What a cell of the table says that a member may be, and what it therefore may not be. */
 function valuesOf(path: string, cell: string): Values {
