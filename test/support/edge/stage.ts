@@ -75,7 +75,8 @@ export async function createEdgeStage() {
     const name = `edge-${names++}`;
     const monitor = { host: '127.0.0.1', port: await freePort() };
     const certificates = { certFile: at('tls.crt'), keyFile: at('tls.key') };
-    const isSecure = ({ protocol }: { protocol?: string }): boolean => ['mqtts', 'wss', 'https', 'coaps+tcp'].includes(protocol!);
+    const isSecure = ({ protocol }: { protocol?: string }): boolean =>
+      ['mqtts', 'wss', 'https', 'coaps+tcp'].includes(protocol!);
     const settings = {
       server: server.url,
       keyFile: at('edge.key'),

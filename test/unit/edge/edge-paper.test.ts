@@ -98,8 +98,8 @@ describe('docs/edge.md', () => {
     for (const [member, , values] of tableOf('members')) {
       const path = quotedIn(member!)[0]!;
       const { good, bad } = valuesOf(path, values!);
-      for (const value of good) expect(isAccepted(having(path, value)), `${path}: ${value}`).toBe(true);
-      for (const value of bad) expect(isAccepted(having(path, value)), `${path}: ${value}`).toBe(false);
+      for (const value of good) expect(isAccepted(having(path, value)), `${path}: ${String(value)}`).toBe(true);
+      for (const value of bad) expect(isAccepted(having(path, value)), `${path}: ${String(value)}`).toBe(false);
       if (good.length > 0) tried++;
     }
     expect(tried).toBe(15);
