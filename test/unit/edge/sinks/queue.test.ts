@@ -127,7 +127,6 @@ it('holds its bound while many come at once', async () => {
   expect(kept + dropped).toBe(1000);
   expect(bytes).toBeLessThanOrEqual(100_000);
   const left = (await drain(queue)).map(Number);
-  console.log(kept, dropped, left.join());
   expect(left).toEqual(Array.from({ length: kept }, (_, index) => 1000 - kept + index));
   await queue.close();
 });
