@@ -18,6 +18,14 @@ export function parseTopic(text: string): TopicLevel[] {
   return levels;
 }
 
+/** Where what a pipeline makes of the messages of a thing is published. Below `telemetry`, where the built-in policies let it publish. */
+export const recordsTopic = (account: string, thing: string, pipeline: string): string =>
+  `${account}/${thing}/telemetry/pipelines/${pipeline}`;
+
+/** Where messages of a thing are published that a pipeline cannot read. */
+export const deadLetterTopic = (account: string, thing: string, pipeline: string): string =>
+  `${account}/${thing}/telemetry/dead-letters/${pipeline}`;
+
 /** A thing as far as topics and types look at it. */
 export type TopicThing = {
   name: string;

@@ -5,6 +5,7 @@ import { inSlices } from '../slices.js';
 import type { PipelineDocument } from '../pipeline/document.js';
 import { createPipeline } from '../pipeline/pipeline.js';
 import { presentRecord } from '../pipeline/present.js';
+import { recordsTopic } from '../pipeline/topics.js';
 import { workOfMessage } from '../pipeline/weight.js';
 import type { Recorded, Simulated } from './schema.js';
 
@@ -14,10 +15,6 @@ const mostCharacters = 1_048_576;
 const tickMs = 1000;
 // A publication says its topic and its time beside its records.
 const aroundRecords = 200;
-
-/** Where an edge publishes what a pipeline makes of the messages of a thing. */
-export const topicOf = (account: string, thing: string, pipeline: string): string =>
-  `${account}/${thing}/pipelines/${pipeline}`;
 
 export type PipelineSimulator = ReturnType<typeof createPipelineSimulator>;
 
@@ -50,7 +47,7 @@ function* run(
     if (characters > mostCharacters) return;
     published.push({
       thing,
-      topic: topicOf(account, thing, document.name),
+      topic: recordsTopic(account, thing, document.name),
       at: rfc3339(new Date(at)),
       occasion,
       records: shown,

@@ -1,3 +1,4 @@
+import { recordsTopic } from '../../pipeline/topics.js';
 import type { Gate } from '../gate.js';
 import type { TakenFrom, Taker } from '../mqtt/options.js';
 import type { Matching } from './matching.js';
@@ -34,7 +35,7 @@ export function createIntake({ account, gate, matching, works, now, taken, refus
       if (gate.now() < validUntil) return judgements;
       validUntil = Infinity;
       judgements = taking.names.map((pipeline) => {
-        const resource = `topic:${account}/${thing}/pipelines/${pipeline}`;
+        const resource = `topic:${recordsTopic(account, thing, pipeline)}`;
         const verdict = gate.judge(guest, { action: 'publish', resource, context });
         validUntil = Math.min(validUntil, verdict.validUntil);
         return [pipeline, verdict.allowed];

@@ -1,5 +1,6 @@
 import type { DeadLetter, Occasion } from '../../pipeline/pipeline.js';
 import type { PublishedRecord } from '../../pipeline/present.js';
+import { deadLetterTopic, recordsTopic } from '../../pipeline/topics.js';
 import type { TakenMessage } from './records.js';
 
 /** What a pipeline made: records of a thing, or nothing of a message. */
@@ -24,7 +25,7 @@ const shownOctets = 65_536;
 
 /** Where it is published: what simulation says too. */
 export function topicOf(account: string, { thing, pipeline, of }: Outcome): string {
-  return `${account}/${thing}/${of === 'records' ? 'pipelines' : 'dead-letters'}/${pipeline}`;
+  return (of === 'records' ? recordsTopic : deadLetterTopic)(account, thing, pipeline);
 }
 
 /** What is published. */

@@ -22,7 +22,10 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
   afterAll(() => stage.stop());
 
   const open = (name: string, options = {}) => stage.open(name, edge.portOf(0), options);
-  const raw = (name: string) => stage.heard.filter(({ topic }) => topic.startsWith(`default/${name}/telemetry`));
+  const raw = (name: string) =>
+    stage.heard.filter(({ topic }) =>
+      new RegExp(`^default/${name}/telemetry(?!/(pipelines|dead-letters)/)`).test(topic),
+    );
   const figure = (name: string) => figureOf(edge.monitorUrl, name);
   const figureOf = async (url: string, name: string): Promise<number> => {
     const text = await (await fetch(`${url}/metrics`)).text();
@@ -32,6 +35,9 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
 
   it('the built-in sensor, activated while a device is connected, makes batches of what it says; null ends that', async () => {
     const name = await stage.addThing();
+    // What is built in of policies is enough.
+    const attached = await stage.server.owner.send('PUT', `/v1/things/${name}/policies`, { policies: ['sensor'] });
+    expect(attached.status, attached.text).toBe(200);
     const client = await open(name, { protocolVersion: 5 });
     const topic = `default/${name}/telemetry/room`;
     await client.publishAsync(topic, JSON.stringify({ t: 20, h: 40 }), { qos: 1 });
@@ -116,7 +122,7 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
     const client = await open(name, { protocolVersion: 5 });
     await client.publishAsync(`default/${name}/telemetry`, '{"t":1}', { qos: 1 });
     await client.publishAsync(`default/${name}/telemetry`, 'no json', { qos: 1 });
-    const letters = () => stage.heard.filter(({ topic }) => topic === `default/${name}/dead-letters/private`);
+    const letters = () => stage.heard.filter(({ topic }) => topic === `default/${name}/telemetry/dead-letters/private`);
     await vi.waitFor(() => expect(letters()).toHaveLength(1), within);
     expect(JSON.parse(letters()[0]!.payload.toString())).toMatchObject({
       pipeline: 'private',
@@ -212,7 +218,7 @@ describeWith(['mosquitto'], 'pipelines at edges, through Mosquitto', () => {
     await vi.waitFor(
       () =>
         expect(
-          stage.heard.filter(({ topic }) => topic === `default/${name}/dead-letters/hostile`).length,
+          stage.heard.filter(({ topic }) => topic === `default/${name}/telemetry/dead-letters/hostile`).length,
         ).toBeGreaterThanOrEqual(topics.length),
       within,
     );

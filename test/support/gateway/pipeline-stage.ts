@@ -30,7 +30,7 @@ const policy = {
       actions: ['publish', 'subscribe', 'receive'],
       resources: ['topic:${account}/${thing.name}/#'],
     },
-    { id: 'private', effect: 'deny', actions: ['publish'], resources: ['topic:+/+/pipelines/private'] },
+    { id: 'private', effect: 'deny', actions: ['publish'], resources: ['topic:+/+/telemetry/pipelines/private'] },
   ],
 };
 
@@ -61,7 +61,7 @@ export async function createPipelineStage() {
     /** What pipelines published of a thing, in order. */
     published: (thing: string, pipeline: string): Published[] =>
       heard
-        .filter(({ topic }) => topic === `default/${thing}/pipelines/${pipeline}`)
+        .filter(({ topic }) => topic === `default/${thing}/telemetry/pipelines/${pipeline}`)
         .map(({ payload }) => JSON.parse(payload.toString()) as Published),
 
     create: (document: object) => call('/v1/pipelines', { steps: [], to: ['upstream'], ...document }),

@@ -33,7 +33,7 @@ it('its policy lets a thing publish what pipelines make of its messages, and not
   const { gate } = createTestGate((JSON.parse(text!) as { statements: Statement[] }).statements);
   const guest = gate.identify({ token: 'pump', withoutCertificates: false }) as Guest;
   const may = (topic: string) => gate.judge(guest, { action: 'publish', resource: `topic:${topic}` }).allowed;
-  for (const end of ['telemetry/room', 'pipelines/sensor', 'dead-letters/sensor']) {
+  for (const end of ['telemetry/room', 'telemetry/pipelines/sensor', 'telemetry/dead-letters/sensor']) {
     expect(may(`acme/pump/${end}`)).toBe(true);
     expect(may(`acme/other/${end}`)).toBe(false);
   }

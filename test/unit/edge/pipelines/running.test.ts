@@ -41,7 +41,7 @@ describe('pipelines of an edge', () => {
     expect(said!.records![0]!.values).toEqual({ 't.count': 3, 't.mean': 3 });
     expect(room.sent[0]).toMatchObject({
       id: said!.id,
-      topic: 'acme/pump/pipelines/three',
+      topic: 'acme/pump/telemetry/pipelines/three',
       thing: 'pump',
       priority: 'normal',
     });
@@ -128,8 +128,8 @@ describe('pipelines of an edge', () => {
     await room.send('pump', { u: 1 });
     await vi.waitFor(() => expect(room.sent).toHaveLength(2));
     expect(room.sent.map(({ topic, priority }) => [topic, priority])).toEqual([
-      ['acme/pump/dead-letters/three', 'low'],
-      ['acme/pump/dead-letters/three', 'low'],
+      ['acme/pump/telemetry/dead-letters/three', 'low'],
+      ['acme/pump/telemetry/dead-letters/three', 'low'],
     ]);
     expect(room.said()[0]).toMatchObject({
       why: 'not-decodable',
@@ -146,7 +146,7 @@ describe('pipelines of an edge', () => {
     await room.open();
     for (const t of [1, 2, 3]) await room.send('pump', { t });
     await vi.waitFor(() =>
-      expect(room.denied).toEqual([{ why: 'no-matching-statement', resource: 'topic:acme/pump/pipelines/three' }]),
+      expect(room.denied).toEqual([{ why: 'no-matching-statement', resource: 'topic:acme/pump/telemetry/pipelines/three' }]),
     );
     expect(room.sent).toEqual([]);
     expect(await room.figure('thingward_edge_pipeline_denied_total')).toBe(1);
