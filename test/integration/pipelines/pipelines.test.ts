@@ -160,7 +160,12 @@ describe.each(databaseKinds)('pipelines on %s', (kind) => {
     expect(saved.status, saved.text).toBe(200);
     expect(saved.body).toMatchObject({
       published: [
-        { thing: 't1', topic: 'default/t1/telemetry/pipelines/sim', occasion: 'each', records: [{ values: { 'a.mean': 3 } }] },
+        {
+          thing: 't1',
+          topic: 'default/t1/telemetry/pipelines/sim',
+          occasion: 'each',
+          records: [{ values: { 'a.mean': 3 } }],
+        },
       ],
       deadLetters: [],
       unmatched: 1,

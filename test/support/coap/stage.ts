@@ -25,6 +25,7 @@ export async function createCoapStage() {
 
   return {
     stage,
+    broker,
     edge,
     port,
     client,

@@ -146,7 +146,9 @@ describe('pipelines of an edge', () => {
     await room.open();
     for (const t of [1, 2, 3]) await room.send('pump', { t });
     await vi.waitFor(() =>
-      expect(room.denied).toEqual([{ why: 'no-matching-statement', resource: 'topic:acme/pump/telemetry/pipelines/three' }]),
+      expect(room.denied).toEqual([
+        { why: 'no-matching-statement', resource: 'topic:acme/pump/telemetry/pipelines/three' },
+      ]),
     );
     expect(room.sent).toEqual([]);
     expect(await room.figure('thingward_edge_pipeline_denied_total')).toBe(1);
