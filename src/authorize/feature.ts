@@ -90,8 +90,8 @@ export function createAuthorize(deps: Deps): Door<Verbs> {
       held: snapshot.held,
       memorySeconds,
       async load() {
-        const { epoch, position: at, ...contents } = await loadSnapshot(db, clock());
-        return { epoch, position: at, install: () => snapshot.load(contents) };
+        const { epoch, lineage, position: at, ...contents } = await loadSnapshot(db, clock());
+        return { epoch, lineage, position: at, install: () => snapshot.load(contents) };
       },
     },
     routes: [

@@ -1,15 +1,19 @@
 import { addSeconds } from '../clock.js';
 import { sql, type Database } from '../db/client.js';
+import type { Lineage } from '../log/head.js';
 import { readRecent } from '../log/reader.js';
 import type { PolicyVersion } from '../policy/compile.js';
 import { memorySeconds, type SnapshotContents } from './snapshot.js';
 import type { Segment } from './segment.js';
 
 /** Everything that decisions are made from, as of one instant, and the place of that instant in the log. */
-export function loadSnapshot(db: Database, at: Date): Promise<SnapshotContents & { epoch: string; position: number }> {
+export function loadSnapshot(
+  db: Database,
+  at: Date,
+): Promise<SnapshotContents & { epoch: string; lineage: Lineage; position: number }> {
   return db.$transaction(
     async (tx) => {
-      const { epoch, head, entries } = await readRecent(tx, addSeconds(at, -memorySeconds), [
+      const { epoch, lineage, head, entries } = await readRecent(tx, addSeconds(at, -memorySeconds), [
         'certificate',
         'release',
         'thing',
@@ -21,7 +25,7 @@ export function loadSnapshot(db: Database, at: Date): Promise<SnapshotContents &
       const segments = await tx.$queryRaw<(Segment & { account: string })[]>(sql`
         SELECT account_name AS account, name, cidr, allowed_protocols AS "allowedProtocols", traffic_policy AS "trafficPolicy"
         FROM segments`);
-      return { epoch, position: head, policies, segments, recent: entries };
+      return { epoch, lineage, position: head, policies, segments, recent: entries };
     },
     { isolationLevel: 'RepeatableRead' },
   );

@@ -6,6 +6,12 @@ import { sql, type Database } from '../db/client.js';
  */
 export const epochNow = sql`log_epoch(h.epoch, h.timeline)`;
 
+/** What a promotion changes of a log: its timeline grows. Only `thingward restored` begins another history. */
+export type Lineage = { history: string; timeline: number };
+
+/** The columns that say the lineage of a row `log_head` that is called `h`. */
+export const lineageNow = sql`h.epoch AS history, current_timeline() AS timeline`;
+
 /** The epoch of the log, its last position, and up to where its beginning is gone. */
 export async function readHead(
   tx: Pick<Database, '$queryRaw'>,

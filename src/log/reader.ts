@@ -1,13 +1,13 @@
 import { sql, type Database } from '../db/client.js';
 import { encodeCursor, type LogCursor } from './cursor.js';
-import { epochNow } from './head.js';
+import { epochNow, lineageNow, type Lineage } from './head.js';
 import { parseEntry, type LogEntry, type LogEntryType } from './entries.js';
 
 /** Where the log stands, with what is new in it. */
-export type LogPage = { epoch: string; head: number; entries: LogEntry[] };
+export type LogPage = { epoch: string; lineage: Lineage; head: number; entries: LogEntry[] };
 
 /** A state that was read, and its place. `install` puts it in the place of the one before; nothing of that may be left. */
-export type LoadedLog = { epoch: string; position: number; install(): void };
+export type LoadedLog = { epoch: string; lineage: Lineage; position: number; install(): void };
 
 type Deps = {
   read(after: number): Promise<LogPage>;
@@ -26,9 +26,19 @@ export async function createLogReader({ read, load, apply }: Deps) {
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
 
+  let lineage: Lineage | undefined;
+
+  /** A server that was replaced may still answer, and knows nothing of what came since. @throws Error */
+  const requireNewest = (found: Lineage): void => {
+    if (lineage && found.history === lineage.history && found.timeline < lineage.timeline)
+      throw new Error('a database answers that its standby has replaced: what it says is not read');
+    lineage = found;
+  };
+
   // INVARIANT: state and place change together: nobody sees one of this history and the other of the next.
   const loadAnew = async (): Promise<void> => {
-    const { epoch, position, install } = await load();
+    const { epoch, position, install, lineage: found } = await load();
+    requireNewest(found);
     install();
     state = { epoch, position };
     cursor = encodeCursor(state);
@@ -38,6 +48,7 @@ export async function createLogReader({ read, load, apply }: Deps) {
   const advance = async (): Promise<void> => {
     for (;;) {
       const page = await read(state.position);
+      requireNewest(page.lineage);
       const follows =
         page.epoch === state.epoch && (page.entries[0]?.position ?? state.position + 1) === state.position + 1;
       if (!follows || page.head < state.position) {
@@ -79,12 +90,12 @@ const pageEntries = 1000;
 /** The columns of an entry, as `parseEntry` reads them. */
 export const entryColumns = sql`e.position, e.at, e.account_name AS account, e.type, e.payload`;
 
-type Row = { epoch: string; head: bigint; position: bigint | null };
+type Row = Lineage & { epoch: string; head: bigint; position: bigint | null };
 
 /** Reads the entries after a position, at most a page of them, and the head, of one instant. */
 export async function readLog(db: Database, after: number): Promise<LogPage> {
   const rows = await db.$queryRaw<Row[]>(sql`
-    SELECT ${epochNow} AS epoch, h.position AS head, ${entryColumns} FROM log_head h
+    SELECT ${epochNow} AS epoch, ${lineageNow}, h.position AS head, ${entryColumns} FROM log_head h
     LEFT JOIN LATERAL (SELECT * FROM log_entries WHERE position > ${after} ORDER BY position LIMIT ${pageEntries}) e ON true
     ORDER BY e.position`);
   return toPage(rows);
@@ -97,7 +108,7 @@ export async function readRecent(
   types: LogEntryType[],
 ): Promise<LogPage> {
   const rows = await tx.$queryRaw<Row[]>(sql`
-    SELECT ${epochNow} AS epoch, h.position AS head, ${entryColumns} FROM log_head h
+    SELECT ${epochNow} AS epoch, ${lineageNow}, h.position AS head, ${entryColumns} FROM log_head h
     LEFT JOIN log_entries e ON e.at >= ${since} AND e.type = ANY(${types}) AND e.position <= h.position
     ORDER BY e.position`);
   return toPage(rows);
@@ -105,6 +116,11 @@ export async function readRecent(
 
 /** The head is in every row; of an empty log there is one without an entry. */
 function toPage(rows: Row[]): LogPage {
-  const [{ epoch, head }] = rows as [Row];
-  return { epoch, head: Number(head), entries: rows.filter(({ position }) => position !== null).map(parseEntry) };
+  const [{ epoch, history, timeline, head }] = rows as [Row];
+  return {
+    epoch,
+    lineage: { history, timeline },
+    head: Number(head),
+    entries: rows.filter(({ position }) => position !== null).map(parseEntry),
+  };
 }

@@ -111,12 +111,12 @@ async function createInstance(
   const reader = await createLogReader({
     read: (after) => readLog(db, after),
     async load() {
-      const { epoch, position, ...contents } = await loadSnapshot(db, clock());
+      const { epoch, lineage, position, ...contents } = await loadSnapshot(db, clock());
       const install = (): void => {
         snapshot.load(contents);
         for (const { clear } of followers) clear();
       };
-      return { epoch, position, install };
+      return { epoch, lineage, position, install };
     },
     apply(entry) {
       for (const { apply } of followers) apply(entry);

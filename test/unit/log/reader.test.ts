@@ -12,7 +12,7 @@ const entry = (position: number): LogEntry => ({
 
 /** A log in memory, read in pages of three, and a state that is what was read of it. */
 async function follow() {
-  const log = { epoch: 'one', first: 1, entries: [1, 2].map(entry) };
+  const log = { epoch: 'one', timeline: 1, first: 1, entries: [1, 2].map(entry) };
   const head = (): number => log.entries.at(-1)?.position ?? log.first - 1;
   const counts = { reads: 0, loads: 0 };
   let state: number[] = [];
@@ -23,6 +23,7 @@ async function follow() {
       counts.reads++;
       const page = {
         epoch: log.epoch,
+        lineage: { history: 'h', timeline: log.timeline },
         head: head(),
         entries: log.entries.filter(({ position }) => position > after).slice(0, 3),
       };
@@ -34,7 +35,12 @@ async function follow() {
       counts.loads++;
       const [loaded, epoch, position] = [log.entries.map((each) => each.position), log.epoch, head()];
       await gate;
-      return { epoch, position, install: () => void (state = loaded) };
+      return {
+        epoch,
+        lineage: { history: 'h', timeline: log.timeline },
+        position,
+        install: () => void (state = loaded),
+      };
     },
     apply: (each) => void state.push(each.position),
   });
@@ -113,5 +119,21 @@ describe('the reader of the log', () => {
     const last = log.entries.at(-1)!.position;
     expect([state(), reader.position()]).toEqual([log.entries.map(({ position }) => position), last]);
     expect([reader.epoch(), reader.cursor(), counts.loads]).toEqual([log.epoch, `${log.epoch}:${last}`, 2]);
+  });
+
+  it('reads nothing of a database that its standby has replaced, and goes on once the standby answers', async () => {
+    const { log, reader, counts, state, append } = await follow();
+    Object.assign(log, { epoch: 'two', timeline: 2 });
+    append(1);
+    await reader.catchUp();
+    expect([state(), reader.cursor(), counts.loads]).toEqual([[1, 2, 3], 'two:3', 2]);
+    const { entries } = log;
+    Object.assign(log, { epoch: 'one', timeline: 1, entries: entries.slice(0, 2) });
+    await expect(reader.catchUp()).rejects.toThrow('its standby has replaced');
+    expect([state(), reader.cursor(), counts.loads]).toEqual([[1, 2, 3], 'two:3', 2]);
+    Object.assign(log, { epoch: 'two', timeline: 2, entries });
+    append(1);
+    await reader.catchUp();
+    expect([state(), reader.cursor(), counts.loads]).toEqual([[1, 2, 3, 4], 'two:4', 2]);
   });
 });
