@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseAddress, parseRange } from '../../address.js';
 import { sinks } from './sink-shapes.js';
-import { duration, host, isBare, isTemplate, name, port, text, unitMs, url } from './members.js';
+import { duration, host, isBare, isTemplate, login, name, port, text, unitMs, url } from './members.js';
 
 const range = z.string().refine(isRange, 'must be an address or a range such as 10.0.0.0/8');
 const ranges = z.array(range).min(1, 'must name at least one address, or be left out').max(100);
@@ -69,12 +69,7 @@ const httpUpstream = z.strictObject({
 /** The edge's own connection to the broker, for commands. Without a url, that of `upstream.mqtt`. */
 const commands = z.strictObject({
   url: url(['mqtt', 'mqtts', 'ws', 'wss']).optional(),
-  username: z
-    .string()
-    .max(1024)
-    .refine((given) => !given.includes('${'), 'knows no variables: it is the name of the edge itself')
-    .optional(),
-  passwordFile: text.optional(),
+  ...login,
   caFile: text.optional(),
 });
 

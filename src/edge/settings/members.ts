@@ -54,3 +54,13 @@ export function isBare(given: string): boolean {
   const { pathname, search } = new URL(given);
   return (pathname === '/' || pathname === '') && search === '';
 }
+
+/** Whom the edge itself logs in as, in another server than its control plane. */
+export const login = {
+  username: z
+    .string()
+    .max(1024)
+    .refine((given) => !given.includes('${'), 'knows no variables: it is the name of the edge itself')
+    .optional(),
+  passwordFile: text.optional(),
+};

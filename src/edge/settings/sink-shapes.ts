@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, text, unitMs, url } from './members.js';
+import { duration, login, text, unitMs, url } from './members.js';
 
 const queue = {
   maxBytes: z.int().min(65_536).max(1_099_511_627_776).default(268_435_456),
@@ -8,14 +8,6 @@ const queue = {
   perSecond: z.int().min(1).max(1_000_000).default(5000),
 };
 const tls = { caFile: text.optional(), certFile: text.optional(), keyFile: text.optional() };
-const login = {
-  username: z
-    .string()
-    .max(1024)
-    .refine((given) => !given.includes('${'), 'knows no variables: it is the name of the edge itself')
-    .optional(),
-  passwordFile: text.optional(),
-};
 
 const mqtt = z.strictObject({
   kind: z.literal('mqtt'),

@@ -3,8 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startEdgeProgram, type EdgeProgram } from '../../support/edge/edge-program.js';
 import { eventually } from '../../support/edge/stage.js';
 import { createCommandStage, type CommandStage, type Got } from '../../support/gateway/command-stage.js';
-import { freePort } from '../../support/ports.js';
-import { writeFileSync } from 'node:fs';
+import { writeEdgeFile } from '../../support/gateway/edge-file.js';
 import { describeWith } from '../../support/programs.js';
 import { seeded } from '../../support/seeded.js';
 
@@ -28,30 +27,12 @@ describeWith(['mosquitto'], 'edges that are killed while they carry commands', (
 
   /** An edge as a program of its own; the same again on the same port after it was killed. */
   const prepare = async (name: string) => {
-    const port = await freePort();
-    const listener = {
-      protocol: 'mqtts',
-      host: '127.0.0.1',
-      port,
-      certFile: stage.at('tls.crt'),
-      keyFile: stage.at('tls.key'),
-    };
-    const settings = {
-      server: stage.server.url,
-      keyFile: stage.at('edge.key'),
-      name,
-      stateDir: stage.at(`state-${name}`),
-      listeners: [listener],
-      upstream: { mqtt: { url: stage.url } },
-      monitor: { host: '127.0.0.1', port: await freePort() },
-      gateway: { commands: {} },
-    };
-    writeFileSync(stage.at(`${name}.yaml`), JSON.stringify(settings));
+    const { file, port } = await writeEdgeFile(stage, name, { broker: stage.url, gateway: { commands: {} } });
     let edge: EdgeProgram | undefined;
     return {
       port,
       async start(): Promise<void> {
-        edge = await startEdgeProgram(stage.at(`${name}.yaml`), { listeners: 1 });
+        edge = await startEdgeProgram(file, { listeners: 1 });
         running.push(edge);
       },
       kill: async () => edge?.kill('SIGKILL'),

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { MqttClient } from 'mqtt';
 import { createPipeline } from '../../../src/pipeline/pipeline.js';
@@ -6,7 +5,7 @@ import { lintPipeline } from '../../../src/pipeline/lint.js';
 import { presentRecord, type PublishedRecord } from '../../../src/pipeline/present.js';
 import { startEdgeProgram, type EdgeProgram } from '../../support/edge/edge-program.js';
 import { createPipelineStage, type PipelineStage, type Published } from '../../support/gateway/pipeline-stage.js';
-import { freePort } from '../../support/ports.js';
+import { writeEdgeFile } from '../../support/gateway/edge-file.js';
 import { describeWith } from '../../support/programs.js';
 import { seeded } from '../../support/seeded.js';
 
@@ -66,26 +65,9 @@ describeWith(['mosquitto'], 'an edge that is killed while it runs pipelines', ()
     'every message that was acknowledged is in its windows, once',
     async () => {
       const random = seeded('pipeline-kills');
-      const port = await freePort();
-      const listener = {
-        protocol: 'mqtts',
-        host: '127.0.0.1',
-        port,
-        certFile: stage.at('tls.crt'),
-        keyFile: stage.at('tls.key'),
-      };
-      const settings = {
-        server: stage.server.url,
-        keyFile: stage.at('edge.key'),
-        name: 'killed',
-        stateDir: stage.at('state-killed'),
-        listeners: [listener],
-        upstream: { mqtt: { url: stage.url } },
-        monitor: { host: '127.0.0.1', port: await freePort() },
-        gateway: { pipelines: { fsync: false } },
-      };
-      writeFileSync(stage.at('killed.yaml'), JSON.stringify(settings));
-      edge = await startEdgeProgram(stage.at('killed.yaml'), { listeners: 1 });
+      const gateway = { pipelines: { fsync: false } };
+      const { file, port } = await writeEdgeFile(stage, 'killed', { broker: stage.url, gateway });
+      edge = await startEdgeProgram(file, { listeners: 1 });
       const names = await Promise.all(Array.from({ length: devices }, () => stage.addThing()));
       const acknowledged = new Map(names.map((name): [string, number[]] => [name, []]));
       let isOver = false;
@@ -118,7 +100,7 @@ describeWith(['mosquitto'], 'an edge that is killed while it runs pipelines', ()
       for (let kill = 0; kill < kills; kill++) {
         await pause(random.between(300, 1500));
         await edge.kill('SIGKILL');
-        edge = await startEdgeProgram(stage.at('killed.yaml'), { listeners: 1 });
+        edge = await startEdgeProgram(file, { listeners: 1 });
       }
       await pause(500);
       isOver = true;

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/edge/stage.js';
 import { createPublishStage, firsts, type PublishStage } from '../../support/gateway/publish-stage.js';
+import { writeEdgeFile } from '../../support/gateway/edge-file.js';
 import { freePort } from '../../support/ports.js';
 import { describeWith } from '../../support/programs.js';
 
@@ -111,36 +112,17 @@ describeWith(['mosquitto'], 'what was kept is published, whatever is killed', ()
   };
 
   it('in the order in which it was kept, twice only with the same id', async () => {
-    const [brokerPort, edgePort, monitor] = [await freePort(), await freePort(), await freePort()];
+    const brokerPort = await freePort();
     mkdirSync(stage.at('broker-data'));
     writeFileSync(
       stage.at('durable.conf'),
       `listener ${brokerPort} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location ${stage.at('broker-data')}/\nmax_queued_messages 0\n`,
     );
     const startBroker = () => start('broker', 'mosquitto', ['-c', stage.at('durable.conf')], () => isOpen(brokerPort));
-    const settings = {
-      server: stage.server.url,
-      keyFile: stage.at('edge.key'),
-      name: 'killed',
-      stateDir: stage.at('state-killed'),
-      monitor: { host: '127.0.0.1', port: monitor },
-      upstream: { mqtt: { url: `mqtt://127.0.0.1:${brokerPort}` } },
-      listeners: [
-        {
-          protocol: 'mqtts',
-          host: '127.0.0.1',
-          port: edgePort,
-          certFile: stage.at('tls.crt'),
-          keyFile: stage.at('tls.key'),
-          clientCertificates: 'required',
-        },
-      ],
-    };
-    writeFileSync(stage.at('killed.yaml'), JSON.stringify(settings));
+    const to = { broker: `mqtt://127.0.0.1:${brokerPort}`, gateway: {} };
+    const { file, port: edgePort } = await writeEdgeFile(stage, 'killed', to);
     const startEdge = () =>
-      start('edge', process.execPath, [resolve('dist/main.js'), 'edge', '--config', stage.at('killed.yaml')], () =>
-        isOpen(edgePort),
-      );
+      start('edge', process.execPath, [resolve('dist/main.js'), 'edge', '--config', file], () => isOpen(edgePort));
     let broker = await startBroker();
     let edge = await startEdge();
     await stage.provision('mortal');

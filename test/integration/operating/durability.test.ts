@@ -85,6 +85,45 @@ describeWith(withPostgres, 'what PostgreSQL promises', () => {
     expect([200, 201]).toContain(again.status);
   });
 
+  it('a promotion is another epoch, whose first change is acknowledged once earlier leases have ended; all that was remains', async () => {
+    const own = await startPostgres();
+    const database = await createDatabase(own, 'promoted');
+    const isSettled = async (): Promise<boolean> => {
+      const client = new pg.Client({ connectionString: database });
+      await client.connect();
+      const { rows } = await client.query<{ settled: boolean }>(
+        'SELECT settled_timeline = current_timeline() AS settled FROM log_head',
+      );
+      await client.end();
+      return rows[0]!.settled;
+    };
+    try {
+      const { url } = await start(database);
+      const owner = createClient(url, ownerKey);
+      const { token } = (await owner.post('/v1/enrollments', { thingNamePattern: '*', maxUses: 2 })).body;
+      for (const thingName of ['before', 'after'])
+        expect((await createClient(url, token).post('/v1/provision', { thingName, csr: csrPem() })).status).toBe(201);
+      const revoke = (name: string) => owner.post(`/v1/things/${name}/revoke`, { reason: 'keyCompromise' });
+      const { cursor: old } = (await revoke('before')).body as { cursor: string };
+      expect(await isSettled()).toBe(true);
+      await own.promote();
+      await eventually(async () => (await owner.get('/readyz')).status === 200);
+      expect(await isSettled()).toBe(false);
+      const { status, body } = await revoke('after');
+      expect([status, await isSettled()]).toEqual([200, true]);
+      const epochOf = (cursor: string): string => cursor.split(':')[0]!;
+      expect(epochOf(body.cursor as string)).not.toBe(epochOf(old));
+      expect(problemOf(await owner.get(`/v1/revocations?after=${old}`))).toBe('epoch-changed');
+      for (const name of ['before', 'after']) {
+        const question = { principal: { thingName: name }, action: 'connect', resource: `client:${name}` };
+        expect((await owner.post('/v1/authorize', question)).body.decision).toBe('deny');
+      }
+    } finally {
+      for (const program of programs.splice(0)) await program.kill();
+      await own.stop();
+    }
+  });
+
   it('says at the start what is at risk', async () => {
     const { output } = await start(await createDatabase(server, 'risks'));
     expect(output()).toContain('fsync is off: a power cut can lose revocations that were acknowledged');

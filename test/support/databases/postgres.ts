@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -12,6 +12,8 @@ export type PostgresServer = {
   halt(signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL'): Promise<void>;
   /** Starts it on the data that it had. Resolves when it takes connections. */
   resume(): Promise<void>;
+  /** Makes it a standby of nobody and promotes that: it continues with what it had, on another timeline. */
+  promote(): Promise<void>;
   /** What receives its log under a name, and confirms it as a synchronous standby does. */
   receive(name: string): Promise<{ stop(): Promise<void> }>;
   stop(): Promise<void>;
@@ -75,7 +77,16 @@ export async function startPostgres({ fsync = false } = {}): Promise<PostgresSer
   };
   const receive = (name: string) =>
     startReceiver(join(programs, 'pg_receivewal'), { url: url('postgres'), folder, name });
-  return { url, halt, resume, receive, stop };
+  const promote = async (): Promise<void> => {
+    await halt('SIGINT');
+    writeFileSync(join(data, 'standby.signal'), '');
+    await resume();
+    const client = new pg.Client({ connectionString: url('postgres') });
+    await client.connect();
+    await client.query('SELECT pg_promote()');
+    await client.end();
+  };
+  return { url, halt, resume, promote, receive, stop };
 }
 
 async function startReceiver(program: string, { url, folder, name }: { url: string; folder: string; name: string }) {

@@ -60,12 +60,18 @@ export async function createEdgeStage() {
   await once(service.server, 'listening');
   const serviceUrl = `http://127.0.0.1:${(service.server.address() as AddressInfo).port}`;
 
-  /** A device with its certificate and key in files, and an access token. */
-  async function addDevice(name = `device-${names++}`): Promise<Device & { token: string }> {
-    const device = await provision(server, token, name);
+  /** A device of an enrollment, with its certificate and key in files. */
+  async function enter(name: string, enrollment: string): Promise<Device> {
+    const device = await provision(server, enrollment, name);
     if (device.answer.status !== 201) throw new Error(device.answer.text);
     writeFileSync(at(`${name}.crt`), pemOf(device));
     writeFileSync(at(`${name}.key`), device.key.export({ type: 'pkcs8', format: 'pem' }));
+    return device;
+  }
+
+  /** The same of the enrollment of the stage, and an access token. */
+  async function addDevice(name = `device-${names++}`): Promise<Device & { token: string }> {
+    const device = await enter(name, token);
     const { body: tokens } = await useKey(server, device);
     return { ...device, token: tokens.access_token as string };
   }
@@ -134,6 +140,7 @@ export async function createEdgeStage() {
     lines,
     service,
     serviceUrl,
+    enter,
     addDevice,
     startEdge,
     startBroker,

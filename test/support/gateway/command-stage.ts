@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 import { expect } from 'vitest';
 import { createEdgeStage, eventually } from '../edge/stage.js';
+import { createDevices } from './device.js';
 
 /** A command as a device gets it. */
 export type Got = { topic: string; message: { id: string; name: string; payload: unknown; expiresAt: string } };
@@ -37,7 +37,7 @@ export async function createCommandStage() {
   const stage = await createEdgeStage();
   const { owner } = stage.server;
   const url = await stage.startBroker();
-  const clients: MqttClient[] = [];
+  const devices = createDevices(stage.at);
   expect((await owner.post('/v1/policies', policy)).status).toBe(201);
 
   const read = async (name: string, id: string) => (await owner.get(`/v1/things/${name}/commands/${id}`)).body as Shown;
@@ -63,20 +63,7 @@ export async function createCommandStage() {
       return name;
     },
 
-    /** Connects a device to an edge. Rejects as well when the edge goes away before it answers. */
-    async open(name: string, port: number, options: IClientOptions = {}): Promise<MqttClient> {
-      const settings = {
-        clientId: name,
-        reconnectPeriod: 0,
-        ca: readFileSync(stage.at('tls.crt')),
-        cert: readFileSync(stage.at(`${name}.crt`)),
-        key: readFileSync(stage.at(`${name}.key`)),
-        ...options,
-      };
-      const client = await mqtt.connectAsync(`mqtts://localhost:${port}`, settings, false);
-      clients.push(client);
-      return client;
-    },
+    open: devices.open,
 
     /** Takes every command of a device, and answers as it is told. Resolves with what comes. */
     async obey(
@@ -110,7 +97,7 @@ export async function createCommandStage() {
       ),
 
     async stop(): Promise<void> {
-      clients.forEach((client) => client.end(true));
+      devices.endAll();
       await stage.stop();
     },
   };

@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
+import mqtt from 'mqtt';
 import { expect } from 'vitest';
 import { createEdgeStage } from '../edge/stage.js';
-import { enroll, pemOf, provision } from '../fleet.js';
+import { enroll } from '../fleet.js';
+import { createDevices, ownTopics } from './device.js';
 
 /** What came to the broker. */
 export type Heard = { topic: string; payload: Buffer };
@@ -23,13 +23,7 @@ export type PipelineStage = Awaited<ReturnType<typeof createPipelineStage>>;
 const policy = {
   name: 'measuring',
   statements: [
-    { id: 'connect', effect: 'allow', actions: ['connect'], resources: ['client:${thing.name}'] },
-    {
-      id: 'own',
-      effect: 'allow',
-      actions: ['publish', 'subscribe', 'receive'],
-      resources: ['topic:${account}/${thing.name}/#'],
-    },
+    ...ownTopics,
     { id: 'private', effect: 'deny', actions: ['publish'], resources: ['topic:+/+/telemetry/pipelines/private'] },
   ],
 };
@@ -39,13 +33,12 @@ export async function createPipelineStage() {
   const stage = await createEdgeStage();
   const { owner } = stage.server;
   const url = await stage.startBroker();
-  const clients: MqttClient[] = [];
+  const devices = createDevices(stage.at);
   expect((await owner.post('/v1/policies', policy)).status).toBe(201);
   const { token } = await enroll(stage.server, { policy: policy.name, thingType: 'sensor' });
   let names = 0;
   const heard: Heard[] = [];
   const listener = await mqtt.connectAsync(url);
-  clients.push(listener);
   listener.on('message', (topic, payload) => void heard.push({ topic, payload }));
   await listener.subscribeAsync('#', { qos: 1 });
 
@@ -79,30 +72,15 @@ export async function createPipelineStage() {
 
     /** A sensor with the rights of the stage. Resolves with its name. */
     async addThing(name = `sensor-${names++}`): Promise<string> {
-      const device = await provision(stage.server, token, name);
-      expect(device.answer.status, device.answer.text).toBe(201);
-      writeFileSync(stage.at(`${name}.crt`), pemOf(device));
-      writeFileSync(stage.at(`${name}.key`), device.key.export({ type: 'pkcs8', format: 'pem' }));
+      await stage.enter(name, token);
       return name;
     },
 
-    /** Connects a device to an edge. */
-    async open(name: string, port: number, options: IClientOptions = {}): Promise<MqttClient> {
-      const settings = {
-        clientId: name,
-        reconnectPeriod: 0,
-        ca: readFileSync(stage.at('tls.crt')),
-        cert: readFileSync(stage.at(`${name}.crt`)),
-        key: readFileSync(stage.at(`${name}.key`)),
-        ...options,
-      };
-      const client = await mqtt.connectAsync(`mqtts://localhost:${port}`, settings, false);
-      clients.push(client);
-      return client;
-    },
+    open: devices.open,
 
     async stop(): Promise<void> {
-      clients.forEach((client) => client.end(true));
+      devices.endAll();
+      listener.end(true);
       await stage.stop();
     },
   };

@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import { createEdgeStage } from '../edge/stage.js';
 import { enroll } from '../fleet.js';
 import { runShell } from '../shell.js';
+import { ownTopics } from './device.js';
 
 /** A message as a subscriber behind the broker gets it. */
 export type Received = { topic: string; payload: Buffer; id: string; retain: boolean; packet: IPublishPacket };
@@ -15,13 +16,7 @@ export type PublishStage = Awaited<ReturnType<typeof createPublishStage>>;
 const policy = {
   name: 'publishing',
   statements: [
-    { id: 'connect', effect: 'allow', actions: ['connect'], resources: ['client:${thing.name}'] },
-    {
-      id: 'own',
-      effect: 'allow',
-      actions: ['publish', 'subscribe', 'receive'],
-      resources: ['topic:${account}/${thing.name}/#'],
-    },
+    ...ownTopics,
     {
       id: 'secret',
       effect: 'deny',
