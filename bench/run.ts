@@ -4,6 +4,7 @@ import { benchCutOff, isFullCutOff } from './edge/cut-off.js';
 import { benchDecider, isFullDecider } from './edge/decider.js';
 import { benchEdge, isFullEdge } from './edge/edge.js';
 import { benchIdle, isFullIdle } from './edge/idle.js';
+import { benchPolling } from './gateway/polling.js';
 import { benchAuthorize } from './authorize.js';
 import { benchDecide } from './decide.js';
 import { benchEngines, engineTable } from './engine.js';
@@ -44,6 +45,7 @@ const sections: Record<string, () => Promise<string>> = {
   edge: benchEdge,
   idle: benchIdle,
   decider: benchDecider,
+  polling: benchPolling,
 };
 // Run when they are named, small unless the environment says how large; in full they are recorded in RESULTS.md.
 const ofEdges: Record<string, boolean> = {
@@ -51,8 +53,9 @@ const ofEdges: Record<string, boolean> = {
   edge: isFullEdge,
   idle: isFullIdle,
   decider: isFullDecider,
+  polling: true,
 };
-const withoutPeers = ['cut-off', 'idle', 'decide'];
+const withoutPeers = ['cut-off', 'idle', 'decide', 'polling'];
 const ofPairs = ['pairs', 'decide', 'wire'];
 
 // All of them, or those that are named: npm run bench -- engine servers

@@ -21,6 +21,7 @@ export type EdgeSettings = {
   server: string;
   listeners: object[];
   upstream: string;
+  gateway?: object;
   nodeArgs?: string[];
   under?: string[];
 };
@@ -119,7 +120,7 @@ export async function openStage() {
     },
 
     /** Starts the built edge as a process of its own. Listeners have fixed ports. */
-    async startEdge({ name, server: from, listeners, upstream, ...how }: EdgeSettings) {
+    async startEdge({ name, server: from, listeners, upstream, gateway, ...how }: EdgeSettings) {
       const monitor = { host: '127.0.0.1', port: await freePort() };
       const file = at(`${name}.yaml`);
       const written = {
@@ -131,6 +132,7 @@ export async function openStage() {
         upstream: { mqtt: { url: upstream } },
         limits: { connections: 50_000, unauthenticated: 50_000, perAddress: 50_000, connectTimeout: '1m' },
         listeners,
+        ...(gateway === undefined ? {} : { gateway }),
       };
       writeFileSync(file, JSON.stringify(written, null, 2));
       const edge = await startEdgeProgram(file, { listeners: listeners.length, ...how });

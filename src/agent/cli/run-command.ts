@@ -10,6 +10,7 @@ type StayFlags = Flags & {
   mqtt?: { host: string; port: number };
   mqttCa?: string;
   clientId?: string;
+  keepAlive: number;
   onCommand?: string;
   commandSeconds: number;
   stdin: boolean;
@@ -39,11 +40,16 @@ export function runCommand(): Command {
       'trust only these certificates (PEM) for the edge; by default whom the server is believed by',
     )
     .option('--client-id <id>', 'the MQTT client id; by default the name of the device')
+    .addOption(
+      new Option('--keep-alive <seconds>', 'how long neither side may say nothing: less finds a dead line sooner')
+        .default(60)
+        .argParser(secondsFrom(10)),
+    )
     .option(
       '--on-command <command>',
       'run a command for each command that comes: the payload on stdin, its name as $1, its id as $2',
     )
-    .addOption(new Option('--command-seconds <seconds>', 'how long it may run').default(60).argParser(commandSeconds));
+    .addOption(new Option('--command-seconds <seconds>', 'how long it may run').default(60).argParser(secondsFrom(1)));
   return addPublishOptions(command).action(acting(stay));
 }
 
@@ -77,11 +83,16 @@ function check({ once, mqtt, onCommand, sign, batch, ...flags }: StayFlags): voi
 }
 
 async function openedSession(flags: StayFlags, tell: (event: object, text: string) => void) {
-  const { out, mqtt, mqttCa, clientId, onCommand, commandSeconds, stdin, socket, http, queue } = flags;
+  const { out, mqtt, mqttCa, clientId, keepAlive, onCommand, commandSeconds, stdin, socket, http, queue } = flags;
   if (mqtt === undefined) return undefined;
   const { openSession } = await import('../session.js');
   return openSession(folderOf(flags), {
-    edge: { address: mqtt, ca: mqttCa === undefined ? undefined : readText(mqttCa), clientId },
+    edge: {
+      address: mqtt,
+      ca: mqttCa === undefined ? undefined : readText(mqttCa),
+      clientId,
+      keepAliveSeconds: keepAlive,
+    },
     commands: onCommand === undefined ? undefined : { program: onCommand, programMs: commandSeconds * 1000 },
     publishing: {
       // A terminal stops a program in the background that reads from it.
@@ -111,9 +122,11 @@ function edgeAddress(text: string): { host: string; port: number } {
   return { host, port: Number(port) };
 }
 
-function commandSeconds(text: string): number {
-  const seconds = Number(text);
-  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 3600)
-    throw new InvalidArgumentError('write a number from 1 to 3600.');
-  return seconds;
-}
+const secondsFrom =
+  (least: number) =>
+  (text: string): number => {
+    const seconds = Number(text);
+    if (!Number.isInteger(seconds) || seconds < least || seconds > 3600)
+      throw new InvalidArgumentError(`write a number from ${least} to 3600.`);
+    return seconds;
+  };

@@ -15,6 +15,8 @@ export type Edge = {
   /** PEM: who may have issued the certificate of the edge; by default whom the server is believed by. */
   ca?: string | undefined;
   clientId?: string | undefined;
+  /** 10 to 3600. */
+  keepAliveSeconds: number;
 };
 
 /** Who uses the line, and hears of it. */
@@ -43,6 +45,7 @@ export function createLineKeeper(options: AgentOptions, edge: Edge, user: LineUs
       const socket = await dial(options, edge);
       const opened = openLine(socket, {
         clientId: edge.clientId ?? openFolder(options.out).requireIdentity().state.thing.name,
+        keepAliveSeconds: edge.keepAliveSeconds,
         filter: user.filter,
         ready: (greeting) => user.ready(opened, greeting),
         subscribed: user.subscribed,

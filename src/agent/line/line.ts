@@ -12,6 +12,8 @@ import { connectPacket, publishPacket, refusalOf, subscribePacket, version, type
 /** What a line is opened for. */
 export type LineOptions = {
   clientId: string;
+  /** 1 to 65,535: how long either side may say nothing. It asks for a sign of life twice as often. */
+  keepAliveSeconds: number;
   /** What it subscribes to, at QoS 1. */
   filter?: string | undefined;
   /** The other side let it in: now it can publish. */
@@ -35,14 +37,13 @@ export type Line = {
   close(why?: Error): void;
 };
 
-const keepAliveSeconds = 30;
 const mostOctets = 262_144;
 const subscribeId = 65_535;
 const patienceMs = 120_000;
 const againMs = 60_000;
 
 /** Speaks with an edge over a connection that stands, strictly: what is no MQTT, or may not come, ends it. */
-export function openLine(socket: Duplex, { clientId, filter, ...heard }: LineOptions): Line {
+export function openLine(socket: Duplex, { clientId, keepAliveSeconds, filter, ...heard }: LineOptions): Line {
   type Waiting = { settle(code: number | undefined): void; since: number };
   const waiting = new Map<number, Waiting>();
   const publish = createPublish();

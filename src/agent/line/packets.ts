@@ -24,7 +24,7 @@ const textOf = (text: string): Buffer => {
 
 /** A CONNECT with a clean session: the broker keeps nothing, so that no command comes a second time. */
 export function connectPacket(clientId: string, keepAliveSeconds: number, mostOctets: number): Buffer {
-  const head = Buffer.of(version, 2, 0, keepAliveSeconds);
+  const head = Buffer.of(version, 2, ...shortOf(keepAliveSeconds));
   const properties = blockOf([longProperty(property.maximumPacketSize, mostOctets)]);
   return packetOf(packetType.connect, [textOf('MQTT'), head, properties, textOf(clientId)]);
 }

@@ -23,6 +23,7 @@ function createStage(filter: string | undefined = 'acme/pump/commands/+') {
   const greetings: Greeting[] = [];
   const line = openLine(near, {
     clientId: 'pump',
+    keepAliveSeconds: 300,
     filter,
     ready: (greeting) => void greetings.push(greeting),
     subscribed: (isAllowed) => void subscribed.push(isAllowed),
@@ -56,7 +57,7 @@ describe("the agent's line of MQTT", () => {
     for (const octet of Buffer.concat(stream)) far.write(Buffer.of(octet));
     await turn();
     expect([greetings.length, subscribed, messages]).toEqual([1, [true], ['a/b {}', 'c x']]);
-    const connect = Buffer.from('\x10\x16\0\x04MQTT\x05\x02\0\x1e\x05\x27\0\x04\0\0\0\x04pump', 'latin1');
+    const connect = Buffer.from('\x10\x16\0\x04MQTT\x05\x02\x01\x2c\x05\x27\0\x04\0\0\0\x04pump', 'latin1');
     const subscribe = Buffer.concat([
       Buffer.of(0x82, 26, 0xff, 0xff, 0, 0, 20),
       Buffer.from('acme/pump/commands/+'),
@@ -107,7 +108,7 @@ describe("the agent's line of MQTT", () => {
     const [near, far] = duplexPair();
     const sent: Buffer[] = [];
     far.on('data', (octets: Buffer) => sent.push(octets));
-    const line = openLine(near, { clientId: 'x', ready() {}, subscribed() {}, message() {} });
+    const line = openLine(near, { clientId: 'x', keepAliveSeconds: 30, ready() {}, subscribed() {}, message() {} });
     far.write(connack);
     await turn();
     expect(Buffer.concat(sent)[0]).toBe(0x10);
