@@ -1,5 +1,5 @@
 /*
- * A device of Thingward in C, with Mbed TLS 2.28 and nothing else.
+ * A device of Thingward in C, with Mbed TLS (2.28 or 3) and nothing else.
  *
  *   THINGWARD_URL=https://things.example.com NAME=pump-17 ENROLLMENT=twe_... ./device provision
  *   ./device daily    once a day: renews in time
@@ -29,6 +29,7 @@
 #include <mbedtls/pk.h>
 #include <mbedtls/sha256.h>
 #include <mbedtls/ssl.h>
+#include <mbedtls/version.h>
 #include <mbedtls/x509_crt.h>
 #include <mbedtls/x509_csr.h>
 
@@ -37,6 +38,20 @@
 
 static mbedtls_entropy_context entropy;
 static mbedtls_ctr_drbg_context drbg;
+
+/* Mbed TLS 3 wants a source of random numbers to read a key, and the size of what it writes a signature to. */
+#if MBEDTLS_VERSION_MAJOR >= 3
+#define PARSE_KEY(key, pem, size) mbedtls_pk_parse_key(key, pem, size, NULL, 0, mbedtls_ctr_drbg_random, &drbg)
+#define SIGN(key, digest, der, length) \
+  mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, digest, sizeof digest, der, sizeof der, length, mbedtls_ctr_drbg_random, &drbg)
+#define SHA256 mbedtls_sha256
+#else
+#define PARSE_KEY(key, pem, size) mbedtls_pk_parse_key(key, pem, size, NULL, 0)
+#define SIGN(key, digest, der, length) \
+  mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, digest, sizeof digest, der, length, mbedtls_ctr_drbg_random, &drbg)
+#define SHA256 mbedtls_sha256_ret
+#endif
+
 static char answer[MOST];
 
 static void die(const char *text, ...) {
@@ -107,7 +122,7 @@ static void load_key(const char *path, mbedtls_pk_context *key) {
     return;
   }
   size_t length = read_file(path, pem, sizeof pem);
-  must(mbedtls_pk_parse_key(key, (unsigned char *)pem, length + 1, NULL, 0), path);
+  must(PARSE_KEY(key, (unsigned char *)pem, length + 1), path);
 }
 
 /* A request in DER at the start of the buffer. Thingward takes the key alone from it. */
@@ -182,7 +197,7 @@ static void make_jwt(const char *type, const char *more, char *out, size_t size)
   name_of(&certificate, MBEDTLS_OID_AT_CN, MBEDTLS_OID_SIZE(MBEDTLS_OID_AT_CN), name, sizeof name);
   read_url("token.url", "/v1/token", audience, sizeof audience);
   audience[strlen(audience) - strlen("/v1/token")] = 0;
-  must(mbedtls_sha256_ret(certificate.raw.p, certificate.raw.len, digest, 0), "digest");
+  must(SHA256(certificate.raw.p, certificate.raw.len, digest, 0), "digest");
   base64(thumbprint, sizeof thumbprint, digest, sizeof digest, 1);
   must(mbedtls_ctr_drbg_random(&drbg, random, sizeof random), "random");
   base64(jti, sizeof jti, random, sizeof random, 1);
@@ -193,8 +208,8 @@ static void make_jwt(const char *type, const char *more, char *out, size_t size)
          account, name, audience, jti, now, now + 120, more);
   base64(claims, sizeof claims, part, strlen(part), 1);
   format(out, size, "%s.%s", header, claims);
-  must(mbedtls_sha256_ret((unsigned char *)out, strlen(out), digest, 0), "digest");
-  must(mbedtls_pk_sign(&key, MBEDTLS_MD_SHA256, digest, sizeof digest, der, &length, mbedtls_ctr_drbg_random, &drbg), "signature");
+  must(SHA256((unsigned char *)out, strlen(out), digest, 0), "digest");
+  must(SIGN(&key, digest, der, &length), "signature");
   raw_signature(der, length, raw);
   base64(signature, sizeof signature, raw, sizeof raw, 1);
   format(out, size, "%s.%s.%s", header, claims, signature);
@@ -367,7 +382,7 @@ static void renew(void) {
   if (!exists("next.csr")) keep("next.csr", request, make_request(&key, (unsigned char *)request, sizeof request));
   mbedtls_pk_free(&key);
   size_t length = read_file("next.csr", request, sizeof request);
-  must(mbedtls_sha256_ret((unsigned char *)request, length, digest, 0), "digest");
+  must(SHA256((unsigned char *)request, length, digest, 0), "digest");
   format(more, sizeof more, ",\"csr_sha256\":\"%s\"", base64(named, sizeof named, digest, sizeof digest, 1));
   make_jwt("renew+jwt", more, proof, sizeof proof);
   format(body, sizeof body, "{\"csr\":\"%s\",\"proof\":\"%s\"}", base64(csr, sizeof csr, request, length, 0), proof);

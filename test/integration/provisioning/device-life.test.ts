@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { createHash, createPublicKey } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { liveThrough, runAt, type LonelyDevice } from '../../support/device-life.js';
 import { describeWith } from '../../support/programs.js';
 import { startServer, type TestServer } from '../../support/server.js';
@@ -93,18 +93,21 @@ describeWith(['python3:cryptography', 'faketime'], 'examples/python', () => {
   });
 });
 
-describeWith(['cc', '/usr/include/mbedtls/ssl.h', 'faketime'], 'examples/mbedtls', () => {
-  it('compiles without a warning, and brings a device through more than a year', { timeout: 600_000 }, async () => {
-    const folder = folderFor('mbedtls');
-    const made = spawnSync(
-      'make',
-      ['-C', 'examples/mbedtls', `OUT=${folder}/device`, 'CFLAGS=-O2 -Wall -Wextra -Werror'],
-      {
-        encoding: 'utf8',
-      },
-    );
-    expect(made.status, made.stderr).toBe(0);
-    await liveThrough(server, 'life-c', program(server, folder, 'life-c', [join(folder, 'device')]));
-    rmSync(folder, { recursive: true });
+const mbedtls3 = resolve('.ci-tools/mbedtls');
+
+describe.each([
+  { version: '2.28', needs: '/usr/include/mbedtls/ssl.h', where: [] },
+  { version: '3', needs: join(mbedtls3, 'library/libmbedtls.a'), where: [`MBEDTLS=${mbedtls3}`] },
+])('examples/mbedtls, with Mbed TLS $version', ({ version, needs, where }) => {
+  describeWith(['cc', needs, 'faketime'], 'as it is', () => {
+    it('compiles without a warning, and brings a device through more than a year', { timeout: 600_000 }, async () => {
+      const folder = folderFor('mbedtls');
+      const flags = [`OUT=${folder}/device`, 'CFLAGS=-O2 -Wall -Wextra -Werror', ...where];
+      const made = spawnSync('make', ['-C', 'examples/mbedtls', ...flags], { encoding: 'utf8' });
+      expect(made.status, made.stderr).toBe(0);
+      const name = `life-c-${version.replace('.', '-')}`;
+      await liveThrough(server, name, program(server, folder, name, [join(folder, 'device')]));
+      rmSync(folder, { recursive: true });
+    });
   });
 });
