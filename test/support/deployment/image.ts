@@ -29,8 +29,7 @@ export async function followDockerfile(folder: string, env: Record<string, strin
       const name = /^\S+ AS (\S+)$/.exec(rest)?.[1] ?? 'last';
       Object.assign(image, { root: join(folder, name), environment: {}, user: 'root', folder: '/' });
       stages.set(name, image.root);
-      for (const path of ['data', 'usr/local/bin', 'app', 'package'])
-        mkdirSync(dirname(join(image.root, path)), { recursive: true });
+      mkdirSync(join(image.root, 'usr/local/bin'), { recursive: true });
     } else if (word === 'COPY') copy(rest, inRoot, stages);
     else if (word === 'RUN') await run(rest, image, env);
     else describe(word, rest, image);
