@@ -58,13 +58,13 @@ export function createRunning(account: string, origin: string) {
     runs.delete(name);
   };
 
-  const take = (message: TakenMessage): void => {
+  const take = function* (message: TakenMessage): Generator<void, void> {
     const { thing, topic, payload, at } = message;
     for (const [name] of message.pipelines) {
       const run = runs.get(name);
       if (!run) continue;
       ripeAt = Math.max(ripeAt, at + 2 * horizonOf(run.document));
-      const why = run.pipeline.take({ thing: { name: thing }, topic, payload, at });
+      const why = yield* run.pipeline.taking({ thing: { name: thing }, topic, payload, at });
       if (why) say(run, thing, { of: 'dead-letter', why, message });
     }
   };
@@ -74,7 +74,7 @@ export function createRunning(account: string, origin: string) {
     *apply(at: number, happening: Happening): Generator<void, Outcome[]> {
       [position, index, outcomes] = [at, 0, []];
       now = Math.max(now, happening.at);
-      if (happening.kind === 'message') take(happening);
+      if (happening.kind === 'message') yield* take(happening);
       else if (happening.kind === 'time') for (const { pipeline } of runs.values()) yield* pipeline.tick(now);
       else if (happening.kind === 'end') yield* finish(happening.name);
       else {
