@@ -57,6 +57,7 @@ export async function openPipelines(deps: Deps) {
   const failed = (error: Error): void => troubles.failed(error, 'pipelines');
   const sound = (): void => troubles.works('pipelines');
   const keeping = await openKeeping(deps.config.stateDir);
+  await keeping.requireAccount(account);
   const journal = await openJournal(keeping.journal, { maxBytes, fsync, whenFull: 'refuse', now: gate.now });
   const { origin, done } = await keeping.beginning(journal.next());
   const running = createRunning(account, origin);

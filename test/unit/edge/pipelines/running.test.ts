@@ -68,6 +68,18 @@ describe('pipelines of an edge', () => {
     await vi.waitFor(() => expect(room.said()).toMatchObject([{ records: other.said()[0]!.records }]));
   });
 
+  it('never publish for one account what devices of another one were told is kept', async () => {
+    const room = roomOf();
+    await room.activate('three', 1, byThree);
+    await room.open();
+    for (const t of [1, 2]) await room.send('pump', { t });
+    await room.close();
+    await expect(room.open({ account: 'beta' })).rejects.toThrow('of the account acme: give another stateDir');
+    await room.open();
+    await room.send('pump', { t: 3 });
+    await vi.waitFor(() => expect(means(room.said())).toEqual([2]));
+  });
+
   it('let others have their turn while one message has a thousand records for steps that take long', async () => {
     const room = roomOf();
     const outliers = Array.from({ length: 31 }, () => ({ outliers: 'hampel', window: 301 }));
