@@ -17,6 +17,14 @@ export function documentOf({ document }: ActivePipeline): PipelineDocument | und
   return findings.some(({ level }) => level === 'error') ? undefined : read;
 }
 
+const mostBackMs = 60_000;
+
+/**
+ * Whether a clock was ahead, and is no longer. Windows and batches that were begun by it would wait for that time to come, for years perhaps,
+ * and take nothing until then. Smaller steps are none: time stands still for them.
+ */
+export const isSetBack = (before: number, at: number): boolean => at < before - mostBackMs;
+
 export type Running = ReturnType<typeof createRunning>;
 
 /**
@@ -58,6 +66,15 @@ export function createRunning(account: string, origin: string) {
     runs.delete(name);
   };
 
+  /** What waits leaves, and all begins anew at an earlier time. */
+  const goBack = function* (at: number): Generator<void, void> {
+    for (const { active } of [...runs.values()]) {
+      yield* finish(active.name);
+      begin(active);
+    }
+    [now, ripeAt] = [at, -Infinity];
+  };
+
   const take = function* (message: TakenMessage): Generator<void, void> {
     const { thing, topic, payload, at } = message;
     for (const [name] of message.pipelines) {
@@ -73,6 +90,7 @@ export function createRunning(account: string, origin: string) {
     /** What comes of something that happened. Yields where it takes long; nothing else may be applied meanwhile. */
     *apply(at: number, happening: Happening): Generator<void, Outcome[]> {
       [position, index, outcomes] = [at, 0, []];
+      if (isSetBack(now, happening.at)) yield* goBack(happening.at);
       now = Math.max(now, happening.at);
       if (happening.kind === 'message') yield* take(happening);
       else if (happening.kind === 'time') for (const { pipeline } of runs.values()) yield* pipeline.tick(now);

@@ -62,7 +62,7 @@ export function createWorks({
   let triedAt = -Infinity;
   let position = -1;
   let working: Promise<void> | undefined;
-  let wakeUp: (() => void)[] = [];
+  const waiting = new Set<() => void>();
   let ended = false;
   let sliceSince = performance.now();
 
@@ -124,10 +124,7 @@ export function createWorks({
   const work = async (): Promise<void> => {
     for (let some = takeSome(); some.length > 0; some = takeSome()) {
       await doAll(some);
-      if (octets <= mostQueued) {
-        for (const wake of wakeUp) wake();
-        wakeUp = [];
-      }
+      if (octets <= mostQueued) for (const wake of waiting) wake();
       if (sinceSaved >= saveEvery) await keep();
     }
     if (isFull) await keep();
@@ -149,11 +146,13 @@ export function createWorks({
       const left = until - performance.now();
       if (left <= 0) throw new Error('sinks accept nothing that pipelines make: nothing more is kept');
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        wakeUp.push(() => {
+        const wake = (): void => {
           clearTimeout(timer);
+          waiting.delete(wake);
           resolve();
-        });
+        };
+        const timer = setTimeout(wake, left);
+        waiting.add(wake);
       });
     }
   };
