@@ -66,7 +66,7 @@ export function createRunning(account: string, origin: string) {
     runs.delete(name);
   };
 
-  /** What waits leaves, and all begins anew at an earlier time. */
+  /** What waits leaves, and all begins again at an earlier time. */
   const goBack = function* (at: number): Generator<void, void> {
     for (const { active } of [...runs.values()]) {
       yield* finish(active.name);
