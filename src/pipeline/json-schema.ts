@@ -1,12 +1,12 @@
-import { isDeepStrictEqual } from 'node:util';
+import { charge, createEquals, keysOf, schemaBudget, type Budget } from './json-budget.js';
 
 /** Something in a schema that is not taken, and where. */
 export type SchemaFault = { at: (string | number)[]; message: string };
 
-/** Whether a value is as a schema says. */
-export type Judge = (value: unknown) => boolean;
+/** Whether a value is as a schema says. What the budget does not suffice for is not. */
+export type Judge = (value: unknown, budget?: Budget) => boolean;
 
-type Test = (value: unknown, budget: { left: number }) => boolean;
+type Test = (value: unknown, budget: Budget) => boolean;
 type Schema = Record<string, unknown>;
 type Reading = { faults: SchemaFault[]; nodes: number };
 
@@ -14,8 +14,6 @@ const mostNodes = 500;
 const mostLevels = 16;
 const mostFaults = 20;
 const mostNames = 200;
-// Of one message: what is nested and branches on and on is refused, not looked at for seconds.
-const mostTests = 200_000;
 const remarks = new Set([
   '$schema',
   '$id',
@@ -41,7 +39,7 @@ const kinds: Record<string, (value: unknown) => boolean> = {
 export function readSchema(schema: unknown): { judge: Judge; faults: SchemaFault[] } {
   const reading: Reading = { faults: [], nodes: 0 };
   const test = testOf(schema, [], reading);
-  return { judge: (value) => test(value, { left: mostTests }), faults: reading.faults };
+  return { judge: (value, budget = schemaBudget()) => test(value, budget), faults: reading.faults };
 }
 
 function testOf(schema: unknown, at: SchemaFault['at'], reading: Reading): Test {
@@ -92,24 +90,27 @@ const keywords: Record<string, Keyword> = {
     if (tests.length === 0 || tests.length > 7 || !tests.every((test) => test !== undefined)) return undefined;
     return (is) => tests.some((test) => test(is));
   },
-  enum: (value) => (isShortList(value) ? (is) => value.some((each) => isDeepStrictEqual(each, is)) : undefined),
-  const: (value) => (is) => isDeepStrictEqual(value, is),
+  enum: (value) => (isShortList(value) ? createEquals(value) : undefined),
+  const: (value) => createEquals([value]),
   properties: (value, sub) => {
     if (!isObject(value) || Object.keys(value).length > mostNames) return undefined;
     const members = Object.entries(value).map(([name, inner]) => [name, sub(inner, name)] as const);
     return (is, budget) =>
-      !isObject(is) || members.every(([name, test]) => !Object.hasOwn(is, name) || test(is[name], budget));
+      !isObject(is) ||
+      (charge(budget, members.length / namesAtOnce) &&
+        members.every(([name, test]) => !Object.hasOwn(is, name) || test(is[name], budget)));
   },
   required: (value) => {
     if (!isShortList(value) || !value.every((name) => typeof name === 'string')) return undefined;
-    return (is) => !isObject(is) || value.every((name) => Object.hasOwn(is, name));
+    return (is, budget) =>
+      !isObject(is) || (charge(budget, value.length / namesAtOnce) && value.every((name) => Object.hasOwn(is, name)));
   },
   additionalProperties: (value, sub, schema) => {
     const known = new Set(isObject(schema['properties']) ? Object.keys(schema['properties']) : []);
     const test = sub(value);
     return (is, budget) =>
       !isObject(is) ||
-      Object.keys(is).every((name) => known.has(name) || (--budget.left >= 0 && test(is[name], budget)));
+      (keysOf(is, budget)?.every((name) => known.has(name) || (charge(budget, 1) && test(is[name], budget))) ?? false);
   },
   items: (value, sub) => {
     const test = sub(value);
@@ -128,13 +129,16 @@ const keywords: Record<string, Keyword> = {
   maximum: (value) => bound(value, (is, limit) => is <= limit),
   exclusiveMinimum: (value) => bound(value, (is, limit) => is > limit),
   exclusiveMaximum: (value) => bound(value, (is, limit) => is < limit),
-  minLength: (value) => size(value, (is) => (typeof is === 'string' ? lengthOf(is) : undefined), true),
-  maxLength: (value) => size(value, (is) => (typeof is === 'string' ? lengthOf(is) : undefined), false),
+  minLength: (value) => size(value, lengthOf, true),
+  maxLength: (value) => size(value, lengthOf, false),
   minItems: (value) => size(value, (is) => (Array.isArray(is) ? is.length : undefined), true),
   maxItems: (value) => size(value, (is) => (Array.isArray(is) ? is.length : undefined), false),
-  minProperties: (value) => size(value, (is) => (isObject(is) ? Object.keys(is).length : undefined), true),
-  maxProperties: (value) => size(value, (is) => (isObject(is) ? Object.keys(is).length : undefined), false),
+  minProperties: (value) => size(value, membersOf, true),
+  maxProperties: (value) => size(value, membersOf, false),
 };
+// What costs as much as one test.
+const namesAtOnce = 4;
+const lettersAtOnce = 8;
 
 function branches(
   value: unknown,
@@ -149,19 +153,27 @@ function bound(value: unknown, holds: (is: number, limit: number) => boolean): T
   return (is) => typeof is !== 'number' || holds(is, value);
 }
 
-function size(value: unknown, sizeOf: (is: unknown) => number | undefined, least: boolean): Test | undefined {
+type SizeOf = (is: unknown, budget: Budget) => number | undefined;
+
+function size(value: unknown, sizeOf: SizeOf, least: boolean): Test | undefined {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) return undefined;
-  return (is) => {
-    const own = sizeOf(is);
-    return own === undefined || (least ? own >= value : own <= value);
+  return (is, budget) => {
+    const own = sizeOf(is, budget);
+    return own === undefined || (budget.left >= 0 && (least ? own >= value : own <= value));
   };
 }
 
 /** In code points, as JSON Schema counts. */
-function lengthOf(text: string): number {
+function lengthOf(text: unknown, budget: Budget): number | undefined {
+  if (typeof text !== 'string') return undefined;
+  if (!charge(budget, text.length / lettersAtOnce)) return 0;
   let length = 0;
   for (const _ of text) length++;
   return length;
+}
+
+function membersOf(value: unknown, budget: Budget): number | undefined {
+  return isObject(value) ? (keysOf(value, budget)?.length ?? 0) : undefined;
 }
 
 function isShortList(value: unknown): value is unknown[] {

@@ -2,6 +2,7 @@ import { decoderOf } from './decode/decoders.js';
 import type { Decoded, DecoderState } from './decode/decoded.js';
 import type { PipelineDocument } from './document.js';
 import { compilePipeline } from './compile.js';
+import { schemaBudget, type Budget } from './json-budget.js';
 import { follow } from './json-path.js';
 import { pipelineLimits } from './limits.js';
 import { blank, noCounts, type Counts, type PipelineRecord, type Scalar } from './record.js';
@@ -92,8 +93,8 @@ export function createPipeline(
     if (oldest.waiting.length > 0) flush(name, oldest, 'evicted');
   };
 
-  const recordOf = ({ time, message }: Decoded, at: number): PipelineRecord | DeadLetter => {
-    if (!plan.judges.every((judge) => judge(message))) return 'not-valid';
+  const recordOf = ({ time, message }: Decoded, at: number, budget: Budget): PipelineRecord | DeadLetter => {
+    if (!plan.judges.every((judge) => judge(message, budget))) return 'not-valid';
     const when = plan.time ? readTime(follow(plan.time, message)) : (time ?? at);
     if (when === undefined || !(when >= 0)) return 'no-time';
     if (when > at + pipelineLimits.aheadMs) return 'too-far-ahead';
@@ -117,14 +118,34 @@ export function createPipeline(
     }
     const records: PipelineRecord[] = [];
     let why: DeadLetter = 'no-values';
+    const budget = schemaBudget();
     for (const each of decoded) {
-      const record = recordOf(each, at);
+      const record = recordOf(each, at, budget);
       if (typeof record === 'object') records.push(record);
       // One part of another form makes the whole message a dead letter; one without values of this pipeline does not.
       else if (record === 'no-values') why = record;
       else return record;
     }
     return records.length > 0 ? records : why;
+  };
+
+  const taking = function* (message: Message): Generator<void, DeadLetter | undefined> {
+    counts.messages++;
+    thing = message.thing.name;
+    state = stateOf(thing);
+    now = message.at;
+    state.seenAt = now;
+    const records = recordsOf(message, state);
+    if (typeof records === 'string') {
+      counts.deadLetters++;
+      return records;
+    }
+    counts.records += records.length;
+    for (let index = 0; index < records.length; index++) {
+      if (index > 0) yield;
+      run(0, records[index]!);
+    }
+    return undefined;
   };
 
   return {
@@ -156,20 +177,15 @@ export function createPipeline(
 
     /** Takes a message that it matches. Says why, when it is a dead letter: then nothing of it is used. */
     take(message: Message): DeadLetter | undefined {
-      counts.messages++;
-      thing = message.thing.name;
-      state = stateOf(thing);
-      now = message.at;
-      state.seenAt = now;
-      const records = recordsOf(message, state);
-      if (typeof records === 'string') {
-        counts.deadLetters++;
-        return records;
+      const taken = taking(message);
+      for (;;) {
+        const { done, value } = taken.next();
+        if (done) return value;
       }
-      counts.records += records.length;
-      for (const record of records) run(0, record);
-      return undefined;
     },
+
+    /** The same. It yields between the records of one message; nothing else may be done with the pipeline meanwhile. */
+    taking,
 
     /** Publishes what has waited long enough, and ends windows of things that fell silent. Yields between things. */
     *tick(at: number): Generator<void, void> {

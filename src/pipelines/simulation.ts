@@ -37,6 +37,7 @@ function* run(
   { messages, until }: Recorded,
   now: number,
 ): Generator<void, Simulated> {
+  const perRecord = workOfMessage(document);
   const published: Simulated['published'] = [];
   const deadLetters: Simulated['deadLetters'] = [];
   let [at, characters, unmatched, ticked] = [now, 0, 0, -Infinity];
@@ -68,7 +69,8 @@ function* run(
       unmatched++;
       continue;
     }
-    const why = pipeline.take({ ...from, payload: payloadOf(message), at });
+    const taking = pipeline.taking({ ...from, payload: payloadOf(message), at });
+    const why = yield* affordable(taking, () => pipeline.counts.records * perRecord);
     if (why) deadLetters.push({ message: index, why });
   }
   if (until !== undefined) {
@@ -84,12 +86,24 @@ function payloadOf({ payload, payloadBase64 }: Recorded['messages'][number]): Ui
   return payloadBase64 === undefined ? Buffer.from(JSON.stringify(payload)) : Buffer.from(payloadBase64, 'base64');
 }
 
+/** One message may have many records, each as much work as a message: how many is known once it is read. @throws DomainError `invalid-request` */
+function* affordable<Result>(work: Generator<void, Result>, spent: () => number): Generator<void, Result> {
+  for (;;) {
+    const step = work.next();
+    if (spent() > mostWork) throw tooMuch('the records of these messages', spent());
+    if (step.done) return step.value;
+    yield;
+  }
+}
+
 /** @throws DomainError `invalid-request` for more than anybody waits for */
 function requireFeasible(document: PipelineDocument, { messages }: Recorded): void {
   const work = messages.length * workOfMessage(document);
-  if (work <= mostWork) return;
-  throw new DomainError(
-    'invalid-request',
-    `${messages.length} messages through a pipeline of this size are ${work} steps, more than ${mostWork}: send fewer messages at once`,
-  );
+  if (work > mostWork) throw tooMuch(`${messages.length} messages`, work);
 }
+
+const tooMuch = (what: string, work: number): DomainError =>
+  new DomainError(
+    'invalid-request',
+    `${what} through a pipeline of this size are ${work} steps, more than ${mostWork}: send fewer messages at once`,
+  );

@@ -86,8 +86,22 @@ function readPayload(given: Record<string, unknown>, refuse: (text: string) => n
 }
 
 function jsonOf(value: unknown, refuse: (text: string) => never): string {
+  let isLost = false;
+  const look: Look = (_name, each) => {
+    // JSON can say more than a number can be, such as 1e400, and would be written as null.
+    isLost ||= each === Infinity || each === -Infinity;
+    return each;
+  };
+  const text = textOf(value, refuse);
+  if (text.includes('null')) textOf(value, refuse, look);
+  return isLost ? refuse('payload has a number that is too large: write it as a text') : text;
+}
+
+type Look = (name: string, value: unknown) => unknown;
+
+function textOf(value: unknown, refuse: (text: string) => never, look?: Look): string {
   try {
-    return JSON.stringify(value);
+    return JSON.stringify(value, look);
   } catch {
     // JSON can be read that is nested deeper than it can be written.
     return refuse('payload is nested too deep');

@@ -81,6 +81,8 @@ function serve(front: CoapFront, arrival: Arrival): () => void {
     const isKnown = accessToken === undefined || digestOf(accessToken) === holder?.digest;
     if (holder && isKnown && isOf(holder, clientId)) return holder.session;
     if (accessToken === undefined && fingerprint === undefined) return noCredential;
+    // A connection may ask as often as it likes, and a signature is verified each time.
+    if (front.isFlooding(sourceIp)) return flooding;
     return enter(await front.identify({ token: accessToken, fingerprint, withoutCertificates }), request);
   };
 
@@ -134,4 +136,8 @@ const isOf = ({ session }: Holder, clientId: string | undefined): boolean =>
 const noCredential = refusalWith(
   answerCode.unauthorized,
   'show a client certificate, or send an access token in option 65001 or as ?token=',
+);
+const flooding = refusalWith(
+  answerCode.tooManyRequests,
+  'too many wrong tokens came from this address: try again later',
 );

@@ -54,14 +54,16 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
 
   const forward = (bytes: Buffer, start: number, end: number, topic: Buffer): void => {
     const judged = judge(bytes, topic, bytes[start]! & 7);
-    if (!judged.allowed) {
-      reportDenied(line, judged);
-      return deny(judged.verdict.refusal ?? 'denied by a statement');
-    }
+    if (!judged.allowed) return refuse(judged);
     if (onResult && isResult(topic, publish.topicEnd)) tellResult(bytes, end, topic);
     const taker = options.intake && takerOf(options.intake, topic, bytes[start]! & 7);
     if (taker) keep(taker, bytes, start, end, topic);
     else send(bytes, start, end, topic);
+  };
+
+  const refuse = (judged: Decided): void => {
+    reportDenied(line, judged);
+    deny(judged.verdict.refusal ?? 'denied by a statement');
   };
 
   const send = (bytes: Buffer, start: number, end: number, topic: Buffer): void => {
@@ -111,6 +113,9 @@ export function createPublishing(line: Line): (bytes: Buffer, start: number, bod
         over(() => {
           if (!taker.forward) return acknowledge(id, qos, reason.success);
           Object.assign(publish, taken);
+          // What its sender may do can be less by now.
+          const judged = judge(bytes, topic, bytes[start]! & 7);
+          if (!judged.allowed) return refuse(judged);
           send(bytes, start, end, topic);
           toBroker.flush();
         }),

@@ -41,7 +41,7 @@ export function createGateway(deps: Deps) {
     /** Takes up what was kept. @throws EdgeStartError, EdgeConfigError */
     async open(): Promise<void> {
       running = await openPipelines({ ...deps, meters, outlets: deps.sinks }).catch((error: Error) => {
-        const why = `pipelines cannot run: ${error.message}: make room, or remove gateway.pipelines`;
+        const why = `pipelines cannot run: ${error.message}: mend that, or remove gateway.pipelines`;
         throw new EdgeStartError(why, { cause: error });
       });
     },

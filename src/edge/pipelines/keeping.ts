@@ -33,6 +33,17 @@ export async function openKeeping(stateDir: string) {
   return {
     journal: file('journal'),
 
+    /**
+     * Keeps whose messages these are. @throws Error where they are of another account: they would be published below the topics of this one,
+     * and judged by its policies
+     */
+    async requireAccount(account: string): Promise<void> {
+      const kept = await read('account');
+      if (kept === account) return;
+      if (kept) throw new Error(`${folder} holds messages of the account ${kept}: give another stateDir`);
+      await replace(file('account'), account, true);
+    },
+
     /** What the ids of this journal begin with, and until where sinks have what came of it. `next` is where the journal continues. */
     async beginning(next: number): Promise<{ origin: string; done: number }> {
       const [origin, written] = [await read('origin'), await read('done')];

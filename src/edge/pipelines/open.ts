@@ -13,7 +13,7 @@ import { createMatching } from './matching.js';
 import type { PipelineMeters } from './meters.js';
 import { createOutlet, type Outlets, type Seen } from './outlets.js';
 import { topicOf } from './outcome.js';
-import { createRunning } from './running.js';
+import { createRunning, isSetBack } from './running.js';
 import { createWorks } from './works.js';
 
 /** The active pipelines, and who hears that they may be others. */
@@ -56,7 +56,9 @@ export async function openPipelines(deps: Deps) {
   const account = deps.pipelines.account();
   const failed = (error: Error): void => troubles.failed(error, 'pipelines');
   const sound = (): void => troubles.works('pipelines');
+  let isOver = false;
   const keeping = await openKeeping(deps.config.stateDir);
+  await keeping.requireAccount(account);
   const journal = await openJournal(keeping.journal, { maxBytes, fsync, whenFull: 'refuse', now: gate.now });
   const { origin, done } = await keeping.beginning(journal.next());
   const running = createRunning(account, origin);
@@ -67,7 +69,8 @@ export async function openPipelines(deps: Deps) {
     seen: seenBy(account, deps),
     failed,
     works: sound,
-    wait: (ms) => new Promise((resolve) => timers.set(() => resolve(), ms)),
+    // Nothing is tried again once this is over: what was not put is in the journal.
+    wait: (ms) => new Promise((resolve) => timers.set(() => isOver || resolve(), ms)),
   });
   const savedAt = await keeping.restore(running, outlet).catch((error: unknown) => {
     tell.error({ err: error }, 'what pipelines kept of things cannot be read: they begin with what the journal says');
@@ -95,7 +98,12 @@ export async function openPipelines(deps: Deps) {
   await works.replay(savedAt < journal.next() ? savedAt : -1);
 
   let last = running.now();
-  const now = (): number => (last = Math.max(last, Math.floor(gate.now())));
+  const now = (): number => {
+    const at = Math.floor(gate.now());
+    // Before anything was heard, there is no time.
+    last = at > 0 && isSetBack(last, at) ? at : Math.max(last, at);
+    return last;
+  };
   const matching = createMatching(account);
   const { active, follow } = deps.pipelines;
   const cannotRun = ({ name, version }: ActivePipeline): void =>
@@ -144,6 +152,7 @@ export async function openPipelines(deps: Deps) {
     async close(): Promise<void> {
       await Promise.all(turns.map((turn) => turn.end()));
       await works.close();
+      isOver = true;
       await note().catch(failed);
       await journal.close();
     },

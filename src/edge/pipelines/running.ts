@@ -17,6 +17,14 @@ export function documentOf({ document }: ActivePipeline): PipelineDocument | und
   return findings.some(({ level }) => level === 'error') ? undefined : read;
 }
 
+const mostBackMs = 60_000;
+
+/**
+ * Whether a clock was ahead, and is no longer. Windows and batches that were begun by it would wait for that time to come, for years perhaps,
+ * and take nothing until then. Smaller steps are none: time stands still for them.
+ */
+export const isSetBack = (before: number, at: number): boolean => at < before - mostBackMs;
+
 export type Running = ReturnType<typeof createRunning>;
 
 /**
@@ -58,13 +66,22 @@ export function createRunning(account: string, origin: string) {
     runs.delete(name);
   };
 
-  const take = (message: TakenMessage): void => {
+  /** What waits leaves, and all begins again at an earlier time. */
+  const goBack = function* (at: number): Generator<void, void> {
+    for (const { active } of [...runs.values()]) {
+      yield* finish(active.name);
+      begin(active);
+    }
+    [now, ripeAt] = [at, -Infinity];
+  };
+
+  const take = function* (message: TakenMessage): Generator<void, void> {
     const { thing, topic, payload, at } = message;
     for (const [name] of message.pipelines) {
       const run = runs.get(name);
       if (!run) continue;
       ripeAt = Math.max(ripeAt, at + 2 * horizonOf(run.document));
-      const why = run.pipeline.take({ thing: { name: thing }, topic, payload, at });
+      const why = yield* run.pipeline.taking({ thing: { name: thing }, topic, payload, at });
       if (why) say(run, thing, { of: 'dead-letter', why, message });
     }
   };
@@ -73,8 +90,9 @@ export function createRunning(account: string, origin: string) {
     /** What comes of something that happened. Yields where it takes long; nothing else may be applied meanwhile. */
     *apply(at: number, happening: Happening): Generator<void, Outcome[]> {
       [position, index, outcomes] = [at, 0, []];
+      if (isSetBack(now, happening.at)) yield* goBack(happening.at);
       now = Math.max(now, happening.at);
-      if (happening.kind === 'message') take(happening);
+      if (happening.kind === 'message') yield* take(happening);
       else if (happening.kind === 'time') for (const { pipeline } of runs.values()) yield* pipeline.tick(now);
       else if (happening.kind === 'end') yield* finish(happening.name);
       else {

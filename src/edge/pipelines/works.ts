@@ -27,7 +27,7 @@ type Entry = { bytes: Buffer; happening: Happening; guest: Guest | undefined; po
 
 const mostAtOnce = 256;
 const chunk = { records: 1000, bytes: 4 * 1024 * 1024 };
-const perSlice = 200;
+const sliceMs = 5;
 const againMs = 5000;
 const longestWaitMs = 5000;
 const closeMs = 5000;
@@ -62,17 +62,21 @@ export function createWorks({
   let triedAt = -Infinity;
   let position = -1;
   let working: Promise<void> | undefined;
-  let wakeUp: (() => void)[] = [];
+  const waiting = new Set<() => void>();
   let ended = false;
+  let sliceSince = performance.now();
 
   const apply = async (at: number, happening: Happening): Promise<Outcome[]> => {
     const doing = running.apply(at, happening);
-    let step = doing.next();
-    for (let count = 1; !step.done; count++) {
-      if (count % perSlice === 0) await new Promise<void>((resolve) => setImmediate(resolve));
-      step = doing.next();
+    for (;;) {
+      // One record of a large document may take long, so that time is looked at and not their number.
+      if (performance.now() - sliceSince >= sliceMs) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+        sliceSince = performance.now();
+      }
+      const step = doing.next();
+      if (step.done) return step.value;
     }
-    return step.value;
   };
 
   /** Whatever is in the journal, in order. */
@@ -120,10 +124,7 @@ export function createWorks({
   const work = async (): Promise<void> => {
     for (let some = takeSome(); some.length > 0; some = takeSome()) {
       await doAll(some);
-      if (octets <= mostQueued) {
-        for (const wake of wakeUp) wake();
-        wakeUp = [];
-      }
+      if (octets <= mostQueued) for (const wake of waiting) wake();
       if (sinceSaved >= saveEvery) await keep();
     }
     if (isFull) await keep();
@@ -145,11 +146,13 @@ export function createWorks({
       const left = until - performance.now();
       if (left <= 0) throw new Error('sinks accept nothing that pipelines make: nothing more is kept');
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, left);
-        wakeUp.push(() => {
+        const wake = (): void => {
           clearTimeout(timer);
+          waiting.delete(wake);
           resolve();
-        });
+        };
+        const timer = setTimeout(wake, left);
+        waiting.add(wake);
       });
     }
   };

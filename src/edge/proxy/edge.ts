@@ -63,8 +63,9 @@ const turnMs = 10_000;
 
 /** Opens everything that the settings name. @throws EdgeStartError, EdgeConfigError for what cannot be opened; nothing is open then */
 export async function openEdge(parts: EdgeParts) {
-  const { config, decider, tell, troubles, machineNow, timers = systemTimers } = parts;
-  const sinks = await openSinks({ config, events: tellOfSinks(tell, troubles), now: machineNow });
+  const { config, decider, tell, troubles, timers = systemTimers } = parts;
+  // The clock of a machine may jump by days once it hears of the time, and what is too old is dropped for good.
+  const sinks = await openSinks({ config, events: tellOfSinks(tell, troubles), now: decider.gate.now });
   const core = createCore(parts, timers, sinks);
   const { sessions, reports, refusals, service, broker, courier, gateway, isDraining } = core;
   const opened: OpenListener[] = [];

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { signal } from '../../../src/edge/coap-messages/codes.js';
-import { writeStreamMessage } from '../../../src/edge/coap-messages/streams.js';
+import { classOf, formatCode, signal } from '../../../src/edge/coap-messages/codes.js';
+import { createMessageStream, writeStreamMessage } from '../../../src/edge/coap-messages/streams.js';
 import { observe, openEnd, requestOf, wordsOf } from '../../support/coap/device.js';
 import { createEdgeStage, eventually, type EdgeStage } from '../../support/edge/stage.js';
 import { useKey } from '../../support/fleet.js';
@@ -114,6 +114,34 @@ describeWith(['mosquitto'], 'floods, and slow and silent devices of CoAP', () =>
     // A client id has one session: each of the same device ended the one before.
     await eventually(live, (count) => count <= before + devices.length);
     for (const end of ends) end.close();
+  });
+
+  it('verify no more than a few wrong tokens a second over one connection', async () => {
+    const socket = connect(edge.portOf(1), '127.0.0.1');
+    socket.on('error', () => {});
+    const codes: string[] = [];
+    const messages = createMessageStream(100_000, {
+      take: ({ code }) => (classOf(code) < 7 && codes.push(formatCode(code)), true),
+    });
+    socket.on('data', (bytes: Buffer) => messages.push(bytes));
+    socket.write(writeStreamMessage({ code: signal.csm, token: none, options: [], payload: none }));
+    const asked = (at: number) => {
+      const options = [
+        { number: 11, value: Buffer.from('a') },
+        { number: 65_001, value: Buffer.from(`wrong-${at}`) },
+      ];
+      return writeStreamMessage({ code: 1, token: Buffer.of(at >> 8, at & 255), options, payload: none });
+    };
+    socket.write(Buffer.concat(Array.from({ length: 1000 }, (_, at) => asked(at))));
+    await eventually(
+      () => codes.length,
+      (count) => count === 1000,
+    );
+    expect(new Set(codes)).toEqual(new Set(['4.01', '4.29']));
+    // A machine that is busy takes some seconds.
+    expect(codes.filter((code) => code === '4.01').length).toBeLessThan(500);
+    socket.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 1100));
   });
 
   it('read no further where requests come faster than they are answered', async () => {

@@ -1,8 +1,12 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createDecider } from '../../../src/edge/decider/decider.js';
 import { checkEdge } from '../../../src/edge/proxy/check.js';
 import { createEdge } from '../../../src/edge/proxy/create-edge.js';
+import { openEdge } from '../../../src/edge/proxy/edge.js';
+import { createTroubles } from '../../../src/edge/proxy/troubles.js';
+import { readSettings } from '../../../src/edge/settings/config.js';
 import { startMosquitto, type Listener } from '../../support/edge/brokers.js';
 import { createEdgeStage, type EdgeStage } from '../../support/edge/stage.js';
 import { drained, numbered, openTestSinks } from '../../support/gateway/sink-stage.js';
@@ -37,6 +41,27 @@ describeWith(['openssl', 'mosquitto'], 'the sinks of an edge', () => {
       },
     },
     monitor: { port: monitor },
+  });
+
+  it('lose nothing because the clock of the machine jumps ahead', async () => {
+    const given = { ...settings(await freePort()), name: 'jumping', stateDir: stage.at('jumping') };
+    const config = readSettings(given, process.cwd(), () => 'the settings');
+    const before = await openTestSinks(given.stateDir, { lake: given.gateway.sinks.lake });
+    await before.sinks.put('lake', numbered(1));
+    await before.sinks.close();
+    const tell = { info: () => {}, warn: () => {}, error: () => {} };
+    const troubles = createTroubles(tell, () => performance.now());
+    const key = readFileSync(given.keyFile, 'utf8').trim();
+    const { server, name, stateDir } = config;
+    const decider = await createDecider({ server, key, name, stateDir, sessions: true, onError: troubles.failed });
+    const machineNow = (): number => Date.now() + 30 * 86_400_000;
+    const edge = await openEdge({ config, decider, tell, troubles, machineNow });
+    // It tries to deliver, and so it has read its queue.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const figures = await (await fetch(`http://127.0.0.1:${given.monitor.port}/metrics`)).text();
+    await edge.close();
+    expect(figures).toContain('thingward_edge_sink_kept{sink="lake"} 1');
+    expect(figures).toContain('thingward_edge_sink_dropped_total{sink="lake"} 0');
   });
 
   it('open with it, deliver what was kept, and are in its figures and its log', async () => {

@@ -11,7 +11,7 @@ import { createWire, type Wire } from './wires.js';
 
 export type Desk = ReturnType<typeof createDesk>;
 
-type DeskOptions = Partial<Pick<MqttOptions, 'hooks' | 'facts' | 'upstream'>> & {
+type DeskOptions = Partial<Pick<MqttOptions, 'hooks' | 'facts' | 'upstream' | 'intake'>> & {
   statements?: readonly Written[];
   settings?: Partial<MqttSettings>;
   /** The broker cannot be reached. */
@@ -31,6 +31,7 @@ export function createDesk({
   hooks,
   facts,
   upstream,
+  intake,
   isUnreachable = false,
   onOpened,
 }: DeskOptions = {}) {
@@ -68,6 +69,7 @@ export function createDesk({
       onError: (error) => void errors.push(error),
     },
     ...(hooks ? { hooks } : {}),
+    ...(intake ? { intake } : {}),
   });
 
   const broker = (): Wire => {

@@ -37,11 +37,12 @@ export function createPipelineRoom(written: readonly Written[] = everything) {
   let registry = new Registry();
   const say = (fields: object, text: string): void => void lines.push({ fields, text });
 
-  const open = async (settings: { maxBytes?: number; fsync?: boolean } = {}): Promise<Pipelines> => {
+  type Settings = { maxBytes?: number; fsync?: boolean; account?: string };
+  const open = async ({ account = 'acme', ...settings }: Settings = {}): Promise<Pipelines> => {
     registry = new Registry();
     running = (await openPipelines({
       config: { stateDir, gateway: { pipelines: { maxBytes: 64 * 1024 * 1024, fsync: false, ...settings } } },
-      pipelines: { account: () => 'acme', active: () => active, follow: (hears) => void (changed = hears) },
+      pipelines: { account: () => account, active: () => active, follow: (hears) => void (changed = hears) },
       gate: gate.gate,
       outlets: {
         has: (name) => name === 'upstream',

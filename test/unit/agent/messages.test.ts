@@ -88,6 +88,8 @@ describe('a message', () => {
     `{"topic":"a","payload":1,"id":"${'a'.repeat(129)}"}`,
     '{"topic":"a","payload":1,"__proto__":{}}',
     '{"topic":"a","payloads":1}',
+    '{"topic":"a","payload":1e400}',
+    '{"topic":"a","payload":{"t":[null,{"u":-1e400}]}}',
   ])('is refused as %s', (text) => {
     const refusal = refusalOf(Buffer.from(text));
     expect(problemOf(refusal)).toMatchObject({ status: 400, type: 'urn:thingward:problem:bad-message' });
