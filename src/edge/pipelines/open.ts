@@ -59,7 +59,7 @@ export async function openPipelines(deps: Deps) {
   const keeping = await openKeeping(deps.config.stateDir);
   const journal = await openJournal(keeping.journal, { maxBytes, fsync, whenFull: 'refuse', now: gate.now });
   const { origin, done } = await keeping.beginning(journal.next());
-  const running = createRunning(account, origin);
+  const running = createRunning(account, origin, () => performance.now());
   const outlet = createOutlet({
     account,
     gate,
@@ -139,7 +139,10 @@ export async function openPipelines(deps: Deps) {
 
   return {
     takerOf: intake.takerOf,
-    active: matching.active,
+    /** What each version that takes messages took so far. */
+    taken: () => running.taken().filter(({ name, version }) => matching.runs(name, version)),
+    /** Messages so far that things of each type published. */
+    types: intake.types,
     /** Takes nothing more, does what there is, and keeps it. */
     async close(): Promise<void> {
       await Promise.all(turns.map((turn) => turn.end()));
