@@ -36,23 +36,29 @@ const mostNamed = 10;
 
 /** A version of a pipeline is activated only where there is room for it. */
 export function createAdmission({ store, sites }: Deps) {
-  const changeOf = async (tx: Reader, account: string, name: string, candidate: Candidate): Promise<Change> => {
+  const changeOf = async (
+    tx: Reader,
+    account: string,
+    name: string,
+    candidate: Candidate,
+  ): Promise<Change | undefined> => {
+    const costed = costedOf({ name, ...candidate });
+    if (!costed) return undefined;
     const [others, before]: [Costed[], Costed[]] = [[], []];
     await inSlicesOf(await store.active(tx, account), 4, (some) => {
       for (const each of some) {
-        const costed = costedOf(each);
-        // What this version of Thingward cannot read, no edge of this version runs.
-        if (costed) (each.name === name ? before : others).push(costed);
+        const running = costedOf(each);
+        if (running) (each.name === name ? before : others).push(running);
       }
     });
-    return { candidate: costedOf({ name, ...candidate })!, before: before[0], others };
+    return { candidate: costed, before: before[0], others };
   };
 
   const planIn = async (tx: Reader, account: string, name: string, candidate: Candidate): Promise<AccountPlan> => {
     const change = await changeOf(tx, account, name, candidate);
     const [refusing, fitting]: [SitePlan[], SitePlan[]] = [[], []];
     const counts = { sites: 0, refusing: 0, unknown: 0 };
-    for (let after: string | undefined; ;) {
+    for (let after: string | undefined; change;) {
       const page = await sites.fresh(tx, account, after, pageSize);
       await inSlicesOf(page, 10, (some) => {
         for (const site of some) {
@@ -87,6 +93,7 @@ export function createAdmission({ store, sites }: Deps) {
   };
 }
 
+/** Undefined for what this version of Thingward cannot read: then no edge of this version runs it. */
 function costedOf({ name, version, document: written }: ActiveVersion): Costed | undefined {
   const { document } = lintPipeline(written);
   return document && { name, version, match: document.match, cost: costOf(document) };

@@ -16,12 +16,12 @@ type Reported = {
 };
 
 const values = Object.fromEntries(Array.from({ length: 16 }, (_, n) => [`v${n}`, `$.v${n}`]));
-const documentOf = (name: string, window: number) => ({
+const documentOf = (name: string, window: number, times = 1) => ({
   name,
   match: { types: ['sensor'], topics: ['${account}/+/telemetry'] },
   values,
   steps: [
-    { outliers: 'hampel', window },
+    ...Array.from({ length: times }, () => ({ outliers: 'hampel', window })),
     { window: { last: 50 }, emit: ['mean'] },
   ],
   maxThings: 10,
@@ -98,7 +98,7 @@ describeWith(['mosquitto'], 'three edges of different sizes under load', () => {
     }, slowly);
 
     // What it really takes is what the next plan begins with.
-    await stage.addVersion('means', documentOf('means', 999));
+    await stage.addVersion('means', documentOf('means', 301, 5));
     const plan = (await activate('means', 2, { dryRun: true })).body;
     console.log(JSON.stringify({ plan, running: await running() }));
     expect(plan).toMatchObject({ fits: false, unknown: ['small'], counts: { sites: 2, refusing: 1, unknown: 1 } });
