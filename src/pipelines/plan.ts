@@ -44,7 +44,7 @@ type Amount = { cpu: number; memory: number };
 /** Nobody is planned above this share. */
 export const mostPlanned = 0.9;
 
-/** An edge tells of so many types of things: of the others it says nothing. */
+/** An edge reports so many types of things, and nothing about the others. */
 export const mostTypes = 100;
 
 /** What an activation makes of a site. What costs no more than the version that is active now always fits. */

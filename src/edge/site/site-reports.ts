@@ -74,7 +74,7 @@ export function createSiteReports(options: Options) {
 
 type RateOf = (key: string, count: number) => number;
 
-/** Turns what was counted so far into how much that was a second since the last reading. What begins anew counts from nothing. */
+/** Turns what was counted so far into how much that was a second since the last reading. What begins again counts from nothing. */
 function createRates(): (at: number) => RateOf {
   let before: { at: number; counts: ReadonlyMap<string, number> } | undefined;
   return (at) => {
