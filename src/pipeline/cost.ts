@@ -82,7 +82,12 @@ function looksAt(step: StepDocument): number {
       return step.anomaly === 'z' ? step.window : 3;
     case 'window':
       return numbersOfWindow(step.window);
-    default:
+    case 'threshold':
+    case 'deadband':
+    case 'sample':
+    case 'validate':
+    case 'redact':
+    case 'batch':
       return 0;
   }
 }

@@ -27,7 +27,7 @@ const documentOf = (name: string, window: number, times = 1) => ({
   maxThings: 10,
 });
 const sizes = {
-  small: { cores: 0.02, memory: 2 ** 30 },
+  small: { cores: 0.01, memory: 2 ** 30 },
   medium: { cores: 0.2, memory: 400 * 2 ** 20 },
   large: { cores: 2, memory: 4 * 2 ** 30 },
 };
@@ -76,7 +76,7 @@ describeWith(['mosquitto'], 'three edges of different sizes under load', () => {
       const { small, medium, large } = await sites();
       expect([small?.signal, medium?.signal, large?.signal]).toEqual(['scale-up', 'steady', 'scale-down']);
     }, slowly);
-    expect((await sites())['small']!.capacity.cores).toBe(0.02);
+    expect((await sites())['small']!.capacity.cores).toBe(0.01);
     // The small one is full: nothing that it would take fits.
     const refused = await stage.server.owner.post('/v1/pipelines', documentOf('means', 11));
     expect(refused.status, refused.text).toBe(409);
