@@ -111,12 +111,13 @@ export function createPipelineService({ store, admission, clock, audit, log }: D
         await admission.begin(tx, account);
         await requireRoom(tx, account, name);
         const first = { version: 1, document, createdAt: clock(), createdBy: origin.actor };
-        if (!(await store.insertFirst(tx, account, first, 1)))
+        if (!(await store.insertFirst(tx, account, first, null)))
           throw new DomainError(
             'pipeline-exists',
             `there is a pipeline ${name}: add a version to it, or choose another name`,
           );
         await admission.require(tx, account, name, first, showsSites);
+        await store.setActive(tx, account, name, 1);
         await note(tx, account, origin, 'create', name, { version: 1, sha256: hashOf(document) });
         await tellEdges(tx, account, name, first);
       });
