@@ -47,7 +47,7 @@ export function createPipelineService({ store, admission, clock, audit, log }: D
     const first = builtInVersion(name);
     if (first) {
       await requireRoom(tx, account, name);
-      await store.insertFirst(tx, account, first, null);
+      await store.insertFirst(tx, account, first);
     }
     const found = await store.lock(tx, account, name);
     if (!found) throw notFound(name);
@@ -111,7 +111,7 @@ export function createPipelineService({ store, admission, clock, audit, log }: D
         await admission.begin(tx, account);
         await requireRoom(tx, account, name);
         const first = { version: 1, document, createdAt: clock(), createdBy: origin.actor };
-        if (!(await store.insertFirst(tx, account, first, null)))
+        if (!(await store.insertFirst(tx, account, first)))
           throw new DomainError(
             'pipeline-exists',
             `there is a pipeline ${name}: add a version to it, or choose another name`,

@@ -45,15 +45,10 @@ export function createPipelineStore(db: Database, commit: Commit) {
     count: (tx: Transaction, account: string, most: number): Promise<number> =>
       tx.pipeline.count({ where: { accountName: account }, take: most }),
 
-    /** Writes version 1 of a new pipeline. False when the name is taken. */
-    async insertFirst(
-      tx: Transaction,
-      account: string,
-      first: StoredVersion,
-      activeVersion: number | null,
-    ): Promise<boolean> {
+    /** Writes version 1 of a new pipeline, which is not active. False when the name is taken. */
+    async insertFirst(tx: Transaction, account: string, first: StoredVersion): Promise<boolean> {
       const { name } = first.document;
-      const data = [{ accountName: account, name, activeVersion }];
+      const data = [{ accountName: account, name, activeVersion: null }];
       const { count } = await tx.pipeline.createMany({ data, skipDuplicates: true });
       if (count === 1) await insertVersion(tx, account, first);
       return count === 1;
