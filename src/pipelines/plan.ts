@@ -95,7 +95,7 @@ const measuredOf = ({ load }: SiteState, { name, version }: Costed): Measured | 
 
 // Fewer messages say nothing of what one costs.
 const leastMessages = 1;
-const paces = { least: 0.1, most: 50 };
+const paces = { least: 0.25, most: 8 };
 
 /** How a message's cost at a site compares with the table. */
 function paceOf({ messages = 0, cpu }: Measured, { steps }: PipelineCost): number {
