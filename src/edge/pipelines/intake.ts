@@ -86,15 +86,17 @@ export function createIntake({ account, gate, matching, works, now, taken, refus
 
 const mostTypes = 1000;
 
-/** Counts messages by the type of their thing. Beyond a thousand types, and without one, nobody asks. */
+/** Counts messages by the type of their thing; under an empty name those without one, and those beyond a thousand types. */
 function createTypeCounts() {
-  const byType = new Map<string, { messages: number }>();
+  const others = { messages: 0 };
+  const byType = new Map([['', others]]);
   return {
     of(type: string | undefined): { messages: number } {
-      const known = type === undefined ? undefined : byType.get(type);
+      const known = type === undefined ? others : byType.get(type);
       if (known) return known;
+      if (byType.size >= mostTypes) return others;
       const made = { messages: 0 };
-      if (type !== undefined && byType.size < mostTypes) byType.set(type, made);
+      byType.set(type!, made);
       return made;
     },
     counts: (): ReadonlyMap<string, number> =>

@@ -4,6 +4,7 @@ import type { MachineState } from './machine.js';
 /** What pipelines did so far, since each version runs. */
 export type PipelinesSoFar = {
   taken(): { name: string; version: number; messages: number; busyMs: number; things: number }[];
+  /** Messages that were published, by the type of their thing; under an empty name all others. */
   types(): ReadonlyMap<string, number>;
 };
 
@@ -48,8 +49,13 @@ export function createSiteReports(options: Options) {
 
   const report = async (): Promise<void> => {
     const { capacity, load } = await machine();
-    const running = pipelines ? runningOf(pipelines, rateOf(monotonic())) : { pipelines: [] };
-    const uses = { ...load, ...(await rates()), sessions: sessions(), ...running };
+    const passed = await rates();
+    const { published, running } = pipelines
+      ? runningOf(pipelines, rateOf(monotonic()))
+      : { published: 0, running: { pipelines: [] } };
+    // A decision that is remembered was made once, and holds for many messages.
+    const messages = Math.max(passed.messages, published);
+    const uses = { ...load, ...passed, messages, sessions: sessions(), ...running };
     const has = { ...capacity, ...(bandwidth === undefined ? {} : { bandwidth }), pipelines: pipelines !== undefined };
     if (!ended) await send({ capacity: has, load: uses });
   };
@@ -104,5 +110,7 @@ function runningOf({ taken, types }: PipelinesSoFar, rateOf: RateOf) {
   }));
   const rates = [...types()].map(([type, count]) => ({ type, messages: rateOf(`type ${type}`, count) }));
   rates.sort((a, b) => b.messages - a.messages);
-  return { pipelines: pipelines.slice(0, mostPipelines), types: rates.slice(0, mostTypes) };
+  const named = rates.filter(({ type }) => type !== '').slice(0, mostTypes);
+  const published = rates.reduce((sum, { messages }) => sum + messages, 0);
+  return { published, running: { pipelines: pipelines.slice(0, mostPipelines), types: named } };
 }

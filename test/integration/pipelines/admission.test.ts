@@ -136,7 +136,7 @@ describe.each(databaseKinds)('activation where there is room, on %s', (kind) => 
     expect((await activate('pumps', 1)).status).toBe(200);
   });
 
-  it('of two activations at once, for which there is room once, one is refused', async () => {
+  it('of three activations at once, for which there is room once, two are refused', async () => {
     const rounds = 5;
     for (let round = 0; round < rounds; round++) {
       await Promise.all(['a', 'b', 'c'].map((end) => make(`race-${round}-${end}`)));

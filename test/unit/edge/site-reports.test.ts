@@ -85,9 +85,10 @@ it('a report has what each pipeline took a second, and each type published; anot
   now.at = 1000;
   await run();
   Object.assign(taken, { messages: 500, busyMs: 250 });
-  Object.assign(published, { pump: 100, valve: 600 });
+  Object.assign(published, { pump: 100, valve: 600, '': 50 });
   now.at = 11_000;
   expect((await run()).load).toMatchObject({
+    messages: 75,
     pipelines: [{ version: 2, messages: 50, cpu: 0.025, things: 4 }],
     types: [
       { type: 'valve', messages: 60 },
