@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'pipeline-exists'
   | 'segment-exists'
   | 'segment-full'
+  | 'site-capacity'
   | 'sign-in-refused'
   | 'step-up-required'
   | 'thing-exists'
@@ -74,6 +75,8 @@ export type ErrorExtras = {
   reason?: string;
   /** What the key of an authority has to sign. */
   verificationCode?: string;
+  /** Machines that have no room. */
+  sites?: object[];
   /** What uses an object. */
   users?: string[];
   links?: Record<string, string>;

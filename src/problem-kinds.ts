@@ -51,6 +51,7 @@ export const problems: Record<ErrorCode, { status: number; title: string }> = {
   'policy-exists': { status: 409, title: 'A policy of this name exists already' },
   'segment-exists': { status: 409, title: 'A segment of this name exists already' },
   'segment-full': { status: 409, title: 'The segment has reached its limit' },
+  'site-capacity': { status: 409, title: 'A site has no room for the pipeline' },
   'sign-in-refused': { status: 403, title: 'The provider or its settings do not let this person in' },
   'step-up-required': { status: 403, title: 'A factor has to be shown again' },
   'thing-exists': { status: 409, title: 'The name belongs to another key' },

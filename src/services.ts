@@ -119,8 +119,9 @@ export function createServices(foundations: Foundations) {
     identity: present,
   });
   const registry = [...callers, ...entering, tokens, ...fleet, certificates, audit, issuers];
+  const pipelines = createPipelines({ ...ledger, sites: watched.sites });
   const rest = [aws, decisions, idempotency, createWeb(), ...watching];
-  const doors = [...registry, policies, createPipelines(ledger), segments, authorize, ...refusals, ...rest];
+  const doors = [...registry, policies, pipelines, segments, authorize, ...refusals, ...rest];
   const rooms = joinRooms(doors, { log, tell, load: authorize.verbs.load });
   const monitoring = createMonitoring({
     ...foundations,

@@ -23,8 +23,10 @@ export function openWatching(deps: Deps) {
   const deliveries = createDeliveries({ ...deps, fetch, mail });
   const told = { ...deps, deliveries: deliveries.verbs };
   const alerts = createAlerts({ ...told, sendsMail: mail !== undefined });
+  const sites = createSites(told);
   return {
-    doors: [figures, deliveries, alerts, createEvents(told), createSites(told), createFleetFigures(deps)],
+    doors: [figures, deliveries, alerts, createEvents(told), sites, createFleetFigures(deps)],
+    sites: sites.verbs,
     count,
     mail,
     // A credential that is refused names no account: it counts for the operator's own.

@@ -24,6 +24,12 @@ export function numbersOfThing(document: PipelineDocument): number {
   return document.steps.reduce((sum, step, index) => sum + numbersOf(step, steps[index]!, names.length), names.length);
 }
 
+/** Those of them that wait in its batch. */
+export function numbersInBatch(document: PipelineDocument): number {
+  const batch = document.steps.find((step) => step.kind === 'batch')?.batch;
+  return batch ? batch.size * (wire(document).names.length + accumulators) : 0;
+}
+
 function numbersOf(step: StepDocument, { slots }: Wiring, fields: number): number {
   switch (step.kind) {
     case 'outliers':

@@ -5,7 +5,7 @@ import type { App } from '../http/route.js';
 import * as schema from './schema.js';
 import { pipelineTag, requireSound, type PipelineService } from './service.js';
 import type { PipelineSimulator } from './simulation.js';
-import { versionRoutes } from './version-routes.js';
+import { maySeeSites, versionRoutes } from './version-routes.js';
 
 const tags = ['pipelines'];
 
@@ -35,14 +35,23 @@ export function pipelineRoutes({ service, simulator }: Deps) {
         bodyLimit: documentBytes,
         schema: {
           operationId: 'createPipeline',
-          summary: 'Create a pipeline; version 1 is active',
+          summary: 'Create a pipeline; version 1 is active, if there is room for it at every site',
           tags,
           body: schema.document,
           response: { 201: schema.savedVersion },
         },
       },
       async (request, reply) =>
-        reply.code(201).send(await service.create(grantee(request).account, request.body, originOf(request))),
+        reply
+          .code(201)
+          .send(
+            await service.create(
+              grantee(request).account,
+              request.body,
+              originOf(request),
+              maySeeSites(grantee(request)),
+            ),
+          ),
     );
 
     app.get(

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { named } from '../api/named.js';
 import { page, pageQuery, sortQuery, totalQuery } from '../api/paging.js';
 import { rfc3339 } from '../clock.js';
-import { mostInt, pipelineName, thingName, thingType, timestamp, versionNumber } from '../shapes.js';
+import { mostInt, pipelineName, thingName, thingType, timestamp, uuid, versionNumber } from '../shapes.js';
 import { pipelineDocument } from '../pipeline/document.js';
 
 const exampleDocument = {
@@ -121,12 +121,54 @@ export const lintAnswer = named(
 export const activation = named(
   'PipelineActivation',
   'The version to activate',
-  z.strictObject({ version: versionNumber.nullable().describe('The number of the version; null: none') }),
+  z.strictObject({
+    version: versionNumber.nullable().describe('The number of the version; null: none'),
+    dryRun: z.boolean().optional().describe('Only show whether there is room for it'),
+  }),
 ).meta({ examples: [{ version: 1 }] });
+
+const share = (what: string) =>
+  named(
+    `Planned${what}`,
+    'Shares of what a site has, 0 to 1; a plan may be more than there is',
+    z.object({
+      present: z.number().min(0).describe('In use, as last reported'),
+      planned: z.number().min(0).describe('In use after the activation'),
+    }),
+  );
+const sitePlan = named(
+  'SitePlan',
+  'What an activation would make of a site',
+  z.object({
+    id: uuid.describe('The id of the edge'),
+    name: z.string().describe('The name of the edge'),
+    fits: z.boolean().describe('Whether there is room'),
+    over: z.array(z.enum(['cpu', 'memory'])).describe('Of what there is not enough'),
+    cpu: share('Cpu'),
+    memory: share('Memory'),
+  }),
+);
+const planCounts = named(
+  'SitePlanCounts',
+  'How many sites there are',
+  z.object({
+    sites: z.int().describe('Sites that run pipelines and report'),
+    refusing: z.int().describe('Those of them without room'),
+    unknown: z.int().describe('Those that have said nothing for 30 seconds: they refuse nothing'),
+  }),
+);
 export const activated = named(
   'PipelineActivated',
   'The version that is active',
-  z.object({ name: pipelineName, activeVersion }),
+  z.object({
+    name: pipelineName,
+    activeVersion,
+    dryRun: z.literal(true).optional().describe('Nothing was changed'),
+    fits: z.boolean().optional().describe('With dryRun: whether it would be activated'),
+    sites: z.array(sitePlan).optional().describe('With dryRun: the first hundred, those without room first'),
+    unknown: z.array(z.string()).optional().describe('With dryRun: names of the first hundred that are silent'),
+    counts: planCounts.optional(),
+  }),
 );
 
 /** The most messages of one simulation. */

@@ -12,10 +12,11 @@ import type { Origin } from '../origin.js';
 import type { PipelineDocument } from '../pipeline/document.js';
 import { lintPipeline } from '../pipeline/lint.js';
 import type { Finding } from '../pipeline/read.js';
+import type { AccountPlan, Admission } from './admission.js';
 import { builtInNames, builtInVersion, merged } from './built-in.js';
 import type { PipelineStore, StoredVersion, Versions, WrittenDocument } from './store.js';
 
-type Deps = { store: PipelineStore; clock: Clock; audit: AppendAudit; log: AppendLog };
+type Deps = { store: PipelineStore; admission: Admission; clock: Clock; audit: AppendAudit; log: AppendLog };
 
 /** What was saved, and which version is active. */
 type Saved = { name: string; version: number; activeVersion?: number };
@@ -26,7 +27,7 @@ type Listed = { name: string; activeVersion: number | null; builtIn?: true };
 export type PipelineService = ReturnType<typeof createPipelineService>;
 
 /** Makes, activates, lists and deletes versions of pipelines. */
-export function createPipelineService({ store, clock, audit, log }: Deps) {
+export function createPipelineService({ store, admission, clock, audit, log }: Deps) {
   const place = async (account: string, name: string): Promise<Versions & { builtIn?: true }> => {
     const found = await store.place(account, name);
     if (found) return found;
@@ -46,7 +47,7 @@ export function createPipelineService({ store, clock, audit, log }: Deps) {
     const first = builtInVersion(name);
     if (first) {
       await requireRoom(tx, account, name);
-      await store.insertFirst(tx, account, first, null);
+      await store.insertFirst(tx, account, first);
     }
     const found = await store.lock(tx, account, name);
     if (!found) throw notFound(name);
@@ -102,18 +103,21 @@ export function createPipelineService({ store, clock, audit, log }: Deps) {
     /** The findings about a document. */
     lint: (input: unknown): Finding[] => lintPipeline(input).findings,
 
-    /** Saves a new pipeline; its version 1 is active at once. @throws DomainError `invalid-pipeline`, `pipeline-exists` */
-    async create(account: string, input: unknown, origin: Origin): Promise<Saved> {
+    /** Saves a new pipeline; its version 1 is active at once. @throws DomainError `invalid-pipeline`, `pipeline-exists`, `site-capacity` */
+    async create(account: string, input: unknown, origin: Origin, showsSites: boolean): Promise<Saved> {
       const { name } = requireSound(input);
       const document = input as WrittenDocument;
       await store.transaction(async (tx) => {
+        await admission.begin(tx, account);
         await requireRoom(tx, account, name);
         const first = { version: 1, document, createdAt: clock(), createdBy: origin.actor };
-        if (!(await store.insertFirst(tx, account, first, 1)))
+        if (!(await store.insertFirst(tx, account, first)))
           throw new DomainError(
             'pipeline-exists',
             `there is a pipeline ${name}: add a version to it, or choose another name`,
           );
+        await admission.require(tx, account, name, first, showsSites);
+        await store.setActive(tx, account, name, 1);
         await note(tx, account, origin, 'create', name, { version: 1, sha256: hashOf(document) });
         await tellEdges(tx, account, name, first);
       });
@@ -135,14 +139,27 @@ export function createPipelineService({ store, clock, audit, log }: Deps) {
       });
     },
 
-    /** Makes a version, newer or older, the active one; null makes none active. @throws DomainError `not-found` */
-    activate: (account: string, name: string, version: number | null, origin: Origin): Promise<void> =>
+    /** What activating a version would make of the sites; changes nothing. @throws DomainError `not-found` */
+    async plan(account: string, name: string, version: number): Promise<AccountPlan> {
+      return admission.plan(account, name, await findVersion(account, name, version));
+    },
+
+    /** Makes a version, newer or older, the active one; null makes none active. @throws DomainError `not-found`, `site-capacity` */
+    activate: (
+      account: string,
+      name: string,
+      version: number | null,
+      origin: Origin,
+      showsSites: boolean,
+    ): Promise<void> =>
       store.transaction(async (tx) => {
+        if (version !== null) await admission.begin(tx, account);
         const { activeVersion } = await hold(tx, account, name);
         const chosen = version === null ? undefined : await store.findVersion(account, name, version, tx);
         if (version !== null && !chosen)
           throw new DomainError('not-found', `there is no version ${version} of a pipeline ${name}`);
         if (activeVersion === version) return;
+        if (chosen) await admission.require(tx, account, name, chosen, showsSites);
         await store.setActive(tx, account, name, version);
         await note(tx, account, origin, 'activate', name, { before: activeVersion, after: version });
         await tellEdges(tx, account, name, chosen);

@@ -7,6 +7,9 @@ export type WrittenDocument = { name: string; [member: string]: unknown };
 /** A version as stored. */
 export type StoredVersion = { version: number; document: WrittenDocument; createdAt: Date; createdBy: string };
 
+/** A version that edges run. */
+export type ActiveVersion = { name: string; version: number; document: WrittenDocument };
+
 /** Which versions a pipeline has. */
 export type Versions = { activeVersion: number | null; newestVersion: number };
 
@@ -23,19 +26,29 @@ export function createPipelineStore(db: Database, commit: Commit) {
   return {
     transaction: commit,
 
+    /** What is read in one transaction. */
+    read: <Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result> => db.$transaction(work),
+
+    /** Makes one wait for the other where both activate something in an account. */
+    async lockAccount(tx: Transaction, account: string): Promise<void> {
+      await tx.$queryRaw(sql`SELECT 1 FROM accounts WHERE name = ${account} FOR NO KEY UPDATE`);
+    },
+
+    /** Every active version of an account. */
+    active: (tx: Pick<Transaction, '$queryRaw'>, account: string): Promise<ActiveVersion[]> =>
+      tx.$queryRaw<ActiveVersion[]>(sql`
+        SELECT p.name, v.version, v.document FROM pipelines p
+        JOIN pipeline_versions v ON v.account_name = p.account_name AND v.name = p.name AND v.version = p.active_version
+        WHERE p.account_name = ${account} ORDER BY p.name`),
+
     /** Pipelines of an account, counted no further than `most`. */
     count: (tx: Transaction, account: string, most: number): Promise<number> =>
       tx.pipeline.count({ where: { accountName: account }, take: most }),
 
-    /** Writes version 1 of a new pipeline. False when the name is taken. */
-    async insertFirst(
-      tx: Transaction,
-      account: string,
-      first: StoredVersion,
-      activeVersion: number | null,
-    ): Promise<boolean> {
+    /** Writes version 1 of a new pipeline, which is not active. False when the name is taken. */
+    async insertFirst(tx: Transaction, account: string, first: StoredVersion): Promise<boolean> {
       const { name } = first.document;
-      const data = [{ accountName: account, name, activeVersion }];
+      const data = [{ accountName: account, name, activeVersion: null }];
       const { count } = await tx.pipeline.createMany({ data, skipDuplicates: true });
       if (count === 1) await insertVersion(tx, account, first);
       return count === 1;

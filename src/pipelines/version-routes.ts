@@ -1,10 +1,17 @@
 import { pageOf, placeIn, spanOf, totalOf } from '../api/paging.js';
+import { requirePermissions, type Grantee } from '../access/grantee.js';
 import { grantee, originOf } from '../http/request.js';
 import type { App } from '../http/route.js';
 import * as schema from './schema.js';
 import type { PipelineService } from './service.js';
 
 const tags = ['pipelines'];
+// To make none active needs no room anywhere.
+const nothing = { fits: true, sites: [], unknown: [], counts: { sites: 0, refusing: 0, unknown: 0 } };
+
+/** Whether a refusal may name sites, as `/v1/sites` does. */
+export const maySeeSites = ({ permissions }: Grantee): boolean => permissions.has('things:read');
+
 const documentBytes = 256 * 1024;
 
 /** The routes of the versions of a pipeline. */
@@ -79,10 +86,11 @@ export function versionRoutes(app: App, service: PipelineService): void {
   app.post(
     '/v1/pipelines/:name/activate',
     {
-      config: { access: 'pipelines:write' },
+      config: { access: 'pipelines:write', cost: 'heavy' },
       schema: {
         operationId: 'activatePipeline',
-        summary: 'Make a version the active one, newer or older, or none',
+        summary:
+          'Make a version the active one, newer or older, or none; with dryRun, see whether there is room for it',
         tags,
         params: schema.pipelineParams,
         body: schema.activation,
@@ -91,8 +99,15 @@ export function versionRoutes(app: App, service: PipelineService): void {
     },
     async (request) => {
       const { name } = request.params;
-      const { version } = request.body;
-      await service.activate(grantee(request).account, name, version, originOf(request));
+      const { version, dryRun } = request.body;
+      const caller = grantee(request);
+      if (dryRun) {
+        requirePermissions(caller, ['things:read'], 'dryRun, which shows sites,');
+        const { activeVersion } = await service.place(caller.account, name);
+        const plan = version === null ? nothing : await service.plan(caller.account, name, version);
+        return { name, activeVersion: activeVersion ?? undefined, dryRun: true as const, ...plan };
+      }
+      await service.activate(caller.account, name, version, originOf(request), maySeeSites(caller));
       return { name, activeVersion: version ?? undefined };
     },
   );

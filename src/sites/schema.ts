@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { named } from '../api/named.js';
 import { page, pageQuery } from '../api/paging.js';
-import { policyName, timestamp, uuid, versionNumber } from '../shapes.js';
+import { policyName, thingType, timestamp, uuid, versionNumber } from '../shapes.js';
 
 const octets = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const bitsPerSecond = z.number().min(0).max(1e15);
 const share = z.number().min(0).max(1);
+const perSecond = z.number().min(0).max(1e12);
 const mostPipelines = 1000;
+const mostTypes = 100;
 
 const capacity = named(
   'SiteCapacity',
@@ -16,13 +18,26 @@ const capacity = named(
     memory: octets.describe('Memory in octets'),
     disk: octets.describe('The file system of the folder `stateDir`, in octets'),
     bandwidth: bitsPerSecond.optional().describe('Bits a second, both ways together, where edge.yaml says so'),
+    pipelines: z.boolean().optional().describe('Whether the edge runs pipelines; absent: it may'),
   }),
 );
 
 const pipeline = named(
   'SitePipeline',
   'A pipeline that runs at an edge',
-  z.strictObject({ name: policyName.describe('The name of the pipeline'), version: versionNumber }),
+  z.strictObject({
+    name: policyName.describe('The name of the pipeline'),
+    version: versionNumber,
+    messages: perSecond.optional().describe('Messages a second that it took since the last report'),
+    cpu: z.number().min(0).max(65_536).optional().describe('Processors that were busy with its steps meanwhile'),
+    things: z.int().min(0).max(1_000_000).optional().describe('Things of which it keeps something'),
+  }),
+);
+
+const typeLoad = named(
+  'SiteType',
+  'What things of a type publish at an edge',
+  z.strictObject({ type: thingType, messages: perSecond.describe('Messages a second') }),
 );
 
 const load = named(
@@ -33,9 +48,14 @@ const load = named(
     memory: octets.describe('Memory in use, in octets'),
     disk: octets.describe('Octets of the file system that are in use'),
     bandwidth: bitsPerSecond.describe('Bits a second from and to devices, both ways together'),
-    messages: z.number().min(0).max(1e12).describe('Messages and requests a second that were decided'),
+    messages: perSecond.describe('Messages and requests a second that were decided'),
     sessions: z.int().min(0).max(1_000_000).describe('Live sessions'),
     pipelines: z.array(pipeline).max(mostPipelines).default([]).describe('The pipelines that run'),
+    types: z
+      .array(typeLoad)
+      .max(mostTypes)
+      .optional()
+      .describe('Types of things, those that publish most; only edges that run pipelines say so'),
   }),
 );
 

@@ -28,6 +28,11 @@ export type Reporting = Said & { name: string; keyId: string };
 /** What a report makes of a site. */
 export type Noted = SiteReport & Pick<Site, 'samples' | 'signal' | 'signalSince'> & { at: Date };
 
+/** A machine that pipelines may be planned for. */
+export type FreshSite = Pick<Site, 'id' | 'name' | 'capacity' | 'load'>;
+
+type Reader = Pick<Transaction, '$queryRaw'>;
+
 /** Which sites of an account. */
 export type SiteFilter = { signal?: Signal | undefined };
 
@@ -38,8 +43,12 @@ export const staleSeconds = 30;
 
 const saidNothing: Said = { reportedAt: null, samples: null, signal: null, signalSince: null };
 
+const isStale = (at: Date) => sql`(s.reported_at < ${at}::timestamptz - ${staleSeconds} * interval '1 second')`;
+// Edges of an earlier version do not say it.
+const runsPipelines = sql`(s.capacity->>'pipelines') IS DISTINCT FROM 'false'`;
+
 const columns = (at: Date) => sql`p.id, p.name, s.reported_at AS "reportedAt", s.capacity, s.load, s.samples, s.signal,
-  s.signal_since AS "signalSince", s.reported_at < ${at}::timestamptz - ${staleSeconds} * interval '1 second' AS stale
+  s.signal_since AS "signalSince", ${isStale(at)} AS stale
   FROM sites s JOIN proxies p ON p.id = s.proxy_id`;
 
 /** The machines of edges. */
@@ -80,6 +89,20 @@ export function createSiteStore(db: Database) {
         SELECT ${columns(at)} WHERE s.account_name = ${account} AND s.proxy_id > ${after ?? firstId}::uuid
           AND ${signal === undefined ? sql`true` : sql`s.signal = ${signal}`}
         ORDER BY s.proxy_id LIMIT ${limit}`),
+
+    /** Machines that may run pipelines and are not stale, by the ids of their edges. */
+    fresh: (tx: Reader, account: string, after: string | undefined, limit: number, at: Date): Promise<FreshSite[]> =>
+      tx.$queryRaw<FreshSite[]>(sql`
+        SELECT ${columns(at)} WHERE s.account_name = ${account} AND s.proxy_id > ${after ?? firstId}::uuid
+          AND ${runsPipelines} AND NOT ${isStale(at)} ORDER BY s.proxy_id LIMIT ${limit}`),
+
+    /** Names of the stale ones among them, as many as there is room for, and how many there are. */
+    async stale(tx: Reader, account: string, limit: number, at: Date): Promise<{ names: string[]; count: number }> {
+      const rows = await tx.$queryRaw<{ name: string; count: number }[]>(sql`
+        SELECT p.name, (count(*) OVER ())::int AS count FROM sites s JOIN proxies p ON p.id = s.proxy_id
+        WHERE s.account_name = ${account} AND ${runsPipelines} AND ${isStale(at)} ORDER BY p.name LIMIT ${limit}`);
+      return { names: rows.map(({ name }) => name), count: rows[0]?.count ?? 0 };
+    },
 
     async find(account: string, id: string, at: Date): Promise<Site | undefined> {
       const [row] = await db.$queryRaw<Site[]>(

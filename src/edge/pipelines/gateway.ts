@@ -9,6 +9,7 @@ import type { EdgeConfig } from '../settings/config.js';
 import type { Sinks } from '../sinks/sinks.js';
 import { EdgeStartError } from '../start-error.js';
 import { createPipelineMeters } from './meters.js';
+import type { Taken } from './running.js';
 import { openPipelines, type ActivePipelines, type Pipelines } from './open.js';
 
 type Deps = {
@@ -35,8 +36,10 @@ export function createGateway(deps: Deps) {
   return {
     /** Takes nothing before {@link Gateway.open}. */
     intake,
-    /** The pipelines that run. */
-    active: (): { name: string; version: number }[] => running?.active() ?? [],
+    /** What the pipelines that run took so far. */
+    taken: (): Taken[] => running?.taken() ?? [],
+    /** Messages so far that things of each type published. */
+    types: (): ReadonlyMap<string, number> => running?.types() ?? new Map(),
 
     /** Takes up what was kept. @throws EdgeStartError, EdgeConfigError */
     async open(): Promise<void> {

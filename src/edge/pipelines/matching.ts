@@ -14,8 +14,8 @@ export function createMatching(account: string) {
   return {
     revision: () => revision,
     size: () => matchers.size,
-    /** The versions that take messages. */
-    active: () => [...matchers.values()].map(({ name, version }) => ({ name, version })),
+    /** Whether this version takes messages. */
+    runs: (name: string, version: number): boolean => matchers.get(name)?.version === version,
     has: (name: string): boolean => matchers.has(name),
 
     /** Messages go to this version from now on. */

@@ -61,7 +61,7 @@ export async function openPipelines(deps: Deps) {
   await keeping.requireAccount(account);
   const journal = await openJournal(keeping.journal, { maxBytes, fsync, whenFull: 'refuse', now: gate.now });
   const { origin, done } = await keeping.beginning(journal.next());
-  const running = createRunning(account, origin);
+  const running = createRunning(account, origin, () => performance.now());
   const outlet = createOutlet({
     account,
     gate,
@@ -147,7 +147,10 @@ export async function openPipelines(deps: Deps) {
 
   return {
     takerOf: intake.takerOf,
-    active: matching.active,
+    /** What each version that takes messages took so far. */
+    taken: () => running.taken().filter(({ name, version }) => matching.runs(name, version)),
+    /** Messages so far that things of each type published. */
+    types: intake.types,
     /** Takes nothing more, does what there is, and keeps it. */
     async close(): Promise<void> {
       await Promise.all(turns.map((turn) => turn.end()));

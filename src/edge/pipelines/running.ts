@@ -6,7 +6,10 @@ import { presentRecord } from '../../pipeline/present.js';
 import type { Made, Outcome } from './outcome.js';
 import type { Happening, TakenMessage } from './records.js';
 
-type Run = { active: ActivePipeline; document: PipelineDocument; pipeline: Pipeline };
+type Run = { active: ActivePipeline; document: PipelineDocument; pipeline: Pipeline; busyMs: number };
+
+/** What a version took so far: messages, and milliseconds of its steps. */
+export type Taken = { name: string; version: number; messages: number; busyMs: number; things: number };
 
 /** What is kept of pipelines that run, in pieces: each pipeline, and then what it keeps of its things. */
 export type SavedPiece = { active: ActivePipeline } | { thing: string; saved: SavedThing };
@@ -29,9 +32,10 @@ export type Running = ReturnType<typeof createRunning>;
 
 /**
  * Pipelines that run. It does no I/O, reads no clock and knows no one: it is told what happened, by positions in the journal, and says what
- * comes of it, under ids that are made of these positions. The same happenings make the same, whenever they are read.
+ * comes of it, under ids that are made of these positions. The same happenings make the same, whenever they are read. `stopwatch` measures what
+ * that costs, in milliseconds, and nothing depends on it.
  */
-export function createRunning(account: string, origin: string) {
+export function createRunning(account: string, origin: string, stopwatch: () => number = () => 0) {
   const runs = new Map<string, Run>();
   let outcomes: Outcome[] = [];
   let [position, index, now] = [0, 0, 0];
@@ -51,7 +55,7 @@ export function createRunning(account: string, origin: string) {
       const shown = records.map((record) => presentRecord(pipeline.fields, record));
       say(run, thing, { of: 'records', occasion, records: shown });
     });
-    const run: Run = { active, document, pipeline };
+    const run: Run = { active, document, pipeline, busyMs: 0 };
     runs.set(active.name, run);
     return run;
   };
@@ -75,13 +79,24 @@ export function createRunning(account: string, origin: string) {
     [now, ripeAt] = [at, -Infinity];
   };
 
+  /** Others have their turn between steps: that time is not of the pipeline. */
+  const timed = function* <Result>(run: Run, work: Generator<void, Result>): Generator<void, Result> {
+    for (;;) {
+      const began = stopwatch();
+      const { done, value } = work.next();
+      run.busyMs += stopwatch() - began;
+      if (done) return value;
+      yield;
+    }
+  };
+
   const take = function* (message: TakenMessage): Generator<void, void> {
     const { thing, topic, payload, at } = message;
     for (const [name] of message.pipelines) {
       const run = runs.get(name);
       if (!run) continue;
       ripeAt = Math.max(ripeAt, at + 2 * horizonOf(run.document));
-      const why = yield* run.pipeline.taking({ thing: { name: thing }, topic, payload, at });
+      const why = yield* timed(run, run.pipeline.taking({ thing: { name: thing }, topic, payload, at }));
       if (why) say(run, thing, { of: 'dead-letter', why, message });
     }
   };
@@ -104,6 +119,15 @@ export function createRunning(account: string, origin: string) {
 
     /** The versions that run. */
     active: (): ActivePipeline[] => [...runs.values()].map(({ active }) => active),
+    /** What each version took since it runs here. */
+    taken: (): Taken[] =>
+      [...runs.values()].map(({ active: { name, version }, pipeline, busyMs }) => ({
+        name,
+        version,
+        messages: pipeline.counts.messages,
+        busyMs,
+        things: pipeline.things(),
+      })),
     /** Things of which something is kept, of all pipelines, and how many were forgotten to make room. */
     sizes(): { things: number; evicted: number } {
       let [things, evicted] = [0, 0];

@@ -261,13 +261,13 @@ function tellSite(
 ) {
   return createSiteReports({
     send: decider.reportSite,
-    machine: createMachine(sourcesOf(config.stateDir)),
+    machine: createMachine(sourcesOf(config.stateDir, config.site)),
     traffic: async () => ({
       octets: opened.reduce((sum, { octets }) => sum + octets(), 0),
       messages: await decided(meters),
     }),
     sessions: sessions.size,
-    pipelines: () => gateway?.active() ?? [],
+    pipelines: gateway,
     bandwidth: config.site.bandwidth,
     timers,
     monotonic: () => performance.now(),

@@ -112,7 +112,13 @@ export const edgeFile = z.strictObject({
     })
     .prefault({}),
   monitor: z.strictObject({ host: host.default('127.0.0.1'), port: port.default(9464) }).optional(),
-  site: z.strictObject({ bandwidth: z.number().positive().max(1e15).optional() }).prefault({}),
+  site: z
+    .strictObject({
+      bandwidth: z.number().positive().max(1e15).optional(),
+      cores: z.number().min(0.01).max(65_536).optional(),
+      memory: z.int().min(1_048_576).optional(),
+    })
+    .prefault({}),
 });
 
 /** A valid file, with its defaults. */

@@ -24,6 +24,9 @@ export type MachineSources = {
   monotonic(): number;
 };
 
+/** What of a machine is for this process, where the settings say so: processors, and octets of memory. */
+export type MachineShare = { cores?: number | undefined; memory?: number | undefined };
+
 /** Reads a machine again and again: that of the control group where it limits this process, else the whole. */
 export function createMachine(sources: MachineSources): () => Promise<MachineState> {
   let before: CpuTime | undefined;
@@ -46,8 +49,8 @@ export function createMachine(sources: MachineSources): () => Promise<MachineSta
 }
 
 /** The machine that this process runs on, and the file system of a folder. */
-export const sourcesOf = (folder: string): MachineSources => ({
-  cgroup: () => readCgroup(),
+export const sourcesOf = (folder: string, share: MachineShare = {}): MachineSources => ({
+  cgroup: () => (share.cores === undefined && share.memory === undefined ? readCgroup() : ownProcess(share)),
   cpuTime() {
     const times = cpus().map((cpu) => cpu.times);
     const whole = times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0);
@@ -61,6 +64,12 @@ export const sourcesOf = (folder: string): MachineSources => ({
   },
   monotonic: () => performance.now(),
 });
+
+/** This process as if it were a control group. */
+function ownProcess({ cores, memory }: MachineShare): Cgroup {
+  const { user, system } = process.cpuUsage();
+  return { cores, memory, cpuMicroseconds: user + system, workingSet: process.memoryUsage.rss() };
+}
 
 function groupTime({ cpuMicroseconds }: Cgroup, cores: number, monotonic: number): CpuTime {
   return { busy: cpuMicroseconds / 1000, whole: monotonic * cores };

@@ -1,6 +1,13 @@
 import type { Timers } from '../proxy/sessions.js';
 import type { MachineState } from './machine.js';
 
+/** What pipelines did so far, since each version runs. */
+export type PipelinesSoFar = {
+  taken(): { name: string; version: number; messages: number; busyMs: number; things: number }[];
+  /** Messages that were published, by the type of their thing; under an empty name all others. */
+  types(): ReadonlyMap<string, number>;
+};
+
 /** What passed so far, since the edge runs. */
 export type Traffic = { octets: number; messages: number };
 
@@ -10,8 +17,8 @@ type Options = {
   machine(): Promise<MachineState>;
   traffic(): Promise<Traffic>;
   sessions(): number;
-  /** The pipelines that run. */
-  pipelines(): { name: string; version: number }[];
+  /** What pipelines took so far, and what things of each type published; undefined where none can run. */
+  pipelines: PipelinesSoFar | undefined;
   /** Bits a second that the settings give to this edge. */
   bandwidth: number | undefined;
   timers: Timers;
@@ -29,6 +36,8 @@ export function createSiteReports(options: Options) {
   let timer: unknown;
   let ended = false;
 
+  const rateOf = createRates();
+
   const rates = async (): Promise<{ bandwidth: number; messages: number }> => {
     const now = { ...(await traffic()), at: monotonic() };
     const seconds = before ? (now.at - before.at) / 1000 : 0;
@@ -40,8 +49,14 @@ export function createSiteReports(options: Options) {
 
   const report = async (): Promise<void> => {
     const { capacity, load } = await machine();
-    const uses = { ...load, ...(await rates()), sessions: sessions(), pipelines: pipelines() };
-    const has = bandwidth === undefined ? capacity : { ...capacity, bandwidth };
+    const passed = await rates();
+    const { published, running } = pipelines
+      ? runningOf(pipelines, rateOf(monotonic()))
+      : { published: 0, running: { pipelines: [] } };
+    // A decision that is remembered was made once, and holds for many messages.
+    const messages = Math.max(passed.messages, published);
+    const uses = { ...load, ...passed, messages, sessions: sessions(), ...running };
+    const has = { ...capacity, ...(bandwidth === undefined ? {} : { bandwidth }), pipelines: pipelines !== undefined };
     if (!ended) await send({ capacity: has, load: uses });
   };
 
@@ -61,4 +76,41 @@ export function createSiteReports(options: Options) {
       timers.clear(timer);
     },
   };
+}
+
+type RateOf = (key: string, count: number) => number;
+
+/** Turns what was counted so far into how much that was a second since the last reading. What begins again counts from nothing. */
+function createRates(): (at: number) => RateOf {
+  let before: { at: number; counts: ReadonlyMap<string, number> } | undefined;
+  return (at) => {
+    const last = before;
+    const seconds = last ? (at - last.at) / 1000 : 0;
+    const counts = new Map<string, number>();
+    before = { at, counts };
+    return (key, count) => {
+      counts.set(key, count);
+      if (!last || seconds <= 0) return 0;
+      const counted = last.counts.get(key) ?? 0;
+      return (counted <= count ? count - counted : count) / seconds;
+    };
+  };
+}
+
+const mostPipelines = 1000;
+const mostTypes = 100;
+
+function runningOf({ taken, types }: PipelinesSoFar, rateOf: RateOf) {
+  const pipelines = taken().map(({ name, version, messages, busyMs, things }) => ({
+    name,
+    version,
+    messages: rateOf(`messages ${version} ${name}`, messages),
+    cpu: rateOf(`busy ${version} ${name}`, busyMs) / 1000,
+    things,
+  }));
+  const rates = [...types()].map(([type, count]) => ({ type, messages: rateOf(`type ${type}`, count) }));
+  rates.sort((a, b) => b.messages - a.messages);
+  const named = rates.filter(({ type }) => type !== '').slice(0, mostTypes);
+  const published = rates.reduce((sum, { messages }) => sum + messages, 0);
+  return { published, running: { pipelines: pipelines.slice(0, mostPipelines), types: named } };
 }

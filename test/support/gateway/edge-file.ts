@@ -6,7 +6,7 @@ import { freePort } from '../ports.js';
 export async function writeEdgeFile(
   stage: Pick<EdgeStage, 'at' | 'server'>,
   name: string,
-  { broker, gateway }: { broker: string; gateway: object },
+  { broker, gateway, site = {} }: { broker: string; gateway: object; site?: object },
 ): Promise<{ file: string; port: number }> {
   const port = await freePort();
   const listener = {
@@ -25,6 +25,7 @@ export async function writeEdgeFile(
     upstream: { mqtt: { url: broker } },
     monitor: { host: '127.0.0.1', port: await freePort() },
     gateway,
+    site,
   };
   const file = stage.at(`${name}.yaml`);
   writeFileSync(file, JSON.stringify(settings));

@@ -101,3 +101,15 @@ describe('the machine of an edge', () => {
     expect(capacity.cores).toBeGreaterThan(0);
   });
 });
+
+it('of an edge whose settings give it a share is that share, and what this process uses', async () => {
+  const machine = createMachine(sourcesOf('.', { cores: 0.5, memory: 2 ** 30 }));
+  await machine();
+  const until = performance.now() + 100;
+  while (performance.now() < until);
+  const { capacity, load } = await machine();
+  expect([capacity.cores, capacity.memory]).toEqual([0.5, 2 ** 30]);
+  expect(load.cpu).toBeGreaterThan(0.1);
+  expect(load.memory).toBeGreaterThan(20_000_000);
+  expect(load.memory).toBeLessThan(2 * process.memoryUsage.rss());
+});
