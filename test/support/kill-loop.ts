@@ -20,12 +20,12 @@ type KillLoopResult = {
 const concurrency = 16;
 
 /**
- * Waits for a random moment: every third time right after a start, otherwise once the count of what was acknowledged
+ * Waits for a random moment: every third time right after it was started again, otherwise once the count of what was acknowledged
  * has grown, however slow the machine is.
  */
 export async function untilBusy(count: () => number, round: number, random: Random): Promise<void> {
   const before = count();
-  while (round % 3 !== 0 && count() === before) await sleep(5);
+  while (round % 3 !== 2 && count() === before) await sleep(5);
   await sleep(random.between(20, 500));
 }
 

@@ -11,6 +11,9 @@ export type Program = {
   kill(signal?: NodeJS.Signals): Promise<number | null>;
 };
 
+/** The embedded engine is compiled once and plainly: a program of a test does not live long enough to gain by more. */
+export const programFlags = ['--liftoff-only'];
+
 const startMs = 600_000;
 
 /** Runs the built program as `npm start` does and waits until it listens. @throws with what it printed when it ends before */
@@ -23,7 +26,7 @@ export async function startProgram(settings: Record<string, string>, folder = '.
     ...settings,
     THINGWARD_PORT: port,
   };
-  const child = spawn(process.execPath, ['--max-semi-space-size=16', 'dist/main.js', 'serve'], {
+  const child = spawn(process.execPath, [...programFlags, '--max-semi-space-size=16', 'dist/main.js', 'serve'], {
     cwd: folder,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

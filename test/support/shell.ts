@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { programFlags } from './program.js';
 
 export type ShellResult = { code: number | null; output: string };
 
@@ -16,7 +17,7 @@ export function runThingward(
   env: Record<string, string> = {},
   cwd = process.cwd(),
 ): Promise<ShellResult> {
-  return run(process.execPath, [resolve('dist/main.js'), ...args], cwd, env);
+  return run(process.execPath, [...programFlags, resolve('dist/main.js'), ...args], cwd, env);
 }
 
 function run(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<ShellResult> {
@@ -43,7 +44,10 @@ export function userFolder(): { path: string; remove(): void } {
   const bin = join(path, 'node_modules/.bin');
   mkdirSync(bin, { recursive: true });
   writeFileSync(join(path, 'package.json'), '{ "name": "user", "private": true }');
-  writeFileSync(join(bin, 'thingward'), `#!/bin/sh\nexec "${process.execPath}" "${resolve('dist/main.js')}" "$@"\n`);
+  writeFileSync(
+    join(bin, 'thingward'),
+    `#!/bin/sh\nexec "${process.execPath}" ${programFlags.join(' ')} "${resolve('dist/main.js')}" "$@"\n`,
+  );
   chmodSync(join(bin, 'thingward'), 0o755);
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }

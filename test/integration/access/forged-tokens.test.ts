@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync, randomBytes, sign, type JsonWebKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Client } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases/databases.js';
+import { anyDatabase } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { seeded } from '../../support/seeded.js';
 import { startServer, type TestServer } from '../../support/server.js';
@@ -9,7 +9,7 @@ import { startServer, type TestServer } from '../../support/server.js';
 const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-describe.each(databaseKinds)('forged and malformed tokens on %s', (kind) => {
+describe.each(anyDatabase)('forged and malformed tokens on %s', (kind) => {
   let server: TestServer;
   let proxy: Client;
   let good: string;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseKinds } from '../../support/databases/databases.js';
+import { anyDatabase } from '../../support/databases/databases.js';
 import { createDialectStage, derOf, say, tokenOf, type DialectStage } from '../../support/brokers/stage.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
-describe.each(databaseKinds)('dialects of EMQX, VerneMQ and mGate on %s', (kind) => {
+describe.each(anyDatabase)('dialects of EMQX, VerneMQ and mGate on %s', (kind) => {
   let server: TestServer;
   let stage: DialectStage;
   let key: Record<string, string>;

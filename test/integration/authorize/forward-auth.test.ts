@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { databaseKinds } from '../../support/databases/databases.js';
+import { anyDatabase } from '../../support/databases/databases.js';
 import { createDialectStage, derOf, say, tokenOf, type DialectStage } from '../../support/brokers/stage.js';
 import { pemOf, type Device } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
@@ -28,7 +28,7 @@ type Proxy = keyof typeof proxies;
 const names = Object.keys(proxies) as Proxy[];
 const all = [...original, ...forwarded, 'x-original-url'];
 
-describe.each(databaseKinds)('forward-auth on %s', (kind) => {
+describe.each(anyDatabase)('forward-auth on %s', (kind) => {
   let server: TestServer;
   let stage: DialectStage;
   beforeAll(async () => {

@@ -74,7 +74,7 @@ describe.each(databaseKinds)('every fault of AWS, on %s', (kind) => {
   });
 
   it('converges with nobody helping, leaves no orphan, and never goes too fast', async () => {
-    const chosen = schedules.filter((_, n) => n < singles.length || all || n % (kind === 'postgresql' ? 4 : 8) === 0);
+    const chosen = schedules.filter((_, n) => n < singles.length || all || n % (kind === 'postgresql' ? 8 : 16) === 0);
     const { token } = await enroll(server, { maxUses: 3000 });
     const names: string[] = [];
     const fingerprints = new Map<string, string>();

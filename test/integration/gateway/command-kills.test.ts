@@ -8,7 +8,7 @@ import { describeWith } from '../../support/programs.js';
 import { seeded } from '../../support/seeded.js';
 
 // `COMMAND_KILLS=100` kills edges that often.
-const kills = Number(process.env['COMMAND_KILLS'] ?? 8);
+const kills = Number(process.env['COMMAND_KILLS'] ?? 4);
 const things = 4;
 const over = ['acknowledged', 'failed', 'expired', 'unknown'];
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

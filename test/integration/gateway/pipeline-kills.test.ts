@@ -10,7 +10,7 @@ import { describeWith } from '../../support/programs.js';
 import { seeded } from '../../support/seeded.js';
 
 // `PIPELINE_KILLS=100` kills an edge that often.
-const kills = Number(process.env['PIPELINE_KILLS'] ?? 6);
+const kills = Number(process.env['PIPELINE_KILLS'] ?? 3);
 const devices = 3;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

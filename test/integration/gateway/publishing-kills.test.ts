@@ -12,7 +12,7 @@ import { writeEdgeFile } from '../../support/gateway/edge-file.js';
 import { freePort } from '../../support/ports.js';
 import { describeWith } from '../../support/programs.js';
 
-const kills = Number(process.env['PUBLISH_KILLS'] ?? 6);
+const kills = Number(process.env['PUBLISH_KILLS'] ?? 3);
 
 /** The next line; rejects when there is none. */
 async function nextOf(lines: Interface, socket: Socket): Promise<unknown[]> {

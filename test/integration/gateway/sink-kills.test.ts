@@ -8,7 +8,7 @@ import { createStateDir, drained, firstsOf, openTestSinks, until } from '../../s
 import { describeWith } from '../../support/programs.js';
 import { seeded } from '../../support/seeded.js';
 
-const kills = Number(process.env['SINK_KILLS'] ?? 8);
+const kills = Number(process.env['SINK_KILLS'] ?? 4);
 const program = new URL('../../support/gateway/sink-putter.ts', import.meta.url).pathname;
 
 describeWith(['mosquitto'], 'a sink whose edge is killed', () => {

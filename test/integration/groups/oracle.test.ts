@@ -6,7 +6,7 @@ import { seeded } from '../../support/seeded.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const things = 120;
-const questions = Number(process.env['QUERY_QUESTIONS'] ?? 1000);
+const questions = Number(process.env['QUERY_QUESTIONS'] ?? 320);
 const sites = ['oslo', 'bergen', 'a "b" \\c', 'null', '50%_x'];
 const words: Record<string, (string | null)[]> = {
   name: ['*', 'a-*', '*1', '?-1?', 'a_1', 'b*1*', 'a-7', 'nobody'],

@@ -8,7 +8,7 @@ import { permissions, permissionsOfRole, roles } from '../../../src/access/permi
 import { samplePath } from '../../support/openapi.js';
 import { brokerRoutes, expectInWords } from '../../support/brokers/routes.js';
 import { problemOf } from '../../support/client.js';
-import { databaseKinds } from '../../support/databases/databases.js';
+import { anyDatabase } from '../../support/databases/databases.js';
 import { enroll, provision } from '../../support/fleet.js';
 import { inventory, type Asked } from '../../support/access/inventory.js';
 import { acceptByPasskey } from '../../support/people/browser.js';
@@ -39,7 +39,7 @@ function expected(access: Asked, { holds, wrong, headers }: Kind): [number, stri
   return [access].flat().every((each) => holds.has(each)) ? 'admitted' : [403, 'forbidden'];
 }
 
-describe.each(databaseKinds)('callers on %s', (kind) => {
+describe.each(anyDatabase)('callers on %s', (kind) => {
   let server: TestServer;
   const kinds: Record<string, Kind> = {};
 

@@ -2,14 +2,14 @@ import { deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { problemOf } from '../../support/client.js';
 import { csrPem } from '../../support/pki/csr.js';
-import { databaseKinds } from '../../support/databases/databases.js';
+import { anyDatabase } from '../../support/databases/databases.js';
 import { enroll } from '../../support/fleet.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 const json = { 'content-type': 'application/json' };
 const statement = { id: 'a', effect: 'allow', actions: ['publish'], resources: ['topic:x'] };
 
-describe.each(databaseKinds)('plain variants on %s', (kind) => {
+describe.each(anyDatabase)('plain variants on %s', (kind) => {
   let server: TestServer;
   let serialNumber: string;
   beforeAll(async () => {

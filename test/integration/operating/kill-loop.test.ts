@@ -6,7 +6,7 @@ import { runKillLoop } from '../../support/kill-loop.js';
 import { runRevocationKillLoop } from '../../support/revocation-kill-loop.js';
 
 // A short loop here; `npm run kill-loop` sets KILLS for the long one.
-const kills = Number(process.env['KILLS'] ?? 6);
+const kills = Number(process.env['KILLS'] ?? 3);
 
 describe.each(databaseKinds)('SIGKILL under provisioning load on %s', (kind) => {
   it(

@@ -6,7 +6,7 @@ import { startServer, type TestServer } from '../../support/server.js';
 
 // The embedded database takes one transaction after another: what could go wrong there goes wrong in the first round.
 // `npm run quota` sets QUOTA_ROUNDS for the long form on both.
-const rounds = { embedded: 5, postgresql: 20 };
+const rounds = { embedded: 2, postgresql: 6 };
 const roundsOn = (kind: DatabaseKind): number => Number(process.env['QUOTA_ROUNDS'] ?? rounds[kind]);
 const calls = 1000;
 const maxUses = 100;

@@ -11,9 +11,9 @@ import { brokerSocketOf, createReaperStage, eventually, type ReaperStage } from 
 import { seeded } from '../../support/seeded.js';
 
 const count = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
-const sessions = count('REAPER_SESSIONS', 300);
-const revoked = count('REAPER_REVOKED', 30);
-const kills = count('REAPER_KILLS', 4);
+const sessions = count('REAPER_SESSIONS', 120);
+const revoked = count('REAPER_REVOKED', 20);
+const kills = count('REAPER_KILLS', 3);
 const atOnce = 10;
 const longestLifeMs = 8000;
 

@@ -9,7 +9,7 @@ import { seeded } from '../../support/seeded.js';
 import { startProgram, type Program } from '../../support/program.js';
 
 // `npm run linearizability` sets the long form.
-const operations = Number(process.env['REVOCATION_OPERATIONS'] ?? 300);
+const operations = Number(process.env['REVOCATION_OPERATIONS'] ?? 150);
 const isLong = operations > 1000;
 const [devices, readsEach, betweenStopsMs] = isLong ? [48, 8, 6000] : [16, 4, 1000];
 const random = seeded('linearizability');

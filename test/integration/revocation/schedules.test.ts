@@ -15,7 +15,7 @@ import { createGate, createInstances } from '../../support/schedules.js';
 import { startServer, type TestServer } from '../../support/server.js';
 
 // The long form: npm run schedules
-const runs = Number(process.env['SCHEDULES'] ?? 25);
+const runs = Number(process.env['SCHEDULES'] ?? 10);
 
 /** Whether an answer names a certificate; undefined when it does not say. */
 type Says = (serial: string) => boolean | undefined;

@@ -4,6 +4,8 @@ import { afterAll, expect, it } from 'vitest';
 import { createFolders, everything, logsOf, openSmall } from '../../support/journal/folders.js';
 import { seeded } from '../../support/seeded.js';
 
+// Every octet is tried, or one of so many.
+const step = Number(process.env['JOURNAL_STEP'] ?? 1);
 const folders = createFolders();
 afterAll(() => folders.remove());
 
@@ -29,7 +31,7 @@ it('has what was whole, wherever the last file ends', async () => {
   const last = logsOf(folder).at(-1)!;
   const { size } = statSync(last);
   let kept = -1;
-  for (let end = 0; end <= size; end++) {
+  for (let end = size % step; end <= size; end += step) {
     const copy = folders.copy(folder);
     truncateSync(join(copy, last.slice(folder.length)), end);
     const journal = await openSmall(copy, { maxBytes: 6400 });
@@ -54,7 +56,7 @@ it('loses the record alone that an octet is wrong in, and counts it', async () =
   expect(files.length).toBeGreaterThan(1);
   let lost = 0;
   for (const [index, file] of files.entries())
-    for (let at = 0; at < statSync(file).size; at++) {
+    for (let at = 0; at < statSync(file).size; at += step) {
       const copy = folders.copy(folder);
       flip(join(copy, file.slice(folder.length)), at);
       const journal = await openSmall(copy, { maxBytes: 6400 });
@@ -70,7 +72,7 @@ it('loses the record alone that an octet is wrong in, and counts it', async () =
       await journal.close();
       folders.drop(copy);
     }
-  expect(lost).toBeGreaterThan(100);
+  expect(lost).toBeGreaterThan(100 / step);
 });
 
 it('finds damage that comes while it runs', async () => {

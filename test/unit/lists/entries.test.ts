@@ -5,6 +5,7 @@ import { createEntries, type Listed } from '../../../src/lists/entries.js';
 import { seeded } from '../../support/seeded.js';
 
 const random = seeded('entries of a list');
+const rounds = Number(process.env['LISTED_ROUNDS'] ?? 60);
 
 type Known = Listed & { serialNumber: string; reason: RevocationReason };
 
@@ -26,7 +27,7 @@ const bytesOf = (known: Known[]): Buffer => Buffer.concat(known.map(({ der }) =>
 describe('the entries of a list', () => {
   it('are what a plain array of them would be, after any adding, removing and expiring; a view stays what it was', () => {
     let [steps, views] = [0, 0];
-    for (let round = 0; round < 60; round++) {
+    for (let round = 0; round < rounds; round++) {
       const entries = createEntries();
       let plain: Known[] = [];
       const kept: { view: ReturnType<typeof entries.view>; bytes: Buffer }[] = [];
