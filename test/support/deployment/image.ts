@@ -82,7 +82,9 @@ function isIgnored(path: string): boolean {
 }
 
 async function run(command: string, { root, folder }: Image, env: Record<string, string>): Promise<void> {
-  const script = command.replace(lowered, (path) => join(root, path)).replace(/ && chown \S+ \S+/, '');
+  const lowest = command.replace(lowered, (path) => join(root, path)).replace(/ && chown \S+ \S+/, '');
+  // As in a container, whatever that of this process is.
+  const script = `umask 022 && ${lowest}`;
   const { code, output } = await runShell(script, join(root, folder), env);
   if (code !== 0) throw new Error(`${command}\n${output}`);
   if (!existsSync(root)) throw new Error(`${command} left nothing`);
