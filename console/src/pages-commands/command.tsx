@@ -6,7 +6,7 @@ import { jsonOf } from '../parts/json.js';
 import { Pairs } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Skeleton, Status, Time } from '../parts/shown.js';
-import { isOpen, meaningOf } from './states.js';
+import { isOpen, meaningOf, toneOf } from './states.js';
 
 type Props = { thing: string; id: string; onClose(): void };
 
@@ -40,7 +40,7 @@ function Became({ command }: { command: Schemas['Command'] }) {
   return (
     <>
       <p role="status">
-        <Status of={status} /> {meaningOf(command)}
+        <Status of={status} tone={toneOf[status]} /> {meaningOf(command)}
       </p>
       {reason === undefined ? null : (
         <div className="note bad">

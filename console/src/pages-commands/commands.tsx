@@ -7,7 +7,7 @@ import { Empty } from '../parts/page.js';
 import { Field, Status, Time } from '../parts/shown.js';
 import { CommandDialog } from './command.js';
 import { SendDialog } from './send.js';
-import { commandStates, isOpen, meaningOf, type CommandState } from './states.js';
+import { commandStates, isOpen, meaningOf, toneOf, type CommandState } from './states.js';
 
 type Thing = Schemas['ThingWithSessions'];
 
@@ -51,7 +51,7 @@ export function Commands({ thing: { name, status, thingType } }: { thing: Thing 
             Send a command…
           </button>
         ) : null}
-        <Link to="/command-schemas" className="button quiet">
+        <Link to="/command-schemas" className="button">
           Schemas of commands
         </Link>
       </div>
@@ -80,7 +80,7 @@ export function Commands({ thing: { name, status, thingType } }: { thing: Thing 
               </button>
             </td>
             <td>
-              <Status of={command.status} />
+              <Status of={command.status} tone={toneOf[command.status]} />
             </td>
             <td className="wide">{meaningOf(command)}</td>
             <td>

@@ -13,7 +13,17 @@ export const meanings: Record<CommandState, string> = {
   unknown: 'It may have been sent, and nobody answered. It is not sent again.',
 };
 
-/** The states, with their names. */
+/** How each state stands out. */
+export const toneOf: Record<CommandState, 'good' | 'warn' | 'bad' | ''> = {
+  queued: '',
+  delivered: '',
+  acknowledged: 'good',
+  failed: 'bad',
+  expired: 'warn',
+  unknown: 'warn',
+};
+
+/** The states, by name. */
 export const commandStates = Object.keys(meanings) as CommandState[];
 
 /** Whether more may become of it. A late answer still counts for one that is `unknown`, but nobody waits for that. */

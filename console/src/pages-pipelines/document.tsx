@@ -67,10 +67,21 @@ function Codes({ values }: { values: readonly unknown[] }) {
   );
 }
 
-/** An object as its members, shorter than JSON. */
+/** An object as its members, shorter than JSON; what is nested deeper stays JSON. */
 function wordsOf(value: unknown): string {
   if (!isObject(value)) return JSON.stringify(value);
   return Object.entries(value)
-    .map(([name, is]) => `${name}: ${typeof is === 'string' ? is : JSON.stringify(is)}`)
+    .map(([name, is]) => `${name}: ${isObject(is) ? `{ ${membersOf(is)} }` : wordOf(is)}`)
     .join(', ');
+}
+
+const membersOf = (value: Record<string, unknown>): string =>
+  Object.entries(value)
+    .map(([name, is]) => `${name}: ${wordOf(is)}`)
+    .join(', ');
+
+function wordOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return `[${value.join(', ')}]`;
+  return JSON.stringify(value);
 }

@@ -120,7 +120,7 @@ const cancel = (): Command =>
     .action(
       acting<{ yes?: true }>(async (session, { yes }, each) => {
         const { typeAgain } = await import('../session/ask.js');
-        await typeAgain(`This ends the campaign ${each} for ever.`, each.slice(0, 8), yes);
+        await typeAgain(`This ends the campaign ${each} permanently.`, each.slice(0, 8), yes);
         await print(session, await session.client.post('/v1/campaigns/{id}/cancel', { path: { id: each } }));
       }),
     );

@@ -61,7 +61,7 @@ describeWith(['chromium'], 'commands in the console', () => {
     await page.getByLabel('JSON Schema').fill(JSON.stringify(schema));
     await page.getByRole('button', { name: 'Create' }).click();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    await page.getByRole('cell', { name: 'set-speed' }).waitFor();
+    await page.getByRole('cell', { name: 'set-speed', exact: true }).waitFor();
     await see('command-schemas');
     expect((await server.owner.get('/v1/command-schemas')).body.items).toMatchObject([{ thingType: 'pump', schema }]);
   });
@@ -106,9 +106,12 @@ describeWith(['chromium'], 'commands in the console', () => {
     await page.getByText(/^denied: /).waitFor();
     await see('command-failed');
     await page.getByRole('button', { name: 'Close' }).click();
-    await send('blink', '');
+    await page.getByRole('button', { name: 'Send a command…' }).click();
+    await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('blink');
+    await page.getByLabel('Unit of time').selectOption('minutes');
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     await state().getByText('queued').waitFor();
-    server.advance(3601);
+    server.advance(61);
     await state().getByText('No edge took it in time. It was never sent.').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
     await page.getByLabel('State of the commands').selectOption('expired');
@@ -128,7 +131,7 @@ describeWith(['chromium'], 'commands in the console', () => {
     await page.getByRole('button', { name: /^set-speed: / }).waitFor();
     expect(await page.getByRole('button', { name: 'Send a command…' }).count()).toBe(0);
     await page.goto(`${site}/console/command-schemas`);
-    await page.getByRole('cell', { name: 'set-speed' }).waitFor();
+    await page.getByRole('cell', { name: 'set-speed', exact: true }).waitFor();
     expect(await page.getByRole('button', { name: /New schema|Delete/ }).count()).toBe(0);
     await page.context().close();
   });

@@ -88,8 +88,10 @@ describeWith(['chromium'], 'pipelines in the console', () => {
       .first()
       .waitFor();
     await page.getByText('/steps/0', { exact: true }).waitFor();
-    const marked = page.locator('.cm-lintRange-error').first();
-    expect(await marked.textContent()).toContain('presure');
+    const marked = (await page.locator('.cm-lintRange-error').allTextContents()).join(' ');
+    expect(marked).toContain('presure');
+    expect(marked).toContain('http://10.0.0.7/');
+    expect(marked).not.toContain('telemetry');
     expect(await page.getByRole('button', { name: 'Create and run' }).isDisabled()).toBe(true);
     await see('pipeline-error');
     await write(pumps(8));
