@@ -52,6 +52,11 @@ const newEnrollment = createRoute({
   path: '/enroll/new',
   component: lazyRouteComponent(() => import('./pages-enroll/wizard.js'), 'EnrollPage'),
 });
+const newAuthority = createRoute({
+  getParentRoute: inShell,
+  path: '/enroll/authority',
+  component: lazyRouteComponent(() => import('./pages-enroll/authority.js'), 'AuthorityPage'),
+});
 const enrollment = createRoute({
   getParentRoute: inShell,
   path: '/enroll/$id',
@@ -208,6 +213,7 @@ export const router = createRouter({
       ...ruleRoutes,
       enroll,
       newEnrollment,
+      newAuthority,
       enrollment,
       groups,
       group,
