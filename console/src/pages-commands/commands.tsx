@@ -5,6 +5,7 @@ import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty } from '../parts/page.js';
 import { Field, Status, Time } from '../parts/shown.js';
+import { queryClient } from '../queries.js';
 import { CommandDialog } from './command.js';
 import { SendDialog } from './send.js';
 import { commandStates, isOpen, meaningOf, toneOf, type CommandState } from './states.js';
@@ -30,6 +31,11 @@ export function Commands({ thing: { name, status, thingType } }: { thing: Thing 
       }),
     (items) => (items.some((each) => isOpen(each.status)) ? openMs : false),
   );
+  // It followed the command: the list may be behind it.
+  const close = () => {
+    setChosen(undefined);
+    void queryClient.invalidateQueries({ queryKey: ['commands', name] });
+  };
   const maySend = may('commands:write') && status === 'active';
   return (
     <section aria-label="Commands">
@@ -90,7 +96,7 @@ export function Commands({ thing: { name, status, thingType } }: { thing: Thing 
           </tr>
         )}
       />
-      {chosen === undefined ? null : <CommandDialog thing={name} id={chosen} onClose={() => setChosen(undefined)} />}
+      {chosen === undefined ? null : <CommandDialog thing={name} id={chosen} onClose={close} />}
       {isSending ? (
         <SendDialog
           thing={name}

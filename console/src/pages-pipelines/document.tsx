@@ -2,11 +2,13 @@ import type { ReactNode } from 'react';
 import type { Schemas } from '../api.js';
 import { jsonOf } from '../parts/json.js';
 import { Pairs } from '../parts/page.js';
+import { inOrder } from './order.js';
 
 type Document = Schemas['StoredPipelineDocument'];
 
 /** A document: what it matches, its steps in their order, where it goes. What this page does not know stands in the JSON. */
-export function DocumentView({ document }: { document: Document }) {
+export function DocumentView({ document: stored }: { document: Document }) {
+  const document = inOrder(stored);
   const { match, decode, time, values, steps, now, to, forward } = document;
   const { types, topics } = isObject(match) ? match : {};
   const listed = Array.isArray(steps) ? steps : [];

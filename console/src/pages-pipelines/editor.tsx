@@ -10,6 +10,7 @@ import { PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Skeleton } from '../parts/shown.js';
 import { findingsIn, type Finding } from './lint.js';
+import { inOrder } from './order.js';
 import { pipelineQuery } from './queries.js';
 import { Trial } from './trial.js';
 
@@ -70,7 +71,7 @@ export function EditPipelinePage() {
       <ProblemNote error={pipeline.error} />
       {pipeline.isPending ? <Skeleton lines={10} /> : null}
       {pipeline.data ? (
-        <Writing text={`${jsonOf(pipeline.data.document)}\n`} act="Save as a new version" saving={saving} />
+        <Writing text={`${jsonOf(inOrder(pipeline.data.document))}\n`} act="Save as a new version" saving={saving} />
       ) : null}
     </>
   );

@@ -10,6 +10,7 @@ import { useMay } from '../parts/may.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Section, Skeleton, Status, Time } from '../parts/shown.js';
 import { ActivateDialog } from './activate.js';
+import { inOrder } from './order.js';
 import { pipelineQuery, pipelineVersionQuery } from './queries.js';
 
 const route = getRouteApi('/signed-in/pipelines/$name/versions');
@@ -85,14 +86,14 @@ export function PipelineVersionsPage() {
   );
 }
 
+const linesOf = (document: Record<string, unknown>): string[] => jsonOf(inOrder(document)).split('\n');
+
 function Diff({ name, from, to }: { name: string; from: number; to: number }) {
   const before = useQuery(pipelineVersionQuery(name, from));
   const after = useQuery(pipelineVersionQuery(name, to));
   const error = before.error ?? after.error;
   const lines =
-    before.data && after.data
-      ? diffLines(jsonOf(before.data.document).split('\n'), jsonOf(after.data.document).split('\n'))
-      : undefined;
+    before.data && after.data ? diffLines(linesOf(before.data.document), linesOf(after.data.document)) : undefined;
   const isSame = lines?.every(({ sign }) => sign === ' ');
   return (
     <Section title={`From version ${from} to version ${to}`}>

@@ -155,7 +155,7 @@ describeWith(['chromium'], 'pipelines in the console', () => {
     await page.getByLabel('Recorded messages').fill(JSON.stringify([hostile]));
     await page.getByRole('button', { name: 'Simulate' }).click();
     await page.getByText('No message is for this pipeline').waitFor();
-    const document = { ...pumps(8), name: 'evil', values: { x: `$[${JSON.stringify(evil)}]` } };
+    const document = { ...pumps(8), name: 'evil', match: { topics: [`\${account}/+/${evil}`] } };
     const made = await server.owner.post('/v1/pipelines', document);
     expect(made.status, made.text).toBe(201);
     await open('/pipelines/evil');
@@ -164,8 +164,8 @@ describeWith(['chromium'], 'pipelines in the console', () => {
     await view('Simulate');
     await page.getByLabel('Recorded messages').fill(
       JSON.stringify([
-        { thing: 'pump-17', topic: 'default/pump-17/telemetry', payload: { ts: 1800000001, [evil]: 99 } },
-        { thing: 'pump-17', topic: 'default/pump-17/telemetry', payloadBase64: 'AAAA' },
+        { thing: 'pump-17', topic: `default/pump-17/${evil}`, payload: { ts: 1800000001, p: 99 } },
+        { thing: 'pump-17', topic: `default/pump-17/${evil}`, payloadBase64: 'AAAA' },
       ]),
     );
     await page.getByRole('button', { name: 'Simulate' }).click();
