@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { api } from '../api.js';
+import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
 import { useMay } from '../parts/may.js';
@@ -50,52 +50,55 @@ type Asked = 'activate' | 'disable' | 'delete';
 export function PipelineDocumentPage() {
   const { name } = route.useParams();
   const { data, error } = useQuery(pipelineQuery(name));
-  const may = useMay();
-  const [asked, setAsked] = useState<Asked>();
-  const close = () => setAsked(undefined);
-  const active = data?.activeVersion;
-  const newest = data?.versions[0]?.version ?? 1;
-  const isWriter = may('pipelines:write');
   return (
     <>
       <ProblemNote error={error} />
       {data === undefined && !error ? <Skeleton lines={8} /> : null}
-      {data === undefined ? null : (
-        <Section
-          title={active === undefined ? `No version runs. This is version ${newest}` : `Version ${active}, which runs`}
-        >
-          {data.builtIn ? (
-            <p className="faint">
-              It is built in. Saving another version makes it your own; deleting that brings this one back.
-            </p>
-          ) : null}
-          <DocumentView document={data.document} />
-          {isWriter ? (
-            <div className="acts">
-              {active === undefined ? (
-                <button type="button" className="primary" onClick={() => setAsked('activate')}>
-                  Activate version {newest}…
-                </button>
-              ) : (
-                <button type="button" onClick={() => setAsked('disable')}>
-                  Disable…
-                </button>
-              )}
-              {data.builtIn ? null : (
-                <button type="button" className="quiet danger" onClick={() => setAsked('delete')}>
-                  Delete…
-                </button>
-              )}
-            </div>
-          ) : null}
-        </Section>
-      )}
-      {asked === 'activate' ? <ActivateDialog name={name} version={newest} active={undefined} onClose={close} /> : null}
+      {data === undefined ? null : <Running key={name} pipeline={data} />}
+    </>
+  );
+}
+
+function Running({ pipeline }: { pipeline: Schemas['Pipeline'] }) {
+  const { name, activeVersion: active, builtIn, document, versions } = pipeline;
+  const may = useMay();
+  const [asked, setAsked] = useState<Asked>();
+  const close = () => setAsked(undefined);
+  const newest = versions[0]?.version ?? 1;
+  return (
+    <Section
+      title={active === undefined ? `No version runs. This is version ${newest}` : `Version ${active}, which runs`}
+    >
+      {builtIn ? (
+        <p className="faint">
+          It is built in. Saving another version makes it your own; deleting that brings this one back.
+        </p>
+      ) : null}
+      <DocumentView document={document} />
+      {may('pipelines:write') ? (
+        <div className="acts">
+          {active === undefined ? (
+            <button type="button" className="primary" onClick={() => setAsked('activate')}>
+              Activate version {newest}…
+            </button>
+          ) : (
+            <button type="button" onClick={() => setAsked('disable')}>
+              Disable…
+            </button>
+          )}
+          {builtIn ? null : (
+            <button type="button" className="quiet danger" onClick={() => setAsked('delete')}>
+              Delete…
+            </button>
+          )}
+        </div>
+      ) : null}
+      {asked === 'activate' ? <ActivateDialog name={name} version={newest} active={active} onClose={close} /> : null}
       {asked === 'disable' && active !== undefined ? (
         <DisableDialog name={name} active={active} onClose={close} />
       ) : null}
       {asked === 'delete' ? <DeletePipeline name={name} onClose={close} /> : null}
-    </>
+    </Section>
   );
 }
 

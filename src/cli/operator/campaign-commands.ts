@@ -96,7 +96,7 @@ const things = (): Command =>
       listing<{ state?: (typeof states)[number] }>({
         columns: thingColumns,
         items: ({ client }, flags, each) =>
-          client.each('/v1/campaigns/{id}/things', { path: { id: each! }, query: pick(flags, 'state') }),
+          client.each('/v1/campaigns/{id}/things', { path: { id: each }, query: pick(flags, 'state') }),
       }),
     );
 
