@@ -1,7 +1,8 @@
 import { createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { inShell, root, shell, signIn, welcome } from './frame.js';
 import { OverviewPage } from './pages/overview.js';
-import { numbersIn, readWhySearch, textsIn } from './parts/search.js';
+import { ruleRoutes } from './rule-routes.js';
+import { textsIn } from './parts/search.js';
 import {
   readAlertSearch,
   readAuditSearch,
@@ -41,57 +42,6 @@ const me = createRoute({
   component: lazyRouteComponent(() => import('./pages/me.js'), 'MePage'),
 });
 
-const policies = createRoute({
-  getParentRoute: inShell,
-  path: '/policies',
-  validateSearch: (given: Record<string, unknown>) => textsIn(given, ['namePrefix']),
-  component: lazyRouteComponent(() => import('./pages-policies/policies.js'), 'PoliciesPage'),
-});
-const newPolicy = createRoute({
-  getParentRoute: inShell,
-  path: '/policies/new',
-  component: lazyRouteComponent(() => import('./pages-policies/editor.js'), 'NewPolicyPage'),
-});
-const policy = createRoute({
-  getParentRoute: inShell,
-  path: '/policies/$name',
-  component: lazyRouteComponent(() => import('./pages-policies/policy.js'), 'PolicyPage'),
-});
-const inPolicy = () => policy;
-const policyDocument = createRoute({
-  getParentRoute: inPolicy,
-  path: '/',
-  component: lazyRouteComponent(() => import('./pages-policies/policy.js'), 'PolicyDocumentPage'),
-});
-const editPolicy = createRoute({
-  getParentRoute: inPolicy,
-  path: '/edit',
-  component: lazyRouteComponent(() => import('./pages-policies/editor.js'), 'EditPolicyPage'),
-});
-const policyVersions = createRoute({
-  getParentRoute: inPolicy,
-  path: '/versions',
-  validateSearch: (given: Record<string, unknown>) => numbersIn(given, ['from', 'to']),
-  component: lazyRouteComponent(() => import('./pages-policies/versions.js'), 'PolicyVersionsPage'),
-});
-const simulate = createRoute({
-  getParentRoute: inPolicy,
-  path: '/simulate',
-  validateSearch: (given: Record<string, unknown>) => numbersIn(given, ['version']),
-  component: lazyRouteComponent(() => import('./pages-policies/simulate.js'), 'SimulatePage'),
-});
-const policyInAws = createRoute({
-  getParentRoute: inPolicy,
-  path: '/aws',
-  component: lazyRouteComponent(() => import('./pages-policies/aws.js'), 'PolicyAwsPage'),
-});
-const why = createRoute({
-  getParentRoute: inShell,
-  path: '/why',
-  validateSearch: readWhySearch,
-  component: lazyRouteComponent(() => import('./pages-policies/why.js'), 'WhyPage'),
-});
-
 const enroll = createRoute({
   getParentRoute: inShell,
   path: '/enroll',
@@ -101,6 +51,11 @@ const newEnrollment = createRoute({
   getParentRoute: inShell,
   path: '/enroll/new',
   component: lazyRouteComponent(() => import('./pages-enroll/wizard.js'), 'EnrollPage'),
+});
+const newAuthority = createRoute({
+  getParentRoute: inShell,
+  path: '/enroll/authority',
+  component: lazyRouteComponent(() => import('./pages-enroll/authority.js'), 'AuthorityPage'),
 });
 const enrollment = createRoute({
   getParentRoute: inShell,
@@ -255,12 +210,10 @@ export const router = createRouter({
       waiting,
       commandLine,
       me,
-      policies,
-      newPolicy,
-      policy.addChildren([policyDocument, editPolicy, policyVersions, simulate, policyInAws]),
-      why,
+      ...ruleRoutes,
       enroll,
       newEnrollment,
+      newAuthority,
       enrollment,
       groups,
       group,

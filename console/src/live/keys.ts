@@ -6,6 +6,7 @@ const keysOf: Record<string, readonly string[]> = {
   aws: ['aws'],
   certificates: ['certificates', 'ending'],
   campaigns: ['campaigns'],
+  commands: ['commands', 'command-schemas'],
   decisions: ['decisions'],
   edges: ['edges'],
   groups: ['groups'],
@@ -15,6 +16,7 @@ const keysOf: Record<string, readonly string[]> = {
   me: ['me', 'my-sessions'],
   metrics: ['metrics'],
   people: ['people'],
+  pipelines: ['pipelines'],
   policies: ['policies', 'rights'],
   receipts: ['receipt'],
   segments: ['segments'],
@@ -25,10 +27,11 @@ const keysOf: Record<string, readonly string[]> = {
   webhooks: ['webhooks'],
 };
 
-// A version of a policy never changes, and what was found or asked at a moment stays what it was.
+// A version of a policy or a pipeline never changes, and what was found or asked at a moment stays what it was.
 const fixed = [
   ['policies', 'version'],
   ['policies', 'preview'],
+  ['pipelines', 'version'],
   ['things', 'found'],
 ];
 

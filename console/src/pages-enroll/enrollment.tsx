@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useState, type ReactNode } from 'react';
 import { api, background, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
@@ -70,6 +70,7 @@ function Facts({ enrollment }: { enrollment: Enrollment }) {
           ['Approval', enrollment.approval ?? 'not needed'],
           ['Admits', enrollment.expectedOnly ? 'expected things only' : 'every device that it covers'],
           ['Check', enrollment.check?.url ?? 'none'],
+          ...manufacturerOf(enrollment),
           ['Certificates live', `${((enrollment.certificateSeconds ?? 90 * 86_400) / 86_400).toLocaleString()} days`],
           ['Ends', expiresAt === undefined ? 'never' : <Time key="ends" at={expiresAt} />],
           ['Created', <Time key="created" at={createdAt} />],
@@ -84,6 +85,28 @@ function Facts({ enrollment }: { enrollment: Enrollment }) {
       </p>
     </section>
   );
+}
+
+/** Whose devices it admits by their certificates; nothing where a token admits them. */
+function manufacturerOf({ ca }: Enrollment): [string, ReactNode][] {
+  if (ca === undefined) return [];
+  const { thingName, isProved, crl, certificates } = ca;
+  return [
+    ['Admits by', 'a certificate of their manufacturer'],
+    ['Named by', <code key="named">{thingName}</code>],
+    ['Key of the authority', isProved ? 'proved' : 'not proved: expected things only'],
+    ['What it revoked', crl === undefined ? 'no list was uploaded' : `${crl.revoked.toLocaleString()} certificates`],
+    ...(crl === undefined
+      ? []
+      : ([['The list ends', <Time key="list" at={crl.nextUpdate} />]] as [string, ReactNode][])),
+    [
+      'Authority',
+      <details key="authority">
+        <summary>PEM</summary>
+        <pre className="json">{certificates}</pre>
+      </details>,
+    ],
+  ];
 }
 
 function Grace({ enrollment: { id, renewGraceSeconds } }: { enrollment: Enrollment }) {

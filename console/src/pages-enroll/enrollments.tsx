@@ -16,6 +16,11 @@ export function EnrollmentsPage() {
       Enroll devices
     </Link>
   ) : null;
+  const authority = may('enrollments:write') ? (
+    <Link to="/enroll/authority" className="button">
+      By their manufacturer
+    </Link>
+  ) : null;
   return (
     <>
       <PageHead
@@ -23,6 +28,7 @@ export function EnrollmentsPage() {
         about="Each lets devices with names of one pattern in, with the policies that they get. Its token goes onto the devices."
       >
         {enroll}
+        {authority}
       </PageHead>
       <Listed
         label="Enrollments"

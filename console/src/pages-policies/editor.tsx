@@ -3,11 +3,13 @@ import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
+import { isJson } from '../parts/json.js';
+import { JsonCode } from '../parts/json-code.js';
 import { PageHead } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Skeleton } from '../parts/shown.js';
-import { PolicyCode } from './code.js';
-import type { Finding } from './lint.js';
+import { completePolicy, statementAt } from './completion.js';
+import { findingsIn, type Finding } from './lint.js';
 import { policyQuery } from './queries.js';
 import { firstStatement } from './words.js';
 
@@ -76,8 +78,12 @@ function Writing({ text: first, act, saving }: { text: string; act: string; savi
         saving.mutate(JSON.parse(text) as Input);
       }}
     >
-      <PolicyCode
+      <JsonCode<Finding>
+        label="Policy document"
         text={first}
+        complete={completePolicy}
+        find={findingsIn}
+        spanOf={(state, { statement }) => (statement === undefined ? undefined : statementAt(state, statement))}
         onChange={(changed) => {
           setText(changed);
           setFindings(undefined);
@@ -112,13 +118,4 @@ function Findings({ findings }: { findings: Finding[] | undefined }) {
       </ul>
     </div>
   );
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

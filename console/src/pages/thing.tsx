@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, background, type Schemas } from '../api.js';
+import { Commands } from '../pages-commands/commands.js';
 import { AuditRow } from '../pages-operate/audit.js';
 import { CertificateList } from '../pages-operate/certificates.js';
 import { DecisionList } from '../pages-operate/decisions.js';
@@ -45,6 +46,7 @@ export function ThingPage() {
       )}
       {may('certificates:read') ? <Certificates name={name} /> : null}
       <SessionList of={{ thing: name }} label="Live sessions" />
+      {thing === undefined ? null : <Commands key={name} thing={thing} />}
       {may('policies:read') ? <Rights name={name} /> : null}
       {may('audit:read') ? (
         <>

@@ -14,13 +14,19 @@ export type Pages<Item> = {
   more: (() => void) | undefined;
 };
 
-/** Reads a list page by page, as somebody asks for more. */
-export function usePages<Item>(key: readonly unknown[], read: Read<Item>): Pages<Item> {
+/** Reads a list page by page, as somebody asks for more; again after some milliseconds, where `againMs` says so for what is shown. */
+export function usePages<Item>(
+  key: readonly unknown[],
+  read: Read<Item>,
+  againMs?: (items: Item[]) => number | false,
+): Pages<Item> {
   const { data, error, isFetching, hasNextPage, fetchNextPage } = useInfiniteQuery({
     queryKey: key,
     queryFn: ({ pageParam, signal }) => read(pageParam === undefined ? {} : { cursor: pageParam }, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ nextCursor }) => nextCursor,
+    refetchInterval: ({ state: { data: known } }) =>
+      againMs?.(known?.pages.flatMap(({ items }) => items) ?? []) ?? false,
   });
   return {
     items: data?.pages.flatMap(({ items }) => items),

@@ -10,6 +10,7 @@ type Found = { key: string; title: string; about: string; to: NonNullable<LinkPr
 
 const acts: (Place & { about: string })[] = [
   { to: '/policies/new', title: 'New policy', about: 'Act', needs: 'policies:write' },
+  { to: '/pipelines/new', title: 'New pipeline', about: 'Act', needs: 'pipelines:write' },
   { to: '/enroll/new', title: 'Enroll devices', about: 'Act', needs: 'enrollments:write' },
   { to: '/me', title: 'Your sessions and passkeys', about: 'Page' },
 ];

@@ -26,6 +26,8 @@ export const places: { title?: string; places: Place[] }[] = [
     title: 'Rules',
     places: [
       { to: '/policies', title: 'Policies', needs: 'policies:read' },
+      { to: '/pipelines', title: 'Pipelines', needs: 'pipelines:read' },
+      { to: '/command-schemas', title: 'Command schemas', needs: 'things:read' },
       { to: '/why', title: 'Why?', needs: 'policies:read' },
       { to: '/decisions', title: 'Decisions', needs: 'audit:read' },
     ],

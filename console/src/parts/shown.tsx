@@ -12,7 +12,7 @@ export function Time({ at }: { at: string | undefined }) {
   );
 }
 
-const tones: Record<string, string> = {
+const tones: Record<string, 'good' | 'warn' | 'bad'> = {
   active: 'good',
   allow: 'good',
   deny: 'bad',
@@ -46,8 +46,14 @@ const tones: Record<string, string> = {
 };
 
 /** A status in a word; its colour says nothing that the word does not. */
-export function Status({ of }: { of: string }) {
-  return <span className={`status ${tones[of] ?? ''}`}>{of}</span>;
+export function Status({
+  of,
+  tone = tones[of] ?? '',
+}: {
+  of: string;
+  tone?: 'good' | 'warn' | 'bad' | '' | undefined;
+}) {
+  return <span className={`status ${tone}`}>{of}</span>;
 }
 
 /** Rows that may be wider than a phone: they scroll by themselves, also by keyboard. */

@@ -1,10 +1,12 @@
 import { Argument, Command } from 'commander';
+import { campaignCommands } from './campaign-commands.js';
 import { certificateCommands } from './certificate-commands.js';
 import { shells, type Shell } from './completion.js';
 import { configurationCommands } from './configuration-commands.js';
 import { contextCommands } from './context-commands.js';
 import { decidingCommands } from './deciding-commands.js';
 import { enrollmentCommands } from './enrollment-commands.js';
+import { groupCommands } from './group-commands.js';
 import { policyCommands } from './policy-commands.js';
 import { thingCommands } from './thing-commands.js';
 import { waitingCommands } from './waiting-commands.js';
@@ -15,6 +17,8 @@ export function apiCommands(): Command[] {
   return [
     ...contextCommands(),
     thingCommands(),
+    groupCommands(),
+    campaignCommands(),
     certificateCommands(),
     enrollmentCommands(),
     waitingCommands(),

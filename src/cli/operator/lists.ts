@@ -8,7 +8,7 @@ type ListFlags = { limit?: number; watch?: number | true };
 /** A list: the flags that lists have, and what asks the server for its items. */
 export type Listing<Flags> = {
   columns: readonly Column[];
-  items(session: Session, flags: Flags): AsyncIterable<unknown>;
+  items(session: Session, flags: Flags, ...args: string[]): AsyncIterable<unknown>;
 };
 
 const watchSeconds = 2;
@@ -23,9 +23,9 @@ export function listLeaf(description: string, ...examples: string[]): Command {
 
 /** The action of a list. */
 export const listing = <Flags extends object>({ columns, items }: Listing<Flags>) =>
-  acting<Flags & ListFlags>(async (session, flags) => {
+  acting<Flags & ListFlags>(async (session, flags, ...args) => {
     const { writeList } = await import('../output/output.js');
-    const once = () => writeList(session.out, atMost(items(session, flags), flags.limit), columns);
+    const once = () => writeList(session.out, atMost(items(session, flags, ...args), flags.limit), columns);
     if (flags.watch === undefined) return once();
     const seconds = flags.watch === true ? watchSeconds : Math.max(1, flags.watch);
     for (;;) {

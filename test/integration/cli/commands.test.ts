@@ -18,6 +18,7 @@ let env: Record<string, string>;
 let devices: Device[];
 let enrollment: string;
 let waiting: string[];
+let campaign: string;
 
 beforeAll(async () => {
   server = await startServer('embedded');
@@ -31,6 +32,7 @@ beforeAll(async () => {
   enrollment = id;
   devices = [];
   for (const name of ['pump-1', 'pump-2', 'pump-3', 'pump-4']) devices.push(await provision(server, token, name));
+  campaign = (await server.owner.post('/v1/campaigns', { query: 'name = "pump-*"', do: 'renew' })).body.id as string;
   const room = createWaitingRoom(() => server);
   waiting = [(await room.wait()).waiting, (await room.wait()).waiting];
   writeFileSync(join(folder, 'pump.yaml'), `name: pump\nstatements: [${JSON.stringify(pump)}]\n`);
@@ -71,6 +73,16 @@ const rows: Row[] = [
   row('things resume pump-1', { answer: 'post /v1/things/{name}/resume' }),
   row('things reenroll pump-1', { answer: 'post /v1/things/{name}/reenroll' }),
   row('things revoke pump-4 --yes --reason keyCompromise', { answer: 'post /v1/things/{name}/revoke' }),
+  row('groups list', { list: 'get /v1/groups' }),
+  row('groups show pumps', { answer: 'get /v1/groups/{name}' }),
+  row('campaigns start renew --dry-run --query', { schema: 'CampaignPreview' }, () => 'name = "pump-*"'),
+  row('campaigns start renew --yes --waves 50,100 --query', { schema: 'Campaign' }, () => 'name = "pump-*"'),
+  row('campaigns list', { list: 'get /v1/campaigns' }),
+  row('campaigns status', { answer: 'get /v1/campaigns/{id}' }, () => campaign),
+  row('campaigns things', { list: 'get /v1/campaigns/{id}/things' }, () => campaign),
+  row('campaigns pause', { answer: 'post /v1/campaigns/{id}/pause' }, () => campaign),
+  row('campaigns resume', { answer: 'post /v1/campaigns/{id}/resume' }, () => campaign),
+  row('campaigns cancel --yes', { answer: 'post /v1/campaigns/{id}/cancel' }, () => campaign),
   row('certificates list', { list: 'get /v1/certificates' }),
   row('certificates show', { answer: 'get /v1/certificates/{serialNumber}' }, () => serialOf(0)),
   row(
@@ -98,6 +110,8 @@ const rows: Row[] = [
     own: { policies: expect.any(Number), segments: 1, groups: 2, enrollments: expect.any(Number) },
   }),
   row('import -f account', { own: { changed: false, changes: [] } }),
+  row('groups apply -f account', { own: { changed: false, changes: [] } }),
+  row('groups delete seen --yes', { own: { name: 'seen', deleted: true } }),
   row('authorize pump-2 publish topic:pumps/pump-2', { answer: 'post /v1/authorize' }),
   { ...row('authorize pump-2 publish topic:pumps/pump-1', { answer: 'post /v1/authorize' }), code: 1 },
   row('revoke --thing pump-2 --dry-run', { answer: 'post /v1/revocations/bulk' }),

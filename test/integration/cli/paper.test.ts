@@ -17,6 +17,7 @@ beforeAll(async () => {
     expect((await provision(server, token, name)).answer.status).toBe(201);
   writeFileSync(join(user.path, 'key.txt'), `${server.ownerKey}\n`);
   writeFileSync(join(user.path, 'cases.yaml'), blockOf('cases', paper));
+  writeFileSync(join(user.path, 'pumps.yaml'), blockOf('groups', paper));
 });
 afterAll(async () => {
   await server.stop();
@@ -38,7 +39,7 @@ async function run(name: string): Promise<string> {
 it('the commands of docs/cli.md work, in its order', async () => {
   const marks = [...paper.matchAll(/<!-- test: (\w+) -->/g)].map(([, name]) => name!);
   const outputs = new Map<string, string>();
-  for (const name of marks.filter((mark) => mark !== 'cases')) outputs.set(name, await run(name));
+  for (const name of marks.filter((mark) => !['cases', 'groups'].includes(mark))) outputs.set(name, await run(name));
   const shows = (name: string, ...texts: RegExp[]) => {
     for (const text of texts) expect(outputs.get(name)).toMatch(text);
   };
@@ -47,6 +48,13 @@ it('the commands of docs/cli.md work, in its order', async () => {
   shows('fleet', /^pump-19 +active/m, /^name: pump-17$/m, /,pump-17,active,/, /^decision +allow$/m, /thing\.suspend/);
   shows('enroll', /thingward agent provision --server http.* --enrollment-file token\.txt --name NAME/, /valve-\*/);
   shows('revoke', /"?count"? +2/, /^2 certificates of 2 things/m, /status +done/, /^status +revoked$/m);
+  shows(
+    'campaigns',
+    /^create group pumps$/m,
+    /^1 things, such as pump-\d+$|^\d things, such as pump-/m,
+    /^renew on the group pumps$/m,
+  );
+  shows('campaigns', /^status +paused$/m, /^status +cancelled$/m, /^deleted +true$/m);
   shows('policies', /nothing to change/, /2 of 2 cases are as expected/);
   shows('configuration', /policies in account\/policies/, /nothing to change/);
 });

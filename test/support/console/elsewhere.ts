@@ -6,8 +6,6 @@ const readers = 'whoever checks certificates reads it; the console links to the 
 const tokens = 'OAuth: devices and resource servers call it';
 const search = 'AuthZEN: programs of others search; Why? and the rights of a thing answer people';
 const expecting = 'factories and other programs upload and read it; docs/admission.md shows how';
-const commands = 'the console has no page of commands yet: programs make them; docs/gateway.md shows how';
-const pipelines = 'the console has no page of pipelines yet: the command line and programs make them';
 const authorities =
   'rotation is done by docs/ca-life.md, one command after the other; the console shows where each authority is';
 
@@ -93,28 +91,11 @@ export const elsewhere: Record<string, string> = {
   setIssuerCertificate: authorities,
   activateIssuer: authorities,
   retireIssuer: authorities,
+  getCommandSchema: 'the list of schemas has the same members',
   getWaitingDevice: 'the list of waiting devices has the same members',
   getCertificate: 'the list of certificates has the same members',
   claimCommands: 'an edge takes them by it',
   reportCommands: 'an edge reports by it',
-  createCommand: commands,
-  listCommands: commands,
-  getCommand: commands,
-  createCommandSchema: commands,
-  listCommandSchemas: commands,
-  getCommandSchema: commands,
-  deleteCommandSchema: commands,
-  createPipeline: pipelines,
-  listPipelines: pipelines,
-  lintPipeline: pipelines,
-  simulatePipelineDocument: pipelines,
-  simulatePipeline: pipelines,
-  getPipeline: pipelines,
-  deletePipeline: pipelines,
-  listPipelineVersions: pipelines,
-  createPipelineVersion: pipelines,
-  getPipelineVersion: pipelines,
-  activatePipeline: pipelines,
   getAlert: 'the list of alerts has the same members',
   getAlertRule: 'the list of rules has the same members',
   getAlertChannel: 'the list of channels has the same members',

@@ -23,6 +23,17 @@ export async function openConsole(settings: Record<string, string> = {}) {
   return {
     server,
     browser,
+    /** A page of somebody with these permissions alone, who has just signed in. */
+    async invite(name: string, permissions: string[]): Promise<Page> {
+      const { status, text, body } = await server.owner.post('/v1/people', { name, permissions });
+      expect(status, text).toBe(201);
+      const { page: theirs } = await visit(browser, site);
+      await theirs.goto(body.link as string);
+      await theirs.getByRole('button', { name: 'Continue' }).click();
+      await theirs.getByRole('button', { name: 'Create a passkey' }).click();
+      await theirs.getByRole('heading', { name: 'Overview', level: 1 }).waitFor();
+      return theirs;
+    },
     page,
     site,
     complaints: visitor.complaints,

@@ -1,4 +1,10 @@
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+  type CompletionSource,
+} from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, indentWithTab } from '@codemirror/commands';
 import { json, jsonParseLinter } from '@codemirror/lang-json';
 import { bracketMatching, HighlightStyle, indentOnInput, syntaxHighlighting } from '@codemirror/language';
@@ -8,8 +14,6 @@ import { EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirro
 import { tags } from '@lezer/highlight';
 import { getNonce } from 'get-nonce';
 import { useEffect, useRef } from 'react';
-import { completePolicy, statementAt } from './completion.js';
-import { findingsIn, type Finding } from './lint.js';
 
 const look = EditorView.theme({
   '&': { backgroundColor: 'var(--card)', color: 'var(--ink)', fontSize: '0.9rem' },
@@ -35,14 +39,30 @@ const colours = HighlightStyle.define([
   { tag: [tags.number, tags.bool, tags.null], color: 'var(--warn)' },
 ]);
 
-type Props = { text: string; onChange(text: string): void; onFindings(findings: Finding[] | undefined): void };
+/** What a server says about a document. */
+type Said = { level: 'error' | 'warning'; message: string };
 
-/** An editor of policies. It completes what the schema knows, and marks what the server finds as somebody types. */
-export function PolicyCode({ text, onChange, onFindings }: Props) {
+type Props<Finding extends Said> = {
+  label: string;
+  text: string;
+  complete?: CompletionSource;
+  /** What the server finds in a text that is JSON; undefined where it could not be asked. */
+  find(text: string): Promise<Finding[] | undefined>;
+  /** Where what a finding is about stands; undefined where that is nowhere. */
+  spanOf(state: EditorState, finding: Finding): { from: number; to: number } | undefined;
+  onChange(text: string): void;
+  /** The findings, those of JSON that is broken too. */
+  onFindings(findings: (Finding | Said)[] | undefined): void;
+};
+
+/** An editor of JSON. It completes what fits, and marks what the server finds as somebody types. */
+export function JsonCode<Finding extends Said>(props: Props<Finding>) {
+  const { label, text, complete } = props;
   const place = useRef<HTMLDivElement>(null);
   const first = useRef(text);
-  const tell = useRef({ onChange, onFindings });
-  tell.current = { onChange, onFindings };
+  const tell = useRef(props);
+  tell.current = props;
+  const fixed = useRef({ label, complete });
   useEffect(() => {
     const view = new EditorView({
       parent: place.current!,
@@ -56,14 +76,14 @@ export function PolicyCode({ text, onChange, onFindings }: Props) {
           bracketMatching(),
           closeBrackets(),
           highlightActiveLine(),
-          autocompletion({ override: [completePolicy] }),
+          autocompletion({ override: fixed.current.complete ? [fixed.current.complete] : [] }),
           json(),
           syntaxHighlighting(colours),
-          linter((editor) => lintOf(editor, tell.current.onFindings), { delay: 400 }),
+          linter((editor) => lintOf(editor, tell.current), { delay: 400 }),
           lintGutter(),
           look,
           EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ 'aria-label': 'Policy document' }),
+          EditorView.contentAttributes.of({ 'aria-label': fixed.current.label }),
           EditorView.updateListener.of(({ docChanged, state }) => {
             if (docChanged) tell.current.onChange(state.doc.toString());
           }),
@@ -85,16 +105,17 @@ export function PolicyCode({ text, onChange, onFindings }: Props) {
 
 const parse = jsonParseLinter();
 
-async function lintOf(editor: EditorView, tell: Props['onFindings']): Promise<Diagnostic[]> {
+async function lintOf<Finding extends Said>(editor: EditorView, props: Props<Finding>): Promise<Diagnostic[]> {
+  const { find, spanOf, onFindings } = props;
   const broken = parse(editor);
   if (broken.length > 0) {
-    tell(broken.map(({ message }) => ({ level: 'error', message })));
+    onFindings(broken.map(({ message }) => ({ level: 'error', message })));
     return broken;
   }
-  const findings = await findingsIn(editor.state.doc.toString());
-  tell(findings);
-  return (findings ?? []).map(({ level, statement, message }) => {
-    const span = statement === undefined ? undefined : statementAt(editor.state, statement);
-    return { from: span?.from ?? 0, to: span?.to ?? 1, severity: level, message };
+  const findings = await find(editor.state.doc.toString());
+  onFindings(findings);
+  return (findings ?? []).map((finding) => {
+    const span = spanOf(editor.state, finding);
+    return { from: span?.from ?? 0, to: span?.to ?? 1, severity: finding.level, message: finding.message };
   });
 }
