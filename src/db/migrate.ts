@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from '../config.js';
 import type { SqlSession } from './client.js';
 
@@ -7,6 +8,12 @@ const directory = new URL('../../prisma/migrations/', import.meta.url);
 
 // The number that `prisma migrate deploy` locks too, so that the two cannot meet.
 const advisoryLock = 72_707_369;
+
+// Less than the second after which PostgreSQL looks for deadlocks: it is this that gives way, and never a request of an instance that runs
+// meanwhile; nor do requests queue behind a change that waits for a long one.
+const lockTimeout = '500ms';
+const attempts = 40;
+const pauseMs = { least: 200, most: 2000 };
 
 const migrationsTable = `CREATE TABLE "_prisma_migrations" (
   "id" VARCHAR(36) PRIMARY KEY NOT NULL, "checksum" VARCHAR(64) NOT NULL, "finished_at" TIMESTAMPTZ,
@@ -19,10 +26,28 @@ type Applied = { migration_name: string; checksum: string; logs: string | null }
 /**
  * Applies the migrations that the database lacks, all in one transaction, and returns their names.
  * Keeps the table that Prisma's own tool keeps. Instances that start together wait for each other: the lock ends with the
- * transaction, because behind a pooler the next statement may run on another connection.
- * @throws ConfigError when the database is of another program, or of a newer one, or may not be changed by this role
+ * transaction, because behind a pooler the next statement may run on another connection. Where requests of running instances
+ * are in the way, it begins again.
+ * @throws ConfigError when the database is of another program, or of a newer one, or may not be changed by this role, or is never free
  */
 export async function migrate(session: SqlSession): Promise<string[]> {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const names = await migrateOnce(session).catch(unlessInTheWay);
+    if (names) return names;
+    await sleep(Math.min(pauseMs.least * attempt, pauseMs.most));
+  }
+  throw new ConfigError(
+    `the tables were in use each of the ${attempts} times that the database should have been changed: end the transaction that holds them (pg_stat_activity names it), or stop the other instances, and start again`,
+  );
+}
+
+const inTheWay: ReadonlySet<unknown> = new Set(['55P03', '40P01']);
+
+function unlessInTheWay(error: unknown): undefined {
+  if (!inTheWay.has((error as { code?: unknown }).code)) throw error;
+}
+
+async function migrateOnce(session: SqlSession): Promise<string[]> {
   await session.exec('BEGIN');
   try {
     await session.query('SELECT pg_advisory_xact_lock($1)', [advisoryLock]);
@@ -30,6 +55,7 @@ export async function migrate(session: SqlSession): Promise<string[]> {
     const applied = await readApplied(session);
     requireKnown(own, applied ?? []);
     const missing = own.filter(({ name }) => !applied?.some((each) => each.migration_name === name));
+    if (missing.length > 0) await session.exec(`SET LOCAL lock_timeout = '${lockTimeout}'`);
     await applyAll(session, missing, applied === undefined);
     await session.exec('COMMIT');
     return missing.map(({ name }) => name);

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { background, type Schemas } from '../api.js';
 import { Modal } from '../parts/dialog.js';
-import { jsonOf } from '../parts/json.js';
+import { jsonOf } from '../json/json.js';
 import { Pairs } from '../parts/page.js';
 import { ProblemNote } from '../parts/problem.js';
 import { Skeleton, Status, Time } from '../parts/shown.js';

@@ -4,7 +4,7 @@ import { useAct } from '../parts/acting.js';
 import { Confirm } from '../parts/confirm.js';
 import { Modal } from '../parts/dialog.js';
 import { FormEnd } from '../parts/form-end.js';
-import { jsonIn, jsonOf } from '../parts/json.js';
+import { jsonIn, jsonOf } from '../json/json.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';

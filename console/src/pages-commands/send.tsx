@@ -4,7 +4,7 @@ import { api, type Schemas } from '../api.js';
 import { useAct } from '../parts/acting.js';
 import { Modal } from '../parts/dialog.js';
 import { FormEnd } from '../parts/form-end.js';
-import { jsonIn, jsonOf } from '../parts/json.js';
+import { jsonIn, jsonOf } from '../json/json.js';
 import { Field } from '../parts/shown.js';
 
 type Props = { thing: string; thingType: string | undefined; onClose(): void; onSent(id: string): void };

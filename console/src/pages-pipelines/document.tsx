@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import type { Schemas } from '../api.js';
-import { jsonOf } from '../parts/json.js';
+import { jsonOf } from '../json/json.js';
 import { Pairs } from '../parts/page.js';
 import { inOrder } from './order.js';
 

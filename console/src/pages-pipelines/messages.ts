@@ -1,5 +1,5 @@
 import type { Schemas } from '../api.js';
-import { jsonIn } from '../parts/json.js';
+import { jsonIn } from '../json/json.js';
 
 /** A message as somebody recorded it. */
 export type Recorded = Schemas['RecordedMessage'];

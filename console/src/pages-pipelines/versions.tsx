@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { api } from '../api.js';
 import { diffLines } from '../pages-policies/diff.js';
 import { ChangeView } from '../pages-policies/versions.js';
-import { jsonOf } from '../parts/json.js';
+import { jsonOf } from '../json/json.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { ProblemNote } from '../parts/problem.js';

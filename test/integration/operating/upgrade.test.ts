@@ -3,9 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { databaseKinds, emptyDatabase } from '../../support/databases/databases.js';
+import { migrate } from '../../../src/db/migrate.js';
+import { openPostgres } from '../../../src/db/client.js';
+import { databaseKinds, emptyDatabase, freshDatabase } from '../../support/databases/databases.js';
 import { createDatabase, startPostgres } from '../../support/databases/postgres.js';
 import { admitTo, earlierVersion, makeFleet, missingAt, retire, startLoad } from '../../support/databases/upgrade.js';
+import { eventually } from '../../support/edge/stage.js';
 import { startProgram } from '../../support/program.js';
 import { describeWith } from '../../support/programs.js';
 import { runThingward } from '../../support/shell.js';
@@ -51,6 +54,33 @@ describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'a database
       output: expect.stringContaining('nothing to apply'),
     });
     await client.end();
+    database.remove();
+  });
+
+  it('gives way to whoever holds a table, and is changed when that is over', async () => {
+    const database = await freshDatabase('postgresql');
+    const url = database.settings['DATABASE_URL']!;
+    const [holder, { session, close }] = [new pg.Client({ connectionString: url }), await openPostgres(url, 1)];
+    await holder.connect();
+    const isWaitedFor = async (): Promise<boolean> =>
+      (await holder.query(`SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'log_head'::regclass`)).rowCount ===
+      1;
+    const migration = '20261129200000_timeline';
+    await holder.query(`ALTER TABLE log_head DROP COLUMN timeline, DROP COLUMN settled_timeline;
+      DROP FUNCTION log_epoch; DROP FUNCTION current_timeline;
+      DELETE FROM "_prisma_migrations" WHERE migration_name = '${migration}'`);
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE log_head IN ROW EXCLUSIVE MODE');
+    const migrated = migrate(session);
+    for (const _ of ['first', 'second']) {
+      await eventually(isWaitedFor, (is) => is);
+      // Nobody queues behind it for longer.
+      await eventually(isWaitedFor, (is) => !is);
+    }
+    await holder.query('COMMIT');
+    expect(await migrated).toEqual([migration]);
+    await Promise.all([holder.end(), session.end()]);
+    await close();
     database.remove();
   });
 });
