@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { isTopicName } from '../../edge/mqtt-packets/topics.js';
+import { memberText } from './member-text.js';
 import { Refusal } from './refusal.js';
 
 /** A message to publish. */
@@ -26,7 +27,8 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  * `ACCOUNT/THING`. Without an id, the message gets one. @throws Refusal
  */
 export function readMessage(octets: Uint8Array, thing: string): Message {
-  const given = readObject(octets);
+  const read = readObject(octets);
+  const { given } = read;
   const id = readId(given['id']);
   const refuse = (text: string): never => {
     throw new Refusal('bad-message', text, id);
@@ -36,7 +38,7 @@ export function readMessage(octets: Uint8Array, thing: string): Message {
   const { topic, qos = 1, retain = false } = given;
   if (qos !== 0 && qos !== 1) refuse('qos must be 0 or 1');
   if (typeof retain !== 'boolean') refuse('retain must be true or false');
-  const { payload, isJson } = readPayload(given, refuse);
+  const { payload, isJson } = readPayload(read, refuse);
   return {
     id: id ?? randomUUID(),
     topic: readTopic(topic, thing, refuse),
@@ -47,10 +49,14 @@ export function readMessage(octets: Uint8Array, thing: string): Message {
   };
 }
 
-function readObject(octets: Uint8Array): Record<string, unknown> {
+type Read = { given: Record<string, unknown>; text: string };
+
+function readObject(octets: Uint8Array): Read {
   try {
-    const value = JSON.parse(utf8.decode(octets)) as unknown;
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+    const text = utf8.decode(octets);
+    const given = JSON.parse(text) as unknown;
+    if (typeof given === 'object' && given !== null && !Array.isArray(given))
+      return { given: given as Record<string, unknown>, text };
   } catch {
     // It is refused like other values.
   }
@@ -76,34 +82,11 @@ function readTopic(topic: unknown, thing: string, refuse: (text: string) => neve
   return whole;
 }
 
-function readPayload(given: Record<string, unknown>, refuse: (text: string) => never) {
+function readPayload({ given, text }: Read, refuse: (text: string) => never) {
   const { payload, payloadBase64: encoded } = given;
   if ((payload === undefined) === (encoded === undefined)) refuse('give payload or payloadBase64: one of them');
-  if (encoded === undefined) return { payload: Buffer.from(jsonOf(payload, refuse), 'utf8'), isJson: true };
+  if (encoded === undefined) return { payload: Buffer.from(memberText(text, 'payload'), 'utf8'), isJson: true };
   const octets = typeof encoded === 'string' ? Buffer.from(encoded, 'base64') : undefined;
   if (octets?.toString('base64') !== encoded) refuse('payloadBase64 must be base64 with its padding (RFC 4648)');
   return { payload: octets, isJson: false };
-}
-
-function jsonOf(value: unknown, refuse: (text: string) => never): string {
-  let isLost = false;
-  const look: Look = (_name, each) => {
-    // JSON can say more than a number can be, such as 1e400, and would be written as null.
-    isLost ||= each === Infinity || each === -Infinity;
-    return each;
-  };
-  const text = textOf(value, refuse);
-  if (text.includes('null')) textOf(value, refuse, look);
-  return isLost ? refuse('payload has a number that is too large: write it as a text') : text;
-}
-
-type Look = (name: string, value: unknown) => unknown;
-
-function textOf(value: unknown, refuse: (text: string) => never, look?: Look): string {
-  try {
-    return JSON.stringify(value, look);
-  } catch {
-    // JSON can be read that is nested deeper than it can be written.
-    return refuse('payload is nested too deep');
-  }
 }

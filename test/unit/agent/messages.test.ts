@@ -88,17 +88,18 @@ describe('a message', () => {
     `{"topic":"a","payload":1,"id":"${'a'.repeat(129)}"}`,
     '{"topic":"a","payload":1,"__proto__":{}}',
     '{"topic":"a","payloads":1}',
-    '{"topic":"a","payload":1e400}',
-    '{"topic":"a","payload":{"t":[null,{"u":-1e400}]}}',
   ])('is refused as %s', (text) => {
     const refusal = refusalOf(Buffer.from(text));
     expect(problemOf(refusal)).toMatchObject({ status: 400, type: 'urn:thingward:problem:bad-message' });
   });
 
-  it('is refused when it is no UTF-8, or nested too deep, whatever the octets are', () => {
+  it('has its JSON as it was written, numbers that nothing can hold among it', () => {
+    const payload = '{"count":9007199254740993,"far":1e400,"exact":0.10}';
+    expect(read(`{"topic":"a","payload":${payload}}`).payload.toString()).toBe(payload);
+  });
+
+  it('is refused when it is no UTF-8, whatever the octets are', () => {
     expect(refusalOf(Buffer.from([0x22, 0xff, 0x22])).kind).toBe('bad-message');
-    const deep = `{"topic":"a","payload":${'['.repeat(90_000)}${']'.repeat(90_000)}}`;
-    expect(refusalOf(Buffer.from(deep)).message).toMatch(/nested too deep|write a JSON object/);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (octets) => {
         expect(refusalOf(Buffer.from(octets)).kind).toBe('bad-message');
