@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
+import { Findings, type Said } from '../documents/findings.js';
 import { useAct } from '../parts/acting.js';
 import { JsonCode } from '../json/json-code.js';
 import { placeOf } from '../json/json-place.js';
@@ -104,7 +105,7 @@ function Writing({ text: begun, act, saving }: { text: string; act: string; savi
           }}
           onFindings={setFindings}
         />
-        <Findings findings={findings} />
+        <Findings findings={findings?.map(sayOf)} />
         <ProblemNote error={saving.error} />
         <div className="acts">
           <button type="submit" className="primary" disabled={saving.isPending || isBroken || !isJson(text)}>
@@ -122,28 +123,13 @@ function Writing({ text: begun, act, saving }: { text: string; act: string; savi
   );
 }
 
-const mostShown = 20;
-
-function Findings({ findings }: { findings: Found[] | undefined }) {
-  if (findings === undefined) return <p role="status">Checking…</p>;
-  if (findings.length === 0) return <p role="status">Nothing to say against it.</p>;
-  const isBroken = findings.some(({ level }) => level === 'error');
-  return (
-    <div role="status" className={`note ${isBroken ? 'bad' : 'warn'}`}>
-      <strong>{isBroken ? 'It would not be saved' : 'It would be saved, with these warnings'}</strong>
-      <ul>
-        {findings.slice(0, mostShown).map(({ at, message }, nth) => (
-          <li key={nth}>
-            {at === undefined || at === '' ? null : (
-              <>
-                <code>{at}</code>{' '}
-              </>
-            )}
-            {message}
-          </li>
-        ))}
-        {findings.length > mostShown ? <li>and {findings.length - mostShown} more</li> : null}
-      </ul>
-    </div>
-  );
-}
+const sayOf = ({ at, level, message }: Found): Said => ({
+  level,
+  message,
+  place:
+    at === undefined || at === '' ? null : (
+      <>
+        <code>{at}</code>{' '}
+      </>
+    ),
+});

@@ -1,10 +1,10 @@
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useState } from 'react';
 import { api } from '../api.js';
+import { NameSearch } from '../documents/search.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';
-import { Field, Status } from '../parts/shown.js';
+import { Status } from '../parts/shown.js';
 
 const route = getRouteApi('/signed-in/pipelines');
 
@@ -13,7 +13,6 @@ export function PipelinesPage() {
   const { namePrefix } = route.useSearch();
   const navigate = route.useNavigate();
   const may = useMay();
-  const [prefix, setPrefix] = useState(namePrefix ?? '');
   const list = usePages(['pipelines', 'all', namePrefix], (cursor, signal) =>
     api.get('/v1/pipelines', { query: { limit: 50, ...cursor, ...(namePrefix ? { namePrefix } : {}) }, signal }),
   );
@@ -29,19 +28,10 @@ export function PipelinesPage() {
           </Link>
         ) : null}
       </PageHead>
-      <form
-        className="filters"
-        role="search"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void navigate({ search: prefix.trim() === '' ? {} : { namePrefix: prefix.trim() } });
-        }}
-      >
-        <Field label="Name begins with">
-          <input value={prefix} onChange={({ target }) => setPrefix(target.value)} />
-        </Field>
-        <button type="submit">Search</button>
-      </form>
+      <NameSearch
+        begun={namePrefix}
+        search={(namePrefix) => void navigate({ search: namePrefix ? { namePrefix } : {} })}
+      />
       <Listed
         label="Pipelines"
         head={['Name', 'State', 'Active version', 'Origin', 'Try']}

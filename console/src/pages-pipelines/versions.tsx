@@ -2,13 +2,14 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../api.js';
-import { diffLines } from '../pages-policies/diff.js';
-import { ChangeView } from '../pages-policies/versions.js';
+import { ChangeView } from '../documents/change.js';
+import { diffLines } from '../documents/diff.js';
+import { ActivateVersion, VersionCells } from '../documents/versions.js';
 import { jsonOf } from '../json/json.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { ProblemNote } from '../parts/problem.js';
-import { Section, Skeleton, Status, Time } from '../parts/shown.js';
+import { Section, Skeleton } from '../parts/shown.js';
 import { ActivateDialog } from './activate.js';
 import { inOrder } from './order.js';
 import { pipelineQuery, pipelineVersionQuery } from './queries.js';
@@ -37,12 +38,7 @@ export function PipelineVersionsPage() {
         empty={null}
         row={({ version, createdAt, createdBy }) => (
           <tr key={version}>
-            <td>{version}</td>
-            <td>
-              <Time at={createdAt} />
-            </td>
-            <td>{createdBy}</td>
-            <td>{version === active ? <Status of="active" /> : <span className="faint">saved</span>}</td>
+            <VersionCells version={version} at={createdAt} by={createdBy} isActive={version === active} />
             <td>
               {base === undefined || version === base ? (
                 '–'
@@ -63,18 +59,11 @@ export function PipelineVersionsPage() {
               </Link>
             </td>
             <td>
-              {version === active || !may('pipelines:write') ? (
-                '–'
-              ) : (
-                <button
-                  type="button"
-                  className="quiet"
-                  onClick={() => setChosen(version)}
-                  aria-label={`Activate version ${version}`}
-                >
-                  Activate…
-                </button>
-              )}
+              <ActivateVersion
+                version={version}
+                isOffered={version !== active && may('pipelines:write')}
+                onChoose={setChosen}
+              />
             </td>
           </tr>
         )}

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, type Schemas } from '../api.js';
+import { Findings, type Said } from '../documents/findings.js';
 import { useAct } from '../parts/acting.js';
 import { isJson } from '../json/json.js';
 import { JsonCode } from '../json/json-code.js';
@@ -90,7 +91,7 @@ function Writing({ text: first, act, saving }: { text: string; act: string; savi
         }}
         onFindings={setFindings}
       />
-      <Findings findings={findings} />
+      <Findings findings={findings?.map(sayOf)} />
       <ProblemNote error={saving.error} />
       <div className="acts">
         <button type="submit" className="primary" disabled={saving.isPending || isBroken || !isJson(text)}>
@@ -101,21 +102,8 @@ function Writing({ text: first, act, saving }: { text: string; act: string; savi
   );
 }
 
-function Findings({ findings }: { findings: Finding[] | undefined }) {
-  if (findings === undefined) return <p role="status">Checking…</p>;
-  if (findings.length === 0) return <p role="status">Nothing to say against it.</p>;
-  const isBroken = findings.some(({ level }) => level === 'error');
-  return (
-    <div role="status" className={`note ${isBroken ? 'bad' : 'warn'}`}>
-      <strong>{isBroken ? 'It would not be saved' : 'It would be saved, with these warnings'}</strong>
-      <ul>
-        {findings.slice(0, 20).map(({ statement, message }, at) => (
-          <li key={at}>
-            {statement === undefined ? null : <strong>{statement}: </strong>}
-            {message}
-          </li>
-        ))}
-      </ul>
-    </div>
-  );
-}
+const sayOf = ({ statement, level, message }: Finding): Said => ({
+  level,
+  message,
+  place: statement === undefined ? null : <strong>{statement}: </strong>,
+});

@@ -1,10 +1,9 @@
 import { getRouteApi, Link } from '@tanstack/react-router';
-import { useState } from 'react';
 import { api } from '../api.js';
+import { NameSearch } from '../documents/search.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { Empty, PageHead } from '../parts/page.js';
-import { Field } from '../parts/shown.js';
 
 const route = getRouteApi('/signed-in/policies');
 
@@ -13,7 +12,6 @@ export function PoliciesPage() {
   const { namePrefix } = route.useSearch();
   const navigate = route.useNavigate();
   const may = useMay();
-  const [prefix, setPrefix] = useState(namePrefix ?? '');
   const list = usePages(['policies', namePrefix], (cursor, signal) =>
     api.get('/v1/policies', { query: { limit: 50, ...cursor, ...(namePrefix ? { namePrefix } : {}) }, signal }),
   );
@@ -27,19 +25,10 @@ export function PoliciesPage() {
       <PageHead title="Policies" about="What things may do. Without a statement that allows it, nothing is allowed.">
         {create}
       </PageHead>
-      <form
-        className="filters"
-        role="search"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void navigate({ search: prefix.trim() === '' ? {} : { namePrefix: prefix.trim() } });
-        }}
-      >
-        <Field label="Name begins with">
-          <input value={prefix} onChange={({ target }) => setPrefix(target.value)} />
-        </Field>
-        <button type="submit">Search</button>
-      </form>
+      <NameSearch
+        begun={namePrefix}
+        search={(namePrefix) => void navigate({ search: namePrefix ? { namePrefix } : {} })}
+      />
       <Listed
         label="Policies"
         head={['Name', 'Active version', 'Try']}

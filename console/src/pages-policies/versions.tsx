@@ -2,12 +2,14 @@ import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api } from '../api.js';
+import { ChangeView } from '../documents/change.js';
+import { ActivateVersion, VersionCells } from '../documents/versions.js';
 import { Listed, usePages } from '../parts/listed.js';
 import { useMay } from '../parts/may.js';
 import { ProblemNote } from '../parts/problem.js';
-import { Section, Skeleton, Status, Time } from '../parts/shown.js';
+import { Section, Skeleton } from '../parts/shown.js';
 import { ActivateDialog } from './activate.js';
-import { diffDocuments, type Change } from './diff.js';
+import { diffDocuments } from './diff.js';
 import { policyQuery, versionQuery } from './queries.js';
 
 const route = getRouteApi('/signed-in/policies/$name/versions');
@@ -33,12 +35,7 @@ export function PolicyVersionsPage() {
         empty={null}
         row={({ version, createdAt, createdBy }) => (
           <tr key={version}>
-            <td>{version}</td>
-            <td>
-              <Time at={createdAt} />
-            </td>
-            <td>{createdBy}</td>
-            <td>{version === active ? <Status of="active" /> : <span className="faint">saved</span>}</td>
+            <VersionCells version={version} at={createdAt} by={createdBy} isActive={version === active} />
             <td>
               {active === undefined || version === active ? (
                 '–'
@@ -49,18 +46,11 @@ export function PolicyVersionsPage() {
               )}
             </td>
             <td>
-              {version === active || !may('policies:write') ? (
-                '–'
-              ) : (
-                <button
-                  type="button"
-                  className="quiet"
-                  onClick={() => setChosen(version)}
-                  aria-label={`Activate version ${version}`}
-                >
-                  Activate…
-                </button>
-              )}
+              <ActivateVersion
+                version={version}
+                isOffered={version !== active && may('policies:write')}
+                onChoose={setChosen}
+              />
             </td>
           </tr>
         )}
@@ -90,28 +80,5 @@ function Diff({ name, from, to }: { name: string; from: number; to: number }) {
         <p className="faint">{changes.length - differing.length} statements are the same.</p>
       ) : null}
     </Section>
-  );
-}
-
-const tones = { added: 'good', removed: 'bad', changed: 'warn', same: '' };
-const names = { '+': 'added', '-': 'removed', ' ': 'same' };
-
-/** A statement that became another, line by line. */
-export function ChangeView({ change: { id, kind, lines } }: { change: Change }) {
-  return (
-    <div className="change">
-      <div className="statement-head">
-        <strong>{id}</strong>
-        <span className={`status ${tones[kind]}`}>{kind}</span>
-      </div>
-      <pre className="diff" tabIndex={0} aria-label={`What changed in ${id}`} role="region">
-        {lines.map(({ sign, text }, at) => (
-          <span key={at} className={names[sign]}>
-            {sign} {text}
-            {'\n'}
-          </span>
-        ))}
-      </pre>
-    </div>
   );
 }

@@ -1,31 +1,7 @@
-import { cpSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createPipelineRoom, type Said } from '../../../support/gateway/pipeline-room.js';
+import { describe, expect, it, vi } from 'vitest';
+import { copyRoom, means, byThree, telemetry, useRooms } from '../../../support/gateway/pipeline-rooms.js';
 
-const telemetry = { match: { topics: ['${account}/+/telemetry'] }, values: { t: '$.t' }, to: ['upstream'] };
-const byThree = { ...telemetry, steps: [{ window: { last: 3 }, emit: ['count', 'mean'] }] };
-const rooms: ReturnType<typeof createPipelineRoom>[] = [];
-const roomOf = (...args: Parameters<typeof createPipelineRoom>) => {
-  const room = createPipelineRoom(...args);
-  rooms.push(room);
-  return room;
-};
-const means = (said: Said[]) => said.flatMap(({ records = [] }) => records.map(({ values }) => values['t.mean']));
-
-/** The folder as a crash would leave it; whoever has the journal open is not in the copy. */
-const copy = (from: string, to: string): void =>
-  cpSync(join(from, 'pipelines'), join(to, 'pipelines'), {
-    recursive: true,
-    filter: (path) => !basename(path).startsWith('claim'),
-  });
-
-afterEach(async () => {
-  for (const room of rooms.splice(0)) {
-    await room.close();
-    rmSync(room.stateDir, { recursive: true, force: true });
-  }
-});
+const roomOf = useRooms();
 
 describe('pipelines of an edge, attacked,', () => {
   it('never publish for one account what devices of another one were told is kept', async () => {
@@ -61,7 +37,7 @@ describe('pipelines of an edge, attacked,', () => {
     // The same journal makes the same again.
     const other = roomOf();
     await other.activate('tumbling', 1, tumbling);
-    copy(room.stateDir, other.stateDir);
+    copyRoom(room.stateDir, other.stateDir);
     await other.open();
     room.pass(15_000);
     await room.send('pump', { t: 4 });

@@ -1,33 +1,12 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 import { allow } from '../../../support/edge/gate.js';
-import { createPipelineRoom, type Said } from '../../../support/gateway/pipeline-room.js';
+import { copyRoom, means, byThree, telemetry, useRooms } from '../../../support/gateway/pipeline-rooms.js';
+import type { Said } from '../../../support/gateway/pipeline-room.js';
 
-const telemetry = { match: { topics: ['${account}/+/telemetry'] }, values: { t: '$.t' }, to: ['upstream'] };
-const byThree = { ...telemetry, steps: [{ window: { last: 3 }, emit: ['count', 'mean'] }] };
-const rooms: ReturnType<typeof createPipelineRoom>[] = [];
-const roomOf = (...args: Parameters<typeof createPipelineRoom>) => {
-  const room = createPipelineRoom(...args);
-  rooms.push(room);
-  return room;
-};
-const means = (said: Said[]) => said.flatMap(({ records = [] }) => records.map(({ values }) => values['t.mean']));
-
-/** The folder as a crash would leave it; whoever has the journal open is not in the copy. */
-const copy = (from: string, to: string): void =>
-  cpSync(join(from, 'pipelines'), join(to, 'pipelines'), {
-    recursive: true,
-    filter: (path) => !basename(path).startsWith('claim'),
-  });
-
-afterEach(async () => {
-  for (const room of rooms.splice(0)) {
-    await room.close();
-    rmSync(room.stateDir, { recursive: true, force: true });
-  }
-});
+const roomOf = useRooms();
 
 describe('pipelines of an edge', () => {
   it('publish windows on a topic of the thing, with ids, and nothing of what no pipeline matches', async () => {
@@ -59,7 +38,7 @@ describe('pipelines of an edge', () => {
     await room.send('pump', { t: 2 });
     // As a crash leaves it: the folder as it is now, in another place.
     const other = roomOf();
-    copy(room.stateDir, other.stateDir);
+    copyRoom(room.stateDir, other.stateDir);
     await other.activate('three', 1, byThree);
     await other.open();
     await other.send('pump', { t: 6 });
@@ -76,10 +55,10 @@ describe('pipelines of an edge', () => {
     await vi.waitFor(() => expect(room.sent).toHaveLength(1));
     const folder = mkdtempSync(join(tmpdir(), 'copy-'));
     await new Promise((resolve) => setTimeout(resolve, 600));
-    copy(room.stateDir, folder);
+    copyRoom(room.stateDir, folder);
     const again = async (done: boolean): Promise<Said[]> => {
       const other = roomOf();
-      copy(folder, other.stateDir);
+      copyRoom(folder, other.stateDir);
       if (!done) rmSync(join(other.stateDir, 'pipelines', 'done'));
       await other.activate('three', 1, byThree);
       await other.open();
@@ -231,7 +210,7 @@ describe('pipelines of an edge', () => {
     await room.open();
     await room.send('pump', { t: 2 });
     const other = roomOf();
-    copy(room.stateDir, other.stateDir);
+    copyRoom(room.stateDir, other.stateDir);
     const file = join(other.stateDir, 'pipelines', 'state');
     const bytes = readFileSync(file);
     bytes[bytes.length >> 1]! ^= 1;
