@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -57,7 +58,7 @@ describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'a database
     database.remove();
   });
 
-  it('gives way to whoever holds a table, and is changed when that is over', async () => {
+  it('gives way to whoever holds a table, and is changed once when that is over, though one of three who try is killed', async () => {
     const database = await freshDatabase('postgresql');
     const url = database.settings['DATABASE_URL']!;
     const [holder, { session, close }] = [new pg.Client({ connectionString: url }), await openPostgres(url, 1)];
@@ -71,16 +72,23 @@ describeWith(databaseKinds.includes('postgresql') ? [] : ['initdb'], 'a database
       DELETE FROM "_prisma_migrations" WHERE migration_name = '${migration}'`);
     await holder.query('BEGIN');
     await holder.query('LOCK TABLE log_head IN ROW EXCLUSIVE MODE');
-    const migrated = migrate(session);
+    const another = await openPostgres(url, 1);
+    const killed = spawn(process.execPath, ['dist/main.js', 'migrate'], {
+      env: { PATH: process.env['PATH'], ...database.settings },
+      stdio: 'ignore',
+    });
+    await eventually(isWaitedFor, (is) => is);
+    const migrated = Promise.all([migrate(session), migrate(another.session)]);
     for (const _ of ['first', 'second']) {
       await eventually(isWaitedFor, (is) => is);
       // Nobody queues behind it for longer.
       await eventually(isWaitedFor, (is) => !is);
     }
+    killed.kill('SIGKILL');
     await holder.query('COMMIT');
-    expect(await migrated).toEqual([migration]);
-    await Promise.all([holder.end(), session.end()]);
-    await close();
+    expect((await migrated).flat()).toEqual([migration]);
+    await Promise.all([holder.end(), session.end(), another.session.end()]);
+    await Promise.all([close(), another.close()]);
     database.remove();
   });
 });
